@@ -1,0 +1,131 @@
+"""The only module that starts processes.
+
+Programs get a list, never a shell; a bounded time; the C locale, since their output is parsed; and a PATH that has
+the sbin directories, which Pacemaker's own may lack. Passwords go in by standard input or environment, never argv:
+every user of the machine can read argv.
+"""
+
+import os
+
+from backstay.errors import CommandFailed, NotInstalled, TimedOut
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import IO, Optional, Union
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Finished:
+    """What a program left: `status` (negative: died of that signal), `out` and `err` as text."""
+
+    __slots__ = ("err", "out", "status")
+
+    def __init__(self, status: int, out: str, err: str) -> None:
+        self.status = status
+        self.out = out
+        self.err = err
+
+
+def environment(extra: "Optional[Mapping[str, str]]" = None) -> "dict[str, str]":
+    """The environment for a child: ours, with C locale and a full PATH, plus `extra`."""
+    env = dict(os.environ)
+    env["LC_ALL"] = "C"
+    env["PATH"] = PATH + (":" + env["PATH"] if env.get("PATH") else "")
+    env.update(extra or {})
+    return env
+
+
+def run(
+    argv: "Sequence[str]",
+    timeout: float,
+    input: str = "",
+    check: bool = True,
+    env: "Optional[Mapping[str, str]]" = None,
+    cwd: "Optional[str]" = None,
+) -> Finished:
+    """Run a program to its end within `timeout` seconds.
+
+    Raises NotInstalled when the program is not there, TimedOut (the child is killed), and with `check` CommandFailed
+    when its exit status is not 0.
+    """
+    import subprocess
+
+    try:
+        done = subprocess.run(  # noqa: S603
+            list(argv),
+            input=input,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            timeout=max(timeout, 0.01),
+            env=environment(env),
+            cwd=cwd,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise NotInstalled(f"{argv[0]} is not installed on this node") from None
+    except subprocess.TimeoutExpired:
+        raise TimedOut(f"{os.path.basename(argv[0])} did not finish within {timeout:.1f} s") from None
+    if check and done.returncode != 0:
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        detail = said[-1] if said else "no message"
+        raise CommandFailed(
+            f"{os.path.basename(argv[0])} failed with status {done.returncode}: {detail}",
+            done.returncode,
+            done.stdout + done.stderr,
+        )
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def spawn(
+    argv: "Sequence[str]",
+    log: "Optional[str]" = None,
+    env: "Optional[Mapping[str, str]]" = None,
+    user: "Optional[Union[str, int]]" = None,
+    group: "Optional[Union[str, int]]" = None,
+    pass_fds: "Sequence[int]" = (),
+    cwd: str = "/",
+    umask: int = 0o027,
+) -> int:
+    """Start a daemon and return its pid at once.
+
+    It leads a session of its own, so that Pacemaker's kill of the agent's process group spares it, and holds none of
+    the agent's descriptors: standard output and error go to the file `log` or nowhere. Raises NotInstalled.
+    """
+    import subprocess
+
+    sink: "Union[IO[bytes], int]" = open(log, "ab") if log else subprocess.DEVNULL  # noqa: SIM115
+    try:
+        child = subprocess.Popen(  # noqa: S603
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            start_new_session=True,
+            env=environment(env),
+            user=user,
+            group=group,
+            extra_groups=[] if user is not None else None,
+            pass_fds=list(pass_fds),
+            cwd=cwd,
+            umask=umask,
+        )
+    except FileNotFoundError:
+        raise NotInstalled(f"{argv[0]} is not installed on this node") from None
+    finally:
+        if not isinstance(sink, int):
+            sink.close()
+    child.returncode = 0  # it is not ours to wait for: silence subprocess's "still running" warning
+    return child.pid
+
+
+def available(name: str) -> bool:
+    """Whether the program is on the path. Honours ocf-tester's wish to pretend that it is not."""
+    if os.environ.get("OCF_TESTER_FAIL_HAVE_BINARY") == "1":
+        return False
+    if "/" in name:
+        return os.access(name, os.X_OK)
+    return any(os.access(os.path.join(directory, name), os.X_OK) for directory in PATH.split(":"))
