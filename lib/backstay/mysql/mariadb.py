@@ -127,6 +127,7 @@ class Mariadb(Dialect):
             replica=_replica(slave) if slave else None,
             acks=Acks(
                 waits=bool(look["waits"]),
+                active=status.get("Rpl_semi_sync_master_status") == "ON",
                 forever=int(look["timeout"]) >= FOREVER,
                 clients=int(status.get("Rpl_semi_sync_master_clients", 0)),
                 waiting=int(status.get("Rpl_semi_sync_master_wait_sessions", 0)),
@@ -179,7 +180,7 @@ class Mariadb(Dialect):
     def wait_applied(self, server: "Server", received: "History", seconds: float) -> bool:
         position = _position(received)
         row = server.one("SELECT MASTER_GTID_WAIT(%s, %s) AS reached", (position, round(max(seconds, 0.001), 3)))
-        return row["reached"] == 0
+        return bool(row["reached"] == 0)
 
     def rescue(self, server: "Server", datadir: str) -> str:
         """The sequence that keeps what both threads stopped would lose: replay by file and position, with GTID off.

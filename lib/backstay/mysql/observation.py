@@ -34,13 +34,14 @@ class ReplicaStatus:
 
 class Acks:
     """Semi-synchronous replication. waits: this server waits for acknowledgements as a primary, forever or, when
-    degraded, only nominally. clients: replicas ready to acknowledge. waiting: sessions that wait now. gives: this server
-    acknowledges as a replica."""
+    degraded, only nominally. active: it is not in the asynchronous state that a nominal wait falls into. clients:
+    replicas ready to acknowledge. waiting: sessions that wait now. gives: this server acknowledges as a replica."""
 
-    __slots__ = ("clients", "forever", "gives", "waiting", "waits")
+    __slots__ = ("active", "clients", "forever", "gives", "waiting", "waits")
 
-    def __init__(self, waits: bool, forever: bool, clients: int, waiting: int, gives: bool) -> None:
+    def __init__(self, waits: bool, active: bool, forever: bool, clients: int, waiting: int, gives: bool) -> None:
         self.waits = waits
+        self.active = active
         self.forever = forever
         self.clients = clients
         self.waiting = waiting

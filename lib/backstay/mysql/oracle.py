@@ -117,6 +117,7 @@ class Oracle(Dialect):
             replica=self._read(replica) if replica else None,
             acks=Acks(
                 waits=bool(look["waits"]),
+                active=status.get(f"{prefix}_status") == "ON",
                 forever=int(look["timeout"]) >= FOREVER,
                 clients=int(status.get(f"{prefix}_clients", 0)),
                 waiting=int(status.get(f"{prefix}_wait_sessions", 0)),
@@ -184,7 +185,7 @@ class Oracle(Dialect):
         row = server.one(
             "SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s) AS late", (str(received), round(max(seconds, 0.001), 3))
         )
-        return row["late"] == 0
+        return bool(row["late"] == 0)
 
     def rescue(self, server: "Server", datadir: str) -> str:
         row = self._status(server)

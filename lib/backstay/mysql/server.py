@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _BUSY = {1040, 1203, 1226}
 _DENIED = {1044, 1045, 1130, 1142, 1227, 1396, 1698, 3118, 1862}
 _LOST = {2006, 2013}
-LOCK_WAIT_TIMEOUT = 1205
+NO_SUCH_THREAD = 1094
 
 
 class ServerDown(AgentError):
@@ -100,7 +100,7 @@ class Server:
         import pymysql
 
         # The driver's timeouts are per read of the socket; one statement is one read here, so they bound it.
-        self._connection._read_timeout = max(0.05, self.deadline.remaining())
+        self._connection._read_timeout = max(0.05, self.deadline.remaining())  # type: ignore[attr-defined]
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute(sql, arguments)
