@@ -111,7 +111,7 @@ def _copy_code(layout: Layout, root: str) -> None:
 
 def _start(layout: Layout, lifeline: int) -> None:
     """Start the supervisor and wait until it answers. `lifeline` is the reading end of its pipe from us."""
-    library = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+    library = layout.path("code", "lib")  # the copy, so that an edit of the checkout changes nothing under way
     namespaces = ["unshare", "--mount", "--pid", "--net", "--ipc", "--fork", "--kill-child"]
     program = [sys.executable, "-m", "backstay.lab.supervisor", layout.directory, str(lifeline)]
     log = layout.path("supervisor.log")
