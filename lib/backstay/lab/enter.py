@@ -15,7 +15,8 @@ USAGE = "usage: backstay lab run [--dir DIR] NODE -- CMD [ARG ...]"
 BOUNDING = "--bounding-set=-sys_time,-sys_module,-sys_rawio"
 UNABLE = 125  # exit status when the command could not even be tried, as docker, chroot and env have it
 # The command sees the node's environment, not the caller's.
-ENVIRONMENT = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "USER=root", "LANG=C.UTF-8"]
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+ENVIRONMENT = [f"PATH={PATH}", "HOME=/root", "USER=root", "LANG=C.UTF-8"]
 
 
 def argv_for(layout: Layout, node: str, command: "Sequence[str]") -> "list[str]":
