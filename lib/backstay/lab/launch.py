@@ -80,8 +80,8 @@ def remove(layout: Layout, but: "AbstractSet[str]" = frozenset()) -> None:
     pid = layout.supervisor
     if pid is not None:
         os.kill(pid, signal.SIGKILL)
-        # Its PID namespace goes with it, and it is not gone before every process in there is.
-        poll(lambda: not os.path.exists(f"/proc/{pid}"), Deadline(30), "the lab's processes to die", interval=0.01)
+        # Its PID namespace goes with it, and it is not dead before every process in there is.
+        poll(lambda: started(pid) is None, Deadline(30), "the lab's processes to die", interval=0.01)
     if not os.path.isdir(layout.directory):
         return
     held = set(os.listdir(layout.directory))
