@@ -53,7 +53,7 @@ def run(
     import subprocess
 
     try:
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             list(argv),
             input=input,
             stdout=subprocess.PIPE,
@@ -97,9 +97,9 @@ def spawn(
     """
     import subprocess
 
-    sink: "Union[IO[bytes], int]" = open(log, "ab") if log else subprocess.DEVNULL  # noqa: SIM115
+    sink: Union[IO[bytes], int] = open(log, "ab") if log else subprocess.DEVNULL  # noqa: SIM115
     try:
-        child = subprocess.Popen(  # noqa: S603
+        child = subprocess.Popen(
             list(argv),
             stdin=subprocess.DEVNULL,
             stdout=sink,

@@ -31,9 +31,7 @@ class Deadline:
         return Deadline(min(seconds, self.remaining()))
 
 
-def poll(
-    question: "Callable[[], Optional[T]]", deadline: Deadline, what: str, interval: float = 0.05
-) -> "T":
+def poll(question: "Callable[[], Optional[T]]", deadline: Deadline, what: str, interval: float = 0.05) -> "T":
     """Ask until the answer is neither None nor False, and return it.
 
     `what` completes "timed out waiting for …". Raises TimedOut. The question is asked at least once.

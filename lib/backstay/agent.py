@@ -1,0 +1,134 @@
+"""The OCF contract: from exec to method to exit code. Flow: agents/NAME → main() → one method of the agent.
+
+Rules of the contract that live here and nowhere else:
+- An unknown action is 3. Unexpected errors are 1, logged with their traceback.
+- The last line `ocf-exit-reason:…` on stderr is what the admin reads; Pacemaker keeps its first 128 bytes.
+- Only monitor returns a code; every other action succeeds by returning and fails by raising.
+- A probe answers 0, 7, 8, 9 or 5: Pacemaker bans the node or stops the resource everywhere on 2, 4 and 6 (unpack.c,
+  `remap_operation`), which a typo in a parameter does not deserve.
+"""
+
+import os
+import sys
+
+from backstay.codes import ExitCode
+from backstay.deadline import Deadline
+from backstay.declaration import action, actions_of, parameters_of
+from backstay.errors import AgentError, NotInstalled, TimedOut
+from backstay.invocation import Invocation
+from backstay.log import Log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from backstay.pacemaker import Pacemaker
+
+
+class Agent:
+    """Base of all agents. Subclasses declare parameters and actions, and the texts below.
+
+    deadline: the end of this action, somewhat before Pacemaker kills it.
+    """
+
+    name = ""
+    short = ""
+    long = ""
+
+    def __init__(self, invocation: Invocation) -> None:
+        self.invocation = invocation
+        self.log = Log(f"{self.name}({invocation.resource})", invocation.environ)
+        self.log.secrets = [
+            invocation.parameters[parameter.name]
+            for parameter in parameters_of(type(self))
+            if parameter.secret and invocation.parameters.get(parameter.name)
+        ]
+        timeout = invocation.timeout or self._declared_timeout()
+        # Pacemaker kills the process group without warning at the timeout: be done, with a reason, before that.
+        self.deadline = Deadline(max(timeout * 0.9, timeout - 2))
+
+    def _declared_timeout(self) -> float:
+        return next((spec.timeout for spec in actions_of(type(self)) if spec.name == self.invocation.action), 20)
+
+    @property
+    def pacemaker(self) -> "Pacemaker":
+        """The way to the cluster, made on first use: most monitors need none."""
+        made = self.__dict__.get("_pacemaker")
+        if made is None:
+            from backstay.pacemaker import Pacemaker
+
+            made = self.__dict__["_pacemaker"] = Pacemaker(
+                self.invocation.resource, self.invocation.node, self.state_directory(), self.deadline
+            )
+        return made
+
+    def state_directory(self) -> str:
+        """A directory for this resource that the next boot finds empty; 0700, made when missing."""
+        path = os.path.join(self.invocation.environ.get("BACKSTAY_RUN", "/run/backstay"), self.invocation.resource)
+        os.makedirs(path, mode=0o700, exist_ok=True)
+        return path
+
+    def check_parameters(self) -> None:
+        """Convert every parameter. Raises Misconfigured for the first that does not fit."""
+        for parameter in parameters_of(type(self)):
+            getattr(self, parameter.name)
+
+    def check_host(self) -> None:
+        """Whether this host suits: software, files, rights. Raises AgentError. Called by validate-all at level 10."""
+
+    @action(timeout=5)
+    def meta_data(self) -> None:
+        """Print the meta-data, OCF 1.1."""
+        from backstay.metadata import render
+
+        sys.stdout.write(render(type(self)))
+
+    @action(timeout=20)
+    def validate_all(self) -> None:
+        """Level 0 checks the parameters alone, level 10 also this host (OCF 1.1, "validate-all")."""
+        self.check_parameters()
+        if self.invocation.check_level >= 10:
+            self.check_host()
+
+
+def main(agent_class: "type[Agent]", argv: "Sequence[str]", environ: "Mapping[str, str]") -> int:
+    """Run one action; the exit status. `argv` as in sys.argv."""
+    methods = {spec.name: spec.method for spec in actions_of(agent_class)}
+    wanted = argv[1] if len(argv) > 1 else ""
+    if wanted in ("usage", "help", ""):
+        sys.stdout.write(f"usage: {agent_class.name} {{{'|'.join(methods)}}}\n")
+        return ExitCode.SUCCESS if wanted else ExitCode.ERR_UNIMPLEMENTED
+    invocation = Invocation(wanted, environ)
+    if invocation.action not in methods:
+        sys.stderr.write(f"ocf-exit-reason:{agent_class.name} has no action {wanted}\n")
+        return ExitCode.ERR_UNIMPLEMENTED
+    agent = agent_class(invocation)
+    try:
+        if not invocation.lenient and invocation.action not in ("meta-data", "validate-all"):
+            agent.check_parameters()
+        code = getattr(agent, methods[invocation.action])()
+        return ExitCode.SUCCESS if code is None else int(code)
+    except AgentError as error:
+        return _fail(agent, str(error), error.code if not invocation.is_probe else _probe_code(error))
+    except Exception as error:  # noqa: BLE001  the one place where an unknown error becomes an exit code
+        import traceback
+
+        agent.log.error(traceback.format_exc())
+        return _fail(agent, f"internal error, see the log: {type(error).__name__}: {error}", ExitCode.ERR_GENERIC)
+
+
+def _probe_code(error: AgentError) -> ExitCode:
+    """What a probe that could not finish answers: software that is not there does not run; a server that gives no
+    answer does, and the first real monitor says what is wrong with it."""
+    if isinstance(error, NotInstalled):
+        return ExitCode.ERR_INSTALLED
+    return ExitCode.SUCCESS if isinstance(error, TimedOut) else ExitCode.NOT_RUNNING
+
+
+def _fail(agent: Agent, reason: str, code: ExitCode) -> int:
+    """Tell the admin why, and Pacemaker which code."""
+    reason = agent.log.masked(" ".join(reason.split()))
+    agent.log.error(f"{agent.invocation.action}: {reason}")
+    prefix = agent.invocation.environ.get("OCF_EXIT_REASON_PREFIX", "ocf-exit-reason:")
+    sys.stderr.write(f"{prefix}{reason}\n")
+    return int(code)

@@ -1,0 +1,225 @@
+"""The only way to Pacemaker: attributes, promotion scores, facts, membership, failures.
+
+Each question is one process of 8 to 40 ms, so the callers ask little, and writes are remembered: an attribute is
+written only when its value changed, since a changed public attribute aborts the running transition (controld_te_callbacks.c).
+What was written is trusted while the same attribute daemon runs, and for a minute at most: attrd forgets transient
+attributes when the node leaves the cluster, and writing an equal value again is free of side effects.
+
+Outside a cluster (ocf-tester, a shell) every tool exits 102 or 107: reads answer None, writes do nothing.
+"""
+
+import os
+import time
+
+from backstay.command import run
+from backstay.deadline import Deadline
+from backstay.errors import AgentError, CommandFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+NEVER = "-INFINITY"  # the promotion score that forbids; an absent score does not
+_MISSING = {78, 105}  # attrd_updater 2.1.5 and crm_attribute: no such attribute (CRM_EX_CONFIG, CRM_EX_NOSUCH)
+_NO_CLUSTER = {102, 107}  # CRM_EX_DISCONNECT, CRM_EX_NOHOST as attrd_updater 3.0 puts it
+_TRUST = 60.0  # seconds
+_FACTS_SET = "backstay"  # id of the cluster property set that holds durable facts
+
+
+class Instance:
+    """One instance of a resource as the scheduler sees it: `active` somewhere on `node`, with its role."""
+
+    __slots__ = ("node", "role")
+
+    def __init__(self, node: str, role: str) -> None:
+        self.node = node
+        self.role = role
+
+
+class Overview:
+    """A snapshot from crm_mon.
+
+    quorum: this partition has it. online, offline, unclean: node names. offline holds only nodes that are known to be
+    down: they left cleanly or were fenced. unclean ones may still run. instances: of the resource asked for.
+    maintenance: the cluster is in maintenance mode or the resource unmanaged.
+    """
+
+    def __init__(
+        self,
+        quorum: bool,
+        online: "frozenset[str]",
+        offline: "frozenset[str]",
+        unclean: "frozenset[str]",
+        instances: "tuple[Instance, ...]",
+        maintenance: bool,
+    ) -> None:
+        self.quorum = quorum
+        self.online = online
+        self.offline = offline
+        self.unclean = unclean
+        self.instances = instances
+        self.maintenance = maintenance
+
+    def surely_inactive(self, node: str) -> bool:
+        """Whether the resource cannot be running on the node: the node is down, or online without an instance."""
+        if node in self.offline:
+            return True
+        return node in self.online and all(instance.node != node for instance in self.instances)
+
+
+class Pacemaker:
+    """The cluster as one resource on one node sees it. `deadline` bounds every call."""
+
+    def __init__(self, resource: str, node: str, state_directory: str, deadline: Deadline) -> None:
+        self.resource = resource
+        self._node = node
+        self._memory = os.path.join(state_directory, "attributes")
+        self._deadline = deadline
+
+    # -- membership ---------------------------------------------------------------------------------------------------
+
+    def node(self) -> str:
+        """The local node's name; the host's name outside a cluster."""
+        if not self._node:
+            self._node = (self._ask(["crm_node", "-n"]) or os.uname().nodename).strip()
+        return self._node
+
+    def members(self) -> "list[str]":
+        """Names of the nodes in this partition, the local one included; empty outside a cluster."""
+        return (self._ask(["crm_node", "-p"]) or "").split()
+
+    def nodes(self) -> "list[str]":
+        """Names of all nodes the cluster knows, whether they are up or not."""
+        listing = self._ask(["crm_node", "-l"]) or ""
+        return sorted(fields[1] for fields in map(str.split, listing.splitlines()) if len(fields) > 1)
+
+    def overview(self) -> "Optional[Overview]":
+        """The scheduler's view; None outside a cluster. Raises AgentError when crm_mon says what we cannot read."""
+        text = self._ask(["crm_mon", "-1", "--output-as=xml"])
+        return parse_overview(text, self.resource) if text else None
+
+    # -- transient attributes and scores ------------------------------------------------------------------------------
+
+    def attribute(self, name: str, node: str = "") -> "Optional[str]":
+        """A transient attribute as the attribute daemon has it, None when unset or outside a cluster."""
+        said = self._ask(["attrd_updater", "-Q", "-n", name, "-N", node or self.node()])
+        value = (said or "").partition(' value="')[2].rpartition('"')[0]
+        return value or None
+
+    def set_attribute(self, name: str, value: str) -> None:
+        """Set a transient attribute of this node, if that changes it."""
+        remembered = self._remembered()
+        if remembered.get(name) == value:
+            return
+        if self._ask(["attrd_updater", "-n", name, "-N", self.node(), "-U", value]) is not None:
+            remembered[name] = value
+            self._remember(remembered)
+
+    def forget_attribute(self, name: str) -> None:
+        """Delete a transient attribute of this node, if it may be set."""
+        if self._remembered().get(name) != "":
+            self._ask(["attrd_updater", "-n", name, "-N", self.node(), "-D"])
+            self._remember({**self._remembered(), name: ""})
+
+    def set_promotion_score(self, score: "int | str") -> None:
+        """The wish to be promoted here, up to 1,000,000, or NEVER. Note that 0 promotes too."""
+        self.set_attribute(f"master-{self.resource}", str(score))
+
+    # -- durable facts ------------------------------------------------------------------------------------------------
+
+    def facts(self) -> str:
+        """The resource's durable record, "" when there is none. It survives the loss of every node's power."""
+        name = f"{self.resource}-facts"
+        said = self._ask(["crm_attribute", "-t", "crm_config", "-s", _FACTS_SET, "-n", name, "-G", "-q"])
+        return (said or "").strip()
+
+    def set_facts(self, text: str) -> None:
+        """Write the durable record; on return the cluster has it. Raises CommandFailed."""
+        name = f"{self.resource}-facts"
+        run(
+            ["crm_attribute", "-t", "crm_config", "-s", _FACTS_SET, "-n", name, "-v", text],
+            timeout=self._deadline.within(10).remaining(),
+        )
+
+    # -- failures -----------------------------------------------------------------------------------------------------
+
+    def fail(self) -> None:
+        """Tell the cluster that the resource failed on this node, now, without waiting for a monitor."""
+        run(["crm_resource", "--fail", "-r", self.resource, "-N", self.node()], timeout=10)
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _ask(self, argv: "list[str]") -> "Optional[str]":
+        """Standard output, or None when there is no cluster or no such thing. Raises CommandFailed otherwise."""
+        done = run(argv, timeout=self._deadline.within(5).remaining(), check=False)
+        if done.status == 0:
+            return done.out
+        if done.status in _NO_CLUSTER or done.status in _MISSING:
+            return None
+        said = (done.err or done.out).strip().splitlines()
+        raise CommandFailed(f"{argv[0]} failed with status {done.status}: {said[-1] if said else ''}", done.status)
+
+    def _remembered(self) -> "dict[str, str]":
+        try:
+            with open(self._memory, encoding="utf-8") as source:
+                lines = source.read().splitlines()
+            fresh = time.time() - os.stat(self._memory).st_mtime
+        except OSError:
+            return {}
+        if not lines or lines[0] != _incarnation() or not 0 <= fresh < _TRUST:
+            return {}
+        return dict(line.split("=", 1) for line in lines[1:] if "=" in line)
+
+    def _remember(self, values: "dict[str, str]") -> None:
+        """Forgetting is harmless (the next write repeats an equal value), so a full disk must not fail the action."""
+        temporary = f"{self._memory}.{os.getpid()}"
+        try:
+            with open(temporary, "w", encoding="utf-8") as sink:
+                sink.write("\n".join([_incarnation(), *(f"{name}={value}" for name, value in values.items())]))
+            os.replace(temporary, self._memory)
+        except OSError:
+            return
+
+
+def _incarnation() -> str:
+    """Which executor started us: it is restarted with the cluster stack on this node, and attrd's memory with it."""
+    parent = os.getppid()
+    try:
+        with open(f"/proc/{parent}/stat", encoding="ascii", errors="replace") as source:
+            return f"{parent}:{source.read().rpartition(')')[2].split()[19]}"
+    except OSError:
+        return ""
+
+
+def parse_overview(text: str, resource: str) -> Overview:
+    """Read `crm_mon --output-as=xml`. Raises AgentError when the text is not that."""
+    from lxml import etree
+
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
+    try:
+        root = etree.fromstring(text.encode(), parser)
+    except etree.XMLSyntaxError as error:
+        raise AgentError(f"crm_mon gave no readable XML: {error}") from None
+    dc = root.find("summary/current_dc")
+    options = root.find("summary/cluster_options")
+    nodes = {str(node.get("name")): node for node in root.findall("nodes/node")}
+    online = frozenset(name for name, node in nodes.items() if node.get("online") == "true")
+    unclean = frozenset(name for name, node in nodes.items() if node.get("unclean") == "true")
+    offline = frozenset(nodes) - online - unclean
+    own = [found for found in root.iter("resource") if str(found.get("id")).partition(":")[0] == resource]
+    instances = tuple(
+        Instance(str(node.get("name")), str(found.get("role")))
+        for found in own
+        if found.get("active") == "true"
+        for node in found.findall("node")
+    )
+    unmanaged = any(found.get("managed") == "false" for found in own)
+    in_maintenance = options is not None and options.get("maintenance-mode") == "true"
+    return Overview(
+        quorum=dc is not None and dc.get("with_quorum") == "true",
+        online=online - unclean,
+        offline=offline,
+        unclean=unclean,
+        instances=instances,
+        maintenance=unmanaged or in_maintenance,
+    )
