@@ -47,7 +47,7 @@ def promote(agent: "Mysql", server: "Server", running: "Process") -> None:
             return None
         return verdict
 
-    verdict = poll(settled, agent.deadline.within(agent.deadline.remaining() * 0.7), "the witnesses to settle", 0.1)
+    verdict: election.Promote | election.Refuse = poll(settled, agent.deadline.within(agent.deadline.remaining() * 0.7), "the witnesses to settle", 0.1)
     if isinstance(verdict, election.Refuse):
         raise AgentError(f"not promoted: {verdict.reason}")
     agent.log.notice(f"promoting by {verdict.proof}")
