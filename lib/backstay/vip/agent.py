@@ -86,7 +86,7 @@ class Vip(Agent):
         "How long to wait for an answer; every failover takes that much longer. Half of it after a first and half "
         "after a second question. A host answers from its kernel, in well below 10 ms.",
         type="time",
-        default="100ms",
+        default="50ms",
         minimum=0.01,
         maximum=5,
         reloadable=True,
