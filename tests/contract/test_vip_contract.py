@@ -112,7 +112,7 @@ def test_what_a_monitor_loads(wire):
     loaded = set(done.stdout.split())
     assert "backstay.vip.findings" in loaded
     unwanted = {"socket", "selectors", "subprocess", "ctypes", "enum", "re", "json", "ipaddress", "typing"}
-    ours = {"backstay.pacemaker", "backstay.metadata", "backstay.vip.wire", "backstay.vip.sockets"}
+    ours = {"backstay.pacemaker", "backstay.metadata", "backstay.vip.wire", "backstay.sockets"}
     assert loaded & (unwanted | ours) == set()
 
 

@@ -10,7 +10,9 @@ UUID_A = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
 UUID_B = "4e11fa47-71ca-11e1-9e33-c80aa9429562"
 
 interval = st.tuples(st.integers(1, 60), st.integers(0, 12)).map(lambda pair: (pair[0], pair[0] + pair[1]))
-numbers = st.dictionaries(st.sampled_from([UUID_A, UUID_B, f"{UUID_A}:tag"]), st.lists(interval, min_size=1, max_size=5))
+numbers = st.dictionaries(
+    st.sampled_from([UUID_A, UUID_B, f"{UUID_A}:tag"]), st.lists(interval, min_size=1, max_size=5)
+)
 histories = numbers.map(
     lambda sets: MysqlHistory.parse(
         ",".join(f"{origin}:{':'.join(f'{a}-{b}' for a, b in intervals)}" for origin, intervals in sets.items())

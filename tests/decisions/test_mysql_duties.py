@@ -164,7 +164,9 @@ def test_facts_read_back(epoch, primary_name, sync, solo):
     assert Facts.parse(str(facts)) == facts
 
 
-@pytest.mark.parametrize("text", ["epoch=1", "epoch=x primary=a gtid= sync= solo=no", "epoch=1 primary=a gtid= sync= solo=?"])
+@pytest.mark.parametrize(
+    "text", ["epoch=1", "epoch=x primary=a gtid= sync= solo=no", "epoch=1 primary=a gtid= sync= solo=?"]
+)
 def test_malformed_facts(text):
     with pytest.raises(MalformedFacts):
         Facts.parse(text)
