@@ -166,11 +166,22 @@ def _settle(server: Server, before: str) -> str:
     if not position and before.strip(","):
         raise AgentError("the dump did not say which position it has")
     state = binlog_state(before, position)
+    _calm(server)
     server.query("RESET SLAVE ALL")
     server.query("RESET MASTER")
     server.query(f"SET GLOBAL gtid_slave_pos = '{position}'")
     server.query(f"SET GLOBAL gtid_binlog_state = '{state}'")
     return str(server.one("SELECT @@gtid_binlog_state AS state")["state"] or "")
+
+
+def _calm(server: Server) -> None:
+    """Events run on the primary alone; replication would have brought them disabled, the dump brings them alive."""
+    server.query("SET SESSION sql_log_bin = 0")
+    for row in server.query(
+        "SELECT EVENT_SCHEMA AS db, EVENT_NAME AS name FROM information_schema.EVENTS WHERE STATUS = 'ENABLED'"
+    ):
+        db, name = (str(row[key]).replace("`", "``") for key in ("db", "name"))
+        server.query(f"ALTER EVENT `{db}`.`{name}` DISABLE ON SLAVE")
 
 
 def _end(running: "Process", deadline: Deadline) -> None:
