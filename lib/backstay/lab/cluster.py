@@ -1,0 +1,246 @@
+"""`Lab`: the handle that tests, demos and the command line use."""
+
+import json
+import os
+
+from backstay import command
+from backstay.deadline import Deadline, poll
+from backstay.errors import AgentError
+from backstay.lab import enter, faults, launch
+from backstay.lab.control import request
+from backstay.lab.layout import CLIENT, LabError, Layout, write
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, Optional
+
+    from lxml.etree import _Element
+
+ONLINE_TIMEOUT = 90.0  # seconds for the nodes to form a cluster; about 6 on an idle machine with two cores
+OLD_ROLES = {"Master": "Promoted", "Slave": "Unpromoted"}  # as Pacemaker before 2.1 reports them
+
+
+def _silent(line: str) -> None:
+    """For callers that want no progress."""
+
+
+class Lab:
+    """One lab. Make it with `Lab.up` or `Lab.attach`; nodes are named n1, n2, … and `client`."""
+
+    def __init__(self, directory: str) -> None:
+        self.layout = Layout(directory)
+
+    @classmethod
+    def up(
+        cls,
+        directory: str,
+        nodes: int = 3,
+        image: str = "bookworm",
+        topology: str = "none",
+        token: int = 1000,
+        boot_delay: float = 5.0,
+        fence_action: str = "reboot",
+        say: "Callable[[str], None]" = _silent,
+    ) -> "Lab":
+        """Boot a lab and return when its topology serves.
+
+        `token` is Corosync's, in milliseconds; `boot_delay` the seconds between the death of a fenced node and its
+        start; `fence_action` is reboot or off. Raises LabError, and leaves nothing then.
+        """
+        from backstay.lab.topology import TOPOLOGIES
+
+        if topology not in TOPOLOGIES:
+            raise LabError(f"no topology {topology}; there are {', '.join(TOPOLOGIES)}")
+        if not 1 <= nodes <= 16:
+            raise LabError(f"a lab has 1 to 16 nodes, not {nodes}")
+        lab = cls(directory)
+        plan: "dict[str, object]" = {
+            "nodes": nodes,
+            "image": image,
+            "topology": topology,
+            "token": token,
+            "boot_delay": boot_delay,
+            "fence_action": fence_action,
+        }
+        with launch.supervisor(lab.layout, plan, say):
+            lab.wait_online(lab.nodes, ONLINE_TIMEOUT)
+            say("the cluster has quorum")
+            TOPOLOGIES[topology](lab)
+        return lab
+
+    @classmethod
+    def attach(cls, directory: str) -> "Lab":
+        """The lab that runs in this directory. Raises LabError when there is none."""
+        lab = cls(directory)
+        if lab.layout.supervisor is None:
+            raise LabError(f"no lab is up in {lab.layout.directory}; `backstay lab up` starts one")
+        return lab
+
+    def down(self) -> None:
+        """End the lab and delete its directory's contents."""
+        launch.remove(self.layout)
+
+    @property
+    def nodes(self) -> "list[str]":
+        """The cluster's nodes, in order; `client` is not among them."""
+        return [name for name in self._machines() if name != CLIENT]
+
+    # Commands and files.
+
+    def run(
+        self, node: str, argv: "Sequence[str]", timeout: float = 60.0, input: str = "", check: bool = True
+    ) -> command.Finished:
+        """Run a program in a node to its end. Raises as `command.run` does, and LabError when the node is off."""
+        return command.run(enter.argv_for(self.layout, node, argv), timeout, input=input, check=check)
+
+    def put(self, node: str, path: str, text: str, mode: int = 0o644) -> None:
+        """Write a file in a node, and its directory where that is missing."""
+        script = 'mkdir -p "$(dirname "$1")" && cat > "$1" && chmod "$2" "$1"'
+        self.run(node, ["sh", "-c", script, "sh", path, f"{mode:o}"], input=text)
+
+    # Faults.
+
+    def power_off(self, node: str) -> None:
+        """Pull the node's power cord. It stays off, fenced or not, until `power_on`; its disk keeps what it has."""
+        self._ask("power-off", node=node)
+
+    def power_on(self, node: str) -> None:
+        """Plug the cord in. Returns when commands can run in the node; the cluster takes it back later."""
+        self._ask("power-on", node=node)
+
+    def cut(self, one: str, other: str, one_way: bool = False) -> None:
+        """Drop all traffic between two nodes, floating addresses included; with `one_way` only from `one` to `other`."""
+        pairs = [(one, other)] if one_way else [(one, other), (other, one)]
+        self._ask("cut", pairs=pairs)
+
+    def isolate(self, node: str) -> None:
+        """Cut a node from all others, `client` too."""
+        others = [name for name in self._machines() if name != node]
+        self._ask("cut", pairs=[pair for other in others for pair in ((node, other), (other, node))])
+
+    def heal(self) -> None:
+        """Undo every cut."""
+        self._ask("heal")
+
+    def fault(self, kind: str, node: str, service: str) -> int:
+        """kill (SIGKILL), hang (SIGSTOP) or resume (SIGCONT) a daemon; return how many processes it reached.
+
+        Services: the keys of `faults.SERVICES`. Raises LabError when the node is off or the service does not run.
+        """
+        init = self.layout.init_of(node)
+        if init is None:
+            raise LabError(f"{node} is off")
+        return faults.inflict(kind, init, service)
+
+    # What is so.
+
+    def status(self) -> "dict[str, Any]":
+        """{"dir", "nodes": {name: {"address", "power", "plugged", "online"}}, "roles": {node: {resource: role}},
+        "cuts": [[from, to]], "endpoints": {name: URL or URLs}}.
+
+        `power` is "on" or "off"; `online` is Pacemaker's word, false for `client`.
+        """
+        machines = self._ask("status")
+        crm = self.cluster_status()
+        online = _online(crm) if crm is not None else set()
+        nodes = {
+            name: {
+                "address": machine["address"],
+                "power": "on" if machine["power"] else "off",
+                "plugged": machine["plugged"],
+                "online": name in online,
+            }
+            for name, machine in machines["nodes"].items()
+        }
+        return {
+            "dir": self.layout.directory,
+            "nodes": nodes,
+            "roles": _roles(crm) if crm is not None else {},
+            "cuts": machines["cuts"],
+            "endpoints": self.endpoints,
+        }
+
+    @property
+    def endpoints(self) -> "dict[str, Any]":
+        """What the topology serves, with the credentials of an unprivileged account; empty for `none`."""
+        try:
+            with open(self.layout.path("endpoints.json"), encoding="utf-8") as source:
+                found: "dict[str, Any]" = json.load(source)
+                return found
+        except FileNotFoundError:
+            return {}
+
+    @endpoints.setter
+    def endpoints(self, urls: "dict[str, Any]") -> None:
+        write(self.layout.path("endpoints.json"), json.dumps(urls))
+
+    def roles(self) -> "dict[str, dict[str, str]]":
+        """Node -> resource -> Started, Promoted or Unpromoted, as the quorate partition sees it."""
+        crm = self.cluster_status()
+        return _roles(crm) if crm is not None else {}
+
+    def online(self) -> "set[str]":
+        """The nodes that Pacemaker, in the quorate partition, has as full members."""
+        crm = self.cluster_status()
+        return _online(crm) if crm is not None and _is_quorate(crm) else set()
+
+    def cluster_status(self, node: "Optional[str]" = None) -> "Optional[_Element]":
+        """crm_mon's XML from `node`, or else from the quorate partition, or from whichever node answers; None if none."""
+        from lxml import etree
+
+        answer = None
+        for name in [node] if node else self.nodes:
+            try:
+                text = self.run(name, ["crm_mon", "-1", "--output-as=xml"], timeout=10).out
+                answer = etree.fromstring(text.encode())
+            except (AgentError, etree.XMLSyntaxError):
+                continue  # off, still starting, or hung: the others may know
+            if _is_quorate(answer):
+                break
+        return answer
+
+    def wait_online(self, nodes: "Sequence[str]", timeout: float) -> None:
+        """Until Pacemaker has these nodes as members of the quorate partition, and fencing is armed."""
+
+        def settled() -> bool:
+            crm = self.cluster_status()
+            if crm is None or not _is_quorate(crm):
+                return False
+            return _online(crm) >= set(nodes) and any("fencing" in held for held in _roles(crm).values())
+
+        poll(settled, Deadline(timeout), f"{', '.join(nodes)} to be online", interval=0.2)
+
+    def _machines(self) -> "dict[str, str]":
+        try:
+            with open(self.layout.path("lab.json"), encoding="utf-8") as source:
+                addresses: "dict[str, str]" = json.load(source)["nodes"]
+                return addresses
+        except FileNotFoundError:
+            raise LabError(f"there is no lab in {self.layout.directory}; `backstay lab up` starts one") from None
+
+    def _ask(self, do: str, **details: object) -> "dict[str, Any]":
+        self._machines()
+        return request(os.path.join(self.layout.directory, "control"), do, **details)
+
+
+def _is_quorate(crm: "_Element") -> bool:
+    dc = crm.find("summary/current_dc")
+    return dc is not None and dc.get("with_quorum") == "true"
+
+
+def _online(crm: "_Element") -> "set[str]":
+    return {
+        str(node.get("name"))
+        for node in crm.iterfind("nodes/node")
+        if node.get("online") == "true" and node.get("pending") != "true" and node.get("unclean") != "true"
+    }
+
+
+def _roles(crm: "_Element") -> "dict[str, dict[str, str]]":
+    roles: "dict[str, dict[str, str]]" = {}
+    for resource in crm.iterfind("resources//resource"):
+        role = str(resource.get("role"))
+        for node in resource.iterfind("node"):
+            roles.setdefault(str(node.get("name")), {})[str(resource.get("id"))] = OLD_ROLES.get(role, role)
+    return roles

@@ -1,0 +1,111 @@
+"""What a new node's disk holds beyond the image: names, Corosync, and the cluster's base configuration.
+
+The CIB is put on the disks before Pacemaker first starts: fencing works from the first moment, and `dc-deadtime` is
+known when the first election is due (with its default the first DC takes 20 s). Schema and
+feature set are old ones on purpose: every Pacemaker raises them, none accepts one newer than itself.
+"""
+
+from backstay.lab import network
+from backstay.lab.layout import CLIENT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+FENCING = "fencing"  # id of the fencing resource
+
+
+def seed(node: str, nodes: "Sequence[str]", token: int, fence_action: str) -> "dict[str, str]":
+    """Path under / -> text, for a new disk of `node`. `nodes` are the cluster's, in order of their node ids.
+
+    `token` is Corosync's, in milliseconds; `fence_action` is Pacemaker's stonith-action, off or reboot.
+    """
+    files = {
+        "etc/hostname": f"{node}\n",
+        "etc/hosts": _hosts([*nodes, CLIENT]),
+        "etc/resolv.conf": "# a lab has no name server\n",
+        "etc/default/corosync": "",
+        "etc/default/pacemaker": "PCMK_logfacility=none\nPCMK_logfile=/var/log/pacemaker/pacemaker.log\n",
+    }
+    if node != CLIENT:
+        files["etc/corosync/corosync.conf"] = _corosync(nodes, token)
+        files["var/lib/pacemaker/cib/cib.xml"] = _cib(nodes, fence_action)
+    return files
+
+
+def _hosts(names: "Sequence[str]") -> str:
+    lines = ["127.0.0.1 localhost", "::1 localhost"]
+    lines += [f"{network.address(name)} {name}" for name in names]
+    return "\n".join(lines) + "\n"
+
+
+def _block(name: str, settings: "Mapping[str, object]", inner: str = "") -> str:
+    """A section; Corosync wants every brace and key on a line of its own."""
+    keys = "".join(f"    {key}: {value}\n" for key, value in settings.items())
+    indented = "".join(f"    {line}\n" for line in inner.splitlines())
+    return f"{name} {{\n{keys}{indented}}}\n"
+
+
+def _corosync(nodes: "Sequence[str]", token: int) -> str:
+    totem = {
+        "version": 2,
+        "cluster_name": "lab",
+        "transport": "knet",
+        "crypto_cipher": "none",
+        "crypto_hash": "none",
+        "token": token,
+        "token_coefficient": 0,  # the token time is the whole truth, whatever the number of nodes
+    }
+    members = "".join(
+        _block("node", {"nodeid": number, "name": name, "ring0_addr": network.address(name)})
+        for number, name in enumerate(nodes, start=1)
+    )
+    quorum: "dict[str, object]" = {"provider": "corosync_votequorum"}
+    if len(nodes) == 2:
+        quorum["two_node"] = 1
+    logging = {
+        "to_syslog": "no",
+        "to_stderr": "no",
+        "to_logfile": "yes",
+        "logfile": "/var/log/corosync/corosync.log",
+        "timestamp": "hires",
+    }
+    return _block("totem", totem) + _block("nodelist", {}, members) + _block("quorum", quorum) + _block("logging", logging)
+
+
+def _cib(nodes: "Sequence[str]", fence_action: str) -> str:
+    options = {
+        "cluster-name": "lab",
+        "dc-deadtime": "2s",
+        "no-quorum-policy": "stop",
+        "stonith-enabled": "true",
+        "stonith-action": fence_action,
+    }
+    device = {"pcmk_host_check": "static-list", "pcmk_host_list": " ".join(nodes)}
+    if len(nodes) == 2:  # cut from each other both would shoot; the second hesitates
+        device["pcmk_delay_base"] = f"{nodes[0]}:0s;{nodes[1]}:1s"
+    return f"""<cib crm_feature_set="3.10.0" validate-with="pacemaker-3.7" admin_epoch="0" epoch="1" num_updates="0">
+  <configuration>
+    <crm_config>
+      <cluster_property_set id="cib-bootstrap-options">{_nvpairs("option", options)}
+      </cluster_property_set>
+    </crm_config>
+    <nodes/>
+    <resources>
+      <primitive id="{FENCING}" class="stonith" type="fence_backstay_lab">
+        <instance_attributes id="{FENCING}-params">{_nvpairs(FENCING, device)}
+        </instance_attributes>
+        <operations>
+          <op id="{FENCING}-monitor" name="monitor" interval="60s" timeout="20s"/>
+        </operations>
+      </primitive>
+    </resources>
+    <constraints/>
+  </configuration>
+  <status/>
+</cib>
+"""
+
+
+def _nvpairs(prefix: str, values: "Mapping[str, str]") -> str:
+    return "".join(f'\n          <nvpair id="{prefix}-{name}" name="{name}" value="{value}"/>' for name, value in values.items())

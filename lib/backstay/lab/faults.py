@@ -1,0 +1,87 @@
+"""Faults of daemons: SIGKILL, SIGSTOP and SIGCONT, by what a process is and in which node it runs."""
+
+import os
+import signal
+from contextlib import suppress
+
+from backstay.lab.layout import LabError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SIGNALS = {"kill": signal.SIGKILL, "hang": signal.SIGSTOP, "resume": signal.SIGCONT}
+
+
+class Process:
+    """A process of a node: its pid as this host sees it, its program's base name, its arguments."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.program = os.path.basename(os.readlink(f"/proc/{pid}/exe")).replace(" (deleted)", "")
+        with open(f"/proc/{pid}/cmdline", "rb") as cmdline:
+            self.arguments = cmdline.read().decode(errors="replace").split("\0")
+
+
+def _is(*programs: str) -> "Callable[[Process], bool]":
+    return lambda process: process.program in programs
+
+
+def _is_broker(process: Process) -> bool:
+    """The broker's own Erlang machine, not that of a rabbitmqctl that happens to run."""
+    return process.program == "beam.smp" and "-noinput" in process.arguments and "start_cli" not in process.arguments
+
+
+SERVICES: "dict[str, Callable[[Process], bool]]" = {
+    "mysql": _is("mysqld", "mariadbd"),
+    "rabbitmq": _is_broker,
+    "haproxy": _is("haproxy"),
+    "corosync": _is("corosync"),
+    **{
+        name: _is(name)
+        for name in (
+            "pacemakerd",
+            "pacemaker-attrd",
+            "pacemaker-based",
+            "pacemaker-controld",
+            "pacemaker-execd",
+            "pacemaker-fenced",
+            "pacemaker-schedulerd",
+        )
+    },
+    "node": lambda process: True,
+}
+
+
+def processes(init: int) -> "Iterator[Process]":
+    """Every process of the node whose init is `init`, as this host sees them."""
+    namespace = os.readlink(f"/proc/{init}/ns/pid")
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            if os.readlink(f"/proc/{entry}/ns/pid") == namespace:
+                yield Process(int(entry))
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended while we looked; a zombie has no executable
+
+
+def inflict(fault: str, init: int, service: str) -> int:
+    """Send the fault's signal to every process of the service; return how many there were.
+
+    Service `node` is every process of the node (its kernel still answers pings). Raises LabError when nothing runs.
+    """
+    if fault not in SIGNALS or service not in SERVICES:
+        raise LabError(f"no fault {fault} {service}; faults: {', '.join(SIGNALS)}; services: {', '.join(SERVICES)}")
+    reached: "set[int]" = set()
+    while True:
+        found = {process.pid for process in processes(init) if SERVICES[service](process)} - reached
+        for pid in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, SIGNALS[fault])
+        reached |= found
+        if not found or service != "node":  # a whole node forks while we look; a daemon's successor is left alone
+            break
+    if not reached:
+        raise LabError(f"{service} does not run on this node")
+    return len(reached)

@@ -1,0 +1,118 @@
+"""The nodes' root file system: a Debian suite with the cluster stack, built once per suite and package list.
+
+Packages come from wherever this host's own apt gets them, through the same proxy. BACKSTAY_MIRROR names another
+archive; BACKSTAY_CACHE another place to keep the images.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+
+from backstay import command
+from backstay.errors import AgentError, CommandFailed, WrongParameter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BUILD_TIMEOUT = 1800.0  # seconds; about 60 with a near mirror
+
+COMMON = (
+    "pacemaker pacemaker-cli-utils corosync crmsh pcs resource-agents haproxy keepalived rabbitmq-server "
+    "python3 python3-pymysql python3-pika python3-lxml python3-psutil python3-click python3-rich python3-cryptography "
+    "iproute2 nftables iputils-arping iputils-ping procps socat strace less libxml2-utils tini libfaketime"
+).split()
+MARIADB = ["mariadb-server", "mariadb-client", "mariadb-backup"]
+SUITES = {
+    "bookworm": [*COMMON, *MARIADB],
+    "trixie": [*COMMON, *MARIADB],
+    "sid": [*COMMON, "mysql-server", "mysql-client"],
+}
+
+# Directories that the packages leave to systemd-tmpfiles or to a first start. Nothing is ever started by the
+# packages: a node's init starts the cluster, and the cluster the services.
+PREPARE = """
+cd "$1"
+mkdir -p var/lib/corosync var/log/corosync var/log/cluster var/log/pacemaker var/log/crmsh var/lib/mysql-files
+chown --reference=var/lib/mysql var/lib/mysql-files && chmod 750 var/lib/mysql-files
+printf '#!/bin/sh\\nexit 101\\n' > usr/sbin/policy-rc.d && chmod 755 usr/sbin/policy-rc.d
+rm -rf var/cache/apt/*.bin var/lib/apt/lists/* etc/corosync/corosync.conf
+"""
+UNREAD = ["/usr/share/man/*", "/usr/share/locale/*"]  # 200 MB that no node reads
+
+
+def cache_directory() -> str:
+    """Where images live: BACKSTAY_CACHE, or `.cache` of the checkout, or /var/cache/backstay when installed."""
+    configured = os.environ.get("BACKSTAY_CACHE")
+    if configured:
+        return os.path.abspath(configured)
+    checkout = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
+    if os.path.exists(os.path.join(checkout, "pyproject.toml")):
+        return os.path.join(checkout, ".cache")
+    return "/var/cache/backstay"
+
+
+def ensure(suite: str, say: "Callable[[str], None]") -> str:
+    """The path of the suite's root file system, built now if it is not there.
+
+    Two callers never build at once: the second waits for the first. `say` gets a line before a long wait. Raises
+    WrongParameter for an unknown suite, CommandFailed with mmdebstrap's last line when the build fails.
+    """
+    if suite not in SUITES:
+        raise WrongParameter(f"no recipe for the image {suite}; there are {', '.join(SUITES)}")
+    recipe = "\n".join([suite, *SUITES[suite], PREPARE, *UNREAD])
+    images = os.path.join(cache_directory(), "images")
+    path = os.path.join(images, f"{suite}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}")
+    if os.path.isdir(path):
+        return path
+    if not command.available("mmdebstrap"):
+        raise AgentError("mmdebstrap, which builds the nodes' image, is not installed here: apt-get install mmdebstrap")
+    os.makedirs(images, exist_ok=True)
+    with open(f"{path}.lock", "w", encoding="utf-8") as lock:
+        say(f"waiting for the image {suite} (built once, takes a minute or two)")
+        fcntl.flock(lock, fcntl.LOCK_EX)  # its holder is bounded by BUILD_TIMEOUT, and the kernel drops a dead one's
+        if not os.path.isdir(path):
+            _build(suite, path)
+    return path
+
+
+def _build(suite: str, path: str) -> None:
+    partial = f"{path}.partial"
+    shutil.rmtree(partial, ignore_errors=True)  # what an interrupted build left; mmdebstrap checks that it is empty
+    # The build lives in namespaces of its own and dies with its caller, so an interrupted one leaves no mount and no
+    # process, only the partial directory that the next one removes.
+    confined = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    options = ["--quiet", "--mode=root", "--variant=minbase", "--format=directory"]
+    options += [f"--include={','.join(SUITES[suite])}"]
+    options += [f"--aptopt={option}" for option in ['APT::Install-Recommends "false"', *_apt_options()]]
+    options += [f"--dpkgopt=path-exclude={pattern}" for pattern in UNREAD]
+    options += [f"--customize-hook={PREPARE.strip()}"]
+    try:
+        command.run([*confined, "mmdebstrap", *options, suite, partial, *_sources(suite)], timeout=BUILD_TIMEOUT)
+    except CommandFailed as failed:
+        complaints = [line for line in failed.output.splitlines() if line.startswith(("E:", "Err:"))]
+        raise CommandFailed(
+            f"could not build the image {suite}: {(complaints or [str(failed)])[0]}", failed.status, failed.output
+        ) from failed
+    os.rename(partial, path)
+
+
+def _apt_options() -> "list[str]":
+    """This host's own settings for reaching its archive: proxies, certificates, dated indices."""
+    wanted = ("proxy", "cainfo", "check-valid-until", "verify-peer")
+    dump = command.run(["apt-config", "dump", "--no-empty", "Acquire"], timeout=30).out
+    return [line.rstrip(";") for line in dump.splitlines() if any(word in line.split('"')[0].lower() for word in wanted)]
+
+
+def _sources(suite: str) -> "list[str]":
+    """Lines of sources.list for the suite; empty leaves it to mmdebstrap's own default."""
+    listing = ["apt-get", "indextargets", "--format", "$(LABEL)|$(REPO_URI)", "Created-By: Packages", "Origin: Debian"]
+    origins = dict(line.split("|", 1) for line in command.run(listing, timeout=30).out.splitlines())
+    archive = os.environ.get("BACKSTAY_MIRROR") or origins.get("Debian")
+    if archive is None:
+        return []
+    lines = [f"deb {archive} {suite} main"]
+    if suite != "sid" and "Debian-Security" in origins:
+        lines += [f"deb {archive} {suite}-updates main", f"deb {origins['Debian-Security']} {suite}-security main"]
+    return lines

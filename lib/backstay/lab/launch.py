@@ -1,0 +1,134 @@
+"""Bringing a lab up and taking it away."""
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import sys
+
+from backstay import command
+from backstay.deadline import Deadline, poll
+from backstay.errors import CommandFailed
+from backstay.lab import configuration, image, network
+from backstay.lab.control import request
+from backstay.lab.layout import CLIENT, LabError, Layout, write
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+from contextlib import contextmanager
+
+TOOLS = {"unshare": "util-linux", "nsenter": "util-linux", "setpriv": "util-linux", "ip": "iproute2", "nft": "nftables"}
+OURS = ("lab.json", "supervisor", "ready", "control", "supervisor.log", "endpoints.json")
+PATIENCE = 15  # seconds that the nodes wait for each other before Pacemaker starts, at the first boot
+
+
+@contextmanager
+def supervisor(layout: Layout, plan: "dict[str, object]", say: "Callable[[str], None]") -> "Iterator[None]":
+    """Run a supervisor with all nodes on for the length of the block, and beyond if the block ends well.
+
+    `plan` is {"nodes": int, "image": suite, "token": ms, "boot_delay": s, "fence_action": "reboot" or "off"}. A block
+    that raises, or a death of this process inside it, takes the lab away. Raises LabError.
+    """
+    _check_host()
+    os.makedirs(layout.directory, exist_ok=True)
+    with open(layout.path("lock"), "w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LabError(f"another `backstay lab up` is at work in {layout.directory}") from None
+        if layout.supervisor and os.path.exists(layout.path("ready")):
+            raise LabError(f"a lab is up in {layout.directory}; `backstay lab down` ends it")
+        remove(layout, keep_lock=True)
+        root = image.ensure(str(plan["image"]), say)
+        names = [f"n{number}" for number in range(1, int(str(plan["nodes"])) + 1)]
+        addresses = {name: network.address(name) for name in [*names, CLIENT]}
+        write(layout.path("lab.json"), json.dumps({**plan, "suite": plan["image"], "image": root, "nodes": addresses}))
+        for name in addresses:
+            files = configuration.seed(name, names, int(str(plan["token"])), str(plan["fence_action"]))
+            for path, text in files.items():
+                write(layout.node(name, "seed", path), text)
+        _copy_code(layout, root)
+        end, lifeline = os.pipe()
+        try:
+            _start(layout, end)
+            for name in addresses:
+                request(layout.path("control"), "power-on", node=name, patience=PATIENCE)
+            say("nodes are on")
+            yield
+            write(layout.path("ready"), "")
+            os.write(lifeline, b"1")
+        except BaseException:
+            remove(layout, keep_lock=True)
+            raise
+        finally:
+            os.close(end)
+            os.close(lifeline)
+
+
+def remove(layout: Layout, keep_lock: bool = False) -> None:
+    """End the lab in this directory, alive or half dead, and delete what it left. No lab is no error."""
+    pid = layout.supervisor
+    if pid is not None:
+        os.kill(pid, signal.SIGKILL)
+        # Its PID namespace goes with it, and it is not gone before every process in there is.
+        poll(lambda: not os.path.exists(f"/proc/{pid}"), Deadline(30), "the lab's processes to die", interval=0.01)
+    for name in ("code", "nodes"):
+        shutil.rmtree(layout.path(name), ignore_errors=not os.path.exists(layout.path(name)))
+    for name in OURS if keep_lock else (*OURS, "lock"):
+        if os.path.lexists(layout.path(name)):
+            os.unlink(layout.path(name))
+    if not keep_lock and os.path.isdir(layout.directory) and not os.listdir(layout.directory):
+        os.rmdir(layout.directory)
+
+
+def _check_host() -> None:
+    if os.geteuid() != 0:
+        raise LabError("a lab needs root: it makes namespaces, mounts and network interfaces")
+    missing = sorted({package for tool, package in TOOLS.items() if not command.available(tool)})
+    if missing:
+        raise LabError(f"tools that a lab needs are not installed here: apt-get install {' '.join(missing)}")
+
+
+def _copy_code(layout: Layout, root: str) -> None:
+    """Give the lab its own copy of the agents and the library: edits during a run do not reach a running lab."""
+    library = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+    checkout = os.path.dirname(os.path.dirname(library))
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(library, layout.path("code", "lib", "backstay"), ignore=ignored)
+    for part in ("agents", "crm-templates", "bin"):
+        if os.path.isdir(os.path.join(checkout, part)):
+            shutil.copytree(os.path.join(checkout, part), layout.path("code", part), ignore=ignored)
+        else:
+            os.makedirs(layout.path("code", part))
+    # The nodes see it read-only, so it is compiled beforehand, by the image's own Python: without that every agent
+    # would compile the library at every start.
+    compile_it = 'mount --bind "$1" "$2/mnt" && exec chroot "$2" python3 -m compileall -q -d /usr/lib/ocf/lib /mnt'
+    command.run(["unshare", "--mount", "sh", "-c", compile_it, "sh", layout.path("code", "lib"), root], timeout=60)
+
+
+def _start(layout: Layout, lifeline: int) -> None:
+    """Start the supervisor and wait until it answers. `lifeline` is the reading end of its pipe from us."""
+    library = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+    namespaces = ["unshare", "--mount", "--pid", "--net", "--ipc", "--fork", "--kill-child"]
+    program = [sys.executable, "-m", "backstay.lab.supervisor", layout.directory, str(lifeline)]
+    log = layout.path("supervisor.log")
+    command.spawn([*namespaces, *program], log=log, env={"PYTHONPATH": library}, pass_fds=[lifeline], umask=0o022)
+
+    def answers() -> bool:
+        try:
+            request(layout.path("control"), "status", timeout=5)
+        except LabError:
+            return False
+        return True
+
+    try:
+        poll(answers, Deadline(15), "the lab's supervisor", interval=0.02)
+    except CommandFailed:
+        raise
+    except Exception as late:
+        with open(log, encoding="utf-8", errors="replace") as complaints:
+            last = (complaints.read().strip().splitlines() or ["nothing"])[-1]
+        raise LabError(f"the lab's supervisor did not start; supervisor.log ends: {last}") from late

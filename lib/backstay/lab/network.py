@@ -1,0 +1,79 @@
+"""The lab's network: one bridge in the supervisor's network namespace, a port for each node, a filter for partitions.
+
+Node `n1` has address 10.77.0.11 and fd77::11, `client` .10; .100 and up are free for floating addresses. Every lab has the
+same addresses: they exist only inside its namespaces.
+"""
+
+from backstay import command
+from backstay.lab.layout import CLIENT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+BRIDGE = "lab"
+TOOL_TIMEOUT = 10.0  # seconds for one call of ip or nft, which take milliseconds
+# The filter sits where the bridge hands a frame from one port to another: it sees every address of a node, floating
+# ones too, and broadcast. Pairs are (from, to), so a cut may be one-way.
+FILTER = """
+table bridge lab {
+    set cut { type ifname . ifname; }
+    chain forward { type filter hook forward priority 0; iifname . oifname @cut drop; }
+}
+"""
+
+
+def last_octet(node: str) -> int:
+    return 10 if node == CLIENT else 10 + int(node.lstrip("n"))
+
+
+def address(node: str) -> str:
+    return f"10.77.0.{last_octet(node)}"
+
+
+def address6(node: str) -> str:
+    """The digits of the IPv4 address again: n1 is .11 and ::11."""
+    return f"fd77::{last_octet(node)}"
+
+
+def mac(node: str) -> str:
+    """Locally administered, and the same after every power-on, so that neighbours' caches stay right."""
+    return f"02:00:0a:4d:00:{last_octet(node):02x}"
+
+
+def port(node: str) -> str:
+    """The bridge's end of the node's cable."""
+    return f"port-{node}"
+
+
+def create() -> None:
+    """Make bridge and filter in this network namespace."""
+    _ip("link", "set", "lo", "up")
+    # No snooping: it would hold multicast, and so IPv6 neighbour discovery, back until a querier is heard.
+    _ip("link", "add", BRIDGE, "type", "bridge", "stp_state", "0", "forward_delay", "0", "mcast_snooping", "0")
+    _ip("link", "set", BRIDGE, "addrgenmode", "none")
+    _ip("link", "set", BRIDGE, "up")
+    _nft(FILTER)
+
+
+def unplug(node: str) -> None:
+    """Silence the node at once; what its dying kernel still sends reaches nobody."""
+    command.run(["ip", "link", "set", port(node), "down"], TOOL_TIMEOUT, check=False)  # no port: silent already
+
+
+def cut(pairs: "Iterable[tuple[str, str]]") -> None:
+    """Drop what the first of each pair sends to the second. Cutting what is cut already is no error."""
+    elements = ", ".join(f'"{port(sender)}" . "{port(receiver)}"' for sender, receiver in pairs)
+    _nft(f"add element bridge lab cut {{ {elements} }}")
+
+
+def heal() -> None:
+    _nft("flush set bridge lab cut")
+
+
+def _ip(*arguments: str) -> None:
+    command.run(["ip", *arguments], TOOL_TIMEOUT)
+
+
+def _nft(script: str) -> None:
+    command.run(["nft", "-f", "-"], TOOL_TIMEOUT, input=script)

@@ -1,0 +1,18 @@
+"""What a lab serves. A topology is a function of a lab whose cluster has quorum and fencing; it returns when it serves.
+
+It configures through `lab.put` and `lab.run` (the templates stand in /usr/share/backstay/crm-templates of every node),
+waits with a deadline, and leaves its URLs in `lab.endpoints`.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from backstay.lab.cluster import Lab
+
+
+def none(lab: "Lab") -> None:
+    """Fencing alone."""
+
+
+TOPOLOGIES: "dict[str, Callable[[Lab], None]]" = {"none": none}
