@@ -7,7 +7,7 @@ import click
 from backstay.lab.cluster import Lab
 from backstay.lab.layout import LabError
 
-DIRECTORY = click.option("--dir", "directory", default=".lab", show_default=True, help="Everything of the lab is in here.")
+DIRECTORY = click.option("--dir", "directory", default=".lab", show_default=True, help="All of the lab is in here.")
 
 
 @click.group()

@@ -55,7 +55,7 @@ class Lab:
         if not 1 <= nodes <= 16:
             raise LabError(f"a lab has 1 to 16 nodes, not {nodes}")
         lab = cls(directory)
-        plan: "dict[str, object]" = {
+        plan: dict[str, object] = {
             "nodes": nodes,
             "image": image,
             "topology": topology,
@@ -110,7 +110,7 @@ class Lab:
         self._ask("power-on", node=node)
 
     def cut(self, one: str, other: str, one_way: bool = False) -> None:
-        """Drop all traffic between two nodes, floating addresses included; with `one_way` only from `one` to `other`."""
+        """Drop all traffic between two nodes, floating addresses included; `one_way`: only from `one` to `other`."""
         pairs = [(one, other)] if one_way else [(one, other), (other, one)]
         self._ask("cut", pairs=pairs)
 
@@ -166,7 +166,7 @@ class Lab:
         """What the topology serves, with the credentials of an unprivileged account; empty for `none`."""
         try:
             with open(self.layout.path("endpoints.json"), encoding="utf-8") as source:
-                found: "dict[str, Any]" = json.load(source)
+                found: dict[str, Any] = json.load(source)
                 return found
         except FileNotFoundError:
             return {}
@@ -186,7 +186,7 @@ class Lab:
         return _online(crm) if crm is not None and _is_quorate(crm) else set()
 
     def cluster_status(self, node: "Optional[str]" = None) -> "Optional[_Element]":
-        """crm_mon's XML from `node`, or else from the quorate partition, or from whichever node answers; None if none."""
+        """crm_mon's XML from `node`, else from the quorate partition, else from any node that answers; None if none."""
         from lxml import etree
 
         answer = None
@@ -214,12 +214,12 @@ class Lab:
     def _machines(self) -> "dict[str, str]":
         try:
             with open(self.layout.path("lab.json"), encoding="utf-8") as source:
-                addresses: "dict[str, str]" = json.load(source)["nodes"]
+                addresses: dict[str, str] = json.load(source)["nodes"]
                 return addresses
         except FileNotFoundError:
             raise LabError(f"there is no lab in {self.layout.directory}; `backstay lab up` starts one") from None
 
-    def _ask(self, do: str, **details: object) -> "dict[str, Any]":
+    def _ask(self, do: str, **details: "Any") -> "dict[str, Any]":
         self._machines()
         return request(os.path.join(self.layout.directory, "control"), do, **details)
 
@@ -238,7 +238,7 @@ def _online(crm: "_Element") -> "set[str]":
 
 
 def _roles(crm: "_Element") -> "dict[str, dict[str, str]]":
-    roles: "dict[str, dict[str, str]]" = {}
+    roles: dict[str, dict[str, str]] = {}
     for resource in crm.iterfind("resources//resource"):
         role = str(resource.get("role"))
         for node in resource.iterfind("node"):

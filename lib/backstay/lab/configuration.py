@@ -60,7 +60,7 @@ def _corosync(nodes: "Sequence[str]", token: int) -> str:
         _block("node", {"nodeid": number, "name": name, "ring0_addr": network.address(name)})
         for number, name in enumerate(nodes, start=1)
     )
-    quorum: "dict[str, object]" = {"provider": "corosync_votequorum"}
+    quorum: dict[str, object] = {"provider": "corosync_votequorum"}
     if len(nodes) == 2:
         quorum["two_node"] = 1
     logging = {
@@ -70,7 +70,8 @@ def _corosync(nodes: "Sequence[str]", token: int) -> str:
         "logfile": "/var/log/corosync/corosync.log",
         "timestamp": "hires",
     }
-    return _block("totem", totem) + _block("nodelist", {}, members) + _block("quorum", quorum) + _block("logging", logging)
+    sections = [_block("totem", totem), _block("nodelist", {}, members), _block("quorum", quorum)]
+    return "".join([*sections, _block("logging", logging)])
 
 
 def _cib(nodes: "Sequence[str]", fence_action: str) -> str:
@@ -108,4 +109,5 @@ def _cib(nodes: "Sequence[str]", fence_action: str) -> str:
 
 
 def _nvpairs(prefix: str, values: "Mapping[str, str]") -> str:
-    return "".join(f'\n          <nvpair id="{prefix}-{name}" name="{name}" value="{value}"/>' for name, value in values.items())
+    lines = [f'<nvpair id="{prefix}-{name}" name="{name}" value="{value}"/>' for name, value in values.items()]
+    return "".join(f"\n          {line}" for line in lines)

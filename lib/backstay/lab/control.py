@@ -32,7 +32,7 @@ def request(path: str, do: str, timeout: float = 30.0, **details: object) -> "di
         os.close(directory)
     if not line:
         raise LabError(f"the lab's supervisor at {path} hung up; its supervisor.log says why")
-    reply: "dict[str, Any]" = json.loads(line)
+    reply: dict[str, Any] = json.loads(line)
     if "error" in reply:
         raise LabError(reply["error"])
     return reply

@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 USAGE = "usage: backstay lab run [--dir DIR] NODE -- CMD [ARG ...]"
+# The clock, modules and raw hardware are the host's: `run n1 -- date -s` must not set it.
+BOUNDING = "--bounding-set=-sys_time,-sys_module,-sys_rawio"
 UNABLE = 125  # exit status when the command could not even be tried, as docker, chroot and env have it
 # The command sees the node's environment, not the caller's.
-ENVIRONMENT = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "USER=root", "LANG=C.UTF-8"]
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+ENVIRONMENT = [f"PATH={PATH}", "HOME=/root", "USER=root", "LANG=C.UTF-8"]
 
 
 def argv_for(layout: Layout, node: str, command: "Sequence[str]") -> "list[str]":
@@ -23,7 +26,7 @@ def argv_for(layout: Layout, node: str, command: "Sequence[str]") -> "list[str]"
         raise LabError(f"{node} is off; `backstay lab power-on {node}` turns it on")
     # nsenter forks to enter a PID namespace. The death signal ends the command with nsenter: without it, a killed
     # `run` would leave the command behind.
-    enter = ["nsenter", "-t", str(init), "-m", "-u", "-i", "-n", "-p", "setpriv", "--pdeathsig", "KILL"]
+    enter = ["nsenter", "-t", str(init), "-m", "-u", "-i", "-n", "-p", "setpriv", "--pdeathsig", "KILL", BOUNDING]
     return [*enter, "env", "-i", f"TERM={os.environ.get('TERM', 'dumb')}", *ENVIRONMENT, *command]
 
 

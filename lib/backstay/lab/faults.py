@@ -62,8 +62,8 @@ def processes(init: int) -> "Iterator[Process]":
         try:
             if os.readlink(f"/proc/{entry}/ns/pid") == namespace:
                 yield Process(int(entry))
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it ended while we looked; a zombie has no executable
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue  # it ended while we looked; a zombie has no executable; what root may not read is not ours
 
 
 def inflict(fault: str, init: int, service: str) -> int:
@@ -73,7 +73,7 @@ def inflict(fault: str, init: int, service: str) -> int:
     """
     if fault not in SIGNALS or service not in SERVICES:
         raise LabError(f"no fault {fault} {service}; faults: {', '.join(SIGNALS)}; services: {', '.join(SERVICES)}")
-    reached: "set[int]" = set()
+    reached: set[int] = set()
     while True:
         found = {process.pid for process in processes(init) if SERVICES[service](process)} - reached
         for pid in found:

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 BUILD_TIMEOUT = 1800.0  # seconds; about 60 with a near mirror
 
-COMMON = (
-    "pacemaker pacemaker-cli-utils corosync crmsh pcs resource-agents haproxy keepalived rabbitmq-server "
-    "python3 python3-pymysql python3-pika python3-lxml python3-psutil python3-click python3-rich python3-cryptography "
-    "iproute2 nftables iputils-arping iputils-ping procps socat strace less libxml2-utils tini libfaketime"
-).split()
+CLUSTER = ["pacemaker", "pacemaker-cli-utils", "corosync", "crmsh", "pcs", "resource-agents", "libxml2-utils"]
+SERVICES = ["haproxy", "keepalived", "rabbitmq-server"]
+LIBRARIES = ["pymysql", "pika", "lxml", "psutil", "click", "rich", "cryptography"]
+NETWORK = ["iproute2", "nftables", "iputils-arping", "iputils-ping", "socat"]
+TOOLS = ["procps", "strace", "less", "libfaketime", "tini"]
+COMMON = [*CLUSTER, *SERVICES, "python3", *(f"python3-{name}" for name in LIBRARIES), *NETWORK, *TOOLS]
 MARIADB = ["mariadb-server", "mariadb-client", "mariadb-backup"]
 SUITES = {
     "bookworm": [*COMMON, *MARIADB],
@@ -61,7 +62,7 @@ def ensure(suite: str, say: "Callable[[str], None]") -> str:
     """
     if suite not in SUITES:
         raise WrongParameter(f"no recipe for the image {suite}; there are {', '.join(SUITES)}")
-    recipe = "\n".join([suite, *SUITES[suite], PREPARE, *UNREAD])
+    recipe = "\n".join([suite, *sorted(SUITES[suite]), PREPARE, *UNREAD])
     images = os.path.join(cache_directory(), "images")
     path = os.path.join(images, f"{suite}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}")
     if os.path.isdir(path):
@@ -82,7 +83,8 @@ def _build(suite: str, path: str) -> None:
     shutil.rmtree(partial, ignore_errors=True)  # what an interrupted build left; mmdebstrap checks that it is empty
     # The build lives in namespaces of its own and dies with its caller, so an interrupted one leaves no mount and no
     # process, only the partial directory that the next one removes.
-    confined = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    confined = ["setpriv", "--pdeathsig", "KILL", "unshare"]
+    confined += ["--mount", "--pid", "--mount-proc", "--fork", "--kill-child"]
     options = ["--quiet", "--mode=root", "--variant=minbase", "--format=directory"]
     options += [f"--include={','.join(SUITES[suite])}"]
     options += [f"--aptopt={option}" for option in ['APT::Install-Recommends "false"', *_apt_options()]]
@@ -102,7 +104,8 @@ def _apt_options() -> "list[str]":
     """This host's own settings for reaching its archive: proxies, certificates, dated indices."""
     wanted = ("proxy", "cainfo", "check-valid-until", "verify-peer")
     dump = command.run(["apt-config", "dump", "--no-empty", "Acquire"], timeout=30).out
-    return [line.rstrip(";") for line in dump.splitlines() if any(word in line.split('"')[0].lower() for word in wanted)]
+    settings = [line.rstrip(";") for line in dump.splitlines()]
+    return [line for line in settings if any(word in line.split('"')[0].lower() for word in wanted)]
 
 
 def _sources(suite: str) -> "list[str]":

@@ -6,19 +6,17 @@ import os
 import shutil
 import signal
 import sys
+from contextlib import contextmanager
 
 from backstay import command
 from backstay.deadline import Deadline, poll
-from backstay.errors import CommandFailed
 from backstay.lab import configuration, image, network
 from backstay.lab.control import request
-from backstay.lab.layout import CLIENT, LabError, Layout, write
+from backstay.lab.layout import CLIENT, LabError, Layout, started, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-from contextlib import contextmanager
 
 TOOLS = {"unshare": "util-linux", "nsenter": "util-linux", "setpriv": "util-linux", "ip": "iproute2", "nft": "nftables"}
 OURS = ("lab.json", "supervisor", "ready", "control", "supervisor.log", "endpoints.json")
@@ -111,24 +109,23 @@ def _copy_code(layout: Layout, root: str) -> None:
 
 def _start(layout: Layout, lifeline: int) -> None:
     """Start the supervisor and wait until it answers. `lifeline` is the reading end of its pipe from us."""
-    library = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+    library = layout.path("code", "lib")  # the copy, so that an edit of the checkout changes nothing under way
     namespaces = ["unshare", "--mount", "--pid", "--net", "--ipc", "--fork", "--kill-child"]
     program = [sys.executable, "-m", "backstay.lab.supervisor", layout.directory, str(lifeline)]
     log = layout.path("supervisor.log")
-    command.spawn([*namespaces, *program], log=log, env={"PYTHONPATH": library}, pass_fds=[lifeline], umask=0o022)
+    child = command.spawn(
+        [*namespaces, *program], log=log, env={"PYTHONPATH": library}, pass_fds=[lifeline], umask=0o022
+    )
 
     def answers() -> bool:
+        if started(child) is None:
+            with open(log, encoding="utf-8", errors="replace") as complaints:
+                last = (complaints.read().strip().splitlines() or ["nothing"])[-1]
+            raise LabError(f"the lab's supervisor did not start; it said last: {last}")
         try:
             request(layout.path("control"), "status", timeout=5)
         except LabError:
-            return False
+            return False  # not listening yet
         return True
 
-    try:
-        poll(answers, Deadline(15), "the lab's supervisor", interval=0.02)
-    except CommandFailed:
-        raise
-    except Exception as late:
-        with open(log, encoding="utf-8", errors="replace") as complaints:
-            last = (complaints.read().strip().splitlines() or ["nothing"])[-1]
-        raise LabError(f"the lab's supervisor did not start; supervisor.log ends: {last}") from late
+    poll(answers, Deadline(15), "the lab's supervisor", interval=0.02)

@@ -1,7 +1,7 @@
 """The lab's network: one bridge in the supervisor's network namespace, a port for each node, a filter for partitions.
 
-Node `n1` has address 10.77.0.11 and fd77::11, `client` .10; .100 and up are free for floating addresses. Every lab has the
-same addresses: they exist only inside its namespaces.
+Node `n1` has address 10.77.0.11 and fd77::11, `client` .10; .100 and up are free for floating addresses. Every lab
+has the same addresses: they exist only inside its namespaces.
 """
 
 from backstay import command

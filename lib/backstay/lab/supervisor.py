@@ -19,6 +19,7 @@ from backstay.lab.layout import LabError, Layout, living, started, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Optional
 
 POWER_TIMEOUT = 20.0  # seconds for a node to be set up, or for its processes to die
@@ -31,9 +32,9 @@ class Machine:
         self.name = name
         self.address = address
         self.plugged = False
-        self.shell: "Optional[int]" = None
+        self.shell: Optional[int] = None
         self.dead = threading.Event()  # set when everything of the last power-on is gone
-        self.restart: "Optional[threading.Timer]" = None  # a reset waits for the machine's firmware
+        self.restart: Optional[threading.Timer] = None  # a reset waits for the machine's firmware
         self.lock = threading.Lock()  # held while power changes
 
 
@@ -46,7 +47,7 @@ class Supervisor:
         self.boot_delay: float = plan["boot_delay"]
         self.host_pid = host_pid
         self.machines = {name: Machine(name, address) for name, address in plan["nodes"].items()}
-        self.cuts: "set[tuple[str, str]]" = set()
+        self.cuts: set[tuple[str, str]] = set()
 
     def machine(self, node: str) -> Machine:
         if node not in self.machines:
@@ -55,7 +56,7 @@ class Supervisor:
 
     # The cord, as `backstay lab power-on` and `power-off` pull it.
 
-    def power_on(self, node: str, patience: float = 0) -> None:
+    def power_on(self, node: str, patience: int = 0) -> None:
         """Plug the cord in and turn the node on."""
         machine = self.machine(node)
         with machine.lock:
@@ -91,7 +92,10 @@ class Supervisor:
             self._boot_later(machine)
 
     def status(self) -> "dict[str, Any]":
-        nodes = {n.name: {"address": n.address, "plugged": n.plugged, "power": self._is_on(n)} for n in self.machines.values()}
+        nodes = {
+            name: {"address": machine.address, "plugged": machine.plugged, "power": self._is_on(machine)}
+            for name, machine in self.machines.items()
+        }
         return {"nodes": nodes, "cuts": sorted(self.cuts)}
 
     # The network.
@@ -111,7 +115,7 @@ class Supervisor:
     def _is_on(self, machine: Machine) -> bool:
         return machine.shell is not None
 
-    def _boot(self, machine: Machine, patience: float) -> None:
+    def _boot(self, machine: Machine, patience: int) -> None:
         if self._is_on(machine):
             return
         home = self.layout.node(machine.name)
@@ -119,9 +123,9 @@ class Supervisor:
         write(record, "")
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot.sh")
         namespaces = ["unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--fork", "--kill-child"]
-        details = [str(self.host_pid), self.image, network.mac(machine.name), machine.address, network.address6(machine.name)]
+        addresses = [network.mac(machine.name), machine.address, network.address6(machine.name)]
         machine.shell = command.spawn(
-            [*namespaces, "sh", "-eu", script, machine.name, *details, str(int(patience))],
+            [*namespaces, "sh", "-eu", script, machine.name, str(self.host_pid), self.image, *addresses, str(patience)],
             log=os.path.join(home, "console.log"),
             cwd=home,
             umask=0o022,
@@ -184,7 +188,7 @@ class _Handler(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         supervisor: Supervisor = self.server.supervisor  # type: ignore[attr-defined]
-        requests = {
+        requests: dict[str, Callable[..., Optional[dict[str, Any]]]] = {
             "power-on": supervisor.power_on,
             "power-off": supervisor.power_off,
             "on": supervisor.on,

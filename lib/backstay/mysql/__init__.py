@@ -1,0 +1,1 @@
+"""ocf:backstay:mysql: MySQL and MariaDB, one primary and its semi-synchronous replicas."""

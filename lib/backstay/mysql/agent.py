@@ -1,0 +1,377 @@
+"""ocf:backstay:mysql: what Pacemaker calls. Looks, asks a pure module what it means, and has it done.
+
+Flow of an action: agents/mysql → backstay.agent.main → a method here → replica.py, primary.py or promotion.py.
+"""
+
+from backstay.agent import Agent
+from backstay.codes import ExitCode, Role
+from backstay.deadline import Deadline
+from backstay.declaration import Parameter, action
+from backstay.errors import AgentError, TimedOut
+from backstay.mysql import process
+from backstay.mysql.server import Server, ServerBusy, ServerDown, ServerRefused, ServerSilent
+from backstay.mysql.state import State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backstay.mysql.daemon import Layout
+    from backstay.mysql.dialect import Dialect, Source
+    from backstay.mysql.facts import Facts
+
+_SILENT_FOR = 20.0  # seconds for which a monitor's finding of silence spares demote and stop their own
+
+
+class Mysql(Agent):
+    name = "mysql"
+    short = "MySQL or MariaDB: one primary, semi-synchronous replicas"
+    long = """
+    Manages a MySQL 5.7, 8, 9 or MariaDB 10.5+ server as a promotable clone: one writable primary and any number of
+    read-only replicas, replicating by GTID and acknowledging semi-synchronously, so that no acknowledged transaction is
+    lost when the primary is.
+
+    Promotion catches up from whoever has more and refuses, with the reason, what it cannot prove safe. An old primary
+    replicates again only when its history fits the new one's. Settings that this rests on are passed on the server's
+    command line. Needs no notifications; set notify=false.
+    """
+
+    config = Parameter("Options file", "The server's options file. Unset: /etc/mysql/my.cnf or /etc/my.cnf.")
+    binary = Parameter("Server program", "Path of mariadbd or mysqld. Unset: looked for in the usual places.")
+    datadir = Parameter("Data directory", "The server's data directory.", default="/var/lib/mysql", unique_group="data")
+    socket = Parameter("Socket", "The server's local socket.", default="/run/mysqld/mysqld.sock", unique_group="socket")
+    pid_file = Parameter("Pid file", "Where the server writes its pid.", default="/run/mysqld/mysqld.pid")
+    log_error = Parameter(
+        "Error log", "The server's error log. Unset: as the options file says, else error.log in the data directory."
+    )
+    user = Parameter("System account", "The account that the server runs as.", default="mysql")
+    port = Parameter(
+        "Port", "The server's TCP port, the same on all nodes.", "integer", "3306", minimum=1, maximum=65535
+    )
+    server_id = Parameter(
+        "Server id",
+        "The server's replication id. Unset: the cluster's node id, which is different on each node.",
+        "integer",
+        minimum=1,
+        maximum=2**32 - 1,
+    )
+    writer_address = Parameter(
+        "Writer address",
+        """The floating address that is colocated with the promoted role. Replicas replicate from it, so that a failover
+        changes no replica's configuration. Unset: replicas are pointed at the promoted node by its name.""",
+    )
+    agent_user = Parameter(
+        "Administrative account", "Local account of the agent, over the socket, with all privileges.", default="root"
+    )
+    agent_password = Parameter(
+        "Its password", "Leave unset with socket authentication, which is best.", secret=True, reloadable=True
+    )
+    monitor_user = Parameter("Monitor account", "With it nodes ask each other.", default="backstay_monitor")
+    monitor_password = Parameter("Its password", "Of monitor_user.", secret=True, required=True, reloadable=True)
+    replication_user = Parameter("Replication account", "With it replicas replicate.", default="backstay_replication")
+    replication_password = Parameter("Its password", "Of replication_user.", secret=True, required=True)
+    tls_ca = Parameter(
+        "Certificate authority",
+        "File to verify the servers' certificates with; set, all replication uses verified TLS.",
+    )
+    initialize = Parameter(
+        "Initialise", "Make an empty data directory a database, with the accounts above.", "boolean", "false"
+    )
+    rebuild = Parameter(
+        "Rebuild",
+        """What to do with a node whose history has transactions that the primary lacks. never: keep it, read-only, for
+        the admin. auto: copy the primary's data anew, the old directory kept beside it.""",
+        default="never",
+        choices=("never", "auto"),
+        reloadable=True,
+    )
+    max_lag = Parameter(
+        "Greatest lag",
+        "Replicas further behind serve no reads until they are within a third of it, and are promoted last.",
+        "time",
+        "30s",
+        minimum=1,
+        reloadable=True,
+    )
+    degrade_after = Parameter(
+        "Degrade after",
+        """How long commits wait when no replica acknowledges though the replicas' nodes are up, until the primary goes on
+        alone (recorded first). 0: for ever. A replica that was fenced or stopped is not waited for.""",
+        "time",
+        "10s",
+        minimum=0,
+        reloadable=True,
+    )
+    allow_loss = Parameter(
+        "Allow loss",
+        "Promote even where it cannot be proven that no acknowledged transaction is lost. For emergencies.",
+        "boolean",
+        "false",
+        reloadable=True,
+    )
+    probe_timeout = Parameter(
+        "Probe timeout", "A server that does not answer a monitor for so long has failed.", "time", "3s", minimum=0.5,
+        reloadable=True,
+    )  # fmt: skip
+
+    def __init__(self, invocation: "object") -> None:
+        super().__init__(invocation)  # type: ignore[arg-type]
+        self.state = State(self.state_directory())
+
+    # -- actions ------------------------------------------------------------------------------------------------------
+
+    @action(timeout=120)
+    def start(self) -> None:
+        """Up, read-only, nothing replicating; what was received before is kept. The first monitor joins it to the set."""
+        from backstay.mysql import daemon
+
+        self.state.remove("stopping")
+        running = self.find_process()
+        if running:
+            if self._greets(self.deadline.within(self.probe_timeout)):
+                self._adopt(running)
+                return
+            self.log.warning(f"killing process {running.pid}, a server that does not answer")
+            running.end(self.deadline, gently=False)
+        layout = self.layout()
+        dialect = daemon.dialect_of(layout.binary)
+        daemon.prepare(layout)
+        virgin = daemon.is_virgin(layout.datadir)
+        if virgin:
+            if not self.initialize:
+                raise AgentError(f"{layout.datadir} holds no database: set initialize=true, or restore a backup there")
+            daemon.initialize(layout, dialect, self.deadline)
+        facts = self.facts()
+        # A different primary was promoted since: it proved that it has all that was acknowledged. What this server
+        # wrote and nobody acknowledged may go.
+        discard = facts is not None and facts.primary != self.me
+        launched = daemon.launch(layout, dialect, discard, self.deadline)
+        with self.connect(self.deadline) as server:
+            if discard:
+                dialect.acknowledge(server, False)
+            if virgin:
+                dialect.secure(server)
+                self._create_accounts(server, dialect)
+            done = dialect.rescue(server, layout.datadir)
+            if done:
+                self.log.notice(done)
+        self.watch(launched)
+
+    @action(timeout=60)
+    def stop(self) -> None:
+        """Gone when this returns. Killed where a clean end would commit what nobody acknowledged (T17)."""
+        running = self.find_process()
+        self.state.write("stopping", "")
+        if running:
+            running.end(self.deadline, gently=self._may_end_gently(running))
+        self.state.remove("promoted")
+
+    @action(timeout=15, interval=3, role=Role.PROMOTED)
+    @action(timeout=15, interval=5, role=Role.UNPROMOTED)
+    def monitor(self) -> ExitCode:
+        running = self.find_process()
+        if running is None:
+            return ExitCode.NOT_RUNNING
+        facts = self.state.promoted(running.identity)
+        alive = ExitCode.RUNNING_PROMOTED if facts else ExitCode.SUCCESS
+        degraded = ExitCode.DEGRADED_PROMOTED if facts else ExitCode.DEGRADED
+        if self.invocation.is_probe:
+            return alive
+        deadline = self.deadline.within(self.probe_timeout)
+        try:
+            with self.connect(deadline) as server:
+                note = self._examine(server, facts)
+        except (ServerSilent, ServerDown) as error:
+            self.state.write("silent", running.identity)
+            raise TimedOut(f"{error} within {self.probe_timeout:g} s, though process {running.pid} lives") from None
+        except (ServerBusy, ServerRefused) as error:
+            # It lives and we cannot look: unknown is not dead, and a failover would meet the same.
+            self.explain(str(error))
+            return degraded
+        self.watch(running)
+        if note:
+            self.explain(note)
+            return degraded
+        return alive
+
+    @action(timeout=60)
+    def promote(self) -> None:
+        from backstay.mysql import promotion
+
+        running = self.running()
+        if self.state.promoted(running.identity):
+            return
+        with self.connect(self.deadline) as server:
+            promotion.promote(self, server, running)
+
+    @action(timeout=30)
+    def demote(self) -> None:
+        """Read-only when this returns, with nothing waiting that could still be committed; or dead."""
+        running = self.find_process()
+        if running is None:
+            self.state.remove("promoted")
+            return
+        budget = self.deadline.within(min(10.0, self.deadline.remaining() * 0.6))
+        try:
+            if self._silent(running):
+                raise ServerSilent("found silent by the monitor")
+            with self.connect(budget.within(1.5)) as server:
+                from backstay.mysql import primary
+
+                primary.step_down(self, server.within(budget))
+        except AgentError as error:
+            # A clean end would commit what nobody acknowledged, and a hung server may wake and acknowledge.
+            self.log.warning(f"demote kills process {running.pid}: {error}")
+            self.state.write("stopping", "")
+            running.end(self.deadline, gently=False)
+        self.state.remove("promoted")
+
+    @action(timeout=10)
+    def reload_agent(self) -> None:
+        """Reloadable parameters are read afresh by each action: there is nothing to do."""
+
+    # -- what the parts of this agent share ---------------------------------------------------------------------------
+
+    @property
+    def me(self) -> str:
+        return self.pacemaker.node()
+
+    def facts(self) -> "Facts | None":
+        """The durable record. Raises AgentError when it cannot be read: without it nothing may be promised."""
+        from backstay.mysql.facts import Facts, MalformedFacts
+
+        try:
+            return Facts.parse(self.pacemaker.facts())
+        except MalformedFacts as error:
+            raise AgentError(str(error)) from None
+
+    def record(self, running: process.Process, facts: "Facts") -> None:
+        """Write the durable record, then our copy of it."""
+        self.log.notice(f"recording {facts}")
+        self.pacemaker.set_facts(str(facts))
+        self.state.set_promoted(running.identity, facts)
+
+    def connect(self, deadline: Deadline) -> Server:
+        """The local server, as the administrative account."""
+        return Server("the local server", deadline, self.agent_user, self.agent_password, socket=self.socket)
+
+    def connect_peer(self, node: str, dialect: "Dialect", seconds: float) -> Server:
+        """Another node's server, as the monitor account."""
+        return Server(
+            f"the server on {node}",
+            self.deadline.within(seconds),
+            self.monitor_user,
+            self.monitor_password,
+            host=node,
+            port=self.port,
+            tls={"ca": self.tls_ca} if self.tls_ca else ({} if dialect.family == "MySQL" else None),
+        )
+
+    def source(self, host: str) -> "Source":
+        from backstay.mysql.dialect import Source
+
+        return Source(host, self.port, self.replication_user, self.replication_password, self.tls_ca)
+
+    def dialect(self, server: Server) -> "Dialect":
+        from backstay.mysql.dialect import dialect_for
+
+        row = server.one("SELECT CONCAT(@@version, ' ', @@version_comment) AS banner")
+        return dialect_for(str(row["banner"]))
+
+    def layout(self) -> "Layout":
+        from backstay.mysql import daemon
+
+        return daemon.Layout(
+            binary=daemon.find_binary(self.binary),
+            config=daemon.find_config(self.config),
+            datadir=self.datadir,
+            socket=self.socket,
+            pid_file=self.pid_file,
+            log_error=self.log_error,
+            user=self.user,
+            port=self.port,
+            node=self.me,
+            server_id=self.server_id or self.invocation.node_id,
+        )
+
+    def find_process(self) -> "process.Process | None":
+        return process.find(self.pid_file, self.datadir)
+
+    def running(self) -> process.Process:
+        found = self.find_process()
+        if found is None:
+            raise AgentError("the server does not run")
+        return found
+
+    def watch(self, running: process.Process) -> None:
+        """See that a watcher is there, once this node is part of a cluster."""
+        if self.invocation.node:
+            from backstay import watch
+
+            watch.ensure(
+                self.invocation.resource, self.invocation.node, self.state.directory, running.pid, running.started
+            )
+
+    def explain(self, reason: str) -> None:
+        """An exit reason for a result that is no failure."""
+        import sys
+
+        prefix = self.invocation.environ.get("OCF_EXIT_REASON_PREFIX", "ocf-exit-reason:")
+        sys.stderr.write(f"{prefix}{self.log.masked(' '.join(reason.split()))}\n")
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _examine(self, server: Server, facts: "Facts | None") -> str:
+        """Look, do the next duty, publish; what is wrong, "" when nothing is."""
+        dialect = self.dialect(server)
+        seen = dialect.observe(server)
+        if facts:
+            from backstay.mysql import primary
+
+            return primary.attend(self, server, dialect, seen, facts)
+        from backstay.mysql import replica
+
+        return replica.attend(self, server, dialect, seen)
+
+    def _greets(self, deadline: Deadline) -> bool:
+        from backstay.mysql.server import answers
+
+        return answers(self.socket, deadline.remaining())
+
+    def _silent(self, running: process.Process) -> bool:
+        """Whether a recent monitor found this very process silent."""
+        return self.state.age("silent") < _SILENT_FOR and self.state.read("silent") == running.identity
+
+    def _adopt(self, running: process.Process) -> None:
+        """Take over a server that runs already: read-only, unless it is the primary that we promoted."""
+        if not self.state.promoted(running.identity):
+            with self.connect(self.deadline) as server:
+                self.dialect(server).set_read_only(server, True)
+        self.watch(running)
+
+    def _may_end_gently(self, running: process.Process) -> bool:
+        """A replica may. A primary only when no commit waits for an acknowledgement, and we know it."""
+        if not self.state.promoted(running.identity):
+            return not self._silent(running)
+        try:
+            with self.connect(self.deadline.within(2)) as server:
+                return not self.dialect(server).observe(server).acks.waiting
+        except AgentError as error:
+            self.log.warning(f"stop kills process {running.pid}: {error}")
+            return False
+
+    def _create_accounts(self, server: Server, dialect: "Dialect") -> None:
+        """In a data directory that was made just now; every node makes its own, so none is replicated."""
+        server.query("SET SESSION sql_log_bin = 0")
+        for statement in dialect.account_statements(
+            (self.monitor_user, self.monitor_password), (self.replication_user, self.replication_password)
+        ):
+            server.query(statement)
+
+    def check_host(self) -> None:
+        """Level 10: the findings of doctor.py, the first as the exit reason."""
+        from backstay.mysql import doctor
+
+        findings = doctor.findings(self)
+        for finding in findings[1:]:
+            self.log.error(finding)
+        if findings:
+            raise AgentError(findings[0])

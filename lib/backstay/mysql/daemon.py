@@ -1,0 +1,184 @@
+"""Start and end the server: options, directories, a virgin data directory, and the reason when it does not come up."""
+
+import os
+import stat
+
+from backstay.command import available, environment, run, spawn
+from backstay.deadline import Deadline, poll
+from backstay.errors import AgentError, CommandFailed, NotInstalled, PermissionMissing, WrongParameter
+from backstay.mysql import process
+from backstay.mysql.dialect import Dialect, dialect_for
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+_GROUPS = ["mysqld", "server", "mariadb", "mariadbd"]
+_CONFIGS = ("/etc/mysql/my.cnf", "/etc/my.cnf")
+_BINARIES = ("/usr/sbin/mariadbd", "/usr/sbin/mysqld", "/usr/libexec/mariadbd", "/usr/libexec/mysqld")
+
+
+class Layout:
+    """Where the server lives: files, port, account. As the parameters say."""
+
+    def __init__(
+        self,
+        binary: str,
+        config: str,
+        datadir: str,
+        socket: str,
+        pid_file: str,
+        log_error: str,
+        user: str,
+        port: int,
+        node: str,
+        server_id: int,
+    ) -> None:
+        self.binary = binary
+        self.config = config
+        self.datadir = datadir
+        self.socket = socket
+        self.pid_file = pid_file
+        self.log_error = log_error
+        self.user = user
+        self.port = port
+        self.node = node
+        self.server_id = server_id
+
+
+def find_binary(wanted: str) -> str:
+    """The server program. Raises NotInstalled."""
+    for path in (wanted,) if wanted else _BINARIES:
+        if available(path):
+            return path
+    raise NotInstalled(f"no server program at {wanted or ' or '.join(_BINARIES[:2])}: install it, or set binary")
+
+
+def find_config(wanted: str) -> str:
+    """The options file. Raises WrongParameter when it cannot be read."""
+    for path in (wanted,) if wanted else _CONFIGS:
+        if os.access(path, os.R_OK):
+            return path
+    raise WrongParameter(f"the options file {wanted or ' or '.join(_CONFIGS)} is not readable: set config to it")
+
+
+def dialect_of(binary: str) -> Dialect:
+    return dialect_for(run([binary, "--no-defaults", "--version"], timeout=5).out)
+
+
+def configured(layout: Layout) -> "dict[str, str]":
+    """Options that the admin's file sets, names with dashes. Raises CommandFailed for a file that does not parse."""
+    argv = ["my_print_defaults", f"--defaults-file={layout.config}", *_GROUPS]
+    options = {}
+    for line in run(argv, timeout=5).out.splitlines():
+        name, _, value = line.strip().lstrip("-").partition("=")
+        options[name.replace("_", "-")] = value
+    return options
+
+
+def command_line(
+    layout: Layout, dialect: Dialect, admin: "dict[str, str]", discard_unacknowledged: bool
+) -> "list[str]":
+    """What our promises rest on goes on the command line, where no options file can undo it; the rest is the admin's."""
+    line = [
+        layout.binary,
+        f"--defaults-file={layout.config}",
+        f"--user={layout.user}",
+        f"--datadir={layout.datadir}",
+        f"--socket={layout.socket}",
+        f"--pid-file={layout.pid_file}",
+        f"--port={layout.port}",
+        f"--log-error={log_file(layout, admin)}",
+        f"--report-host={layout.node}",
+        f"--report-port={layout.port}",
+        f"--server-id={layout.server_id or admin.get('server-id') or 0}",
+    ]
+    line += [f"--{name}={value}" for name, value in dialect.required().items()]
+    line += dialect.start_options(discard_unacknowledged)
+    # Names of files stay the admin's: another name would start another history.
+    line += ["--log-bin=binlog"] if "log-bin" not in admin else []
+    line += ["--relay-log=relay"] if "relay-log" not in admin else []
+    return line
+
+
+def log_file(layout: Layout, admin: "dict[str, str]") -> str:
+    return layout.log_error or admin.get("log-error") or os.path.join(layout.datadir, "error.log")
+
+
+def prepare(layout: Layout) -> None:
+    """Directories that a reboot empties. Raises PermissionMissing, WrongParameter."""
+    import pwd
+
+    try:
+        owner = pwd.getpwnam(layout.user)
+    except KeyError:
+        raise WrongParameter(f"there is no system account {layout.user}: install the server, or set user") from None
+    for path in {os.path.dirname(layout.socket), os.path.dirname(layout.pid_file)}:
+        if not os.path.isdir(path):
+            try:
+                os.makedirs(path, mode=0o755)
+                os.chown(path, owner.pw_uid, owner.pw_gid)
+            except OSError as error:
+                raise PermissionMissing(f"{path} for socket and pid file cannot be made: {error.strerror}") from None
+
+
+def initialize(layout: Layout, dialect: Dialect, deadline: Deadline) -> None:
+    """Make an empty data directory a database. Raises CommandFailed."""
+    os.makedirs(layout.datadir, exist_ok=True)
+    argv = dialect.initialize_command(layout.binary, layout.datadir, layout.user, layout.config)
+    import shutil
+
+    shutil.chown(layout.datadir, layout.user, layout.user)
+    run(argv, timeout=deadline.remaining())
+
+
+def is_virgin(datadir: str) -> bool:
+    """No database in it: missing, or without system tables."""
+    return not os.path.isdir(os.path.join(datadir, "mysql"))
+
+
+def launch(layout: Layout, dialect: Dialect, discard_unacknowledged: bool, deadline: Deadline) -> process.Process:
+    """Start the server and wait until it greets. Raises AgentError with what its log says."""
+    admin = configured(layout)
+    line = command_line(layout, dialect, admin, discard_unacknowledged)
+    log = log_file(layout, admin)
+    if os.path.exists(layout.socket) and stat.S_ISSOCK(os.stat(layout.socket).st_mode):
+        os.unlink(layout.socket)  # a dead server's: a connection to it would be refused, not answered
+    before = os.path.getsize(log) if os.path.exists(log) else 0
+    pid = spawn(line)
+    child = process.at(pid)
+
+    def settled() -> "Optional[bool]":
+        from backstay.mysql.server import answers
+
+        if child is None or not child.alive():
+            return True
+        return answers(layout.socket, min(1.0, deadline.remaining() + 0.01)) or None
+
+    poll(settled, deadline, "the server to greet", interval=0.03)
+    if child is None or not child.alive():
+        raise AgentError(f"the server ended while starting: {last_error(log, before)}")
+    return child
+
+
+def last_error(log: str, offset: int = 0) -> str:
+    """The first error after `offset` bytes of the log: the first names the cause, those after it the consequences."""
+    try:
+        with open(log, encoding="utf-8", errors="replace") as source:
+            source.seek(offset)
+            errors = [line for line in source if "[ERROR]" in line]
+    except OSError as error:
+        return f"its log {log} cannot be read: {error.strerror}"
+    if not errors:
+        return f"see {log}"
+    return errors[0].partition("[ERROR]")[2].strip()
+
+
+def check_config(layout: Layout, dialect: Dialect) -> None:
+    """Have the server parse its options without starting. Raises WrongParameter with the server's own words."""
+    try:
+        run([layout.binary, f"--defaults-file={layout.config}", "--verbose", "--help"], timeout=10, env=environment())
+    except CommandFailed as error:
+        lines = [line for line in error.output.splitlines() if "[ERROR]" in line or "error" in line.lower()]
+        said = (lines or [str(error)])[0].partition("[ERROR]")[2].strip() or (lines or [str(error)])[0]
+        raise WrongParameter(f"{layout.config} is not accepted: {said}") from None

@@ -1,0 +1,143 @@
+"""What differs between the families, named once. MariaDB and MySQL each implement it in a file of their own; anywhere
+else a question about the family is a defect."""
+
+from backstay.errors import NotInstalled
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backstay.mysql.gtid import History
+    from backstay.mysql.observation import Observed
+    from backstay.mysql.server import Server
+
+FOREVER = 2_000_000_000  # ms: 23 days; only the agent ends the waiting for acknowledgements
+NOMINAL = 1  # ms: degraded; replicas stay connected as acknowledgers and the count of them stays visible
+FETCH = "backstay_fetch"  # channel that gets what this node lacks from another than its source
+
+
+class Source:
+    """Where a replica replicates from, and as whom. ca: a file to verify the source's certificate with, "" for none."""
+
+    __slots__ = ("ca", "host", "password", "port", "user")
+
+    def __init__(self, host: str, port: int, user: str, password: str, ca: str = "") -> None:
+        self.host = host
+        self.port = port
+        self.user = user
+        self.password = password
+        self.ca = ca
+
+
+class Dialect:
+    """Statements and row readers of one family at one version."""
+
+    family = ""
+    package = ""  # what to install when the program is missing
+    history: "type[History]"
+
+    def __init__(self, version: "tuple[int, int, int]") -> None:
+        self.version = version
+
+    # -- the daemon ---------------------------------------------------------------------------------------------------
+
+    def required(self) -> "dict[str, str]":
+        """Variables that our promises rest on: option name on the command line to value."""
+        raise NotImplementedError
+
+    def start_options(self, discard_unacknowledged: bool) -> "list[str]":
+        """Further options of every start. discard_unacknowledged: roll back what crashed before its acknowledgement,
+        where the family can; only right when another primary is known to hold all that was acknowledged."""
+        raise NotImplementedError
+
+    def initialize_command(self, binary: str, datadir: str, user: str, config: str) -> "list[str]":
+        """The program and arguments that make an empty data directory a database."""
+        raise NotImplementedError
+
+    def secure(self, server: "Server") -> None:
+        """After initialising: root by socket only, no anonymous accounts, an empty GTID history."""
+        raise NotImplementedError
+
+    def account_statements(self, monitor: "tuple[str, str]", replication: "tuple[str, str]") -> "list[str]":
+        """Make the two accounts, each with what it needs and no more. Pairs are user, quoted password."""
+        raise NotImplementedError
+
+    # -- looking ------------------------------------------------------------------------------------------------------
+
+    def observe(self, server: "Server") -> "Observed":
+        raise NotImplementedError
+
+    def peer(self, server: "Server") -> "tuple[History, bool, str]":
+        """Of another node, with the monitor account: received, writable, and why it is unsettled ("" when it is not)."""
+        raise NotImplementedError
+
+    # -- replicating --------------------------------------------------------------------------------------------------
+
+    def follow(self, server: "Server", source: Source, seen: "Observed") -> None:
+        """Replicate from the source by GTID. Only when nothing received is unapplied."""
+        raise NotImplementedError
+
+    def restart_receiver(self, server: "Server") -> None:
+        raise NotImplementedError
+
+    def start_applier(self, server: "Server") -> None:
+        raise NotImplementedError
+
+    def forget_source(self, server: "Server") -> None:
+        """End all replication on this server. Only when nothing received is unapplied."""
+        raise NotImplementedError
+
+    def wait_applied(self, server: "Server", received: "History", seconds: float) -> bool:
+        """Wait until what was received is applied, by GTID and never by thread-state text."""
+        raise NotImplementedError
+
+    def rescue(self, server: "Server", datadir: str) -> str:
+        """After a restart: see that what was received before it, and acknowledged, gets applied. Returns what was done,
+        "" when nothing was there to rescue."""
+        raise NotImplementedError
+
+    def fetch(self, server: "Server", source: Source, seen: "Observed") -> None:
+        """Start getting what this node lacks over the FETCH channel, leaving the default channel alone."""
+        raise NotImplementedError
+
+    def end_fetch(self, server: "Server") -> None:
+        raise NotImplementedError
+
+    # -- acknowledging and writing ------------------------------------------------------------------------------------
+
+    def wait_for_acks(self, server: "Server", milliseconds: int) -> None:
+        """As a primary: wait for one acknowledgement before a commit returns; FOREVER or NOMINAL."""
+        raise NotImplementedError
+
+    def stop_waiting(self, server: "Server") -> None:
+        """Let go of all sessions that wait: their commits succeed unacknowledged."""
+        raise NotImplementedError
+
+    def acknowledge(self, server: "Server", wanted: bool) -> None:
+        """As a replica. Takes effect with the receiver's next connection."""
+        raise NotImplementedError
+
+    def set_read_only(self, server: "Server", wanted: bool) -> None:
+        raise NotImplementedError
+
+    def client_threads(self, server: "Server") -> "list[int]":
+        """Ids of client connections: not replication, not the server's own, not ours."""
+        raise NotImplementedError
+
+
+def dialect_for(banner: str) -> Dialect:
+    """From `mysqld --version`, or @@version. Raises NotInstalled for what is neither family.
+
+    The family is in the word, never in the number: MySQL's numbers have passed MariaDB's.
+    """
+    import re
+
+    number = re.search(r"(\d+)\.(\d+)\.(\d+)", banner)
+    if not number:
+        raise NotInstalled(f"not a MySQL or MariaDB server: {banner[:60]!r}")
+    version = (int(number[1]), int(number[2]), int(number[3]))
+    if "mariadb" in banner.lower():
+        from backstay.mysql.mariadb import Mariadb
+
+        return Mariadb(version)
+    from backstay.mysql.oracle import Oracle
+
+    return Oracle(version)

@@ -1,0 +1,128 @@
+"""What to do next, for a replica and for the primary. Pure: the agent carries it out.
+
+A replica's steps, first match wins:
+
+| step        | when                                                   | why                                                  |
+|-------------|--------------------------------------------------------|------------------------------------------------------|
+| NOTHING     | no primary recorded yet, or this node is the recorded  | there is no one to follow                            |
+| WAIT        | still replaying the relay log it had before a restart  | those events may be the only acknowledged copy       |
+| JOIN        | follows nobody, or not the address it should           | histories are compared before anything replicates    |
+| APPLY       | the applier is stopped without an error                | someone stopped it; received events must get applied |
+| RECEIVE     | the receiver is stopped, the applier runs              | a source refused it once; the comparison says why    |
+| ACKNOWLEDGE | its acknowledgements count, and it gives none          | it was recorded first, so now it may                 |
+
+The primary's, likewise:
+
+| step     | when                                                            | why                                         |
+|----------|-----------------------------------------------------------------|---------------------------------------------|
+| FORGET   | it still has a source                                           | off the path of the failover, where it      |
+|          |                                                                 | costs two seconds                           |
+| REPAIR   | it waits for acknowledgements otherwise than recorded           | someone changed it by hand                  |
+| ADMIT    | a follower is not recorded and the primary is not solo          | recorded first, it may acknowledge          |
+| END_SOLO | it runs alone and a replica is ready to acknowledge             | waiting first, recording last               |
+| REVIEW   | a recorded node is not connected, commits wait, or it is time   | drop it, or go solo, once that is safe      |
+"""
+
+from enum import Enum
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backstay.mysql.facts import Facts
+    from backstay.mysql.observation import Observed
+    from backstay.pacemaker import Overview
+
+
+REVIEW_EVERY = 15.0  # seconds: a fenced replica's connection seems alive for minutes
+
+
+class Step(Enum):
+    NOTHING = "nothing"
+    WAIT = "wait"
+    JOIN = "join"
+    APPLY = "apply"
+    RECEIVE = "receive"
+    ACKNOWLEDGE = "acknowledge"
+    FORGET = "forget"
+    REPAIR = "repair"
+    ADMIT = "admit"
+    END_SOLO = "end solo"
+    REVIEW = "review"
+
+
+def replica_step(seen: "Observed", me: str, facts: "Facts | None", source_host: str) -> Step:
+    """source_host: whom this node should follow."""
+    if facts is None or facts.primary == me:
+        return Step.NOTHING
+    replica = seen.replica
+    if replica and not replica.by_gtid and replica.sql:
+        return Step.WAIT if not seen.applied.includes(seen.received) else Step.JOIN
+    if replica is None or replica.host != source_host or not replica.by_gtid:
+        return Step.JOIN
+    if not replica.sql:
+        if replica.applier_error[0]:
+            return Step.NOTHING
+        return Step.APPLY if replica.io != "No" else Step.JOIN
+    if replica.io == "No":
+        return Step.RECEIVE
+    if not seen.acks.gives and (facts.solo or me in facts.sync):
+        return Step.ACKNOWLEDGE
+    return Step.NOTHING
+
+
+def primary_step(seen: "Observed", facts: "Facts", unreviewed: float) -> Step:
+    """facts: this primary's own record; nobody else writes it while it is promoted. unreviewed: seconds since the last
+    review."""
+    if seen.replica is not None:
+        return Step.FORGET
+    if not seen.acks.waits or seen.acks.forever == facts.solo:
+        return Step.REPAIR
+    followers = seen.followers - {facts.primary}
+    if facts.solo:
+        return Step.END_SOLO if followers and seen.acks.clients else Step.NOTHING
+    if followers - facts.sync:
+        return Step.ADMIT
+    if facts.sync - followers or not seen.acks.clients or seen.acks.waiting or unreviewed > REVIEW_EVERY:
+        return Step.REVIEW
+    return Step.NOTHING
+
+
+class Review:
+    """What the review of absent acknowledgers came to. sync: who stays; empty means to go solo."""
+
+    __slots__ = ("act", "reason", "sync")
+
+    def __init__(self, act: bool, sync: "frozenset[str]", reason: str) -> None:
+        self.act = act
+        self.sync = sync
+        self.reason = reason
+
+
+def review(
+    facts: "Facts",
+    followers: "frozenset[str]",
+    overview: "Overview | None",
+    absent_for: float,
+    degrade_after: float,
+) -> Review:
+    """May absent nodes be dropped from `sync`, or must the primary wait?
+
+    A node leaves only when it surely cannot acknowledge any more, and with quorum: else the other side of a partition
+    might promote by the old record. A node that is up but not connected is waited for `degrade_after` seconds (0: for
+    ever), and only while it has no acknowledger at all; then going solo is recorded in the record it shares with us.
+    """
+    keep = facts.sync
+    if overview is None or not overview.quorum:
+        return Review(False, keep, "no quorum: the other side may rely on the record")
+    unclean = keep & overview.unclean
+    if unclean:
+        return Review(False, keep, f"{', '.join(sorted(unclean))} is not fenced yet")
+    # A dead node's connection lingers for minutes: what Pacemaker knows counts, not who seems connected.
+    gone = frozenset(node for node in keep if overview.surely_inactive(node))
+    left = keep - gone
+    if not left:
+        return Review(True, left, f"{', '.join(sorted(gone)) or 'nobody'} cannot acknowledge any more")
+    if left & followers:
+        return Review(bool(gone), left, f"{', '.join(sorted(gone))} cannot acknowledge any more")
+    if degrade_after and absent_for >= degrade_after:
+        return Review(True, frozenset(), f"no acknowledgement for {absent_for:.0f} s from {', '.join(sorted(left))}")
+    return Review(False, keep, f"waiting for {', '.join(sorted(left))}")

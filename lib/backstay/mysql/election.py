@@ -1,0 +1,131 @@
+"""May this node become the primary? Pure: values in, a verdict with its reason out.
+
+Pacemaker picks the candidate by scores that can be a monitor old; the candidate decides here, on facts. It must prove
+that it holds every acknowledged transaction, by one of these proofs, tried in this order:
+
+| proof       | why it suffices                                                                                       |
+|-------------|-------------------------------------------------------------------------------------------------------|
+| first       | there was never a primary: no transaction was acknowledged; all nodes agree that no one has more      |
+| own record  | it is the recorded primary and has what it had at promotion: a primary has all it acknowledged        |
+| witnesses   | it includes what every node of `sync` received: together they hold every acknowledged transaction     |
+| primary     | it includes what the recorded primary has, which answers                                              |
+| allowed     | the admin's policy accepts loss                                                                       |
+
+A witness that has more is fetched from first; nobody is refused merely for being second best. A witness that answers but
+is still sorting out its relay log is asked again until the deadline: it is `unsettled`.
+"""
+
+from backstay.mysql.facts import Facts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from backstay.mysql.gtid import History
+
+
+class Report:
+    """What a peer said of itself. received: applied or in its relay log, None when it did not answer or is unsettled."""
+
+    __slots__ = ("received", "why", "writable")
+
+    def __init__(self, received: "History | None", writable: bool = False, why: str = "") -> None:
+        self.received = received
+        self.writable = writable
+        self.why = why
+
+
+class Promote:
+    """Go ahead. `proof` names the row of the table above."""
+
+    def __init__(self, proof: str) -> None:
+        self.proof = proof
+
+
+class Fetch:
+    """Get what `node` has more, then ask again."""
+
+    def __init__(self, node: str, missing: str) -> None:
+        self.node = node
+        self.missing = missing
+
+
+class Refuse:
+    """Do not promote. `reason` is for the admin; `passing` when waiting may cure it."""
+
+    def __init__(self, reason: str, passing: bool = False) -> None:
+        self.reason = reason
+        self.passing = passing
+
+
+def witnesses(me: str, facts: "Facts | None", nodes: "Collection[str]") -> "list[str]":
+    """Whom to ask, in order: those whose answer can decide, the recorded primary last since it may well be dead."""
+    if facts is None:
+        return sorted(set(nodes) - {me})
+    if facts.solo:
+        return [] if facts.primary == me else [facts.primary]
+    return sorted(facts.sync - {me, facts.primary}) + ([] if facts.primary == me else [facts.primary])
+
+
+def decide(
+    me: str,
+    mine: "History",
+    facts: "Facts | None",
+    nodes: "Collection[str]",
+    reports: "Mapping[str, Report]",
+    promoted_with: "History | None",
+    allow_loss: bool,
+) -> "Promote | Fetch | Refuse":
+    """mine: all applied here. nodes: all that the cluster knows. reports: answers of `witnesses`, silent ones absent or
+    with received None. promoted_with: `facts.gtid` parsed."""
+    answers = {node: report.received for node, report in reports.items() if report.received is not None}
+    writable = sorted(node for node, report in reports.items() if report.writable)
+    if writable:
+        return Refuse(
+            f"{writable[0]} is writable: two primaries would tear the set apart; make it read-only or fence it"
+        )
+
+    ask = witnesses(me, facts, nodes)
+    unsettled = any(report.why for report in reports.values())
+    silent = [node for node in ask if node not in answers]
+
+    if facts is not None and promoted_with is not None and facts.primary == me and mine.includes(promoted_with):
+        return _ahead(mine, answers, [node for node in ask if node in facts.sync]) or Promote("own record")
+
+    if facts is None:
+        voters = ask
+        if not silent:
+            return _ahead(mine, answers, voters) or Promote("first")
+        reason = f"first promotion, and {', '.join(silent)} did not say what it holds: start it, or set allow_loss=true"
+    else:
+        voters = [node for node in ask if node != facts.primary]
+        missing = [node for node in voters if node in silent]
+        if not facts.solo and not missing and (voters or me in facts.sync):
+            return _ahead(mine, answers, voters) or Promote("witnesses")
+        if facts.primary in answers:
+            return _ahead(mine, answers, [facts.primary]) or Promote("primary")
+        if facts.solo:
+            reason = (
+                f"{facts.primary} ran alone, only it has every acknowledged transaction:"
+                f" start it, or set allow_loss=true to give up what it alone has"
+            )
+        else:
+            reason = (
+                f"{', '.join(missing) or facts.primary} may hold acknowledged transactions and gives no answer:"
+                f" start it or {facts.primary}, or set allow_loss=true"
+            )
+    if allow_loss:
+        return _ahead(mine, answers, [node for node in ask if node in answers]) or Promote("allowed")
+    return Refuse(reason, passing=unsettled)
+
+
+def _ahead(mine: "History", answers: "Mapping[str, History]", voters: "Collection[str]") -> "Fetch | Refuse | None":
+    """Fetch from the voter that has all we lack; refuse when its history and ours exclude each other."""
+    ahead = [node for node in voters if node in answers and not mine.includes(answers[node])]
+    if not ahead:
+        return None
+    for node in ahead:
+        if answers[node].includes(mine) and all(answers[node].includes(answers[other]) for other in ahead):
+            return Fetch(node, str(answers[node].minus(mine)))
+    ours, theirs = mine.minus(answers[ahead[0]]), answers[ahead[0]].minus(mine)
+    return Refuse(f"histories part: only here {ours or 'nothing'}, only on {ahead[0]} {theirs}; rebuild the wrong one")

@@ -1,0 +1,72 @@
+"""The durable facts of a set: few, and written before they matter. Pure.
+
+They live in a cluster property, so the partition with quorum has the newest, and they outlive a loss of all power:
+
+    epoch=3 primary=n2 gtid=0-1-55 sync=n1,n3 solo=no
+
+epoch    grows by one with each promotion
+primary  who was promoted then
+gtid     what it had then: a node that lacks it was rebuilt or restored since, whatever its name
+sync     the nodes whose acknowledgements count. Every acknowledged transaction is on the primary and on at least one
+         of them, so all of them together know every acknowledged transaction, though no single one must
+solo     the primary does not wait for acknowledgements: only the primary knows every acknowledged transaction
+
+A node joins `sync` in the record before it may acknowledge, and leaves it only when it surely cannot any more. `solo`
+is recorded before the waiting ends, and taken back after waiting is on again and a replica has everything.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class MalformedFacts(ValueError):
+    """The record in the cluster is not one of ours."""
+
+
+class Facts:
+    """One state of the record. Treat it as frozen; `changed` makes the next."""
+
+    __slots__ = ("epoch", "gtid", "primary", "solo", "sync")
+
+    def __init__(self, epoch: int, primary: str, gtid: str, sync: "Iterable[str]", solo: bool) -> None:
+        self.epoch = epoch
+        self.primary = primary
+        self.gtid = gtid
+        self.sync = frozenset(sync)
+        self.solo = solo
+
+    @classmethod
+    def parse(cls, text: str) -> "Facts | None":
+        """None for an empty record: the set was never promoted. Raises MalformedFacts."""
+        if not text.strip():
+            return None
+        fields = dict(field.split("=", 1) for field in text.split() if "=" in field)
+        try:
+            return cls(
+                epoch=int(fields["epoch"]),
+                primary=fields["primary"],
+                gtid=fields["gtid"],
+                sync=filter(None, fields["sync"].split(",")),
+                solo={"yes": True, "no": False}[fields["solo"]],
+            )
+        except (KeyError, ValueError):
+            raise MalformedFacts(f"the facts in the cluster are not readable: {text[:80]!r}") from None
+
+    def changed(self, sync: "Iterable[str]", solo: bool) -> "Facts":
+        """The same epoch with another set of acknowledging nodes."""
+        return Facts(self.epoch, self.primary, self.gtid, sync, solo)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Facts) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __str__(self) -> str:
+        gtid = "".join(self.gtid.split())
+        sync = ",".join(sorted(self.sync))
+        return f"epoch={self.epoch} primary={self.primary} gtid={gtid} sync={sync} solo={'yes' if self.solo else 'no'}"
+
+    def __repr__(self) -> str:
+        return f"Facts({self})"

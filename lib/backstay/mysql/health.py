@@ -1,0 +1,65 @@
+"""What a look at a server means. Pure: an observation in, a verdict with its reason out.
+
+Scores are few and steady, since each change aborts the cluster's running transition. A healthy replica and the primary
+have the same one: the role stays where it is, and after a loss no score needs to change before Pacemaker can act. A
+receiver without its source keeps its score too: that is exactly when it is wanted.
+"""
+
+from backstay.pacemaker import NEVER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backstay.mysql.facts import Facts
+    from backstay.mysql.observation import Observed
+
+HEALTHY = 100  # acknowledges and applies; or is the primary
+LAGGING = 50  # would have to apply for a while before it could open
+UNSYNCED = 20  # replicates but does not acknowledge yet
+DETACHED = 10  # does not replicate; could only be promoted if it proves that it has everything
+
+
+class Verdict:
+    """score: the wish to be promoted. readable: fit to serve reads. state: what is wrong, "" when nothing is."""
+
+    __slots__ = ("readable", "score", "state")
+
+    def __init__(self, score: "int | str", readable: bool, state: str = "") -> None:
+        self.score = score
+        self.readable = readable
+        self.state = state
+
+
+def judge_primary(seen: "Observed") -> Verdict:
+    """A promoted server that answers is healthy; who acknowledges is the primary's duty, not its health."""
+    return Verdict(HEALTHY, True)
+
+
+def judge_replica(
+    seen: "Observed",
+    me: str,
+    facts: "Facts | None",
+    errant: str,
+    was_readable: bool,
+    max_lag: float,
+) -> Verdict:
+    """facts: None when the set was never promoted, or when they were not needed. errant: transactions that the primary
+    lacks, "" when there are none. Readable has hysteresis: off above `max_lag` seconds, on again at a third of it."""
+    replica = seen.replica
+    if errant:
+        return Verdict(NEVER, False, f"errant {errant}")
+    if replica and replica.applier_error[0]:
+        return Verdict(NEVER, False, f"applier stopped: {replica.applier_error[1]}")
+    if facts and facts.solo and facts.primary != me:
+        return Verdict(NEVER, False, f"{facts.primary} ran alone since this node was behind")
+    if replica is None:
+        return Verdict(HEALTHY if facts is None or facts.primary == me else DETACHED, False)
+    if not replica.sql or not replica.by_gtid:
+        return Verdict(DETACHED, False, "replication is not running")
+    if replica.receiver_error[0] and replica.io == "No":
+        return Verdict(DETACHED, False, f"receiver stopped: {replica.receiver_error[1]}")
+    lag = replica.lag
+    # Without a source the lag is unknown; what was true before it went stays true for readers.
+    readable = was_readable if lag is None else lag <= (max_lag if was_readable else max_lag / 3)
+    if lag is not None and lag > max_lag:
+        return Verdict(LAGGING, readable, f"{lag} s behind")
+    return Verdict(HEALTHY if seen.acks.gives else UNSYNCED, readable)

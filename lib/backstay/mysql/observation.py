@@ -1,0 +1,75 @@
+"""What one look at a server shows, the same for both families. Pure values."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backstay.mysql.gtid import History
+
+
+class ReplicaStatus:
+    """The default replication channel. io: Yes, No or Connecting. lag: seconds, None when unknown. by_gtid: positions
+    itself by GTID. last_errors: of the receiver and the applier, number and text, (0, "") when none."""
+
+    __slots__ = ("applier_error", "by_gtid", "host", "io", "lag", "port", "receiver_error", "sql")
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        io: str,
+        sql: bool,
+        lag: "int | None",
+        by_gtid: bool,
+        receiver_error: "tuple[int, str]",
+        applier_error: "tuple[int, str]",
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.io = io
+        self.sql = sql
+        self.lag = lag
+        self.by_gtid = by_gtid
+        self.receiver_error = receiver_error
+        self.applier_error = applier_error
+
+
+class Acks:
+    """Semi-synchronous replication. waits: this server waits for acknowledgements as a primary, forever or, when
+    degraded, only nominally. active: it is not in the asynchronous state that a nominal wait falls into. clients:
+    replicas ready to acknowledge. waiting: sessions that wait now. gives: this server acknowledges as a replica."""
+
+    __slots__ = ("active", "clients", "forever", "gives", "waiting", "waits")
+
+    def __init__(self, waits: bool, active: bool, forever: bool, clients: int, waiting: int, gives: bool) -> None:
+        self.waits = waits
+        self.active = active
+        self.forever = forever
+        self.clients = clients
+        self.waiting = waiting
+        self.gives = gives
+
+
+class Observed:
+    """One look. applied: committed here. received: applied, or in the relay log. read_only: as hard as the family can.
+    followers: nodes whose receivers are connected to this server; only asked of a writable server."""
+
+    __slots__ = ("acks", "applied", "followers", "read_only", "received", "replica", "server_id", "version")
+
+    def __init__(
+        self,
+        version: str,
+        server_id: int,
+        read_only: bool,
+        applied: "History",
+        received: "History",
+        replica: "ReplicaStatus | None",
+        acks: Acks,
+        followers: "frozenset[str]",
+    ) -> None:
+        self.version = version
+        self.server_id = server_id
+        self.read_only = read_only
+        self.applied = applied
+        self.received = received
+        self.replica = replica
+        self.acks = acks
+        self.followers = followers

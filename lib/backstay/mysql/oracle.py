@@ -1,0 +1,238 @@
+"""Oracle MySQL 5.7, 8.0, 8.4 and 9.
+
+8.0.26 renamed everything (master/slave to source/replica) and 8.4 removed the old words, so there are two vocabularies
+and one cut. Relay logs survive a restart here and the Retrieved set with them (seen on 9.7), so there is nothing to
+rescue: starting the applier is enough.
+"""
+
+from backstay.mysql.dialect import FETCH, FOREVER, Dialect, Source
+from backstay.mysql.gtid import MysqlHistory
+from backstay.mysql.observation import Acks, Observed, ReplicaStatus
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backstay.mysql.gtid import History
+    from backstay.mysql.server import Row, Server
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+class Oracle(Dialect):
+    family = "MySQL"
+    package = "mysql-server"
+    history = MysqlHistory
+
+    def __init__(self, version: "tuple[int, int, int]") -> None:
+        super().__init__(version)
+        new = version >= (8, 0, 26)
+        self._source_word, self._replica_word = ("source", "replica") if new else ("master", "slave")
+        self._replica = "REPLICA" if new else "SLAVE"
+        self._change = "CHANGE REPLICATION SOURCE TO" if new else "CHANGE MASTER TO"
+        self._prefix = "SOURCE" if new else "MASTER"
+        self._reset_binlog = "RESET BINARY LOGS AND GTIDS" if version >= (8, 2, 0) else "RESET MASTER"
+        self._waits = f"rpl_semi_sync_{self._source_word}"
+        self._gives = f"rpl_semi_sync_{self._replica_word}"
+
+    # -- the daemon ---------------------------------------------------------------------------------------------------
+
+    def required(self) -> "dict[str, str]":
+        return {
+            "gtid-mode": "ON",
+            "enforce-gtid-consistency": "ON",
+            f"log-{self._replica_word}-updates": "ON",
+            "sync-binlog": "1",
+            "innodb-flush-log-at-trx-commit": "1",
+            "sync-relay-log": "1",  # an acknowledgement promises that the relay log is on disk
+            "relay-log-recovery": "OFF",  # it would discard acknowledged events
+        }
+
+    def start_options(self, discard_unacknowledged: bool) -> "list[str]":
+        # There is no way to discard an unacknowledged tail: the server commits it (bugs.mysql.com 99370), and the
+        # comparison of histories finds it.
+        source, replica = self._source_word, self._replica_word
+        return [
+            f"--skip-{replica}-start=ON",
+            "--read-only=ON",
+            "--super-read-only=ON",
+            f"--plugin-load-add=semisync_{source}.so",
+            f"--plugin-load-add=semisync_{replica}.so",
+            f"--loose-{self._waits.replace('_', '-')}-enabled=OFF",
+            f"--loose-{self._gives.replace('_', '-')}-enabled=OFF",
+            f"--loose-{self._waits.replace('_', '-')}-timeout={FOREVER}",
+            f"--loose-{self._waits.replace('_', '-')}-wait-point=AFTER_SYNC",
+            f"--loose-{self._waits.replace('_', '-')}-wait-no-{replica}=ON",
+            f"--{replica}-net-timeout=4",
+        ]
+
+    def initialize_command(self, binary: str, datadir: str, user: str, config: str) -> "list[str]":
+        return [binary, f"--defaults-file={config}", "--initialize-insecure", f"--user={user}", f"--datadir={datadir}"]
+
+    def secure(self, server: "Server") -> None:
+        server.query("SET SESSION sql_log_bin = 0")
+        server.query("SET GLOBAL super_read_only = OFF")
+        server.query("INSTALL PLUGIN auth_socket SONAME 'auth_socket.so'")
+        server.query("ALTER USER 'root'@'localhost' IDENTIFIED WITH auth_socket")
+        server.query(self._reset_binlog)
+
+    def account_statements(self, monitor: "tuple[str, str]", replication: "tuple[str, str]") -> "list[str]":
+        statements = []
+        for (user, password), grants in (
+            (monitor, "REPLICATION CLIENT"),
+            (replication, "REPLICATION SLAVE"),
+        ):
+            account = f"{_quoted(user)}@'%'"
+            statements += [
+                f"CREATE USER IF NOT EXISTS {account} IDENTIFIED BY {_quoted(password)}",
+                f"GRANT {grants} ON *.* TO {account}",
+            ]
+        return statements
+
+    # -- looking ------------------------------------------------------------------------------------------------------
+
+    def observe(self, server: "Server") -> Observed:
+        look = server.one(
+            "SELECT @@version AS version, @@server_id AS server_id, @@global.super_read_only AS read_only,"
+            f" @@global.gtid_executed AS executed, @@global.{self._waits}_enabled AS waits,"
+            f" @@global.{self._waits}_timeout AS timeout, @@global.{self._gives}_enabled AS gives"
+        )
+        status = {
+            row["Variable_name"]: row["Value"] for row in server.query("SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync%'")
+        }
+        replica = self._status(server)
+        read_only = bool(look["read_only"])
+        followers: frozenset[str] = frozenset()
+        if not read_only:
+            listing = "SHOW REPLICAS" if self._replica == "REPLICA" else "SHOW SLAVE HOSTS"
+            followers = frozenset(str(row["Host"]) for row in server.query(listing) if row["Host"])
+        applied = MysqlHistory.parse(look["executed"] or "")
+        prefix = self._waits.replace("rpl", "Rpl")
+        return Observed(
+            version=str(look["version"]),
+            server_id=int(look["server_id"]),
+            read_only=read_only,
+            applied=applied,
+            received=applied.union(MysqlHistory.parse(replica.get("Retrieved_Gtid_Set") or "")),
+            replica=self._read(replica) if replica else None,
+            acks=Acks(
+                waits=bool(look["waits"]),
+                active=status.get(f"{prefix}_status") == "ON",
+                forever=int(look["timeout"]) >= FOREVER,
+                clients=int(status.get(f"{prefix}_clients", 0)),
+                waiting=int(status.get(f"{prefix}_wait_sessions", 0)),
+                gives=bool(look["gives"]),
+            ),
+            followers=followers,
+        )
+
+    def _status(self, server: "Server") -> "Row":
+        """The default channel's row, with the FETCH channel left out."""
+        rows = server.query(f"SHOW {self._replica} STATUS")
+        return next((row for row in rows if row["Channel_Name"] != FETCH), {})
+
+    def _read(self, row: "Row") -> ReplicaStatus:
+        word, prefix = self._replica.capitalize(), self._prefix.capitalize()
+        lag = row[f"Seconds_Behind_{prefix}"]
+        return ReplicaStatus(
+            host=str(row[f"{prefix}_Host"]),
+            port=int(row[f"{prefix}_Port"]),
+            io=str(row[f"{word}_IO_Running"]),
+            sql=row[f"{word}_SQL_Running"] == "Yes",
+            lag=None if lag is None else int(lag),
+            by_gtid=bool(int(row["Auto_Position"])),
+            receiver_error=(int(row["Last_IO_Errno"]), str(row["Last_IO_Error"])),
+            applier_error=(int(row["Last_SQL_Errno"]), str(row["Last_SQL_Error"])),
+        )
+
+    def peer(self, server: "Server") -> "tuple[History, bool, str]":
+        look = server.one("SELECT @@global.gtid_executed AS executed, @@global.super_read_only AS read_only")
+        row = self._status(server)
+        received = MysqlHistory.parse(look["executed"] or "", row.get("Retrieved_Gtid_Set") or "")
+        return received, not look["read_only"], ""
+
+    # -- replicating --------------------------------------------------------------------------------------------------
+
+    def follow(self, server: "Server", source: Source, seen: Observed) -> None:
+        server.query(f"STOP {self._replica}")
+        server.query(f"{self._change} {self._spelled(source)}")
+        server.query(f"START {self._replica}")
+
+    def _spelled(self, source: Source) -> str:
+        p = self._prefix
+        # caching_sha2_password over TCP wants TLS or the server's RSA key
+        tls = f"{p}_SSL = 0" + (f", GET_{p}_PUBLIC_KEY = 1" if self.version >= (8, 0, 0) else "")
+        if source.ca:
+            tls = f"{p}_SSL = 1, {p}_SSL_CA = {_quoted(source.ca)}, {p}_SSL_VERIFY_SERVER_CERT = 1"
+        return (
+            f"{p}_HOST = {_quoted(source.host)}, {p}_PORT = {source.port}, {p}_USER = {_quoted(source.user)},"
+            f" {p}_PASSWORD = {_quoted(source.password)}, {p}_AUTO_POSITION = 1, {p}_CONNECT_RETRY = 1,"
+            f" {p}_RETRY_COUNT = 100000000, {p}_HEARTBEAT_PERIOD = 1, {tls}"
+        )
+
+    def restart_receiver(self, server: "Server") -> None:
+        server.query(f"STOP {self._replica} IO_THREAD")
+        server.query(f"START {self._replica} IO_THREAD")
+
+    def start_applier(self, server: "Server") -> None:
+        server.query(f"START {self._replica} SQL_THREAD")
+
+    def forget_source(self, server: "Server") -> None:
+        server.query(f"STOP {self._replica}")
+        server.query(f"RESET {self._replica} ALL")
+
+    def wait_applied(self, server: "Server", received: "History", seconds: float) -> bool:
+        row = server.one(
+            "SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s) AS late", (str(received), round(max(seconds, 0.001), 3))
+        )
+        return bool(row["late"] == 0)
+
+    def rescue(self, server: "Server", datadir: str) -> str:
+        row = self._status(server)
+        if not row:
+            return ""
+        executed = MysqlHistory.parse(server.one("SELECT @@global.gtid_executed AS executed")["executed"] or "")
+        left = MysqlHistory.parse(row.get("Retrieved_Gtid_Set") or "").minus(executed)
+        if not left:
+            return ""
+        self.start_applier(server)
+        return f"applying {left} from the relay log"
+
+    def fetch(self, server: "Server", source: Source, seen: Observed) -> None:
+        self.end_fetch(server)
+        server.query(f"{self._change} {self._spelled(source)} FOR CHANNEL '{FETCH}'")
+        server.query(f"START {self._replica} FOR CHANNEL '{FETCH}'")
+
+    def end_fetch(self, server: "Server") -> None:
+        if any(row["Channel_Name"] == FETCH for row in server.query(f"SHOW {self._replica} STATUS")):
+            server.query(f"STOP {self._replica} FOR CHANNEL '{FETCH}'")
+            server.query(f"RESET {self._replica} ALL FOR CHANNEL '{FETCH}'")
+
+    # -- acknowledging and writing ------------------------------------------------------------------------------------
+
+    def wait_for_acks(self, server: "Server", milliseconds: int) -> None:
+        server.query(f"SET GLOBAL {self._waits}_timeout = {milliseconds:d}")
+        server.query(f"SET GLOBAL {self._waits}_enabled = ON")
+
+    def stop_waiting(self, server: "Server") -> None:
+        server.query(f"SET GLOBAL {self._waits}_enabled = OFF")
+
+    def acknowledge(self, server: "Server", wanted: bool) -> None:
+        server.query(f"SET GLOBAL {self._gives}_enabled = {'ON' if wanted else 'OFF'}")
+
+    def set_read_only(self, server: "Server", wanted: bool) -> None:
+        # A commit that waits for an acknowledgement holds this up (T16); the session's lock wait bounds it.
+        server.query(f"SET SESSION lock_wait_timeout = {max(1, int(server.deadline.remaining()))}")
+        if wanted:
+            server.query("SET GLOBAL super_read_only = ON")  # implies read_only
+        else:
+            server.query("SET GLOBAL super_read_only = OFF")
+            server.query("SET GLOBAL read_only = OFF")
+
+    def client_threads(self, server: "Server") -> "list[int]":
+        rows = server.query(
+            "SELECT ID FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID()"
+            " AND USER NOT IN ('system user', 'event_scheduler')"
+            " AND COMMAND NOT IN ('Binlog Dump', 'Binlog Dump GTID', 'Daemon')"
+        )
+        return [int(row["ID"]) for row in rows]

@@ -1,0 +1,154 @@
+"""The primary's duties at each monitor, and how it steps down."""
+
+from backstay.codes import ExitCode
+from backstay.deadline import poll
+from backstay.errors import AgentError
+from backstay.mysql.dialect import FOREVER, NOMINAL
+from backstay.mysql.duties import Step, primary_step, review
+from backstay.mysql.health import judge_primary
+from backstay.mysql.server import NO_SUCH_THREAD, StatementFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backstay.mysql.agent import Mysql
+    from backstay.mysql.dialect import Dialect
+    from backstay.mysql.facts import Facts
+    from backstay.mysql.gtid import History
+    from backstay.mysql.observation import Observed
+    from backstay.mysql.server import Server
+
+_RECHECK = 30.0  # seconds between looks at the record in the cluster, which nobody else should change
+
+
+class Deposed(AgentError):
+    """Another was promoted since, so this server must not write."""
+
+    code = ExitCode.FAILED_PROMOTED
+
+
+def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed", facts: "Facts") -> str:
+    """Do the next step and publish; what is wrong, "" when nothing is."""
+    from backstay.mysql.replica import publish
+
+    _still_ours(agent, server, dialect, facts)
+    if seen.read_only:
+        raise AgentError("the primary is read-only: someone or something set it so; promote again to open it")
+    note = ""
+    step = primary_step(seen, facts, agent.state.age("reviewed"))
+    if step is not Step.NOTHING:
+        try:
+            note = _carry_out(agent, server, dialect, seen, facts, step)
+        except AgentError as error:
+            note = f"{step.value}: {error}"
+    now = agent.state.promoted(agent.running().identity) or facts
+    if now.solo and not note:
+        note = "runs alone: no replica acknowledges"
+    verdict = judge_primary(seen)
+    publish(agent, verdict.score, verdict.readable, "solo" if now.solo else "")
+    return note
+
+
+def _still_ours(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts") -> None:
+    if agent.state.age("rechecked") < _RECHECK:
+        return
+    recorded = agent.facts()
+    if recorded and recorded.epoch > facts.epoch:
+        dialect.set_read_only(server, True)
+        raise Deposed(f"{recorded.primary} was promoted in epoch {recorded.epoch}, this server in {facts.epoch}")
+    agent.state.write("rechecked", "")
+
+
+def _carry_out(
+    agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed", facts: "Facts", step: Step
+) -> str:
+    running = agent.running()
+    if step is Step.FORGET:
+        server.within(agent.deadline)
+        dialect.forget_source(server)
+    elif step is Step.REPAIR:
+        agent.log.warning("waiting for acknowledgements as recorded, which it did not")
+        dialect.wait_for_acks(server, NOMINAL if facts.solo else FOREVER)
+    elif step is Step.ADMIT:
+        agent.record(running, facts.changed(facts.sync | (seen.followers - {agent.me}), solo=False))
+    elif step is Step.END_SOLO:
+        return _end_solo(agent, server, dialect, facts)
+    elif step is Step.REVIEW:
+        return _review(agent, server, dialect, seen, facts)
+    return ""
+
+
+def _end_solo(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts") -> str:
+    """Wait for acknowledgements first, see that a follower has everything, record it last."""
+    dialect.wait_for_acks(server, FOREVER)
+    seen = dialect.observe(server)
+    followers = seen.followers - {agent.me}
+    if not seen.acks.active:
+        return "waiting for a replica to catch up"
+    if not _any_has(agent, dialect, followers, seen.applied):
+        dialect.wait_for_acks(server, NOMINAL)
+        return "waiting for a replica to catch up"
+    overview = agent.pacemaker.overview()
+    # Whoever runs may have begun to acknowledge while we were solo, connected just now or not.
+    others = {instance.node for instance in overview.instances} - {agent.me} if overview else set()
+    agent.record(agent.running(), facts.changed(followers | others, solo=False))
+    return ""
+
+
+def _review(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed", facts: "Facts") -> str:
+    """Drop nodes that surely acknowledge no more; go solo when none is left."""
+    absent = not (seen.followers & facts.sync)
+    if not absent:
+        agent.state.remove("absent")
+    elif agent.state.age("absent") == float("inf"):
+        agent.state.write("absent", "")
+    waited = agent.state.age("absent") if absent else 0.0
+    outcome = review(facts, seen.followers, agent.pacemaker.overview(), waited, float(agent.degrade_after))
+    agent.state.write("reviewed", "")
+    if not outcome.act:
+        return outcome.reason if absent else ""
+    agent.log.warning(outcome.reason)
+    if outcome.sync:
+        # Those who stay must have what those who go acknowledged.
+        if not _any_has(agent, dialect, outcome.sync, dialect.observe(server).applied):
+            return f"{', '.join(sorted(outcome.sync))} has not caught up with what the others acknowledged"
+        agent.record(agent.running(), facts.changed(outcome.sync, solo=False))
+        return ""
+    agent.record(agent.running(), facts.changed(frozenset(), solo=True))
+    dialect.stop_waiting(server)
+    dialect.wait_for_acks(server, NOMINAL)
+    return f"runs alone: {outcome.reason}"
+
+
+def _any_has(agent: "Mysql", dialect: "Dialect", nodes: "frozenset[str]", history: "History") -> bool:
+    """Whether one of the nodes received all of the history, within a second."""
+
+    def has() -> bool:
+        for node in nodes:
+            try:
+                with agent.connect_peer(node, dialect, 0.5) as peer:
+                    if dialect.peer(peer)[0].includes(history):
+                        return True
+            except AgentError as error:
+                agent.log.debug(str(error))
+        return False
+
+    try:
+        return poll(has, agent.deadline.within(1.0), "a replica to catch up", 0.1)
+    except AgentError:
+        return False
+
+
+def step_down(agent: "Mysql", server: "Server") -> None:
+    """Close for writes, let commits under way finish, send clients off. Raises AgentError when that takes too long; then
+    only a kill leaves nothing behind."""
+    dialect = agent.dialect(server)
+    dialect.set_read_only(server, True)
+    # Only then: killing a session that waits would commit what it waits for.
+    poll(lambda: not dialect.observe(server).acks.waiting, server.deadline, "acknowledgements", 0.02)
+    for thread in dialect.client_threads(server):
+        try:
+            server.query(f"KILL {thread:d}")
+        except StatementFailed as error:
+            if error.number != NO_SUCH_THREAD:
+                raise
+    dialect.stop_waiting(server)

@@ -1,0 +1,89 @@
+"""The server's process: find it, start it, end it. Identity is pid and start time, since pids are used again."""
+
+import os
+import signal
+
+from backstay.deadline import Deadline, poll
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+_PROGRAMS = {"mysqld", "mariadbd"}
+
+
+class Process:
+    """A process that was alive when this was made."""
+
+    __slots__ = ("pid", "started")
+
+    def __init__(self, pid: int, started: str) -> None:
+        self.pid = pid
+        self.started = started
+
+    @property
+    def identity(self) -> str:
+        return f"{self.pid}:{self.started}"
+
+    def alive(self) -> bool:
+        """Whether it still runs; a zombie does not."""
+        return _started(self.pid) == self.started
+
+    def signal(self, number: int) -> None:
+        if self.alive():
+            os.kill(self.pid, number)
+
+    def end(self, deadline: Deadline, gently: bool) -> None:
+        """End it: SIGTERM first when `gently`, SIGKILL when that takes over 70 % of the time. Raises TimedOut when the
+        process survives SIGKILL, as one does that is stuck in a dead disk."""
+        if gently:
+            self.signal(signal.SIGTERM)
+            patience = Deadline(deadline.remaining() * 0.7)
+            while self.alive() and not patience.expired:
+                poll(lambda: not self.alive() or patience.expired, deadline, "the server to end")
+        self.signal(signal.SIGKILL)
+        poll(
+            lambda: not self.alive(), deadline, f"process {self.pid} to end after SIGKILL: it may be stuck in the disk"
+        )
+
+
+def _started(pid: int) -> str:
+    """The start time in clock ticks; "" for a process that is gone or a zombie."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as source:
+            fields = source.read().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in "ZX" else fields[19]
+
+
+def at(pid: int) -> "Optional[Process]":
+    """The process with this pid, if it lives."""
+    started = _started(pid)
+    return Process(pid, started) if started else None
+
+
+def _serves(pid: int, datadir: str) -> bool:
+    """Whether the process is a server on this data directory: by its program and its working directory, which a server
+    makes the data directory."""
+    try:
+        program = os.path.basename(os.readlink(f"/proc/{pid}/exe")).partition(" ")[0]
+        return program in _PROGRAMS and os.path.realpath(f"/proc/{pid}/cwd") == os.path.realpath(datadir)
+    except OSError:
+        return False
+
+
+def find(pid_file: str, datadir: str) -> "Optional[Process]":
+    """The server that has the data directory. The pid file is a hint: it is missing during crash recovery and stale after
+    a kill, so without a match every process is looked at."""
+    try:
+        with open(pid_file, encoding="ascii", errors="replace") as source:
+            hint = source.read().strip()
+    except OSError:
+        hint = ""
+    if hint.isdigit() and _serves(int(hint), datadir):
+        return at(int(hint))
+    for name in os.listdir("/proc"):
+        if name.isdigit() and _serves(int(name), datadir):
+            return at(int(name))
+    return None

@@ -1,0 +1,111 @@
+"""Promote: prove, catch up, record, open. The order is the safety:
+
+1. apply all that this node received; 2. ask the witnesses; 3. fetch what they have more; 4. write the new epoch; 5. wait
+for acknowledgements from now on; 6. open for writes. The old source is forgotten later, by the monitor: it is fenced,
+stopped or read-only, so nothing can arrive from it, while stopping its receiver can cost two seconds.
+"""
+
+from backstay.deadline import poll
+from backstay.errors import AgentError
+from backstay.mysql import election
+from backstay.mysql.dialect import FOREVER, NOMINAL
+from backstay.mysql.facts import Facts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+    from backstay.mysql.agent import Mysql
+    from backstay.mysql.dialect import Dialect
+    from backstay.mysql.observation import Observed
+    from backstay.mysql.process import Process
+    from backstay.mysql.server import Server
+
+_ASK = 1.0  # seconds for one witness to answer
+
+
+def promote(agent: "Mysql", server: "Server", running: "Process") -> None:
+    """Raises AgentError with the reason when this node must not be the primary."""
+    dialect = agent.dialect(server)
+    facts = agent.facts()
+    nodes = agent.pacemaker.nodes() if facts is None else []
+    promoted_with = dialect.history.parse(facts.gtid) if facts else None
+    if agent.state.read("errant"):
+        raise AgentError(f"not promoted: errant {agent.state.read('errant')}")
+    seen = _drain(agent, server, dialect)
+
+    def settled() -> "Optional[election.Promote | election.Refuse]":
+        nonlocal seen
+        reports = _ask(agent, dialect, election.witnesses(agent.me, facts, nodes))
+        verdict = election.decide(agent.me, seen.applied, facts, nodes, reports, promoted_with, bool(agent.allow_loss))
+        if isinstance(verdict, election.Fetch):
+            agent.log.notice(f"fetching {verdict.missing} from {verdict.node}")
+            _fetch(agent, server, dialect, verdict.node, reports[verdict.node])
+            seen = dialect.observe(server)
+            return None
+        if isinstance(verdict, election.Refuse) and verdict.passing:
+            return None
+        return verdict
+
+    verdict = poll(settled, agent.deadline.within(agent.deadline.remaining() * 0.7), "the witnesses to settle", 0.1)
+    if isinstance(verdict, election.Refuse):
+        raise AgentError(f"not promoted: {verdict.reason}")
+    agent.log.notice(f"promoting by {verdict.proof}")
+
+    sync = facts.sync - {agent.me} if facts and not facts.solo else frozenset()
+    record = Facts(
+        epoch=facts.epoch + 1 if facts else 1,
+        primary=agent.me,
+        gtid=str(seen.applied),
+        sync=sync,
+        solo=not sync,
+    )
+    agent.record(running, record)
+    dialect.acknowledge(server, False)
+    dialect.wait_for_acks(server, NOMINAL if record.solo else FOREVER)
+    dialect.set_read_only(server, False)
+
+
+def _drain(agent: "Mysql", server: "Server", dialect: "Dialect") -> "Observed":
+    """Apply all that was received. By GTID: thread states say "has read all" in words that change with the version."""
+    seen = dialect.observe(server)
+    if seen.applied.includes(seen.received):
+        return seen
+    if seen.replica and seen.replica.applier_error[0]:
+        raise AgentError(f"not promoted: the applier stopped: {seen.replica.applier_error[1]}")
+    if seen.replica and not seen.replica.sql:
+        if seen.replica.io == "No":
+            agent.log.notice(dialect.rescue(server, str(agent.datadir)) or "nothing to rescue")
+        else:
+            dialect.start_applier(server)
+    if not dialect.wait_applied(server, seen.received, agent.deadline.remaining() * 0.8):
+        raise AgentError(f"not promoted: applying {seen.received.minus(seen.applied)} takes longer than promote may")
+    return dialect.observe(server)
+
+
+def _ask(agent: "Mysql", dialect: "Dialect", witnesses: "list[str]") -> "dict[str, election.Report]":
+    """What each witness has. Nodes that left the cluster are not asked: they are fenced, and silence takes time."""
+    members = set(agent.pacemaker.members()) if witnesses else set()
+    reports = {}
+    for node in witnesses:
+        if members and node not in members:
+            reports[node] = election.Report(None, why="")
+            continue
+        try:
+            with agent.connect_peer(node, dialect, _ASK) as peer:
+                received, writable, why = dialect.peer(peer)
+                reports[node] = election.Report(None if why else received, writable, why)
+        except AgentError as error:
+            agent.log.warning(str(error))
+            reports[node] = election.Report(None)
+    return reports
+
+
+def _fetch(agent: "Mysql", server: "Server", dialect: "Dialect", node: str, report: election.Report) -> None:
+    """Replicate from the node, beside the default channel, until we have what it reported."""
+    if report.received is None:
+        return
+    seen = dialect.observe(server)
+    dialect.fetch(server, agent.source(node), seen)
+    if not dialect.wait_applied(server, report.received, agent.deadline.remaining() * 0.7):
+        raise AgentError(f"not promoted: {node} has more, and fetching it takes longer than promote may")

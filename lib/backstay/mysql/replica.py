@@ -1,0 +1,88 @@
+"""A replica's duties at each monitor: join the set, keep replicating, acknowledge when recorded; and its published state."""
+
+from backstay.errors import AgentError
+from backstay.mysql.duties import Step, replica_step
+from backstay.mysql.health import judge_replica
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backstay.mysql.agent import Mysql
+    from backstay.mysql.dialect import Dialect
+    from backstay.mysql.facts import Facts
+    from backstay.mysql.observation import Observed
+    from backstay.mysql.server import Server
+
+
+def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed") -> str:
+    """Do the next step and publish; what is wrong, "" when nothing is."""
+    if not seen.read_only:
+        agent.log.error("the server was writable without a promotion: making it read-only")
+        dialect.set_read_only(server, True)
+    note = ""
+    # The record is one process to read: only where it can matter.
+    replica = seen.replica
+    smooth = replica and replica.io == "Yes" and replica.sql and replica.by_gtid and seen.acks.gives
+    facts = None if smooth else agent.facts()
+    if facts:
+        host = str(agent.writer_address) or facts.primary
+        step = replica_step(seen, agent.me, facts, host)
+        if step is not Step.NOTHING:
+            try:
+                note = _carry_out(agent, server, dialect, seen, facts, host, step)
+            except AgentError as error:
+                note = f"{step.value}: {error}"
+            seen = dialect.observe(server)
+    verdict = judge_replica(
+        seen, agent.me, facts, agent.state.read("errant"), agent.state.read("readable") == "1", float(agent.max_lag)
+    )
+    publish(agent, verdict.score, verdict.readable, verdict.state)
+    return verdict.state or note
+
+
+def publish(agent: "Mysql", score: "int | str", readable: bool, state: str) -> None:
+    """Tell the cluster, where something changed."""
+    resource = agent.invocation.resource
+    if agent.state.read("readable") != str(int(readable)):
+        agent.state.write("readable", str(int(readable)))
+    agent.pacemaker.set_promotion_score(score)
+    agent.pacemaker.set_attribute(f"{resource}-readable", str(int(readable)))
+    agent.pacemaker.set_attribute(f"{resource}-state", state[:120] or "ok")
+
+
+def _carry_out(
+    agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed", facts: "Facts", host: str, step: Step
+) -> str:
+    """One step; what the admin should know of it, "" for nothing."""
+    if step is Step.WAIT:
+        return "still replaying the relay log from before the restart"
+    if step in (Step.JOIN, Step.RECEIVE):
+        errant = _errant(agent, dialect, seen, facts)
+        if errant:
+            agent.state.write("errant", errant)
+            return f"errant {errant}"
+        agent.state.remove("errant")
+        if step is Step.RECEIVE:
+            dialect.restart_receiver(server)
+            return ""
+        if not seen.applied.includes(seen.received):
+            if seen.replica and not seen.replica.sql:
+                agent.log.notice(dialect.rescue(server, str(agent.datadir)) or "nothing to rescue")
+            return "applying what was received before joining"
+        agent.log.notice(f"replicating from {host}")
+        dialect.follow(server, agent.source(host), seen)
+    elif step is Step.APPLY:
+        dialect.start_applier(server)
+    elif step is Step.ACKNOWLEDGE:
+        agent.log.notice("acknowledging")
+        dialect.acknowledge(server, True)
+        dialect.restart_receiver(server)
+    return ""
+
+
+def _errant(agent: "Mysql", dialect: "Dialect", seen: "Observed", facts: "Facts") -> str:
+    """What this node has and the primary lacks. Raises AgentError while the primary gives no answer."""
+    with agent.connect_peer(facts.primary, dialect, 1.0) as peer:
+        theirs, writable, _ = dialect.peer(peer)
+    if not writable:
+        raise AgentError(f"{facts.primary} is not open yet")
+    return str(seen.applied.minus(theirs))

@@ -1,0 +1,163 @@
+"""Talk SQL to one server. Decides nothing; every call has a deadline.
+
+What goes wrong comes out as one of these, each with a sentence for the admin:
+
+| error           | means                                                                       | is the server dead?       |
+|-----------------|-----------------------------------------------------------------------------|---------------------------|
+| ServerDown      | nothing listens                                                             | yes, or not yet up        |
+| ServerSilent    | it accepted or the network swallowed us, and no answer came in time         | hung, stalled or far away |
+| ServerBusy      | no free connection (1040, 1203)                                             | no                        |
+| ServerRefused   | it answered and denies the account or the privilege                         | no                        |
+| StatementFailed | it answered with another error; `number` is MySQL's                         | no                        |
+"""
+
+from backstay.deadline import Deadline
+from backstay.errors import AgentError, TimedOut
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Row = dict[str, Any]
+
+# Server error numbers, "Server Error Message Reference"
+_BUSY = {1040, 1203, 1226}
+_DENIED = {1044, 1045, 1130, 1142, 1227, 1396, 1698, 3118, 1862}
+_LOST = {2006, 2013}
+NO_SUCH_THREAD = 1094
+
+
+class ServerDown(AgentError):
+    """Nothing listens there."""
+
+
+class ServerSilent(TimedOut):
+    """No answer in time."""
+
+
+class ServerBusy(AgentError):
+    """All connections are taken; the server lives."""
+
+
+class ServerRefused(AgentError):
+    """The server lives and denies us."""
+
+
+class StatementFailed(AgentError):
+    """The server lives and the statement failed."""
+
+    def __init__(self, reason: str, number: int) -> None:
+        super().__init__(reason)
+        self.number = number
+
+
+class Server:
+    """A connection. `where` is how messages call it.
+
+    Connects at once; raises ServerDown, ServerSilent, ServerBusy or ServerRefused.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        deadline: Deadline,
+        user: str,
+        password: str,
+        socket: str = "",
+        host: str = "",
+        port: int = 0,
+        tls: "dict[str, str] | None" = None,
+    ) -> None:
+        import pymysql
+
+        self.where = where
+        self.deadline = deadline
+        self._user = user
+        seconds = _whole(deadline)
+        how: dict[str, Any] = {"unix_socket": socket} if socket else {"host": host, "port": port}
+        if tls is not None:
+            how["ssl"] = tls
+        try:
+            self._connection = pymysql.connect(
+                user=user,
+                password=password,
+                connect_timeout=seconds,
+                read_timeout=seconds,
+                write_timeout=seconds,
+                autocommit=True,
+                cursorclass=pymysql.cursors.DictCursor,
+                defer_connect=True,
+                **how,
+            )
+            self._connection.connect()
+        except pymysql.MySQLError as error:
+            raise self._translated(error) from None
+        except (OSError, RuntimeError) as error:  # RuntimeError: cryptography is missing for sha2 without TLS
+            raise ServerDown(f"{where} cannot be reached: {error}") from None
+
+    def query(self, sql: str, arguments: "tuple[object, ...] | None" = None) -> "list[Row]":
+        """Run one statement within the deadline; its rows, as dictionaries. Raises the errors of the table."""
+        import pymysql
+
+        # The driver's timeouts are per read of the socket; one statement is one read here, so they bound it.
+        self._connection._read_timeout = max(0.05, self.deadline.remaining())  # type: ignore[attr-defined]
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(sql, arguments)
+                return list(cursor.fetchall() or ())
+        except pymysql.MySQLError as error:
+            raise self._translated(error) from None
+        except OSError as error:
+            raise ServerDown(f"{self.where} went away: {error}") from None
+
+    def one(self, sql: str, arguments: "tuple[object, ...] | None" = None) -> "Row":
+        """The first row, empty when there is none."""
+        rows = self.query(sql, arguments)
+        return rows[0] if rows else {}
+
+    def within(self, deadline: Deadline) -> "Server":
+        """The same connection, bounded by another deadline from now on."""
+        self.deadline = deadline
+        return self
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _translated(self, error: Exception) -> AgentError:
+        number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+        said = str(error.args[-1]) if error.args else str(error)
+        cause = error.__context__ or getattr(error, "original_exception", None)
+        if number in (2002, 2003) or number in _LOST:
+            cause = getattr(error, "original_exception", cause)
+            if self.deadline.expired or isinstance(cause, TimeoutError) or "timed out" in said:
+                return ServerSilent(f"{self.where} does not answer")
+            return ServerDown(f"{self.where} is not reachable: {said}")
+        if number in _BUSY:
+            return ServerBusy(f"{self.where} has no free connection: {said}")
+        if number in _DENIED:
+            return ServerRefused(f"{self.where} refuses {self._user}: {said}")
+        return StatementFailed(f"{self.where}: {said} ({number})", number)
+
+
+def _whole(deadline: Deadline) -> float:
+    """The driver takes seconds above zero."""
+    return max(0.05, deadline.remaining())
+
+
+def answers(socket: str, seconds: float) -> bool:
+    """Whether a server greets on the socket: no login needed, a few bytes read. A hung one accepts and stays silent."""
+    import socket as sockets
+
+    with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as probe:
+        probe.settimeout(seconds)
+        try:
+            probe.connect(socket)
+            return bool(probe.recv(5))
+        except OSError:
+            return False
