@@ -107,8 +107,12 @@ def _complaints(lab: Lab) -> str:
         crm = lab.cluster_status()
     except AgentError as error:
         return str(error)
-    failures = [] if crm is None else [
-        f"{failure.get('op_key')} on {failure.get('node')}: {failure.get('exitreason') or failure.get('exitstatus')}"
-        for failure in crm.iterfind("failures/failure")
-    ]
+    failures = (
+        []
+        if crm is None
+        else [
+            f"{failure.get('op_key')} on {failure.get('node')}: {failure.get('exitreason') or failure.get('exitstatus')}"
+            for failure in crm.iterfind("failures/failure")
+        ]
+    )
     return "; ".join(failures) or "no failure is on record"

@@ -71,8 +71,10 @@ class MysqlSet:
         missing = sorted(set(self.lab.nodes) - self.lab.online())
         if missing:
             return f"{', '.join(missing)} not online"
-        failures = [f"{one.get('op_key')} on {one.get('node')}: {one.get('exitreason') or one.get('exitstatus')}"
-                    for one in crm.iterfind("failures/failure")]
+        failures = [
+            f"{one.get('op_key')} on {one.get('node')}: {one.get('exitreason') or one.get('exitstatus')}"
+            for one in crm.iterfind("failures/failure")
+        ]
         if failures:
             return f"failures on record: {'; '.join(failures)}"
         roles = self.lab.roles()
@@ -86,7 +88,9 @@ class MysqlSet:
 
     def _unreplicated(self) -> str:
         value = time.monotonic_ns()
-        if self.sql(MARKER, self.writer) == [None] or self.sql(f"REPLACE INTO marker VALUES (1, {value})", self.writer) == [None]:
+        if self.sql(MARKER, self.writer) == [None] or self.sql(
+            f"REPLACE INTO marker VALUES (1, {value})", self.writer
+        ) == [None]:
             return "a write fails"
         # A replica that runs has it within milliseconds; one that does not has it never.
         rows = self.sql("SELECT value FROM marker WHERE id = 1", *self.readers.values())

@@ -33,9 +33,7 @@ class Outcome(NamedTuple):
         return self.verdict.clean and not self.copies_differ
 
 
-def rehearse(
-    lab: Lab, fault: Fault, directory: str, order: tuple[str, ...] = (), clean_up: bool = True
-) -> Outcome:
+def rehearse(lab: Lab, fault: Fault, directory: str, order: tuple[str, ...] = (), clean_up: bool = True) -> Outcome:
     """Inflict the fault under load, wait until the set is whole, and judge.
 
     `directory` gets the histories. `order`: of power-on in a blackout. `clean_up`: forget failures once writes work, as

@@ -25,8 +25,6 @@ _STAMP = re.compile(r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?P<fraction>\.\d+)? 
 _PATTERNS = {name: re.compile(pattern) for name, pattern in PHASES.items()}
 
 
-
-
 def moment(line: str, near: float) -> float | None:
     """The wall-clock time of a log line, None when it has none. The missing year is that of `near`."""
     stamp = _STAMP.match(line)

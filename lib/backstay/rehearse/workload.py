@@ -70,7 +70,9 @@ class Load:
     def __enter__(self) -> Load:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is not None:
             for recorder in self.recorders:
                 recorder.kill()
@@ -87,7 +89,9 @@ class Load:
         """
 
         def steady() -> Attempt | None:
-            fresh = [one for one in self.acknowledged() if one.begun >= since and (not_by is None or one.server != not_by)]
+            fresh = [
+                one for one in self.acknowledged() if one.begun >= since and (not_by is None or one.server != not_by)
+            ]
             return fresh[0] if fresh and fresh[-1].ended - fresh[0].ended >= STEADY else None
 
         return poll(steady, Deadline(timeout), "writes to be acknowledged steadily", interval=0.1)
