@@ -1,0 +1,379 @@
+"""ocf:backstay:vip. Joins what the kernel shows (link), what that means (findings) and what to do about it.
+
+Start resolves interface and prefix once and records them; monitor compares with the record and never parses routes.
+As a primitive it holds the address while started. As a promotable clone it is a checked standby while unpromoted: it
+has no daemon whose life would tell, so the record also says that it is started; /run is empty after a boot.
+"""
+
+from backstay.agent import Agent
+from backstay.codes import ExitCode, Role
+from backstay.deadline import poll
+from backstay.declaration import Parameter, action
+from backstay.errors import AgentError, Misconfigured, WrongParameter
+from backstay.vip import findings
+from backstay.vip.address import Address, parse_address, parse_prefix
+from backstay.vip.findings import Interface, Verdict, Wanted
+from backstay.vip.link import FOREVER, Link, setting
+from backstay.vip.namespace import Inside
+from backstay.vip.record import Record
+from backstay.vip.release import release, remove
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+    from backstay.vip.wire import Wire
+
+_SCORE = 10  # of a standby that could hold the address; all nodes are equal, location constraints decide
+_NOT_HERE = (findings.ABSENT, findings.DUPLICATE, findings.INTERFACE_GONE, findings.LINK_DOWN)
+_NAME_BYTES = 15  # IFNAMSIZ without its terminator, for interfaces and labels
+
+
+class Found(AgentError):
+    """A monitor's finding that an admin should read, with its code."""
+
+    def __init__(self, reason: str, code: ExitCode) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class Vip(Agent):
+    name = "vip"
+    short = "A virtual IPv4 or IPv6 address"
+    long = """
+    Holds an IPv4 or IPv6 address on one node at a time and moves it with its clients: it asks the network for another
+    holder before it takes the address, announces it by gratuitous ARP or unsolicited neighbour advertisement, and
+    resets the TCP connections of the address before it gives it up, so that clients reconnect at once.
+
+    Interface and prefix are found from the address unless they are given. Runs as a primitive, or as a promotable
+    clone whose unpromoted instances check that they could take the address.
+    """
+
+    ip = Parameter(
+        "The address",
+        "The IPv4 or IPv6 address, without a prefix.",
+        required=True,
+        unique_group="address",
+    )
+    nic = Parameter(
+        "Network interface",
+        "The interface that gets the address. Default: the one whose connected network the address is in.",
+    )
+    cidr_netmask = Parameter(
+        "Prefix length",
+        "The prefix length, such as 24 or 64, or for IPv4 a netmask. Default: that of the connected network.",
+    )
+    label = Parameter(
+        "Interface label",
+        "IPv4 only: mark the address with this label, shown by ip address as NIC:LABEL. At most 15 bytes with the "
+        "interface's name.",
+    )
+    network_namespace = Parameter(
+        "Network namespace",
+        "Act in this network namespace, by its name in ip netns.",
+        unique_group="address",
+    )
+    check_duplicate = Parameter(
+        "Look for another holder first",
+        "Before taking the address ask the network who has it, and fail if a host answers. Turn it off where a router "
+        "or fabric answers in other hosts' names (proxy ARP, ARP suppression).",
+        type="boolean",
+        default="true",
+        reloadable=True,
+    )
+    duplicate_timeout = Parameter(
+        "Wait for another holder",
+        "How long to wait for an answer; every failover takes that much longer. Half of it after a first and half "
+        "after a second question. A host answers from its kernel, in well below 10 ms.",
+        type="time",
+        default="100ms",
+        minimum=0.01,
+        maximum=5,
+        reloadable=True,
+    )
+    nodad = Parameter(
+        "Skip the kernel's duplicate address detection",
+        "IPv6 only: use the address at once. Without this the kernel asks too, as RFC 4862 has it, and the address "
+        "is of no use for one to two seconds; check_duplicate asks the same question in less.",
+        type="boolean",
+        default="true",
+    )
+    preferred_lft = Parameter(
+        "Preferred lifetime",
+        "IPv6 only: seconds, or forever. With 0 the node never picks the address as the source of its own connections, "
+        "which a move of the address would break.",
+        default="0",
+    )
+    arp_count = Parameter(
+        "Number of announcements",
+        "How often to announce the address (gratuitous ARP or unsolicited neighbour advertisement), the first time "
+        "before start returns.",
+        type="integer",
+        default="5",
+        minimum=1,
+        maximum=20,
+        reloadable=True,
+    )
+    arp_interval = Parameter(
+        "Wait between announcements",
+        "How long to wait before the second announcement. Each further wait is twice as long, up to a minute.",
+        type="time",
+        default="200ms",
+        minimum=0.01,
+        maximum=60,
+        reloadable=True,
+    )
+    check_link = Parameter(
+        "A dead link is a failure",
+        "Whether start and monitor fail when the interface has no link. Turn it off for interfaces that live without "
+        "one, such as a bridge without ports.",
+        type="boolean",
+        default="true",
+        reloadable=True,
+    )
+
+    # -- actions ------------------------------------------------------------------------------------------------------
+
+    @action(timeout=20)
+    def start(self) -> None:
+        """Take the address; as a promotable clone, get ready to."""
+        with Inside(self._namespace()):
+            if not self.invocation.promotable:
+                self._take()
+                return
+            release(self._address(), self.log)
+            interface, prefix = self._place(Link())
+        Record(self.state_directory()).write(interface.name, prefix)
+        self._score(able=True)
+
+    @action(timeout=20)
+    def stop(self) -> None:
+        """Give the address up wherever it is on this node. Fine when it is not, or never could be."""
+        try:
+            with Inside(self._namespace()):
+                release(self._address(), self.log)
+        except (Misconfigured, WrongParameter) as error:
+            self.log.warning(f"nothing to remove: {error}")
+        Record(self.state_directory()).erase()
+
+    @action(timeout=20)
+    def promote(self) -> None:
+        with Inside(self._namespace()):
+            self._take()
+
+    @action(timeout=20)
+    def demote(self) -> None:
+        with Inside(self._namespace()):
+            release(self._address(), self.log)
+
+    @action(timeout=20, interval=5)
+    @action(timeout=20, interval=6, role=Role.PROMOTED)
+    @action(timeout=20, interval=11, role=Role.UNPROMOTED)
+    def monitor(self) -> ExitCode:
+        """One look at the kernel's addresses. A probe only asks whether the address is here."""
+        clone, probe = self.invocation.promotable, self.invocation.is_probe
+        promoted = self.invocation.role in ("Promoted", "Master")
+        nic, prefix = Record(self.state_directory()).read()
+        started = bool(nic)
+        wanted = Wanted(self._address().text, self.nic or nic, self._prefix() or prefix, self.check_link)
+        try:
+            with Inside(self._namespace()):
+                verdict = self._look(wanted, standby=clone and started and not promoted)
+        except WrongParameter as error:
+            verdict = Verdict(findings.INTERFACE_GONE, str(error))
+        if probe and clone and started and verdict.finding in _NOT_HERE:
+            return ExitCode.SUCCESS  # a standby; what ails it is for the first recurring monitor
+        code = findings.exit_code(verdict.finding, clone, probe, promoted)
+        if clone and not probe and started:
+            self._score(able=verdict.finding in (findings.HELD, findings.STANDBY))
+        if verdict.reason and not probe:
+            raise Found(verdict.reason, code)
+        return code
+
+    @action(timeout=20)
+    def reload_agent(self) -> None:
+        """The reloadable parameters are read by every action, so there is nothing to do but to check them, which main
+        has done."""
+
+    def check_parameters(self) -> None:
+        super().check_parameters()
+        address = self._address()
+        self._prefix()
+        self._preferred()
+        self._namespace()
+        if address.link_local and not self.nic:
+            raise Misconfigured(f"parameter nic is not set: {address.text} is link-local, so name its interface")
+        if not _is_name(self.nic, empty=True):
+            raise Misconfigured(f"parameter nic={self.nic}: not an interface name (at most {_NAME_BYTES} bytes)")
+        if self.label and address.bits == 128:
+            raise Misconfigured(f"parameter label={self.label}: only IPv4 addresses have labels; leave it out")
+        if self.label and not _is_name(f"{self.nic or 'x'}:{self.label}"):
+            raise Misconfigured(f"parameter label={self.label}: with the interface at most {_NAME_BYTES} bytes")
+
+    def check_host(self) -> None:
+        with Inside(self._namespace()):
+            self._place(Link(), usable=False)
+
+    # -- parameters ---------------------------------------------------------------------------------------------------
+
+    def _address(self) -> Address:
+        text = self.ip
+        if not text:
+            raise Misconfigured("parameter ip is not set: give the virtual address")
+        try:
+            return parse_address(text)
+        except ValueError as error:
+            raise Misconfigured(f"parameter ip={text}: {error}") from None
+
+    def _prefix(self) -> "Optional[int]":
+        try:
+            return parse_prefix(self.cidr_netmask, self._address())
+        except ValueError as error:
+            if self.invocation.lenient:
+                return None
+            raise Misconfigured(f"parameter cidr_netmask={self.cidr_netmask}: {error}") from None
+
+    def _preferred(self) -> int:
+        text = self.preferred_lft
+        if text == "forever":
+            return FOREVER
+        if not (text.isascii() and text.isdigit()) or int(text) >= FOREVER:
+            raise Misconfigured(f"parameter preferred_lft={text}: seconds or forever is needed")
+        return int(text)
+
+    def _namespace(self) -> str:
+        name: str = self.network_namespace
+        if "/" in name or name in (".", ".."):
+            raise Misconfigured(f"parameter network_namespace={name}: give its name in ip netns, not a path")
+        return name
+
+    # -- taking the address -------------------------------------------------------------------------------------------
+
+    def _place(self, link: Link, usable: bool = True) -> "tuple[Interface, int]":
+        """Where the address belongs: interface and prefix. Raises WrongParameter when this host has no such place, and
+        with `usable` AgentError when the interface has no link."""
+        address, nic, prefix = self._address(), self.nic, self._prefix()
+        interface = link.interface(nic) if nic else None
+        if nic and not interface:
+            raise WrongParameter(f"parameter nic={nic}: this node has no such interface; correct it or leave it out")
+        if not interface or not prefix:
+            index, length = self._found(link, address, interface)
+            interface = interface or link.interface(index=index)
+            prefix = prefix or length
+        if not interface:
+            raise WrongParameter(f"no interface here is in the network of {address.text}: set nic and cidr_netmask")
+        if not prefix:
+            raise WrongParameter(f"{interface.name} is not in the network of {address.text}: set cidr_netmask")
+        dead = findings.judge_link(Wanted(address.text, interface.name, prefix, self.check_link), interface)
+        if usable and dead.finding != findings.STANDBY:
+            raise AgentError(dead.reason)
+        return interface, prefix
+
+    def _found(self, link: Link, address: Address, interface: "Optional[Interface]") -> "tuple[int, int]":
+        """Interface number and prefix from the address itself where it is here already, else from the routes; zeros
+        when neither tells."""
+        for copy in link.copies(address):
+            if not interface or copy.index == interface.index:
+                return copy.index, copy.prefix
+        index, prefix = link.route(address, interface.index if interface else 0) or (0, 0)
+        return (index, prefix) if not interface or interface.index == index else (0, 0)
+
+    def _take(self) -> None:
+        """Hold the address, announced; undo it all when that fails. Repairs a copy in the wrong place."""
+        link = Link()
+        address = self._address()
+        interface, prefix = self._place(link)
+        label = f"{interface.name}:{self.label}" if self.label else ""
+        if len(label) > _NAME_BYTES:
+            raise WrongParameter(f"parameter label={self.label}: {label} exceeds {_NAME_BYTES} bytes; shorten it")
+        was_here = right = False
+        for copy in link.copies(address):
+            failed = bool(copy.flags & findings.DAD_FAILED)
+            was_here = was_here or not failed
+            if copy.index == interface.index and copy.prefix == prefix and not failed:
+                right = True
+            else:
+                self.log.notice(f"removing {address.text}/{copy.prefix} from interface {copy.index}: not as configured")
+                remove(link, address, copy, self.log)
+        wire = self._wire(address, interface)
+        if wire and self.check_duplicate and not was_here:
+            holder = wire.find_claimant(min(self.duplicate_timeout, self.deadline.remaining()))
+            if holder:
+                raise AgentError(f"{address.text} is in use on {interface.name} by {holder}: stop that host using it")
+        try:
+            if not right:
+                no_dad = findings.NO_DAD if self.nodad and address.bits == 128 else 0
+                link.add(address, prefix, interface.index, label, no_dad, self._preferred())
+            self._settle(link, address, interface)
+            if wire:
+                self._announce(wire, address, interface)
+            Record(self.state_directory()).write(interface.name, prefix)
+        except BaseException:
+            for copy in link.copies(address):
+                remove(link, address, copy, self.log)
+            raise
+        self.log.info(f"holding {address.text}/{prefix} on {interface.name}")
+
+    def _wire(self, address: Address, interface: Interface) -> "Optional[Wire]":
+        """None where there is nobody to ask or to tell: the loopback, a tunnel."""
+        if not interface.ethernet:
+            return None
+        from backstay.vip.wire import Wire
+
+        return Wire(address, interface)
+
+    def _settle(self, link: Link, address: Address, interface: Interface) -> None:
+        """Wait until the kernel lets the address be used. Raises AgentError when it found a duplicate."""
+        wanted = Wanted(address.text, interface.name, None, self.check_link)
+
+        def settled() -> "Optional[Verdict]":
+            verdict = findings.judge(wanted, link.copies(address), {interface.index: interface})
+            return None if verdict.finding == findings.TENTATIVELY else verdict
+
+        verdict = poll(settled, self.deadline, f"the kernel's duplicate address detection of {address.text}")
+        if verdict.finding != findings.HELD:
+            raise AgentError(verdict.reason)
+
+    def _announce(self, wire: "Wire", address: Address, interface: Interface) -> None:
+        from backstay.vip.announce import announce
+
+        router = address.bits == 128 and setting(f"ipv6/conf/{interface.name}/forwarding") == "1"
+        try:
+            announce(address, wire, self.arp_count, self.arp_interval, router)
+        except OSError as error:
+            raise AgentError(f"cannot announce {address.text} on {interface.name}: {error.strerror}") from None
+
+    # -- monitoring ---------------------------------------------------------------------------------------------------
+
+    def _look(self, wanted: Wanted, standby: bool) -> Verdict:
+        """standby: without the address this instance is a standby, and as such is judged by its interface."""
+        link = Link()
+        address = self._address()
+        copies = link.copies(address)
+        interfaces = {}
+        for copy in copies:
+            interface = link.interface(index=copy.index)
+            if interface:
+                interfaces[copy.index] = interface
+        verdict = findings.judge(wanted, [copy for copy in copies if copy.index in interfaces], interfaces)
+        if verdict.finding == findings.ABSENT and wanted.nic:
+            without = findings.judge_link(wanted, link.interface(wanted.nic))
+            if standby or without.finding == findings.INTERFACE_GONE:
+                return without
+        return verdict
+
+    def _score(self, able: bool) -> None:
+        """Without a score the cluster promotes nobody; a cluster that takes none must not fail the action."""
+        from backstay.pacemaker import NEVER
+
+        try:
+            self.pacemaker.set_promotion_score(_SCORE if able else NEVER)
+        except AgentError as error:
+            self.log.warning(f"promotion score not set: {error}")
+
+
+def _is_name(text: str, empty: bool = False) -> bool:
+    """Whether the kernel takes it as the name of an interface or address label."""
+    if not text:
+        return empty
+    return len(text.encode()) <= _NAME_BYTES and "/" not in text and not any(mark.isspace() for mark in text)

@@ -1,0 +1,59 @@
+"""Give the address up, with everything that should go with it and nothing that should not."""
+
+from backstay.errors import AgentError
+from backstay.log import Log
+from backstay.vip.address import Address
+from backstay.vip.findings import Held, secondaries_lost
+from backstay.vip.link import Link, set_setting, setting
+
+_PASSES = 3  # while clients keep coming; who connects after the last one has to find out by itself
+
+
+def release(address: Address, log: Log) -> None:
+    """Have the address nowhere on this host, its connections reset first. Raises AgentError."""
+    link = Link()
+    copies = link.copies(address)
+    if not copies:
+        return
+    _reset(address, log)
+    for copy in copies:
+        remove(link, address, copy, log)
+    log.info(f"released {address.text}")
+
+
+def remove(link: Link, address: Address, copy: Held, log: Log) -> None:
+    """Remove one instance without losing the other addresses of its network. Raises AgentError."""
+    name = _promotion(link, address, copy)
+    if not name:
+        link.remove(address, copy)
+        return
+    try:
+        set_setting(name, "1")
+    except AgentError as error:
+        log.warning(f"removing {address.text} takes the other addresses of its network along: {error}")
+    link.remove(address, copy)
+    if setting(name) == "1":
+        set_setting(name, "0")
+
+
+def _promotion(link: Link, address: Address, copy: Held) -> str:
+    """The sysctl that has to be on while the instance goes; "" when nothing would be lost."""
+    if address.bits != 32 or not secondaries_lost(copy, link.addresses(address.family)):
+        return ""
+    interface = link.interface(index=copy.index)
+    name = f"ipv4/conf/{interface.name}/promote_secondaries" if interface else ""
+    return name if setting("ipv4/conf/all/promote_secondaries") != "1" and setting(name) == "0" else ""
+
+
+def _reset(address: Address, log: Log) -> None:
+    """A kernel that cannot end connections must not keep the address here."""
+    from backstay.vip.sockets import reset
+
+    try:
+        for _ in range(_PASSES):
+            count = reset(address)
+            if not count:
+                return
+            log.info(f"reset {count} connections of {address.text}")
+    except AgentError as error:
+        log.warning(str(error))
