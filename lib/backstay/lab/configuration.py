@@ -83,8 +83,8 @@ def _cib(nodes: "Sequence[str]", fence_action: str) -> str:
         "stonith-action": fence_action,
     }
     device = {"pcmk_host_check": "static-list", "pcmk_host_list": " ".join(nodes)}
-    if len(nodes) == 2:  # cut from each other both would shoot; the second hesitates
-        device["pcmk_delay_base"] = f"{nodes[0]}:0s;{nodes[1]}:1s"
+    if len(nodes) == 2:  # cut from each other both would shoot; whoever targets the first hesitates
+        device["pcmk_delay_base"] = f"{nodes[0]}:1s;{nodes[1]}:0s"
     return f"""<cib crm_feature_set="3.10.0" validate-with="pacemaker-3.7" admin_epoch="0" epoch="1" num_updates="0">
   <configuration>
     <crm_config>

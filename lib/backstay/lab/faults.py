@@ -29,7 +29,7 @@ def _is(*programs: str) -> "Callable[[Process], bool]":
 
 def _is_broker(process: Process) -> bool:
     """The broker's own Erlang machine, not that of a rabbitmqctl that happens to run."""
-    return process.program == "beam.smp" and "-noinput" in process.arguments and "start_cli" not in process.arguments
+    return process.program == "beam.smp" and "-s rabbit boot" in " ".join(process.arguments)
 
 
 SERVICES: "dict[str, Callable[[Process], bool]]" = {

@@ -76,9 +76,9 @@ def parse_prefix(text: str, address: Address) -> "Optional[int]":
         except OSError:
             raise ValueError("not a netmask; write a prefix length such as 24") from None
         prefix = bin(mask).count("1")
-        if mask != (0xFFFFFFFF << (32 - prefix)) & 0xFFFFFFFF:
+        if not mask or mask != (0xFFFFFFFF << (32 - prefix)) & 0xFFFFFFFF:
             raise ValueError("not a netmask; write a prefix length such as 24")
-        return prefix if prefix else None
+        return prefix
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= address.bits:
         raise ValueError(f"a prefix length from 1 to {address.bits} is needed")
     return int(text)

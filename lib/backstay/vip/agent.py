@@ -258,7 +258,7 @@ class Vip(Agent):
             raise WrongParameter(f"parameter nic={nic}: this node has no such interface; correct it or leave it out")
         if not interface or not prefix:
             index, length = self._found(link, address, interface)
-            interface = interface or link.interface(index=index)
+            interface = interface or (link.interface(index=index) if index else None)
             prefix = prefix or length
         if not interface:
             raise WrongParameter(f"no interface here is in the network of {address.text}: set nic and cidr_netmask")

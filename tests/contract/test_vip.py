@@ -1,0 +1,261 @@
+"""ocf:backstay:vip on a real network: what it holds, finds, and refuses to take."""
+
+import os
+import time
+
+import pytest
+from two_hosts import V4, V6, TwoHosts, ip
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
+
+
+@pytest.fixture
+def wire(tmp_path):
+    with TwoHosts(tmp_path) as hosts:
+        yield hosts
+
+
+# -- the life of a primitive -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("address", [V4, V6])
+def test_life_of_a_primitive(wire, address):
+    prefix = "24" if address == V4 else "64"
+    assert wire.vip("monitor", address).code == 7
+    assert wire.vip("start", address).code == 0
+    assert ("eth0", f"{address}/{prefix}") in wire.held()
+    assert wire.monitor(address).code == 0
+    assert wire.vip("start", address).code == 0  # idempotent
+    assert wire.vip("stop", address).code == 0
+    assert not wire.has(address)
+    assert wire.vip("monitor", address).code == 7
+    assert wire.vip("stop", address).code == 0
+
+
+def test_ipv6_in_any_spelling_is_the_same_address(wire):
+    assert wire.vip("start", "FD09:0:0::0050").code == 0
+    assert wire.monitor(V6).code == 0
+
+
+def test_ipv6_is_usable_at_once_and_no_source_of_the_nodes_own_connections(wire):
+    assert wire.vip("start", V6).code == 0
+    shown = ip("-n", wire.node, "addr", "show", "to", V6)
+    assert "tentative" not in shown and "deprecated" in shown
+    assert "src fd09::1 " in ip("-n", wire.node, "route", "get", "fd09::2")
+
+
+def test_given_interface_prefix_and_label(wire):
+    assert wire.vip("start", nic="eth0", cidr_netmask="255.255.255.255", label="web").code == 0
+    assert ("eth0", f"{V4}/32") in wire.held()
+    assert "eth0:web" in ip("-n", wire.node, "addr", "show", "label", "eth0:web")
+    assert wire.monitor(nic="eth0", cidr_netmask="32").code == 0
+
+
+def test_start_repairs_a_wrong_prefix(wire):
+    ip("-n", wire.node, "addr", "add", f"{V4}/32", "dev", "eth0")
+    assert wire.vip("start", cidr_netmask="24").code == 0
+    assert {entry for entry in wire.held() if V4 in entry[1]} == {("eth0", f"{V4}/24")}
+
+
+def test_start_moves_the_address_from_a_wrong_interface(wire):
+    ip("-n", wire.node, "addr", "add", f"{V4}/32", "dev", "lo")
+    assert wire.vip("start", nic="eth0", cidr_netmask="24").code == 0
+    assert {entry for entry in wire.held() if V4 in entry[1]} == {("eth0", f"{V4}/24")}
+
+
+def test_stop_removes_every_copy(wire):
+    assert wire.vip("start").code == 0
+    ip("-n", wire.node, "addr", "add", f"{V4}/32", "dev", "lo")
+    assert wire.vip("stop").code == 0
+    assert not wire.has()
+
+
+# -- findings ----------------------------------------------------------------------------------------------------------
+
+
+def test_finding_absent(wire):
+    wire.started()
+    ip("-n", wire.node, "addr", "del", f"{V4}/24", "dev", "eth0")
+    answer = wire.monitor()
+    assert (answer.code, answer.reason) == (7, f"{V4} is gone from eth0: something other than the cluster removed it")
+
+
+def test_finding_wrong_prefix(wire):
+    wire.started()
+    ip("-n", wire.node, "addr", "del", f"{V4}/24", "dev", "eth0")
+    ip("-n", wire.node, "addr", "add", f"{V4}/32", "dev", "eth0")
+    answer = wire.monitor()
+    assert answer.code == 1 and "has prefix /32, not /24" in answer.reason
+    assert wire.vip("monitor").code == 0  # a probe says only that it is here
+    wire.started(cidr_netmask="24")
+    assert wire.monitor().code == 0
+
+
+def test_finding_wrong_interface(wire):
+    wire.started()
+    ip("-n", wire.node, "addr", "del", f"{V4}/24", "dev", "eth0")
+    ip("-n", wire.node, "addr", "add", f"{V4}/32", "dev", "lo")
+    answer = wire.monitor()
+    assert answer.code == 1 and "is on lo, not only on eth0" in answer.reason
+
+
+def test_finding_link_down(wire):
+    wire.started()
+    ip("-n", wire.lan, "link", "set", "eth0", "down")
+    answer = wire.monitor()
+    assert answer.code == 1 and "eth0 has no link" in answer.reason
+    assert wire.monitor(check_link="false").code == 0
+    ip("-n", wire.node, "link", "set", "eth0", "down")
+    assert "eth0 is set down" in wire.monitor().reason
+    answer = wire.vip("start", nic="eth0", cidr_netmask="24")
+    assert answer.code == 1 and "eth0 is set down" in answer.reason
+
+
+def test_start_without_link_leaves_nothing(wire):
+    ip("-n", wire.lan, "link", "set", "eth0", "down")
+    answer = wire.vip("start")
+    assert answer.code == 1 and "eth0 has no link" in answer.reason
+    assert not wire.has()
+    assert wire.vip("monitor").code == 7
+
+
+def test_finding_interface_gone(wire):
+    wire.started()
+    ip("-n", wire.node, "link", "del", "eth0")
+    answer = wire.monitor()
+    assert (answer.code, answer.reason) == (7, f"interface eth0 is gone from this node, and with it {V4}")
+    assert wire.vip("stop", nic="eth0").code == 0
+    assert wire.vip("monitor", nic="eth0").code == 7
+
+
+def test_finding_tentative_is_no_failure(wire):
+    ip("-n", wire.node, "addr", "add", f"{V6}/64", "dev", "eth0")
+    answer = wire.monitor(V6)
+    assert answer.code == 190 and "is tentative" in answer.reason
+
+
+# -- duplicates --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("address", [V4, V6])
+def test_a_rival_on_the_wire_is_named_and_start_leaves_nothing(wire, address):
+    ip(
+        "-n",
+        wire.lan,
+        "addr",
+        "add",
+        f"{address}/{24 if address == V4 else 64}",
+        "dev",
+        "eth0",
+        *(["nodad"] * (address == V6)),
+    )
+    answer = wire.vip("start", address)
+    assert answer.code == 1
+    assert answer.reason == f"{address} is in use on eth0 by {wire.mac(wire.lan)}: stop that host using it"
+    assert not wire.has(address)
+    assert wire.vip("start", address, check_duplicate="false").code == 0
+
+
+def test_the_kernels_own_detection(wire):
+    begin = time.monotonic()
+    assert wire.vip("start", V6, nodad="false").code == 0
+    assert time.monotonic() - begin < 4
+    assert "tentative" not in ip("-n", wire.node, "addr", "show", "to", V6)
+
+
+def test_a_duplicate_found_by_the_kernel_undoes_start(wire):
+    ip("-n", wire.lan, "addr", "add", f"{V6}/64", "dev", "eth0", "nodad")
+    answer = wire.vip("start", V6, nodad="false", check_duplicate="false")
+    assert answer.code == 1 and "DAD failed" in answer.reason
+    assert not wire.has(V6)
+
+
+def test_finding_duplicate_and_its_repair(wire):
+    ip("-n", wire.lan, "addr", "add", f"{V6}/64", "dev", "eth0", "nodad")
+    ip("-n", wire.node, "addr", "add", f"{V6}/64", "dev", "eth0")
+    deadline = time.monotonic() + 5
+    while "dadfailed" not in ip("-n", wire.node, "addr", "show", "to", V6):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    answer = wire.monitor(V6)
+    assert answer.code == 1 and "another host has it" in answer.reason
+    assert wire.vip("monitor", V6).code == 7
+    ip("-n", wire.lan, "addr", "del", f"{V6}/64", "dev", "eth0")
+    assert wire.vip("start", V6).code == 0
+    assert wire.monitor(V6).code == 0
+
+
+# -- other namespaces --------------------------------------------------------------------------------------------------
+
+
+def test_network_namespace(wire):
+    inside = {"inside": wire.other, "network_namespace": wire.node}
+    assert wire.vip("start", **inside).code == 0
+    assert ("eth0", f"{V4}/24") in wire.held()
+    assert not any(V4 in entry for _, entry in wire.held(wire.other))
+    assert wire.monitor(**inside).code == 0
+    assert wire.monitor().code == 0  # seen from within
+    assert wire.vip("stop", **inside).code == 0
+    assert not wire.has()
+
+
+def test_a_network_namespace_that_is_gone(wire):
+    missing = {"network_namespace": "bs-no-such"}
+    answer = wire.vip("start", **missing)
+    assert answer.code == 2 and "no such namespace" in answer.reason
+    assert wire.vip("monitor", **missing).code == 7
+    assert wire.monitor(**missing).code == 7
+    assert wire.vip("stop", **missing).code == 0
+
+
+# -- promotable clone --------------------------------------------------------------------------------------------------
+
+
+def test_life_of_a_promotable_clone(wire):
+    def look(role):
+        return wire.monitor(clone=True, role=role).code
+
+    assert wire.vip("monitor", clone=True).code == 7
+    assert wire.vip("start", clone=True).code == 0
+    assert not wire.has()
+    assert wire.vip("monitor", clone=True).code == 0
+    assert look("Unpromoted") == 0
+    assert wire.vip("promote", clone=True).code == 0
+    assert ("eth0", f"{V4}/24") in wire.held()
+    assert wire.vip("monitor", clone=True).code == 8
+    assert look("Promoted") == 8
+    assert wire.vip("promote", clone=True).code == 0
+    assert wire.vip("demote", clone=True).code == 0
+    assert not wire.has()
+    assert look("Unpromoted") == 0
+    assert wire.vip("demote", clone=True).code == 0
+    assert wire.vip("stop", clone=True).code == 0
+    assert wire.vip("monitor", clone=True).code == 7
+
+
+def test_a_standby_checks_its_interface(wire):
+    assert wire.vip("start", clone=True).code == 0
+    ip("-n", wire.lan, "link", "set", "eth0", "down")
+    answer = wire.monitor(clone=True, role="Unpromoted")
+    assert answer.code == 1 and "has no link" in answer.reason
+    ip("-n", wire.node, "link", "del", "eth0")
+    assert "is gone from this node" in wire.monitor(clone=True, role="Unpromoted").reason
+    assert wire.vip("demote", clone=True).code == 0
+    assert wire.vip("stop", clone=True).code == 0
+
+
+def test_a_promoted_instance_that_lost_its_address_or_link(wire):
+    assert wire.vip("start", clone=True).code == 0
+    assert wire.vip("promote", clone=True).code == 0
+    ip("-n", wire.lan, "link", "set", "eth0", "down")
+    assert wire.monitor(clone=True, role="Promoted").code == 9
+    ip("-n", wire.lan, "link", "set", "eth0", "up")
+    ip("-n", wire.node, "addr", "del", f"{V4}/24", "dev", "eth0")
+    answer = wire.monitor(clone=True, role="Promoted")
+    assert answer.code == 9 and "is gone from eth0" in answer.reason
+
+
+def test_start_of_a_standby_gives_the_address_up(wire):
+    ip("-n", wire.node, "addr", "add", f"{V4}/24", "dev", "eth0")
+    assert wire.vip("start", clone=True).code == 0
+    assert not wire.has()

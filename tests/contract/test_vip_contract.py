@@ -1,0 +1,149 @@
+"""ocf:backstay:vip under the OCF contract: bad input, cost, meta-data, ocf-tester."""
+
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+from two_hosts import AGENT, V4, V6, TwoHosts, ip
+
+GOLDEN = pathlib.Path(__file__).parent / "golden/vip.xml"
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
+
+
+@pytest.fixture
+def wire(tmp_path):
+    with TwoHosts(tmp_path) as hosts:
+        yield hosts
+
+
+# -- bad input ---------------------------------------------------------------------------------------------------------
+
+
+BAD = [
+    ({"ip": ""}, 6, "parameter ip is not set: The address"),
+    ({"ip": "10.9.0"}, 6, "parameter ip=10.9.0: not an IPv4 or IPv6 address"),
+    ({"ip": f"{V4}/24"}, 6, f"parameter ip={V4}/24: give the address alone, and the prefix as cidr_netmask"),
+    ({"ip": "fe80::50"}, 6, "parameter nic is not set: fe80::50 is link-local, so name its interface"),
+    ({"ip": "224.0.0.18"}, 6, "parameter ip=224.0.0.18: no host can hold a multicast, reserved or broadcast address"),
+    ({"cidr_netmask": "33"}, 6, "parameter cidr_netmask=33: a prefix length from 1 to 32 is needed"),
+    ({"cidr_netmask": "255.0.255.0"}, 6, "parameter cidr_netmask=255.0.255.0: not a netmask; write a prefix length"),
+    ({"nic": "an-impossible-name"}, 6, "parameter nic=an-impossible-name: not an interface name (at most 15 bytes)"),
+    ({"nic": "eth7"}, 2, "parameter nic=eth7: this node has no such interface; correct it or leave it out"),
+    ({"ip": "10.77.0.1"}, 2, "no interface here is in the network of 10.77.0.1: set nic and cidr_netmask"),
+    ({"ip": "10.77.0.1", "nic": "eth0"}, 2, "eth0 is not in the network of 10.77.0.1: set cidr_netmask"),
+    ({"ip": V6, "label": "web"}, 6, "parameter label=web: only IPv4 addresses have labels; leave it out"),
+    ({"label": "a-very-long-label"}, 6, "parameter label=a-very-long-label: with the interface at most 15 bytes"),
+    ({"label": "elevenbytes"}, 2, "parameter label=elevenbytes: eth0:elevenbytes exceeds 15 bytes; shorten it"),
+    ({"network_namespace": "../x"}, 6, "parameter network_namespace=../x: give its name in ip netns, not a path"),
+    ({"arp_count": "0"}, 6, "parameter arp_count=0: at least 1 is needed"),
+    ({"arp_interval": "soon"}, 6, "parameter arp_interval=soon: a time such as 3s, 500ms or 2min is needed"),
+    ({"check_duplicate": "maybe"}, 6, "parameter check_duplicate=maybe: true or false is needed"),
+    ({"preferred_lft": "never"}, 6, "parameter preferred_lft=never: seconds or forever is needed"),
+]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "code", "reason"), BAD, ids=[" ".join(f"{k}={v}" for k, v in b[0].items()) for b in BAD]
+)
+def test_bad_input_gets_one_sentence(wire, parameters, code, reason):
+    given = {"address": parameters.get("ip", V4), **{k: v for k, v in parameters.items() if k != "ip"}}
+    answer = wire.vip("start", **given)
+    assert answer.code == code
+    assert answer.reason.startswith(reason) and len(answer.reason) <= 128
+    assert wire.vip("monitor", **given).code == 7
+    assert wire.vip("stop", **given).code == 0
+    assert wire.vip("validate-all", **given).code == (6 if code == 6 else 0)
+    if code != 6 and "label" not in parameters:
+        assert wire.vip("validate-all", level=10, **given).code == code
+
+
+def test_validate_all_with_level_10_needs_no_link(wire):
+    ip("-n", wire.lan, "link", "set", "eth0", "down")
+    assert wire.vip("validate-all", level=10).code == 0
+
+
+def test_reload_checks_the_new_values(wire):
+    wire.started()
+    assert wire.vip("reload-agent", arp_count="7").code == 0
+    assert wire.vip("reload-agent", arp_count="many").code == 6
+    assert wire.monitor().code == 0
+
+
+def test_unknown_action(wire):
+    assert wire.vip("migrate_to").code == 3
+
+
+# -- cost and conformance ----------------------------------------------------------------------------------------------
+
+
+def forks(wire, action, **environ):
+    """How many processes one action starts."""
+    run = ["ip", "netns", "exec", wire.node, "strace", "-f", "-qq", "-e", "trace=process", "-e", "signal=none"]
+    given = {"OCF_RESKEY_ip": V4, "BACKSTAY_RUN": wire.run_directory, "OCF_RESOURCE_INSTANCE": "vip", **environ}
+    done = subprocess.run(
+        [*run, AGENT, action], env={**os.environ, **given}, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 0, done.stderr
+    return len(re.findall(r"(?:clone3?|v?fork)\(", done.stderr))
+
+
+def test_processes_wire.started():
+    assert forks(wire, "start", OCF_RESKEY_arp_count="1") == 1
+    assert forks(wire, "monitor", OCF_RESKEY_CRM_meta_interval="5000") == 0
+    assert forks(wire, "stop") == 0
+
+
+def test_what_a_monitor_loads(wire):
+    """Start-up is most of a monitor's cost; each of these would add 2 to 20 ms to it."""
+    program = (
+        "import sys; sys.argv = ['vip', 'monitor']\n"
+        f"try: exec(open({AGENT!r}).read(), {{'__file__': {AGENT!r}, '__name__': '__main__'}})\n"
+        "except SystemExit: print(' '.join(sys.modules))"
+    )
+    done = subprocess.run(
+        ["ip", "netns", "exec", wire.node, "/usr/bin/python3", "-IS", "-c", program],
+        env={"OCF_RESKEY_ip": V4, "BACKSTAY_RUN": wire.run_directory, "OCF_RESKEY_CRM_meta_interval": "5000"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(done.stdout.split())
+    assert "backstay.vip.findings" in loaded
+    unwanted = {"socket", "selectors", "subprocess", "ctypes", "re", "json", "ipaddress", "typing", "logging", "syslog"}
+    ours = {"backstay.pacemaker", "backstay.metadata", "backstay.vip.wire", "backstay.vip.sockets"}
+    assert loaded & (unwanted | ours) == set()
+
+
+def test_metadata_is_golden():
+    done = subprocess.run([AGENT, "meta-data"], capture_output=True, text=True, check=True)
+    if os.environ.get("UPDATE_GOLDEN"):
+        GOLDEN.write_text(done.stdout, encoding="utf-8")
+    assert done.stdout == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_metadata_fits_the_schema():
+    """pcs ships the strictest one; OCF_SCHEMA names another, such as ra/1.1/ra-api.rng of ClusterLabs/OCF-spec."""
+    etree = pytest.importorskip("lxml.etree")
+    path = os.environ.get("OCF_SCHEMA", "/usr/share/pcs/data/ocf-1.1.rng")
+    if not os.path.exists(path):
+        pytest.skip(f"{path} is not here: install pcs or set OCF_SCHEMA")
+    done = subprocess.run([AGENT, "meta-data"], capture_output=True, check=True)
+    etree.RelaxNG(etree.parse(path)).assertValid(etree.fromstring(done.stdout))
+
+
+@pytest.mark.parametrize("clone", [False, True])
+def test_ocf_tester(wire, clone):
+    tester = "/usr/sbin/ocf-tester"
+    if not (os.path.exists(tester) and os.path.exists("/usr/bin/xmllint")):
+        pytest.skip("needs resource-agents-dev and libxml2-utils")
+    options = ["-o", f"ip={V4}"] + (["-o", "CRM_meta_promoted_max=1"] if clone else [])
+    done = subprocess.run(
+        ["ip", "netns", "exec", wire.node, tester, "-n", "vip", *options, AGENT],
+        env={**os.environ, "BACKSTAY_RUN": wire.run_directory},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0 and "passed all tests" in done.stdout, done.stdout + done.stderr

@@ -1,0 +1,190 @@
+"""What ocf:backstay:vip does to others: announcements, connections, neighbouring addresses."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+from two_hosts import AGENT, V4, V6, TwoHosts, ip
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
+
+
+@pytest.fixture
+def wire(tmp_path):
+    with TwoHosts(tmp_path) as hosts:
+        yield hosts
+
+
+# -- announcements -----------------------------------------------------------------------------------------------------
+
+
+def neighbour(wire, address):
+    return ip("-n", wire.lan, "neigh", "show", address)
+
+
+@pytest.mark.parametrize("address", [V4, V6])
+def test_the_first_announcement_corrects_the_neighbours_before_start_returns(wire, address):
+    # `permanent` would resist; a reachable entry of the old holder is what a failover leaves
+    ip("-n", wire.lan, "neigh", "add", address, "lladdr", "02:00:00:00:00:99", "dev", "eth0", "nud", "stale")
+    assert wire.vip("start", address, arp_count="1").code == 0
+    assert wire.mac(wire.node) in neighbour(wire, address)
+
+
+LISTENER = """
+import socket, struct, sys, time
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(0x0806))
+s.bind(("eth0", 0x0806))
+s.settimeout(float(sys.argv[2]))
+want = socket.inet_aton(sys.argv[1])
+print("ready", flush=True)
+begin = time.monotonic()
+try:
+    while time.monotonic() - begin < float(sys.argv[2]):
+        frame = s.recv(2048)
+        if frame[28:32] == want:
+            print(round(time.monotonic() - begin, 2), struct.unpack("!H", frame[20:22])[0], flush=True)
+except socket.timeout:
+    pass
+"""
+
+
+def listening(wire, seconds):
+    child = subprocess.Popen(
+        ["ip", "netns", "exec", wire.lan, sys.executable, "-c", LISTENER, V4, str(seconds)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout.readline() == "ready\n"
+    return child
+
+
+def test_the_other_announcements_follow_from_a_process_of_their_own(wire):
+    listener = listening(wire, 1.5)
+    answer = wire.vip("start", arp_count="3", arp_interval="200ms")
+    assert answer.code == 0 and answer.seconds < 1
+    heard = [line.split() for line in listener.communicate()[0].splitlines()]
+    assert [operation for _, operation in heard] == ["1", "2"] * 3
+    times = [float(at) for at, operation in heard if operation == "1"]
+    assert 0.15 < times[1] - times[0] < 0.4 and 0.35 < times[2] - times[1] < 0.7
+
+
+def announcers(wire):
+    """Pids of processes of this agent in the node, with their open files."""
+    found = {}
+    for pid in ip("netns", "pids", wire.node).split():
+        try:
+            command = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            files = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+        except OSError:
+            continue
+        if AGENT.encode() in command:
+            found[int(pid)] = files
+    return found
+
+
+def test_the_announcer_survives_its_group_holds_nothing_and_ends_with_the_address(wire):
+    assert wire.vip("start", arp_count="4", arp_interval="500ms").code == 0
+    ((pid, files),) = announcers(wire).items()
+    assert os.getsid(pid) == pid == os.getpgid(pid)
+    assert sorted(re.sub(r"\d+", "", name) for name in files) == ["/dev/null"] * 3 + ["socket:[]"] * len(files[3:])
+    assert len(files) <= 5  # the wire and the look-up
+    assert wire.vip("stop").code == 0
+    listener = listening(wire, 1)
+    time.sleep(0.8)
+    assert announcers(wire) == {}
+    assert listener.communicate()[0] == ""
+
+
+# -- connections -------------------------------------------------------------------------------------------------------
+
+
+SERVER = """
+import socket, sys, time
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+s = socket.socket(family)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+if family == socket.AF_INET6:
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+s.bind((sys.argv[1], 3306))
+s.listen()
+print("ready", flush=True)
+kept = []
+while True:
+    c, _ = s.accept()
+    kept.append(c)
+    c.send(b"x")
+"""
+
+CLIENT = """
+import socket, sys, time
+s = socket.create_connection((sys.argv[1], 3306), timeout=5)
+assert s.recv(1) == b"x"
+print("connected", flush=True)
+try:
+    s.recv(1)
+    print("closed", time.time(), flush=True)
+except OSError as error:
+    print(type(error).__name__, time.time(), flush=True)
+"""
+
+
+def running(namespace, program, *arguments):
+    child = subprocess.Popen(
+        ["ip", "netns", "exec", namespace, sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE, text=True
+    )
+    return child, child.stdout.readline().strip()
+
+
+@pytest.mark.parametrize(("address", "bound"), [(V4, "0.0.0.0"), (V4, "::"), (V6, "::"), (V4, V4)])
+def test_stop_resets_connections_and_spares_listeners(wire, address, bound):
+    wire.started(address)
+    server, said = running(wire.node, SERVER, bound)
+    assert said == "ready"
+    clients = []
+    try:
+        client, said = running(wire.lan, CLIENT, address)
+        clients.append(client)
+        assert said == "connected"
+        own = "10.9.0.1" if address == V4 else "fd09::1"
+        if bound != V4:
+            bystander, said = running(wire.lan, CLIENT, own)
+            clients.append(bystander)
+            assert said == "connected"
+        begin = time.time()
+        assert wire.vip("stop", address).code == 0
+        end = time.time()
+        kind, at = client.stdout.readline().split()
+        assert kind == "ConnectionResetError"
+        assert begin < float(at) <= end
+        assert server.poll() is None
+        assert all(other.poll() is None for other in clients[1:])
+        assert (
+            "3306"
+            in subprocess.run(
+                ["ip", "netns", "exec", wire.node, "ss", "-tlnH"], capture_output=True, text=True, check=True
+            ).stdout
+        )
+    finally:
+        for child in (server, *clients):
+            child.kill()
+            child.wait()
+
+
+# -- neighbours of the address -----------------------------------------------------------------------------------------
+
+
+def test_other_addresses_of_the_network_survive(wire):
+    """The kernel removes the secondaries of a primary address with it."""
+    setting = ["sysctl", "-nq", "net.ipv4.conf.eth0.promote_secondaries"]
+    enter = ["ip", "netns", "exec", wire.node]
+    subprocess.run([*enter, "sysctl", "-qw", "net.ipv4.conf.all.promote_secondaries=0"], check=True)
+    subprocess.run([*enter, "sysctl", "-qw", "net.ipv4.conf.eth0.promote_secondaries=0"], check=True)
+    wire.started("10.9.7.50", nic="eth0", cidr_netmask="24")
+    ip("-n", wire.node, "addr", "add", "10.9.7.7/24", "dev", "eth0")
+    assert wire.vip("stop", "10.9.7.50").code == 0
+    assert ("eth0", "10.9.7.7/24") in wire.held() and not wire.has("10.9.7.50")
+    assert subprocess.run([*enter, *setting], capture_output=True, text=True, check=True).stdout == "0\n"

@@ -1,0 +1,126 @@
+"""What a look at the host means. Each case is a difference from an address that is well held."""
+
+import pytest
+
+from backstay.codes import ExitCode
+from backstay.vip import findings
+from backstay.vip.findings import Held, Interface, Wanted, exit_code, judge, judge_link, secondaries_lost
+
+IP = bytes([10, 0, 0, 50])
+LONGEST_ADDRESS = "2001:db8:1111:2222:3333:4444:5555:6666"
+
+
+def interface(index=2, name="eth0", enabled=True, running=True):
+    return Interface(index, name, enabled, running, True, b"\2\0\0\0\0\1")
+
+
+def held(packed=IP, prefix=24, index=2, flags=0):
+    return Held(packed, prefix, index, flags)
+
+
+def wanted(nic="eth0", prefix=24, check_link=True, address="10.0.0.50"):
+    return Wanted(address, nic, prefix, check_link)
+
+
+INTERFACES = {2: interface(), 3: interface(3, "eth1")}
+
+CASES = [
+    ("well", wanted(), [held()], INTERFACES, findings.HELD),
+    ("secondary", wanted(), [held(flags=findings.SECONDARY)], INTERFACES, findings.HELD),
+    ("anywhere will do", wanted(nic="", prefix=None), [held(prefix=32, index=3)], INTERFACES, findings.HELD),
+    ("optimistic", wanted(), [held(flags=findings.TENTATIVE | findings.OPTIMISTIC)], INTERFACES, findings.HELD),
+    ("absent", wanted(), [], {}, findings.ABSENT),
+    ("wrong prefix", wanted(), [held(prefix=32)], INTERFACES, findings.WRONG_PREFIX),
+    ("a second, wrong prefix", wanted(), [held(), held(prefix=32)], INTERFACES, findings.WRONG_PREFIX),
+    ("wrong interface", wanted(), [held(index=3)], INTERFACES, findings.WRONG_INTERFACE),
+    ("a second interface", wanted(), [held(), held(index=3)], INTERFACES, findings.WRONG_INTERFACE),
+    ("tentative", wanted(), [held(flags=findings.TENTATIVE)], INTERFACES, findings.TENTATIVELY),
+    ("DAD failed", wanted(), [held(flags=findings.TENTATIVE | findings.DAD_FAILED)], INTERFACES, findings.DUPLICATE),
+    ("no link", wanted(), [held()], {2: interface(running=False)}, findings.LINK_DOWN),
+    ("set down", wanted(), [held()], {2: interface(enabled=False, running=False)}, findings.LINK_DOWN),
+    ("no link, not asked", wanted(check_link=False), [held()], {2: interface(running=False)}, findings.HELD),
+    (
+        "no link, so still tentative",
+        wanted(),
+        [held(flags=findings.TENTATIVE)],
+        {2: interface(running=False)},
+        findings.LINK_DOWN,
+    ),
+]
+
+
+@pytest.mark.parametrize(("want", "copies", "interfaces", "finding"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
+def test_findings(want, copies, interfaces, finding):
+    verdict = judge(want, copies, interfaces)
+    assert verdict.finding == finding
+    assert bool(verdict.reason) == (finding != findings.HELD)
+
+
+def test_every_sentence_is_another_and_survives_pacemakers_cut():
+    long = wanted(nic="enp129s0f1np1.7", prefix=64, address=LONGEST_ADDRESS)
+    names = {2: interface(name="enp129s0f1np1.7"), 3: interface(3, "enp129s0f0np0.7")}
+    down, off = interface(name="enp129s0f1np1.7", running=False), interface(name="enp129s0f1np1.7", enabled=False)
+    reasons = [
+        judge(long, [], {}).reason,
+        judge(long, [held(prefix=128)], names).reason,
+        judge(long, [held(prefix=64, index=3)], names).reason,
+        judge(long, [held(prefix=64, flags=findings.TENTATIVE)], names).reason,
+        judge(long, [held(prefix=64, flags=findings.DAD_FAILED)], names).reason,
+        judge(long, [held(prefix=64)], {2: down}).reason,
+        judge(long, [held(prefix=64)], {2: off}).reason,
+        judge_link(long, None).reason,
+    ]
+    assert len(set(reasons)) == len(reasons)
+    assert [reason for reason in reasons if len(reason) > 128] == []
+
+
+def test_a_standby_needs_a_live_interface():
+    assert judge_link(wanted(), interface()).finding == findings.STANDBY
+    assert judge_link(wanted(), interface(running=False)).finding == findings.LINK_DOWN
+    assert judge_link(wanted(check_link=False), interface(running=False)).finding == findings.STANDBY
+    assert judge_link(wanted(), None).finding == findings.INTERFACE_GONE
+
+
+FLAWS = [findings.WRONG_PREFIX, findings.WRONG_INTERFACE, findings.LINK_DOWN, findings.TENTATIVELY]
+
+
+@pytest.mark.parametrize("finding", [findings.HELD, *FLAWS])
+def test_a_probe_that_finds_the_address_says_so_whatever_its_flaw(finding):
+    assert exit_code(finding, clone=False, probe=True, promoted=False) == ExitCode.SUCCESS
+    assert exit_code(finding, clone=True, probe=True, promoted=False) == ExitCode.RUNNING_PROMOTED
+
+
+@pytest.mark.parametrize("finding", [findings.ABSENT, findings.INTERFACE_GONE, findings.DUPLICATE])
+def test_a_probe_without_it(finding):
+    for clone in (False, True):
+        assert exit_code(finding, clone, probe=True, promoted=False) == ExitCode.NOT_RUNNING
+
+
+@pytest.mark.parametrize(
+    ("finding", "primitive", "promoted", "unpromoted"),
+    [
+        (findings.HELD, 0, 8, 8),
+        (findings.TENTATIVELY, 190, 191, 191),
+        (findings.ABSENT, 7, 9, 7),
+        (findings.INTERFACE_GONE, 7, 9, 7),
+        (findings.WRONG_PREFIX, 1, 9, 1),
+        (findings.WRONG_INTERFACE, 1, 9, 1),
+        (findings.DUPLICATE, 1, 9, 1),
+        (findings.LINK_DOWN, 1, 9, 1),
+        (findings.STANDBY, 0, 0, 0),
+    ],
+)
+def test_codes_of_recurring_monitors(finding, primitive, promoted, unpromoted):
+    assert exit_code(finding, clone=False, probe=False, promoted=False) == primitive
+    assert exit_code(finding, clone=True, probe=False, promoted=True) == promoted
+    assert exit_code(finding, clone=True, probe=False, promoted=False) == unpromoted
+
+
+def test_secondaries_of_a_primary_are_at_risk():
+    other = held(bytes([10, 0, 0, 7]), flags=findings.SECONDARY)
+    assert secondaries_lost(held(), [held(), other])
+    assert not secondaries_lost(held(flags=findings.SECONDARY), [other])
+    assert not secondaries_lost(held(), [held(bytes([10, 0, 0, 7]))])
+    assert not secondaries_lost(held(), [held(bytes([10, 0, 1, 7]), flags=findings.SECONDARY)])
+    assert not secondaries_lost(held(), [held(bytes([10, 0, 0, 7]), prefix=25, flags=findings.SECONDARY)])
+    assert not secondaries_lost(held(), [held(bytes([10, 0, 0, 7]), index=3, flags=findings.SECONDARY)])
