@@ -89,7 +89,7 @@ def forks(wire, action, **environ):
     return len(re.findall(r"(?:clone3?|v?fork)\(", done.stderr))
 
 
-def test_processes_wire.started():
+def test_processes_started(wire):
     assert forks(wire, "start", OCF_RESKEY_arp_count="1") == 1
     assert forks(wire, "monitor", OCF_RESKEY_CRM_meta_interval="5000") == 0
     assert forks(wire, "stop") == 0

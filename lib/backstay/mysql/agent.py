@@ -48,10 +48,11 @@ class Mysql(Agent):
     )
     server_id = Parameter(
         "Server id",
-        "The server's replication id. Unset: the cluster's node id, which is different on each node.",
+        """Number of this node among the servers; the replication id is made of it and the epoch. Unset: the cluster's
+        node id, which is different on each node.""",
         "integer",
         minimum=1,
-        maximum=2**32 - 1,
+        maximum=3_999_999,
     )
     writer_address = Parameter(
         "Writer address",
@@ -143,7 +144,7 @@ class Mysql(Agent):
         # A different primary was promoted since: it proved that it has all that was acknowledged. What this server
         # wrote and nobody acknowledged may go.
         discard = facts is not None and facts.primary != self.me
-        launched = daemon.launch(layout, dialect, discard, self.deadline)
+        launched = daemon.launch(layout, dialect, facts.epoch if facts else 0, discard, self.deadline)
         with self.connect(self.deadline) as server:
             if discard:
                 dialect.acknowledge(server, False)

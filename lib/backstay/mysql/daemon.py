@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Optional
 
+_EPOCHS, _NODES = 1000, 4_000_000  # so that the product stays below 2**32
 _GROUPS = ["mysqld", "server", "mariadb", "mariadbd"]
 _CONFIGS = ("/etc/mysql/my.cnf", "/etc/my.cnf")
 _BINARIES = ("/usr/sbin/mariadbd", "/usr/sbin/mysqld", "/usr/libexec/mariadbd", "/usr/libexec/mysqld")
@@ -76,8 +77,18 @@ def configured(layout: Layout) -> "dict[str, str]":
     return options
 
 
+def incarnation_id(node: int, epoch: int) -> int:
+    """The replication id of a server that starts in an epoch: another one than when it last was primary.
+
+    A replica drops events that bear its own id. But an old primary has to take back what it had written, had
+    acknowledged and then rolled back in its crash recovery as unfinished; under its old id it would drop just those,
+    silently (seen on MariaDB 10.11).
+    """
+    return node % _NODES * _EPOCHS + epoch % _EPOCHS
+
+
 def command_line(
-    layout: Layout, dialect: Dialect, admin: "dict[str, str]", discard_unacknowledged: bool
+    layout: Layout, dialect: Dialect, admin: "dict[str, str]", epoch: int, discard_unacknowledged: bool
 ) -> "list[str]":
     """What our promises rest on goes on the command line, where no options file can undo it; the rest is the admin's."""
     line = [
@@ -91,7 +102,7 @@ def command_line(
         f"--log-error={log_file(layout, admin)}",
         f"--report-host={layout.node}",
         f"--report-port={layout.port}",
-        f"--server-id={layout.server_id or admin.get('server-id') or 0}",
+        f"--server-id={incarnation_id(layout.server_id, epoch)}",
     ]
     line += [f"--{name}={value}" for name, value in dialect.required().items()]
     line += dialect.start_options(discard_unacknowledged)
@@ -137,10 +148,12 @@ def is_virgin(datadir: str) -> bool:
     return not os.path.isdir(os.path.join(datadir, "mysql"))
 
 
-def launch(layout: Layout, dialect: Dialect, discard_unacknowledged: bool, deadline: Deadline) -> process.Process:
+def launch(
+    layout: Layout, dialect: Dialect, epoch: int, discard_unacknowledged: bool, deadline: Deadline
+) -> process.Process:
     """Start the server and wait until it greets. Raises AgentError with what its log says."""
     admin = configured(layout)
-    line = command_line(layout, dialect, admin, discard_unacknowledged)
+    line = command_line(layout, dialect, admin, epoch, discard_unacknowledged)
     log = log_file(layout, admin)
     if os.path.exists(layout.socket) and stat.S_ISSOCK(os.stat(layout.socket).st_mode):
         os.unlink(layout.socket)  # a dead server's: a connection to it would be refused, not answered

@@ -79,14 +79,14 @@ def _carry_out(
 
 def _end_solo(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts") -> str:
     """Wait for acknowledgements first, see that a follower has everything, record it last."""
+    dialect.stop_waiting(server)  # on again, it waits from the next commit on, even if none caught up meanwhile
     dialect.wait_for_acks(server, FOREVER)
     seen = dialect.observe(server)
     followers = seen.followers - {agent.me}
-    if not seen.acks.active:
-        return "waiting for a replica to catch up"
-    if not _any_has(agent, dialect, followers, seen.applied):
+    if not (seen.acks.active and seen.acks.clients and _any_has(agent, dialect, followers, seen.applied)):
+        dialect.stop_waiting(server)
         dialect.wait_for_acks(server, NOMINAL)
-        return "waiting for a replica to catch up"
+        return "runs alone: a replica is catching up"
     overview = agent.pacemaker.overview()
     # Whoever runs may have begun to acknowledge while we were solo, connected just now or not.
     others = {instance.node for instance in overview.instances} - {agent.me} if overview else set()

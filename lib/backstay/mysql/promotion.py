@@ -109,3 +109,6 @@ def _fetch(agent: "Mysql", server: "Server", dialect: "Dialect", node: str, repo
     dialect.fetch(server, agent.source(node), seen)
     if not dialect.wait_applied(server, report.received, agent.deadline.remaining() * 0.7):
         raise AgentError(f"not promoted: {node} has more, and fetching it takes longer than promote may")
+    missing = report.received.minus(dialect.observe(server).applied)
+    if missing:
+        raise AgentError(f"not promoted: {node} has {missing}, and fetching it did not bring it; rebuild this node")
