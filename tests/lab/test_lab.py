@@ -15,6 +15,7 @@ from backstay.deadline import Deadline, poll
 from backstay.errors import CommandFailed
 from backstay.lab.cluster import Lab
 from backstay.lab.layout import LabError, Layout, started
+from backstay.lab.topology import TOPOLOGIES
 
 pytestmark = [
     pytest.mark.lab,
@@ -301,3 +302,29 @@ def test_missing_image_recipe_is_one_sentence(tmp_path: Path) -> None:
     )
     assert done.returncode != 0
     assert done.stderr.startswith("backstay: no recipe for the image potato")
+
+
+def test_a_directory_that_holds_other_things_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "nodes").mkdir()
+    (tmp_path / "nodes" / "thesis").write_text("precious")
+    with pytest.raises(LabError, match="a directory of its own"):
+        Lab.up(str(tmp_path), nodes=1)
+    Lab(str(tmp_path)).down()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["nodes"]
+    assert (tmp_path / "nodes" / "thesis").read_text() == "precious"
+
+
+def test_a_topology_that_fails_leaves_nothing_unless_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(lab: Lab) -> None:
+        raise LabError("the topology does not serve")
+
+    monkeypatch.setitem(TOPOLOGIES, "fails", fails)
+    directory = str(tmp_path / "lab")
+    with pytest.raises(LabError, match="does not serve"):
+        Lab.up(directory, nodes=1, topology="fails")
+    assert not os.path.exists(directory)
+    with pytest.raises(LabError, match="does not serve"):
+        Lab.up(directory, nodes=1, topology="fails", keep=True)
+    kept = Lab.attach(directory)
+    assert kept.run("n1", ["hostname"]).out == "n1\n"
+    kept.down()

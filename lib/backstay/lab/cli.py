@@ -23,9 +23,19 @@ def lab() -> None:
 @click.option("--token", default=1000, show_default=True, help="Corosync's token timeout, ms.")
 @click.option("--boot-delay", default=5.0, show_default=True, help="Seconds a fenced node takes to start again.")
 @click.option("--fence-action", type=click.Choice(["reboot", "off"]), default="reboot", show_default=True)
-def up(directory: str, nodes: int, image: str, topology: str, token: int, boot_delay: float, fence_action: str) -> None:
+@click.option("--keep", is_flag=True, help="Leave the lab up when its topology fails, to look at it.")
+def up(
+    directory: str,
+    nodes: int,
+    image: str,
+    topology: str,
+    token: int,
+    boot_delay: float,
+    fence_action: str,
+    keep: bool,
+) -> None:
     """Boot a lab; returns when it serves."""
-    Lab.up(directory, nodes, image, topology, token, boot_delay, fence_action, say=click.echo)
+    Lab.up(directory, nodes, image, topology, token, boot_delay, fence_action, keep, say=click.echo)
     click.echo(f"{topology} serves in {directory}")
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
 ONLINE_TIMEOUT = 90.0  # seconds for the nodes to form a cluster; about 6 on an idle machine with two cores
+CRM_MON_TIMEOUT = 5.0  # seconds; it takes 0.05, unless the node hangs
 OLD_ROLES = {"Master": "Promoted", "Slave": "Unpromoted"}  # as Pacemaker before 2.1 reports them
 
 
@@ -41,12 +42,14 @@ class Lab:
         token: int = 1000,
         boot_delay: float = 5.0,
         fence_action: str = "reboot",
+        keep: bool = False,
         say: "Callable[[str], None]" = _silent,
     ) -> "Lab":
         """Boot a lab and return when its topology serves.
 
         `token` is Corosync's, in milliseconds; `boot_delay` the seconds between the death of a fenced node and its
-        start; `fence_action` is reboot or off. Raises LabError, and leaves nothing then.
+        start; `fence_action` is reboot or off. Raises LabError, and leaves nothing then; `keep` leaves
+        the lab up when only its topology failed, to be looked at.
         """
         from backstay.lab.topology import TOPOLOGIES
 
@@ -66,7 +69,15 @@ class Lab:
         with launch.supervisor(lab.layout, plan, say):
             lab.wait_online(lab.nodes, ONLINE_TIMEOUT)
             say("the cluster has quorum")
-            TOPOLOGIES[topology](lab)
+            failure: Optional[Exception] = None
+            try:
+                TOPOLOGIES[topology](lab)
+            except AgentError as failed:
+                if not keep:
+                    raise
+                failure = failed
+        if failure is not None:
+            raise failure
         return lab
 
     @classmethod
@@ -192,7 +203,7 @@ class Lab:
         answer = None
         for name in [node] if node else self.nodes:
             try:
-                text = self.run(name, ["crm_mon", "-1", "--output-as=xml"], timeout=10).out
+                text = self.run(name, ["crm_mon", "-1", "--output-as=xml"], timeout=CRM_MON_TIMEOUT).out
                 answer = etree.fromstring(text.encode())
             except (AgentError, etree.XMLSyntaxError):
                 continue  # off, still starting, or hung: the others may know

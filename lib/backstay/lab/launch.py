@@ -17,9 +17,9 @@ from backstay.lab.layout import CLIENT, LabError, Layout, started, write
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from collections.abc import Set as AbstractSet
 
 TOOLS = {"unshare": "util-linux", "nsenter": "util-linux", "setpriv": "util-linux", "ip": "iproute2", "nft": "nftables"}
-OURS = ("lab.json", "supervisor", "ready", "control", "supervisor.log", "endpoints.json")
 PATIENCE = 15  # seconds that the nodes wait for each other before Pacemaker starts, at the first boot
 
 
@@ -32,6 +32,9 @@ def supervisor(layout: Layout, plan: "dict[str, object]", say: "Callable[[str], 
     """
     _check_host()
     os.makedirs(layout.directory, exist_ok=True)
+    others = sorted(set(os.listdir(layout.directory)) - {"lock"})
+    if others and "lab.json" not in others:
+        raise LabError(f"{layout.directory} holds {others[0]}; give the lab a directory of its own")
     with open(layout.path("lock"), "w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -39,46 +42,60 @@ def supervisor(layout: Layout, plan: "dict[str, object]", say: "Callable[[str], 
             raise LabError(f"another `backstay lab up` is at work in {layout.directory}") from None
         if layout.supervisor and os.path.exists(layout.path("ready")):
             raise LabError(f"a lab is up in {layout.directory}; `backstay lab down` ends it")
-        remove(layout, keep_lock=True)
-        root = image.ensure(str(plan["image"]), say)
-        names = [f"n{number}" for number in range(1, int(str(plan["nodes"])) + 1)]
-        addresses = {name: network.address(name) for name in [*names, CLIENT]}
-        write(layout.path("lab.json"), json.dumps({**plan, "suite": plan["image"], "image": root, "nodes": addresses}))
-        for name in addresses:
-            files = configuration.seed(name, names, int(str(plan["token"])), str(plan["fence_action"]))
-            for path, text in files.items():
-                write(layout.node(name, "seed", path), text)
-        _copy_code(layout, root)
+        remove(layout, but={"lock"})  # what a lab left that did not come to its end
         end, lifeline = os.pipe()
         try:
+            names = _prepare(layout, plan, say)
             _start(layout, end)
-            for name in addresses:
+            for name in names:
                 request(layout.path("control"), "power-on", node=name, patience=PATIENCE)
             say("nodes are on")
             yield
             write(layout.path("ready"), "")
             os.write(lifeline, b"1")
         except BaseException:
-            remove(layout, keep_lock=True)
+            remove(layout)
             raise
         finally:
             os.close(end)
             os.close(lifeline)
 
 
-def remove(layout: Layout, keep_lock: bool = False) -> None:
-    """End the lab in this directory, alive or half dead, and delete what it left. No lab is no error."""
+def _prepare(layout: Layout, plan: "dict[str, object]", say: "Callable[[str], None]") -> "list[str]":
+    """Put everything but the sockets into the lab's directory; return the names of its nodes and the client."""
+    root = image.ensure(str(plan["image"]), say)
+    nodes = [f"n{number}" for number in range(1, int(str(plan["nodes"])) + 1)]
+    addresses = {name: network.address(name) for name in [*nodes, CLIENT]}
+    write(layout.path("lab.json"), json.dumps({**plan, "suite": plan["image"], "image": root, "nodes": addresses}))
+    for name in addresses:
+        files = configuration.seed(name, nodes, int(str(plan["token"])), str(plan["fence_action"]))
+        for path, text in files.items():
+            write(layout.node(name, "seed", path), text)
+    _copy_code(layout, root)
+    return list(addresses)
+
+
+def remove(layout: Layout, but: "AbstractSet[str]" = frozenset()) -> None:
+    """End the lab in this directory, alive or half dead, and delete its files `but` these. No lab is no error."""
     pid = layout.supervisor
     if pid is not None:
         os.kill(pid, signal.SIGKILL)
-        # Its PID namespace goes with it, and it is not gone before every process in there is.
-        poll(lambda: not os.path.exists(f"/proc/{pid}"), Deadline(30), "the lab's processes to die", interval=0.01)
-    for name in ("code", "nodes"):
-        shutil.rmtree(layout.path(name), ignore_errors=not os.path.exists(layout.path(name)))
-    for name in OURS if keep_lock else (*OURS, "lock"):
-        if os.path.lexists(layout.path(name)):
+        # Its PID namespace goes with it, and it is not dead before every process in there is.
+        poll(lambda: started(pid) is None, Deadline(30), "the lab's processes to die", interval=0.01)
+    if not os.path.isdir(layout.directory):
+        return
+    held = set(os.listdir(layout.directory))
+    if not held & {"lab.json", "lock"}:
+        return  # nothing says that a lab was here: whatever it is, it is not ours to delete
+    # The mark goes last, so that a removal cut short can be finished.
+    for name in sorted(held - but - {"lab.json"} if "lab.json" in held else {"lock"} - but):
+        if os.path.isdir(layout.path(name)):
+            shutil.rmtree(layout.path(name))
+        else:
             os.unlink(layout.path(name))
-    if not keep_lock and os.path.isdir(layout.directory) and not os.listdir(layout.directory):
+    if "lab.json" in held:
+        os.unlink(layout.path("lab.json"))
+    if not os.listdir(layout.directory):
         os.rmdir(layout.directory)
 
 

@@ -52,7 +52,9 @@ def judge_replica(
     if facts and facts.solo and facts.primary != me:
         return Verdict(NEVER, False, f"{facts.primary} ran alone since this node was behind")
     if replica is None:
-        return Verdict(HEALTHY if facts is None or facts.primary == me else DETACHED, False)
+        if facts is None or facts.primary != me:
+            return Verdict(HEALTHY if facts is None else DETACHED, False)
+        return Verdict(HEALTHY, was_readable)  # just demoted: nothing is newer until another is promoted
     if not replica.sql or not replica.by_gtid:
         return Verdict(DETACHED, False, "replication is not running")
     if replica.receiver_error[0] and replica.io == "No":

@@ -34,23 +34,22 @@ def promote(agent: "Mysql", server: "Server", running: "Process") -> None:
         raise AgentError(f"not promoted: errant {agent.state.read('errant')}")
     seen = _drain(agent, server, dialect)
 
-    def settled() -> "Optional[election.Promote | election.Refuse]":
+    def proof() -> "Optional[str]":
         nonlocal seen
         reports = _ask(agent, dialect, election.witnesses(agent.me, facts, nodes))
         verdict = election.decide(agent.me, seen.applied, facts, nodes, reports, promoted_with, bool(agent.allow_loss))
+        if isinstance(verdict, election.Promote):
+            return verdict.proof
         if isinstance(verdict, election.Fetch):
             agent.log.notice(f"fetching {verdict.missing} from {verdict.node}")
             _fetch(agent, server, dialect, verdict.node, reports[verdict.node])
             seen = dialect.observe(server)
-            return None
-        if isinstance(verdict, election.Refuse) and verdict.passing:
-            return None
-        return verdict
+        elif not verdict.passing:
+            raise AgentError(f"not promoted: {verdict.reason}")
+        return None
 
-    verdict = poll(settled, agent.deadline.within(agent.deadline.remaining() * 0.7), "the witnesses to settle", 0.1)
-    if isinstance(verdict, election.Refuse):
-        raise AgentError(f"not promoted: {verdict.reason}")
-    agent.log.notice(f"promoting by {verdict.proof}")
+    found = poll(proof, agent.deadline.within(agent.deadline.remaining() * 0.7), "the witnesses to settle", 0.1)
+    agent.log.notice(f"promoting by {found}")
 
     sync = facts.sync - {agent.me} if facts and not facts.solo else frozenset()
     record = Facts(
