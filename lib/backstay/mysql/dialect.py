@@ -33,6 +33,7 @@ class Dialect:
     family = ""
     package = ""  # what to install when the program is missing
     history: "type[History]"
+    privilege_aliases: "dict[str, str]" = {}  # as SHOW GRANTS spells them → as we do  # noqa: RUF012
 
     def __init__(self, version: "tuple[int, int, int]") -> None:
         self.version = version
@@ -59,6 +60,31 @@ class Dialect:
     def account_statements(self, monitor: "tuple[str, str]", replication: "tuple[str, str]") -> "list[str]":
         """Make the two accounts, each with what it needs and no more. Pairs are user, quoted password."""
         raise NotImplementedError
+
+    def missing_grant(self, server: "Server", statement: str) -> str:
+        """For one of `account_statements`: "" when the server has it, else what is missing and the statement to run."""
+        import re
+
+        user = re.search(r"'((?:[^']|'')*)'@'%'", statement)
+        if user is None:
+            return ""
+        name = user[1].replace("''", "'")
+        if not server.query("SELECT 1 AS there FROM mysql.user WHERE User = %s AND Host = '%%'", (name,)):
+            return f"account {name}@'%' is missing: on the primary run {statement}" if "CREATE" in statement else ""
+        if not statement.startswith("GRANT"):
+            return ""
+        wanted = {privilege.strip() for privilege in statement[6 : statement.index(" ON ")].split(",")}
+        rows = server.query("SHOW GRANTS FOR %s@'%%'", (name,))
+        held = {
+            privilege.strip()
+            for row in rows
+            for line in row.values()
+            if " ON *.* " in str(line)
+            for privilege in str(line)[6 : str(line).index(" ON ")].split(",")
+        }
+        if "ALL PRIVILEGES" in held or wanted <= {self.privilege_aliases.get(p, p) for p in held}:
+            return ""
+        return f"account {name}@'%' lacks {', '.join(sorted(wanted - held))}: on the primary run {statement}"
 
     # -- looking ------------------------------------------------------------------------------------------------------
 

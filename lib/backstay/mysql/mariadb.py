@@ -45,6 +45,7 @@ class Mariadb(Dialect):
     family = "MariaDB"
     package = "mariadb-server"
     history = MariadbHistory
+    privilege_aliases = {"REPLICA MONITOR": "SLAVE MONITOR", "REPLICATION REPLICA": "REPLICATION SLAVE"}  # noqa: RUF012
 
     # -- the daemon ---------------------------------------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     _still_ours(agent, server, dialect, facts)
     if seen.read_only:
         raise AgentError("the primary is read-only: someone or something set it so; promote again to open it")
+    _ensure_accounts(agent, server, dialect, facts)
     note = ""
     step = primary_step(seen, facts, agent.state.age("reviewed"))
     if step is not Step.NOTHING:
@@ -46,6 +47,21 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     verdict = judge_primary(seen)
     publish(agent, verdict.score, verdict.readable, "solo" if now.solo else "")
     return note
+
+
+def _ensure_accounts(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts") -> None:
+    """Once after the first promotion, while commits do not wait: a set that was not made by `initialize` may lack the
+    accounts, and replicas cannot come to acknowledge without them."""
+    if not facts.solo or agent.state.read("accounts") == str(facts.epoch):
+        return
+    statements = dialect.account_statements(
+        (agent.monitor_user, agent.monitor_password), (agent.replication_user, agent.replication_password)
+    )
+    if any(dialect.missing_grant(server, statement) for statement in statements):
+        agent.log.notice("creating the accounts for monitoring and replication")
+        for statement in statements:
+            server.query(statement)
+    agent.state.write("accounts", str(facts.epoch))
 
 
 def _still_ours(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts") -> None:
