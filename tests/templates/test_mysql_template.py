@@ -114,14 +114,14 @@ def test_the_loss_of_a_node_costs_exactly_these_steps(three: Cluster, lost: str,
 @pytest.mark.parametrize(
     ("operation", "expected"),
     [
-        # The address goes first, and nobody waits for the failed server to come back.
+        # Nobody waits for the failed server to come back.
         (
             "mysql_monitor_3000@n1=1",
-            ["mysql-writer stop n1", "mysql demote n1", "mysql stop n1", "mysql promote n2", "mysql-writer start n2"],
+            ["mysql demote n1", "mysql-writer stop n1", "mysql stop n1", "mysql promote n2", "mysql-writer start n2"],
         ),
         (
             "mysql_monitor_3000@n1=9",
-            ["mysql-writer stop n1", "mysql demote n1", "mysql stop n1", "mysql promote n2", "mysql-writer start n2"],
+            ["mysql demote n1", "mysql-writer stop n1", "mysql stop n1", "mysql promote n2", "mysql-writer start n2"],
         ),
         ("mysql_monitor_5000@n2=7", ["mysql stop n2"]),
         ("mysql_monitor_5000@n3=1", ["mysql stop n3"]),
@@ -143,8 +143,8 @@ def test_a_better_score_moves_the_role_in_order_and_an_equal_one_does_not(three:
     assert three.propose() == []
     three.score(n2="1100")
     assert three.propose() == [
-        "mysql-writer stop n1",
         "mysql demote n1",
+        "mysql-writer stop n1",
         "mysql promote n2",
         "mysql-writer start n2",
     ]
@@ -158,5 +158,5 @@ def test_nobody_who_may_not_is_promoted(three: Cluster) -> None:
 def test_without_quorum_everything_stops(three: Cluster) -> None:
     three.chamber('sed -i \'s/have-quorum="1"/have-quorum="0"/\' cib.xml; rm -f cib.xml.sig')
     stopped = three.propose()
-    assert stopped[:2] == ["mysql-writer stop n1", "mysql demote n1"]
+    assert stopped[:2] == ["mysql demote n1", "mysql-writer stop n1"]
     assert {step for step in stopped if step.startswith("mysql stop")} == {f"mysql stop {node}" for node in three.nodes}

@@ -30,7 +30,8 @@ class Stage:
 
 class Fault(NamedTuple):
     """inflict does it. heal undoes it while writers still write, once writes are acknowledged again. elsewhere: another
-    server must take over; otherwise `moves` is the most often that one may. patience: seconds until writes must be
+    server must take over; otherwise `moves` is the most often that one may. fails: the node whose failure the cluster
+    remembers, which keeps its server stopped until failure-timeout or a cleanup. patience: seconds until writes must be
     acknowledged again. median, worst: bounds of the write gap, seconds, None where there is none. nodes: the size of
     the set it needs."""
 
@@ -39,11 +40,20 @@ class Fault(NamedTuple):
     inflict: Callable[[Stage], None]
     heal: Callable[[Stage], None]
     elsewhere: bool
+    fails: Callable[[Stage], str] | None = None
     moves: int = 1
     patience: float = 60.0
     median: float | None = None
     worst: float | None = None
     nodes: int = 3
+
+
+def primary(stage: Stage) -> str:
+    return stage.primary
+
+
+def replica(stage: Stage) -> str:
+    return stage.replicas[0]
 
 
 def nothing(stage: Stage) -> None:
@@ -151,11 +161,11 @@ def return_replica(stage: Stage) -> None:
 FAULTS = {
     fault.name: fault
     for fault in (
-        Fault("kill", "SIGKILL of the primary's server", kill, nothing, elsewhere=True, median=2.0, worst=4.0),
+        Fault("kill", "SIGKILL of the primary's server", kill, nothing, True, primary, median=2.0, worst=4.0),
         Fault("power-off", "power-off of the primary's node", power_off, power_on, elsewhere=True),
         Fault("move", "planned move of the promoted role", move, unmove, elsewhere=True, median=1.0),
-        Fault("hang", "SIGSTOP of the primary's server, SIGCONT later", hang, resume, elsewhere=True, worst=15.0),
-        Fault("replica-crash", "SIGKILL of a replica's server", kill_replica, nothing, elsewhere=False, moves=0),
+        Fault("hang", "SIGSTOP of the primary's server, SIGCONT later", hang, resume, True, primary, worst=15.0),
+        Fault("replica-crash", "SIGKILL of a replica's server", kill_replica, nothing, False, replica, moves=0),
         Fault("partition-primary", "the primary cut off from both replicas", partition_primary, mend, elsewhere=True),
         Fault("partition-replica", "a replica cut off", partition_replica, mend, elsewhere=False, moves=0),
         Fault(

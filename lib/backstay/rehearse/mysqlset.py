@@ -119,11 +119,16 @@ class MysqlSet:
         except TimedOut as late:
             raise TimedOut(f"{late}: {said}") from None
 
-    def cleanup(self) -> None:
-        """Forget failures, as an admin does who has looked at them: the failed server starts again at once."""
+    def cleanup(self, failed: str) -> None:
+        """Forget the failures on a node, as an admin does who has looked at them: its server starts again at once."""
         for node in sorted(self.lab.online()):
-            self.lab.run(node, ["crm_resource", "--cleanup"])
+            self.lab.run(node, ["crm_resource", "--cleanup", "--resource", RESOURCE, "--node", failed])
             return
+
+    def is_dc(self, node: str) -> bool:
+        """Whether the node coordinates the cluster: its loss costs an election on top."""
+        crm = self.lab.cluster_status()
+        return crm is not None and any(dc.get("name") == node for dc in crm.iterfind("summary/current_dc"))
 
     # -- logs ---------------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,8 @@ WHOLE_TIMEOUT = 240.0  # seconds until all nodes are back; includes booting and,
 
 class Outcome(NamedTuple):
     """What one fault cost. gap: seconds without an acknowledgement. phases: seconds after the fault; `first write` and
-    `whole` among them. copies_differ: nodes whose rows are not the primary's, once the set is whole."""
+    `whole` among them. copies_differ: nodes whose rows are not the primary's, once the set is whole. was, now: the
+    primary before and after. coordinator: the one before was the cluster's DC too."""
 
     fault: str
     gap: float
@@ -27,6 +28,7 @@ class Outcome(NamedTuple):
     copies_differ: list[str]
     was: str
     now: str
+    coordinator: bool
 
     @property
     def clean(self) -> bool:
@@ -45,19 +47,18 @@ def rehearse(lab: Lab, fault: Fault, directory: str, order: tuple[str, ...] = ()
         load.wait_steady(0.0, STEADY_TIMEOUT)
         stage = Stage(mysql, load, order)
         before = load.acknowledged()[-1].server
+        coordinator = mysql.is_dc(stage.primary)
         marks = mysql.log_marks()
         wall, start = time.time(), time.monotonic()
         fault.inflict(stage)
         # In-flight writes of the old primary may be acknowledged just after the fault; a planned move ends later.
         since = start if fault.elsewhere else time.monotonic()
         first = load.wait_steady(since, fault.patience, not_by=before if fault.elsewhere else None)
-        if clean_up:
-            mysql.cleanup()
+        if clean_up and fault.fails:
+            mysql.cleanup(fault.fails(stage))
         fault.heal(stage)
         load.wait_steady(time.monotonic(), fault.patience)
         attempts, samples = load.finish()
-    if clean_up:
-        mysql.cleanup()
     mysql.wait_whole(WHOLE_TIMEOUT)
     whole = time.monotonic() - start
     ids = [attempt.id for attempt in attempts]
@@ -71,4 +72,5 @@ def rehearse(lab: Lab, fault: Fault, directory: str, order: tuple[str, ...] = ()
         copies_differ=sorted(node for node in lab.nodes if held[node] != held[primary]),
         was=stage.primary,
         now=primary,
+        coordinator=coordinator,
     )
