@@ -127,9 +127,9 @@ def node(tmp_path):
     """A node whose copy is complete, and its place."""
     place = rebuild.Place(str(tmp_path / "mysql"))
     for path, content in ((place.data, "errant"), (place.copy, "copied")):
-        os.makedirs(path)
+        os.makedirs(path, mode=0o755)
         (tmp_path / path / "row").write_text(content)
-    os.chmod(place.data, 0o750)
+    os.chmod(place.data, 0o700)
     (tmp_path / place.complete).write_text(f"{place.replaces()} of n2's data in epoch 4 up to 0-2-90\n")
     os.makedirs(tmp_path / "state")
     said = []
@@ -149,7 +149,7 @@ def test_start_keeps_the_old_data_and_takes_the_copy(node):
     rebuild.install(agent)
     (old,) = parent.glob("mysql.errant-*Z")
     assert (row(old), row(place.data)) == ("errant", "copied")
-    assert os.stat(place.data).st_mode & 0o777 == 0o750
+    assert os.stat(place.data).st_mode & 0o777 == 0o700
     assert not os.path.exists(place.around)
     assert agent.state.read("errant") == ""
     assert str(old) in agent.said[0]

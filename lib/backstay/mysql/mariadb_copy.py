@@ -116,43 +116,39 @@ def _entries(text: str) -> "list[tuple[str, int, int]]":
 
 def _fill(source: "Source", layout: daemon.Layout, workspace: str, deadline: Deadline) -> None:
     """The dump, straight into the temporary server. The password goes by a file that only root reads."""
-    secret = os.path.join(workspace, "rebuild-client.cnf")
+    secret = os.path.join(workspace, "client.cnf")
     tls = f"ssl-ca={source.ca}\nssl-verify-server-cert\n" if source.ca else ""
     text = (
         f"[client]\nhost={source.host}\nport={source.port}\nprotocol=tcp\nuser={_option(source.user)}\n"
         f"password={_option(source.password)}\n{tls}"
     )
-    try:
-        with open(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as sink:
-            sink.write(text)
-        pipe(
-            [
-                "mariadb-dump",
-                f"--defaults-file={secret}",
-                "--all-databases",
-                "--ignore-database=sys",
-                "--single-transaction",  # a snapshot: the primary is not locked
-                "--gtid",
-                "--master-data=1",
-                "--routines",
-                "--events",
-                "--triggers",
-                "--hex-blob",
-                "--max-allowed-packet=1G",
-            ],
-            [
-                "mariadb",
-                "--no-defaults",
-                f"--socket={layout.socket}",
-                "--user=root",
-                "--max-allowed-packet=1G",
-                "--init-command=SET SESSION sql_log_bin = 0",
-            ],
-            timeout=deadline.remaining(),
-        )
-    finally:
-        if os.path.exists(secret):
-            os.unlink(secret)
+    with open(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as sink:
+        sink.write(text)
+    pipe(
+        [
+            "mariadb-dump",
+            f"--defaults-file={secret}",
+            "--all-databases",
+            "--ignore-database=sys",
+            "--single-transaction",  # a snapshot: the primary is not locked
+            "--gtid",
+            "--master-data=1",
+            "--routines",
+            "--events",
+            "--triggers",
+            "--hex-blob",
+            "--max-allowed-packet=1G",
+        ],
+        [
+            "mariadb",
+            "--no-defaults",
+            f"--socket={layout.socket}",
+            "--user=root",
+            "--max-allowed-packet=1G",
+            "--init-command=SET SESSION sql_log_bin = 0",
+        ],
+        timeout=deadline.remaining(),
+    )
 
 
 def _option(value: str) -> str:

@@ -153,6 +153,7 @@ def abandon(agent: "Mysql") -> None:
     server = process.find("", Place(str(agent.datadir)).copy)
     if server:
         server.end(agent.deadline, gently=False)
+    shutil.rmtree(_workspace(agent), ignore_errors=True)
 
 
 def discard(agent: "Mysql") -> None:
@@ -253,6 +254,11 @@ def _clean(place: Place) -> None:
         shutil.rmtree(place.around)
 
 
+def _workspace(agent: "Mysql") -> str:
+    """Where the job's secrets lie: in /run, for root alone, and gone with the job however it ends."""
+    return os.path.join(agent.state.directory, "rebuild")
+
+
 def _examine(dialect: "Dialect", donor: "Server", local: "Server", place: Place) -> None:
     """What would make copying futile. Raises AgentError."""
     if os.path.ismount(place.data):
@@ -279,7 +285,12 @@ def _make(
     layout.log_error = os.path.join(place.around, "error.log")
     source = agent.source(facts.primary)
     donor.within(agent.deadline)
-    return dialect.copy_from(donor, source, local, layout, agent.state.directory)
+    workspace = _workspace(agent)
+    os.makedirs(workspace, mode=0o700, exist_ok=True)
+    try:
+        return dialect.copy_from(donor, source, local, layout, workspace)
+    finally:
+        shutil.rmtree(workspace)
 
 
 def _changed(agent: "Mysql", facts: "Facts") -> str:

@@ -19,7 +19,7 @@ class State:
     silent     when a monitor found the server silent: demote and stop need not find out again
     stopping   our own stop is under way: the watcher keeps quiet
     errant     the errant transactions that were found
-    rebuild-*  of the job that copies the primary's data (rebuild.py): its lock, its log, why it failed
+    rebuild*   of the job that copies the primary's data (rebuild.py): its lock, its log, its secrets, why it failed
     """
 
     def __init__(self, directory: str) -> None:
