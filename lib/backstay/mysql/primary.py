@@ -57,7 +57,11 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
 def _still_ours(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts") -> None:
     if agent.state.age("rechecked") < _RECHECK:
         return
-    recorded = agent.facts()
+    try:
+        recorded = agent.facts()
+    except AgentError as error:
+        agent.log.warning(f"not rechecked who is primary: {error}")
+        return
     if recorded and recorded.epoch > facts.epoch:
         dialect.set_read_only(server, True)
         raise Deposed(f"{recorded.primary} was promoted in epoch {recorded.epoch}, this server in {facts.epoch}")

@@ -79,7 +79,7 @@ def standing(agent: "Mysql", errant: str) -> "tuple[str, bool]":
     if step is conflict.Job.SWAP:
         return "rebuilt: restarting on the new data", True
     if step is conflict.Job.REST:
-        return f"errant {errant}, not rebuilt: {reason}", False
+        return f"not rebuilt: {reason}; errant {errant}", False
     return f"rebuilding, errant {errant}", False
 
 
