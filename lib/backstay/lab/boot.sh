@@ -12,7 +12,8 @@ self="$1 ${22}"
 exec 3> init # held open: the file is written last, when `run` may enter, and by then no path leads to it
 
 lab=/proc/$supervisor/ns/net
-ip link delete "port-$name" 2> /dev/null || true
+# A dead node's network lives on while its kernel repeats what nobody acknowledges, and its port with it.
+nsenter --net="$lab" ip link delete "port-$name" 2> /dev/null || true
 ip link add eth0 address "$mac" type veth peer name "port-$name" netns "$lab"
 nsenter --net="$lab" ip link set "port-$name" master lab up
 sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.eth0.accept_dad=0 \
