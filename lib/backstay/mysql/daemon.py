@@ -112,6 +112,14 @@ def command_line(
     return line
 
 
+def binlog_index(layout: Layout) -> str:
+    """The file that lists the binary logs, whether it is there or not. Raises CommandFailed."""
+    admin = configured(layout)
+    base = admin.get("log-bin") or "binlog"
+    name = admin.get("log-bin-index") or os.path.splitext(base)[0] + ".index"
+    return os.path.join(layout.datadir, name)
+
+
 def log_file(layout: Layout, admin: "dict[str, str]") -> str:
     return layout.log_error or admin.get("log-error") or os.path.join(layout.datadir, "error.log")
 

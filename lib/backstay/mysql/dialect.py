@@ -49,6 +49,11 @@ class Dialect:
         where the family can; only right when another primary is known to hold all that was acknowledged."""
         raise NotImplementedError
 
+    def discard_tail(self, datadir: str, index: str, survived: "History") -> str:
+        """Before such a start, for a family that cannot do it by an option. index: of the binary logs. survived: what the
+        new primary had. Returns what was done, "" for nothing."""
+        return ""
+
     def initialize_command(self, binary: str, datadir: str, user: str, config: str) -> "list[str]":
         """The program and arguments that make an empty data directory a database."""
         raise NotImplementedError

@@ -5,6 +5,8 @@ and one cut. Relay logs survive a restart here and the Retrieved set with them (
 rescue: starting the applier is enough.
 """
 
+import os
+
 from backstay.mysql.dialect import FETCH, FOREVER, Dialect, Source
 from backstay.mysql.gtid import MysqlHistory
 from backstay.mysql.observation import Acks, Observed, ReplicaStatus
@@ -49,8 +51,6 @@ class Oracle(Dialect):
         }
 
     def start_options(self, discard_unacknowledged: bool) -> "list[str]":
-        # There is no way to discard an unacknowledged tail: the server commits it (bugs.mysql.com 99370), and the
-        # comparison of histories finds it.
         source, replica = self._source_word, self._replica_word
         return [
             f"--skip-{replica}-start=ON",
@@ -65,6 +65,42 @@ class Oracle(Dialect):
             f"--loose-{self._waits.replace('_', '-')}-wait-no-{replica}=ON",
             f"--{replica}-net-timeout=4",
         ]
+
+    def discard_tail(self, datadir: str, index: str, survived: "History") -> str:
+        """The server would commit it (bugs.mysql.com 99370). The tail is kept in a file that mysqlbinlog reads.
+
+        The server also gets a new identity: it would give the numbers of what it lost to other transactions. That goes
+        first, so that an interruption leaves a tail that is found errant, never a silent one.
+        """
+        import mmap
+
+        from backstay.mysql import binlog
+
+        identity = os.path.join(datadir, "auto.cnf")
+        try:
+            with open(identity, encoding="utf-8") as source:
+                me = next(line.partition("=")[2].strip() for line in source if line.startswith("server-uuid"))
+            with open(index, encoding="utf-8") as source:
+                path = os.path.join(datadir, source.read().split()[-1])
+            with open(path, "rb") as log, mmap.mmap(log.fileno(), 0, access=mmap.ACCESS_READ) as text:
+                tail = binlog.own_tail(text, me, MysqlHistory(survived.sets))
+                if tail is None:
+                    return ""
+                head, lost = text[: tail.head], text[tail.begin :]
+                owner = os.fstat(log.fileno())
+            kept = os.path.join(os.path.dirname(path), f"unacknowledged-{os.path.basename(path)}")
+            with open(kept, "wb") as copy:
+                os.fchown(copy.fileno(), owner.st_uid, owner.st_gid)
+                copy.write(head + lost)
+                copy.flush()
+                os.fsync(copy.fileno())
+            os.unlink(identity)
+            with open(path, "r+b") as shortened:
+                shortened.truncate(tail.begin)
+                os.fsync(shortened.fileno())
+        except (OSError, StopIteration, IndexError, ValueError) as error:
+            return f"no unacknowledged tail looked for: {error}"
+        return f"discarding {tail.gtids}, which nobody acknowledged, kept in {kept}"
 
     def initialize_command(self, binary: str, datadir: str, user: str, config: str) -> "list[str]":
         return [binary, f"--defaults-file={config}", "--initialize-insecure", f"--user={user}", f"--datadir={datadir}"]
