@@ -156,6 +156,7 @@ class Mysql(Agent):
                 dialect.secure(server)
                 self._create_accounts(server, dialect)
                 dialect.set_read_only(server, True)
+                daemon.initialized(layout)
             done = dialect.rescue(server, layout.datadir)
             if done:
                 self.log.notice(done)

@@ -75,17 +75,17 @@ def transactions(log: "Bytes") -> "Iterator[Transaction]":
     current: Optional[Transaction] = None
     while at + _EVENT.size <= len(log):
         _, kind, _, size, _, _ = _EVENT.unpack_from(log, at)
-        if size < _EVENT.size:
-            return
+        if size < _EVENT.size or at + size > len(log):
+            break  # the crash came while this was written
         if kind in (_PLAIN, _ANONYMOUS, _TAGGED):
             if current:
                 yield current
             gtid = None
-            if kind == _PLAIN and at + _EVENT.size + _GTID.size <= len(log):
+            if kind == _PLAIN and size >= _EVENT.size + _GTID.size:
                 _, source, number = _GTID.unpack_from(log, at + _EVENT.size)
                 gtid = (_spelled(source), number)
             current = Transaction(at, gtid)
-        elif current and at + size <= len(log):
+        elif current:
             current.events.append(kind)
         at += size
     if current:

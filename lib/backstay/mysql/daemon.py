@@ -142,18 +142,38 @@ def prepare(layout: Layout) -> None:
 
 
 def initialize(layout: Layout, dialect: Dialect, deadline: Deadline) -> None:
-    """Make an empty data directory a database. Raises CommandFailed."""
-    os.makedirs(layout.datadir, exist_ok=True)
-    argv = dialect.initialize_command(layout.binary, layout.datadir, layout.user, layout.config)
+    """Make an empty data directory a database; call `initialized` once its accounts are there, too. Raises CommandFailed.
+
+    Until then a mark beside the directory says that what is in it is ours and unfinished, so that the next start begins
+    anew: without it a start cut short would leave a database that nobody can replicate from.
+    """
     import shutil
 
+    os.makedirs(layout.datadir, exist_ok=True)
+    held = [os.path.join(layout.datadir, name) for name in os.listdir(layout.datadir) if name != "lost+found"]
+    if os.path.exists(_unfinished(layout.datadir)):
+        for path in held:
+            shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
+    elif not held:
+        with open(_unfinished(layout.datadir), "w", encoding="ascii"):
+            pass
+    argv = dialect.initialize_command(layout.binary, layout.datadir, layout.user, layout.config)
     shutil.chown(layout.datadir, layout.user, layout.user)
     run(argv, timeout=deadline.remaining())
 
 
+def initialized(layout: Layout) -> None:
+    if os.path.exists(_unfinished(layout.datadir)):
+        os.unlink(_unfinished(layout.datadir))
+
+
+def _unfinished(datadir: str) -> str:
+    return os.path.normpath(datadir) + ".unfinished"
+
+
 def is_virgin(datadir: str) -> bool:
-    """No database in it: missing, or without system tables."""
-    return not os.path.isdir(os.path.join(datadir, "mysql"))
+    """No database in it: missing, without system tables, or with what an initialisation left that was cut short."""
+    return not os.path.isdir(os.path.join(datadir, "mysql")) or os.path.exists(_unfinished(datadir))
 
 
 def launch(

@@ -81,7 +81,7 @@ class Oracle(Dialect):
             with open(identity, encoding="utf-8") as source:
                 me = next(line.partition("=")[2].strip() for line in source if line.startswith("server-uuid"))
             with open(index, encoding="utf-8") as source:
-                path = os.path.join(datadir, source.read().split()[-1])
+                path = os.path.normpath(os.path.join(datadir, source.read().split()[-1]))
             with open(path, "rb") as log, mmap.mmap(log.fileno(), 0, access=mmap.ACCESS_READ) as text:
                 tail = binlog.own_tail(text, me, MysqlHistory(survived.sets))
                 if tail is None:
@@ -100,7 +100,7 @@ class Oracle(Dialect):
                 os.fsync(shortened.fileno())
         except (OSError, StopIteration, IndexError, ValueError) as error:
             return f"no unacknowledged tail looked for: {error}"
-        return f"discarding {tail.gtids}, which nobody acknowledged, kept in {kept}"
+        return f"cut {tail.gtids} off the binary log, which the new primary lacks; kept in {kept}"
 
     def initialize_command(self, binary: str, datadir: str, user: str, config: str) -> "list[str]":
         return [binary, f"--defaults-file={config}", "--initialize-insecure", f"--user={user}", f"--datadir={datadir}"]
