@@ -76,6 +76,13 @@ class Agent:
     def check_host(self) -> None:
         """Whether this host suits: software, files, rights. Raises AgentError. Called by validate-all at level 10."""
 
+    def watched_address(self) -> str:
+        """An address on another host whose move the watcher shall report to `address_moved`; "" for none."""
+        return ""
+
+    def address_moved(self) -> None:
+        """Called by the watcher, not by Pacemaker. Raises AgentError."""
+
     @action(timeout=5)
     def meta_data(self) -> None:
         """Print the meta-data, OCF 1.1."""

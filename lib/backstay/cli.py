@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from typing import Optional
 
 # Name -> (module, its click command, one line for the help).
-COMMANDS = {"lab": ("backstay.lab.cli", "lab", "A real cluster of several nodes on this machine.")}
+COMMANDS = {
+    "lab": ("backstay.lab.cli", "lab", "A real cluster of several nodes on this machine."),
+    "rehearse": ("backstay.rehearse.cli", "command", "Inflict faults on a lab and measure what they cost."),
+    "demo": ("backstay.rehearse.demo", "demo", "A real failover from start to finish."),
+}
 
 
 class _Lazy(click.Group):

@@ -1,30 +1,52 @@
 """The words of the OCF contract: exit codes and roles.
 
+Plain classes, not `enum`: importing that is a quarter of what a monitor without child processes costs (measured for
+the virtual address: 3.5 of 14 ms CPU).
+
 Source: OCF resource agent API 1.1 ("Exit status codes"), and for 190/191 Pacemaker Administration, "Resource Agents".
 """
 
-from enum import Enum, IntEnum
 
-
-class ExitCode(IntEnum):
+class ExitCode(int):
     """What an action tells Pacemaker. The comment is Pacemaker's reaction."""
 
-    SUCCESS = 0
-    ERR_GENERIC = 1  # soft: recover, here or elsewhere
-    ERR_ARGS = 2  # hard: never again on this node
-    ERR_UNIMPLEMENTED = 3  # hard
-    ERR_PERM = 4  # hard
-    ERR_INSTALLED = 5  # hard
-    ERR_CONFIGURED = 6  # fatal: stopped on all nodes
-    NOT_RUNNING = 7
-    RUNNING_PROMOTED = 8
-    FAILED_PROMOTED = 9  # soft
-    DEGRADED = 190  # no reaction, shown in the status with its reason
-    DEGRADED_PROMOTED = 191
+    SUCCESS: "ExitCode"
+    ERR_GENERIC: "ExitCode"  # soft: recover, here or elsewhere
+    ERR_ARGS: "ExitCode"  # hard: never again on this node
+    ERR_UNIMPLEMENTED: "ExitCode"  # hard
+    ERR_PERM: "ExitCode"  # hard
+    ERR_INSTALLED: "ExitCode"  # hard
+    ERR_CONFIGURED: "ExitCode"  # fatal: stopped on all nodes
+    NOT_RUNNING: "ExitCode"
+    RUNNING_PROMOTED: "ExitCode"
+    FAILED_PROMOTED: "ExitCode"  # soft
+    DEGRADED: "ExitCode"  # no reaction, shown in the status with its reason
+    DEGRADED_PROMOTED: "ExitCode"
 
 
-class Role(Enum):
-    """Roles as OCF 1.1 and Pacemaker 2.1 spell them."""
+ExitCode.SUCCESS = ExitCode(0)
+ExitCode.ERR_GENERIC = ExitCode(1)
+ExitCode.ERR_ARGS = ExitCode(2)
+ExitCode.ERR_UNIMPLEMENTED = ExitCode(3)
+ExitCode.ERR_PERM = ExitCode(4)
+ExitCode.ERR_INSTALLED = ExitCode(5)
+ExitCode.ERR_CONFIGURED = ExitCode(6)
+ExitCode.NOT_RUNNING = ExitCode(7)
+ExitCode.RUNNING_PROMOTED = ExitCode(8)
+ExitCode.FAILED_PROMOTED = ExitCode(9)
+ExitCode.DEGRADED = ExitCode(190)
+ExitCode.DEGRADED_PROMOTED = ExitCode(191)
 
-    PROMOTED = "Promoted"
-    UNPROMOTED = "Unpromoted"
+
+class Role:
+    """Roles as OCF 1.1 and Pacemaker 2.1 spell them: `value`."""
+
+    PROMOTED: "Role"
+    UNPROMOTED: "Role"
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+
+Role.PROMOTED = Role("Promoted")
+Role.UNPROMOTED = Role("Unpromoted")

@@ -152,3 +152,40 @@ def available(name: str) -> bool:
     if "/" in name:
         return os.access(name, os.X_OK)
     return any(os.access(os.path.join(directory, name), os.X_OK) for directory in PATH.split(":"))
+
+
+class Running:
+    """A program that runs beside us until its standard input ends. What it prints goes to a file."""
+
+    def __init__(self, argv: "Sequence[str]", output: str, errors: str) -> None:
+        """Start it. Raises NotInstalled."""
+        import subprocess
+
+        self.name = os.path.basename(argv[0])
+        with open(output, "wb") as out, open(errors, "wb") as err:
+            try:
+                self._child = subprocess.Popen(
+                    list(argv), stdin=subprocess.PIPE, stdout=out, stderr=err, env=environment()
+                )
+            except FileNotFoundError:
+                raise NotInstalled(f"{argv[0]} is not installed on this node") from None
+
+    @property
+    def status(self) -> "Optional[int]":
+        """The exit status, None while it runs."""
+        return self._child.poll()
+
+    def finish(self, timeout: float) -> int:
+        """End its input and wait for its exit status. Raises TimedOut; it is killed then."""
+        import subprocess
+
+        try:
+            self._child.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise TimedOut(f"{self.name} did not end within {timeout:.1f} s of the end of its input") from None
+        return self._child.returncode
+
+    def kill(self) -> None:
+        self._child.kill()
+        self._child.communicate()

@@ -159,7 +159,7 @@ def test_stop_resets_connections_and_spares_listeners(wire, address, bound):
         end = time.time()
         kind, at = client.stdout.readline().split()
         assert kind == "ConnectionResetError"
-        assert begin < float(at) <= end
+        assert begin < float(at) < end + 0.5  # half a second for a busy machine to run the client
         assert server.poll() is None
         assert all(other.poll() is None for other in clients[1:])
         assert (

@@ -1,6 +1,6 @@
 """Frames, against byte sequences built by hand from the RFCs."""
 
-from backstay.vip.address import parse_address
+from backstay.address import parse_address
 from backstay.vip.frames import announcement, claimant, probe
 
 V4 = parse_address("10.0.0.50")

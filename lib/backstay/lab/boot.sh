@@ -12,7 +12,8 @@ self="$1 ${22}"
 exec 3> init # held open: the file is written last, when `run` may enter, and by then no path leads to it
 
 lab=/proc/$supervisor/ns/net
-# A dead node's network lives on while its kernel repeats what nobody acknowledges, and its port with it.
+# A node that lost its power leaves connections that the kernel goes on closing, for minutes since nobody answers, and
+# they keep its network namespace, and so the old cable.
 nsenter --net="$lab" ip link delete "port-$name" 2> /dev/null || true
 ip link add eth0 address "$mac" type veth peer name "port-$name" netns "$lab"
 nsenter --net="$lab" ip link set "port-$name" master lab up

@@ -15,4 +15,11 @@ def none(lab: "Lab") -> None:
     """Fencing alone."""
 
 
-TOPOLOGIES: "dict[str, Callable[[Lab], None]]" = {"none": none}
+def mysql(lab: "Lab") -> None:
+    """A MySQL set with a writer address."""
+    from backstay.lab.mysql import mysql as serve
+
+    serve(lab)
+
+
+TOPOLOGIES: "dict[str, Callable[[Lab], None]]" = {"none": none, "mysql": mysql}

@@ -313,9 +313,24 @@ class Mysql(Agent):
         if self.invocation.node:
             from backstay import watch
 
-            watch.ensure(
-                self.invocation.resource, self.invocation.node, self.state.directory, running.pid, running.started
-            )
+            watch.ensure(self, running.pid, running.started)
+
+    def watched_address(self) -> str:
+        return str(self.writer_address)
+
+    def address_moved(self) -> None:
+        """The writer address has another holder: connect to it now. The old connection would be noticed by a timeout,
+        a connection attempt under way waits for TCP's first retry, and a failed one for the receiver's: a second each."""
+        from backstay.address import parse_address
+        from backstay.sockets import reset
+
+        reset(parse_address(self.writer_address), remote=True)
+        with self.connect(Deadline(self.probe_timeout)) as server:
+            dialect = self.dialect(server)
+            replica = dialect.observe(server).replica
+            if replica and replica.sql and replica.host == self.writer_address:
+                dialect.restart_receiver(server)
+                self.log.info(f"{self.writer_address} moved: connected anew")
 
     def explain(self, reason: str) -> None:
         """An exit reason for a result that is no failure."""

@@ -1,6 +1,10 @@
 """The primary's duties at each monitor, and how it steps down."""
 
+import fcntl
+import os
+
 from backstay.codes import ExitCode
+from backstay.command import detach
 from backstay.deadline import poll
 from backstay.errors import AgentError
 from backstay.mysql.dialect import FOREVER, NOMINAL
@@ -79,8 +83,9 @@ def _carry_out(
 ) -> str:
     running = agent.running()
     if step is Step.FORGET:
-        server.within(agent.deadline)
-        dialect.forget_source(server)
+        # Stopping a receiver can take two seconds. Not in the monitor: on a busy node Pacemaker lets one action run at
+        # a time, and the writer address would wait for it.
+        detach(lambda: _forget_source(agent))
     elif step is Step.REPAIR:
         agent.log.warning("waiting for acknowledgements as recorded, which it did not")
         dialect.wait_for_acks(server, NOMINAL if facts.solo else FOREVER)
@@ -96,6 +101,19 @@ def _carry_out(
     elif step is Step.REVIEW:
         return _review(agent, server, dialect, seen, facts)
     return ""
+
+
+def _forget_source(agent: "Mysql") -> None:
+    """In a process of its own, one at a time."""
+    with open(os.path.join(agent.state.directory, "forget.lock"), "w", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with agent.connect(agent.deadline) as server:
+                agent.dialect(server).forget_source(server)
+        except BlockingIOError:
+            return
+        except AgentError as error:
+            agent.log.warning(f"the old source is not forgotten yet: {error}")
 
 
 def _end_solo(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts") -> str:

@@ -1,7 +1,6 @@
 """The server's process: find it, start it, end it. Identity is pid and start time, since pids are used again."""
 
 import os
-import signal
 
 from backstay.deadline import Deadline, poll
 
@@ -36,6 +35,8 @@ class Process:
     def end(self, deadline: Deadline, gently: bool) -> None:
         """End it: SIGTERM first when `gently`, SIGKILL when that takes over 70 % of the time. Raises TimedOut when the
         process survives SIGKILL, as one does that is stuck in a dead disk."""
+        import signal
+
         if gently:
             self.signal(signal.SIGTERM)
             patience = Deadline(deadline.remaining() * 0.7)

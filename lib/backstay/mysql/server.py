@@ -16,6 +16,7 @@ from backstay.errors import AgentError, TimedOut
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import ModuleType
     from typing import Any
 
     Row = dict[str, Any]
@@ -25,6 +26,7 @@ _BUSY = {1040, 1203, 1226}
 _DENIED = {1044, 1045, 1130, 1142, 1227, 1396, 1698, 3118, 1862}
 _LOST = {2006, 2013}
 NO_SUCH_THREAD = 1094
+_HEAVY = ("cryptography", "ssl", "_hashlib")
 
 
 class ServerDown(AgentError):
@@ -51,6 +53,30 @@ class StatementFailed(AgentError):
         self.number = number
 
 
+def driver(encrypted: bool) -> "ModuleType":
+    """PyMySQL, without what this connection cannot need.
+
+    It imports cryptography, ssl and OpenSSL's hashes at once, 48 of its 58 ms, for logins over a network. A monitor asks
+    over the local socket, so there they look absent to it (it is made for that; hashlib has its own SHA-1); an encrypted
+    connection loads it again whole.
+    """
+    import sys
+
+    loaded = sys.modules.get("pymysql")
+    if loaded is not None and (not encrypted or loaded.connections.SSL_ENABLED):
+        return loaded
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pymysql"]:
+        del sys.modules[name]
+    hidden = [] if encrypted else [name for name in _HEAVY if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None makes an import fail
+    try:
+        import pymysql.cursors
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+    return pymysql
+
+
 class Server:
     """A connection. `where` is how messages call it.
 
@@ -68,8 +94,7 @@ class Server:
         port: int = 0,
         tls: "dict[str, str] | None" = None,
     ) -> None:
-        import pymysql
-
+        pymysql = self._pymysql = driver(encrypted=tls is not None)
         self.where = where
         self.deadline = deadline
         self._user = user
@@ -97,10 +122,9 @@ class Server:
 
     def query(self, sql: str, arguments: "tuple[object, ...] | None" = None) -> "list[Row]":
         """Run one statement within the deadline; its rows, as dictionaries. Raises the errors of the table."""
-        import pymysql
-
+        pymysql = self._pymysql
         # The driver's timeouts are per read of the socket; one statement is one read here, so they bound it.
-        self._connection._read_timeout = max(0.05, self.deadline.remaining())  # type: ignore[attr-defined]
+        self._connection._read_timeout = max(0.05, self.deadline.remaining())
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute(sql, arguments)

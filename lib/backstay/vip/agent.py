@@ -5,13 +5,13 @@ As a primitive it holds the address while started. As a promotable clone it is a
 has no daemon whose life would tell, so the record also says that it is started; /run is empty after a boot.
 """
 
+from backstay.address import Address, parse_address, parse_prefix
 from backstay.agent import Agent
 from backstay.codes import ExitCode, Role
 from backstay.deadline import poll
 from backstay.declaration import Parameter, action
 from backstay.errors import AgentError, Misconfigured, WrongParameter
 from backstay.vip import findings
-from backstay.vip.address import Address, parse_address, parse_prefix
 from backstay.vip.findings import Interface, Verdict, Wanted
 from backstay.vip.link import FOREVER, Link, setting
 from backstay.vip.namespace import Inside
@@ -86,7 +86,7 @@ class Vip(Agent):
         "How long to wait for an answer; every failover takes that much longer. Half of it after a first and half "
         "after a second question. A host answers from its kernel, in well below 10 ms.",
         type="time",
-        default="100ms",
+        default="50ms",
         minimum=0.01,
         maximum=5,
         reloadable=True,

@@ -2,8 +2,8 @@
 
 import time
 
+from backstay.address import Address
 from backstay.command import detach
-from backstay.vip.address import Address
 from backstay.vip.link import Link
 from backstay.vip.wire import Wire
 

@@ -6,7 +6,7 @@ detection). A VLAN's tag is not our business: the interface adds and removes it.
 
 from struct import pack
 
-from backstay.vip.address import Address
+from backstay.address import Address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

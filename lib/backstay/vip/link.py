@@ -7,10 +7,10 @@ refuses and the caller cannot expect.
 import errno
 from struct import pack, unpack_from
 
+from backstay.address import Address
 from backstay.errors import AgentError, PermissionMissing
-from backstay.vip.address import Address
+from backstay.netlink import ACK, DUMP, EXCLUSIVE, Netlink, attribute, attributes
 from backstay.vip.findings import Held, Interface
-from backstay.vip.netlink import ACK, DUMP, EXCLUSIVE, Netlink, attribute, attributes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """Give the address up, with everything that should go with it and nothing that should not."""
 
+from backstay.address import Address
 from backstay.errors import AgentError
 from backstay.log import Log
-from backstay.vip.address import Address
 from backstay.vip.findings import Held, secondaries_lost
 from backstay.vip.link import Link, set_setting, setting
 
@@ -47,7 +47,7 @@ def _promotion(link: Link, address: Address, copy: Held) -> str:
 
 def _reset(address: Address, log: Log) -> None:
     """A kernel that cannot end connections must not keep the address here."""
-    from backstay.vip.sockets import reset
+    from backstay.sockets import reset
 
     try:
         for _ in range(_PASSES):

@@ -17,9 +17,9 @@ from _socket import (
 )
 from struct import pack
 
+from backstay.address import Address
 from backstay.deadline import Deadline
 from backstay.errors import AgentError
-from backstay.vip.address import Address
 from backstay.vip.findings import Interface
 from backstay.vip.frames import ADVERTISEMENT, ETH_ARP, ETH_IPV6, announcement, claimant, probe
 

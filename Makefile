@@ -1,0 +1,73 @@
+# Run as root on Debian 12: the lab needs namespaces. `make help` lists the targets.
+PYTHON = /usr/bin/python3
+DESTDIR =
+PREFIX = /usr
+OCF = $(DESTDIR)/usr/lib/ocf
+LAB = .lab
+VENV = .venv
+RUNS = 20
+
+# What the lab and the tests use on this machine. The cluster, the servers and their clients are in the lab's image.
+HOST_PACKAGES = mmdebstrap arch-test iproute2 nftables util-linux procps python3 python3-click python3-rich \
+    python3-lxml python3-pymysql python3-psutil python3-pytest python3-venv
+
+AGENTS = $(notdir $(wildcard agents/*))
+PACKAGES = $(shell cd lib && find backstay -type d ! -name __pycache__)
+
+.PHONY: help setup demo test test-failover test-sid lint install clean
+
+help:
+	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
+	@echo 'make test           decisions, contract, templates, and failover on the lab'
+	@echo 'make test-failover  every fault, RUNS=$(RUNS) times each, with the distribution of the write gap'
+	@echo 'make test-sid       the main faults with Oracle MySQL and Pacemaker 3'
+	@echo 'make setup          install what the above need here: $(firstword $(HOST_PACKAGES)) and a few more packages'
+	@echo 'make lint           ruff and mypy, in $(VENV)'
+	@echo 'make install        agents, library, templates and command, under DESTDIR=$(DESTDIR)'
+	@echo 'make clean          remove what the above left in this directory, the lab and its image included'
+
+setup:
+	@missing=; for package in $(HOST_PACKAGES); do \
+	    dpkg-query -W -f '$${db:Status-Status}' $$package 2>/dev/null | grep -qx installed || missing="$$missing $$package"; \
+	done; \
+	[ -z "$$missing" ] || { echo "installing:$$missing"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing; }
+
+demo: setup
+	$(PYTHON) -I bin/backstay demo --dir $(LAB) $(if $(DEMO_DOWN),--down)
+
+test: setup
+	$(PYTHON) -m pytest $(PYTEST)
+
+test-failover: setup
+	$(PYTHON) -I bin/backstay rehearse --runs $(RUNS) --fault all --json failover.json
+
+test-sid: setup
+	$(PYTHON) -I bin/backstay rehearse --image sid --runs 5 --fault kill --fault power-off --fault move --json failover-sid.json
+
+$(VENV)/ready: Makefile
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet ruff mypy click rich pytest types-psutil
+	touch $@
+
+lint: setup $(VENV)/ready
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+install:
+	install -d $(OCF)/resource.d/backstay $(OCF)/lib $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/backstay/crm-templates
+	install -m 755 $(addprefix agents/,$(AGENTS)) $(OCF)/resource.d/backstay
+	for package in $(PACKAGES); do \
+	    install -d $(OCF)/lib/$$package && \
+	    find lib/$$package -maxdepth 1 -type f ! -name '*.pyc' -exec install -m 644 -t $(OCF)/lib/$$package {} + ; \
+	done
+	find $(OCF)/lib/backstay/lab -name 'fence_*' -exec chmod 755 {} +
+	$(PYTHON) -m compileall -q -s '$(DESTDIR)' $(OCF)/lib/backstay
+	install -m 755 bin/backstay $(DESTDIR)$(PREFIX)/bin
+	install -m 644 crm-templates/* $(DESTDIR)$(PREFIX)/share/backstay/crm-templates
+
+clean:
+	-$(PYTHON) -I bin/backstay lab down --dir $(LAB)
+	rm -rf .cache $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,69 @@
+#!/usr/bin/python3
+"""CPU time of commands, run in turn so that a busy machine burdens all alike.
+
+    bench/monitor_cpu.py [-n RUNS] 'NAME=VALUE … COMMAND ARGUMENT …' ['…' …]
+
+Each command is one shell-quoted word with its environment in front. Prints per command the exit status, the least and
+the median of CPU (user and system, with all descendants) and wall time in milliseconds, and the ratio of its least CPU
+to that of the first. The least is the fairer figure where others use the machine too.
+
+The virtual address against ocf:heartbeat:IPaddr2, on a host that holds 10.9.0.50:
+
+    bench/monitor_cpu.py \\
+      'OCF_ROOT=/usr/lib/ocf OCF_RESKEY_ip=10.9.0.50 /usr/lib/ocf/resource.d/heartbeat/IPaddr2 monitor' \\
+      'OCF_RESKEY_ip=10.9.0.50 OCF_RESKEY_CRM_meta_interval=5000 agents/vip monitor'
+"""
+
+import argparse
+import os
+import shlex
+import statistics
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Contender:
+    def __init__(self, text: str) -> None:
+        self.argv = shlex.split(text)
+        self.environ = dict(os.environ)
+        while "=" in self.argv[0]:
+            name, _, value = self.argv.pop(0).partition("=")
+            self.environ[name] = value
+        self.cpu: list[float] = []
+        self.wall: list[float] = []
+        self.status = 0
+
+    def run(self) -> None:
+        nowhere = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
+        begin = time.monotonic()
+        pid = os.posix_spawnp(self.argv[0], self.argv, self.environ, file_actions=nowhere)
+        _, status, used = os.wait4(pid, 0)
+        self.wall.append((time.monotonic() - begin) * 1000)
+        self.cpu.append((used.ru_utime + used.ru_stime) * 1000)
+        self.status = os.waitstatus_to_exitcode(status)
+
+
+def main(argv: "Sequence[str] | None" = None) -> None:
+    parser = argparse.ArgumentParser(description="CPU time of commands, run in turn.")
+    parser.add_argument("-n", "--runs", type=int, default=50)
+    parser.add_argument("commands", nargs="+", metavar="COMMAND")
+    options = parser.parse_args(argv)
+    contenders = [Contender(text) for text in options.commands]
+    for _ in range(options.runs):
+        for contender in contenders:
+            contender.run()
+    base = min(contenders[0].cpu)
+    print("status  CPU min  median  wall min  median  ratio  command")
+    for contender in contenders:
+        cpu, wall = contender.cpu, contender.wall
+        print(
+            f"{contender.status:6}  {min(cpu):7.1f}  {statistics.median(cpu):6.1f}  {min(wall):8.1f}"
+            f"  {statistics.median(wall):6.1f}  {min(cpu) / base:5.2f}  {' '.join(contender.argv)}"
+        )
+
+
+if __name__ == "__main__":
+    main()

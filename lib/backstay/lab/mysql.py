@@ -1,0 +1,118 @@
+"""Topology `mysql`: a set with a writer address, from crm-templates/mysql.crm and empty disks."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from backstay.deadline import Deadline, poll
+from backstay.errors import AgentError, TimedOut
+from backstay.lab.layout import CLIENT, LabError
+from backstay.mysql.dialect import dialect_for
+from backstay.templates import load, render
+
+if TYPE_CHECKING:
+    from backstay.lab.cluster import Lab
+
+WRITER = "10.77.0.100"
+CONFIG = "/etc/mysql/backstay.cnf"
+SERVE_TIMEOUT = 120.0  # seconds from an empty disk to a write through the writer address; about 15
+
+# What any admin would set. `required` of the dialect comes on top: the agent refuses to run without it.
+SERVER = """[mysqld]
+datadir = /var/lib/mysql
+socket = /run/mysqld/mysqld.sock
+pid-file = /run/mysqld/mysqld.pid
+log-error = /var/log/mysql/error.log
+bind-address = *
+skip-name-resolve
+log-bin = binlog
+relay-log = relay
+binlog-format = ROW
+binlog-expire-logs-seconds = 86400
+innodb-buffer-pool-size = 32M
+innodb-log-file-size = 16M
+performance-schema = OFF
+[client]
+socket = /run/mysqld/mysqld.sock
+"""
+# The package has left a data directory of its own; ours begins with nothing.
+EMPTY = """
+rm -rf /var/lib/mysql /var/log/mysql /run/mysqld
+install -d -o mysql -g mysql /var/lib/mysql /var/log/mysql /run/mysqld
+"""
+
+
+def mysql(lab: Lab) -> None:
+    """Returns when a write through the writer address succeeds. Raises LabError with what the cluster complains about."""
+    banner = lab.run(lab.nodes[0], ["mysqld", "--version"]).out
+    required = dialect_for(banner).required()
+    config = SERVER.replace("[client]", "".join(f"{name} = {value}\n" for name, value in required.items()) + "[client]")
+    for node in lab.nodes:
+        lab.put(node, CONFIG, config)
+        lab.run(node, ["sh", "-ec", EMPTY])
+    values = {
+        "writer_ip": WRITER,
+        "nodes": str(len(lab.nodes)),
+        "config": CONFIG,
+        "monitor_password": secrets.token_hex(12),
+        "replication_password": secrets.token_hex(12),
+        "initialize": "true",
+    }
+    lab.put(lab.nodes[0], "/root/mysql.crm", render(load("mysql"), values), mode=0o600)
+    lab.run(lab.nodes[0], ["crm", "configure", "load", "update", "/root/mysql.crm"])
+    deadline = Deadline(SERVE_TIMEOUT)
+    try:
+        primary = poll(lambda: _primary(lab), deadline, "a primary with the writer address", interval=0.2)
+        _account(lab, primary, secrets.token_hex(8), deadline)
+    except TimedOut as late:
+        raise LabError(f"{late}; {_complaints(lab)}") from late
+
+
+def _primary(lab: Lab) -> str | None:
+    """The promoted node, once the writer address is there too."""
+    for node, roles in lab.roles().items():
+        if roles.get("mysql") == "Promoted" and roles.get("mysql-writer") == "Started":
+            return node
+    return None
+
+
+def _account(lab: Lab, primary: str, password: str, deadline: Deadline) -> None:
+    """The application's account: everything in its own schema, nothing beyond."""
+    statements = (
+        "CREATE DATABASE IF NOT EXISTS app;"
+        f"CREATE USER IF NOT EXISTS 'app'@'%' IDENTIFIED BY '{password}';"
+        "GRANT ALL ON app.* TO 'app'@'%';"
+    )
+    lab.run(primary, ["mysql", f"--defaults-file={CONFIG}", "--user=root"], input=statements)
+
+    def url(address: str) -> str:
+        return f"mysql://app:{password}@{address}:3306/app"
+
+    writer = url(WRITER)
+    write = "CREATE TABLE IF NOT EXISTS marker (id INT PRIMARY KEY, value BIGINT NOT NULL)"
+
+    def writes() -> bool:
+        asked = lab.run(CLIENT, ["python3", "-m", "backstay.rehearse.query", write, writer], check=False)
+        return '"rows"' in asked.out
+
+    poll(writes, deadline, "a write through the writer address", interval=0.2)
+    addresses = lab.status()["nodes"]
+    lab.endpoints = {"writer": writer, "readers": [url(addresses[node]["address"]) for node in lab.nodes]}
+
+
+def _complaints(lab: Lab) -> str:
+    """What failed, in the agents' own words."""
+    try:
+        crm = lab.cluster_status()
+    except AgentError as error:
+        return str(error)
+    failures = (
+        []
+        if crm is None
+        else [
+            f"{failure.get('op_key')} on {failure.get('node')}: {failure.get('exitreason') or failure.get('exitstatus')}"
+            for failure in crm.iterfind("failures/failure")
+        ]
+    )
+    return "; ".join(failures) or "no failure is on record"

@@ -1,0 +1,116 @@
+"""What a history proves. Pure: histories in, findings out, each finding with what is needed to look it up."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
+
+from backstay.rehearse.history import FAIL, OK, Attempt, Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+
+class Term(NamedTuple):
+    """A stretch of acknowledgements by one server, in the order in which the client got them."""
+
+    server: int | None
+    acknowledged: tuple[Attempt, ...]
+
+
+class Gap(NamedTuple):
+    """The client's longest wait for an acknowledgement: after the one at `last`, none until `first`. Monotonic
+    seconds; `first` is infinite when writes never resumed."""
+
+    last: float
+    first: float
+
+    @property
+    def seconds(self) -> float:
+        return self.first - self.last
+
+
+class Verdict(NamedTuple):
+    """The ledger's verdict over one run. Every list but `acknowledged` must be empty."""
+
+    acknowledged: int
+    failed: int
+    unknown: int
+    lost: list[int]  # ids
+    phantoms: list[int]  # ids
+    both_writable: list[tuple[Sample, Sample]]
+    deposed: list[Attempt]
+
+    @property
+    def clean(self) -> bool:
+        return not (self.lost or self.phantoms or self.both_writable or self.deposed)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.acknowledged} acknowledged, {len(self.lost)} lost, {len(self.phantoms)} phantoms, "
+            f"{len(self.both_writable)} times two servers writable, {len(self.deposed)} acknowledged by a deposed one"
+        )
+
+
+def lost(attempts: Sequence[Attempt], present: Collection[int]) -> list[int]:
+    """Ids that were acknowledged and are not there."""
+    return sorted({attempt.id for attempt in attempts if attempt.result == OK} - set(present))
+
+
+def phantoms(attempts: Sequence[Attempt], present: Collection[int]) -> list[int]:
+    """Ids that were refused and are there nevertheless."""
+    return sorted({attempt.id for attempt in attempts if attempt.result == FAIL} & set(present))
+
+
+def both_writable(samples: Sequence[Sample]) -> list[tuple[Sample, Sample]]:
+    """Pairs of samples that found two servers writable in overlapping times."""
+    found = []
+    open_now: list[Sample] = []
+    for sample in sorted((sample for sample in samples if sample.writable), key=lambda sample: sample.begun):
+        open_now = [earlier for earlier in open_now if earlier.ended >= sample.begun]
+        found += [(earlier, sample) for earlier in open_now if earlier.node != sample.node]
+        open_now.append(sample)
+    return found
+
+
+def terms(attempts: Sequence[Attempt]) -> list[Term]:
+    """Who acknowledged, one after the other."""
+    acknowledged = sorted((attempt for attempt in attempts if attempt.result == OK), key=lambda attempt: attempt.ended)
+    return [Term(server, tuple(group)) for server, group in groupby(acknowledged, key=lambda attempt: attempt.server)]
+
+
+def deposed(attempts: Sequence[Attempt], moves: int) -> list[Attempt]:
+    """Acknowledgements by a server that another one had already replaced.
+
+    `moves`: how often the writer was meant to move in this history. The server of each further term had been deposed
+    before, or two servers acknowledged in overlapping times, which shows as terms that alternate.
+    """
+    return [attempt for term in terms(attempts)[moves + 1 :] for attempt in term.acknowledged]
+
+
+def write_gap(attempts: Sequence[Attempt], fault: float) -> Gap:
+    """The longest time without an acknowledgement that ended after `fault` (monotonic seconds).
+
+    Not simply the first after it: the acknowledgement of a write in flight may arrive just after the fault.
+    """
+    acknowledged = sorted(attempt.ended for attempt in attempts if attempt.result == OK)
+    if not acknowledged:
+        return Gap(fault, float("inf"))
+    gaps = [Gap(last, first) for last, first in zip(acknowledged, acknowledged[1:]) if first > fault]
+    longest = max(gaps, key=lambda gap: gap.seconds, default=Gap(fault, fault))
+    silence = max(attempt.ended for attempt in attempts) - acknowledged[-1]
+    return Gap(acknowledged[-1], float("inf")) if silence > longest.seconds else longest
+
+
+def judge(attempts: Sequence[Attempt], samples: Sequence[Sample], present: Collection[int], moves: int) -> Verdict:
+    """All checks over one run."""
+    results = [attempt.result for attempt in attempts]
+    return Verdict(
+        acknowledged=results.count(OK),
+        failed=results.count(FAIL),
+        unknown=len(results) - results.count(OK) - results.count(FAIL),
+        lost=lost(attempts, present),
+        phantoms=phantoms(attempts, present),
+        both_writable=both_writable(samples),
+        deposed=deposed(attempts, moves),
+    )

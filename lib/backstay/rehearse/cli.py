@@ -1,0 +1,179 @@
+"""`backstay rehearse`: inflict faults on a lab again and again, and print what they cost."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from backstay.errors import AgentError
+from backstay.lab.cluster import Lab
+from backstay.lab.layout import LabError
+from backstay.rehearse import floor
+from backstay.rehearse.faults import FAULTS, Fault
+from backstay.rehearse.scenarios import Outcome, rehearse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+FLOOR = "vip-floor"
+BLACKOUT_ORDERS = ["123", "132", "213", "231", "312", "321"]
+CLIENT = "four writers, an attempt every 10 ms, 1 s to connect, send and receive, a fresh connection after an error"
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least `share` of all do not exceed."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+
+
+def distribution(values: Sequence[float]) -> str:
+    """Seconds as min / median / p95 / worst."""
+    shown = (min(values), statistics.median(values), percentile(values, 0.95), max(values))
+    return " / ".join(f"{value:.2f}" for value in shown)
+
+
+@contextmanager
+def laboratory(directory: str, nodes: int, image: str, topology: str) -> Iterator[Lab]:
+    """A lab for the length of the block. One that is up in the directory is used if it has that many nodes."""
+    try:
+        lab = Lab.attach(directory)
+    except LabError:
+        lab = Lab.up(directory, nodes=nodes, image=image, topology=topology, say=click.echo)
+        try:
+            yield lab
+        finally:
+            lab.down()
+        return
+    if len(lab.nodes) != nodes or bool(lab.endpoints) != (topology == "mysql"):
+        raise LabError(f"the lab in {directory} is not a {topology} lab of {nodes} nodes; give another --dir")
+    yield lab
+
+
+def describe(outcome: Outcome) -> str:
+    """One run in one line."""
+    phases = "  ".join(f"{phase} {seconds:.2f}" for phase, seconds in outcome.phases.items())
+    place = f"{outcome.was}{'*' if outcome.coordinator else ''} -> {outcome.now}"
+    copies = f"; rows differ on {', '.join(outcome.copies_differ)}" if outcome.copies_differ else ""
+    return f"{outcome.fault}: gap {outcome.gap:.2f} s, {place}; {outcome.verdict}{copies}\n    {phases}"
+
+
+def rehearse_all(faults: list[Fault], runs: int, directory: str, image: str, patient: bool) -> list[dict[str, Any]]:
+    """Every fault `runs` times; a record of each run. The histories of a run that is not clean are kept."""
+    records: list[dict[str, Any]] = []
+    for nodes in sorted({fault.nodes for fault in faults}, reverse=True):
+        place = directory if nodes == 3 else f"{directory}-{nodes}"
+        with laboratory(place, nodes, image, "mysql") as lab:
+            for fault in (one for one in faults if one.nodes == nodes):
+                for number in range(runs):
+                    records.append(_run(lab, fault, number, not patient))
+    return records
+
+
+def _run(lab: Lab, fault: Fault, number: int, clean_up: bool) -> dict[str, Any]:
+    histories = tempfile.mkdtemp(prefix=f"backstay-{fault.name}-")
+    order = tuple(f"n{digit}" for digit in BLACKOUT_ORDERS[number % len(BLACKOUT_ORDERS)])
+    try:
+        outcome = rehearse(lab, fault, histories, order, clean_up)
+    except AgentError as error:
+        click.echo(f"{fault.name}: {error}\n    histories: {histories}")
+        return {"fault": fault.name, "clean": False, "gap": None, "error": str(error), "histories": histories}
+    click.echo(describe(outcome))
+    record = {"fault": fault.name, "clean": outcome.clean, "gap": outcome.gap, "phases": outcome.phases}
+    record.update(was=outcome.was, now=outcome.now, coordinator=outcome.coordinator, error="")
+    record["verdict"] = outcome.verdict._asdict()
+    if outcome.clean:
+        shutil.rmtree(histories)
+    else:
+        click.echo(f"    NOT CLEAN; histories: {histories}")
+        record["histories"] = histories
+    return record
+
+
+def measure_floor(runs: int, directory: str, image: str) -> list[dict[str, Any]]:
+    """The floor, `runs` times, on a lab of its own."""
+    records = []
+    with laboratory(f"{directory}-floor", 3, image, "none") as lab, tempfile.TemporaryDirectory() as histories:
+        floor.prepare(lab)
+        for _ in range(runs):
+            measured = floor.measure(lab, histories)
+            click.echo(f"{FLOOR}: gap {measured.gap:.2f} s{' (DC lost)' if measured.coordinator else ''}")
+            records.append({"fault": FLOOR, "clean": True, "error": "", **measured._asdict()})
+    return records
+
+
+def summary(records: list[dict[str, Any]]) -> list[str]:
+    """A line per fault: the gaps, what was lost, and whether the bounds hold."""
+    lines = [f"{'fault':18} {'runs':>4}  {'min / median / p95 / worst, s':32} lost  not clean"]
+    for name in dict.fromkeys(record["fault"] for record in records):
+        own = [record for record in records if record["fault"] == name]
+        gaps = [record["gap"] for record in own if record["gap"] is not None]
+        lost = sum(len(record["verdict"]["lost"]) for record in own if "verdict" in record)
+        dirty = sum(not record["clean"] for record in own)
+        shown = distribution(gaps) if gaps else "no run ended"
+        lines.append(f"{name:18} {len(own):4}  {shown:32} {lost:4}  {dirty:4}{_bounds(name, gaps)}")
+    return lines
+
+
+def _bounds(name: str, gaps: list[float]) -> str:
+    fault = FAULTS.get(name)
+    if fault is None or not gaps:
+        return ""
+    broken = []
+    if fault.median is not None and statistics.median(gaps) > fault.median:
+        broken.append(f"median above {fault.median} s")
+    if fault.worst is not None and max(gaps) > fault.worst:
+        broken.append(f"worst above {fault.worst} s")
+    return f"  {', '.join(broken)}" if broken else ""
+
+
+@click.command("rehearse")
+@click.argument("service", type=click.Choice(["mysql"]), default="mysql")
+@click.option("--fault", "names", multiple=True, type=click.Choice([*FAULTS, FLOOR, "all"]), help="May be repeated.")
+@click.option("--runs", default=1, show_default=True, help="Of each fault.")
+@click.option("--json", "path", type=click.Path(dir_okay=False, writable=True), help="Write a record of every run.")
+@click.option(
+    "--dir", "directory", default=".lab-rehearse", show_default=True, help="The lab; one is booted if none is."
+)
+@click.option("--image", default="bookworm", show_default=True)
+@click.option("--patient", is_flag=True, help="Wait for failure-timeout, where an admin would clean up.")
+@click.option("--list", "listing", is_flag=True, help="Name the faults and end.")
+def command(
+    service: str,
+    names: tuple[str, ...],
+    runs: int,
+    path: str | None,
+    directory: str,
+    image: str,
+    patient: bool,
+    listing: bool,
+) -> None:
+    """Inflict faults on a MySQL set under load and print what they cost.
+
+    The write gap is the longest time without an acknowledgement, at a client with four writers, an attempt every 10 ms,
+    and one second to connect, to send and to receive.
+    """
+    if listing or not names:
+        for fault in FAULTS.values():
+            click.echo(f"{fault.name:18} {fault.what}")
+        click.echo(f"{FLOOR:18} power-off of the node of a lone address: the floor of the stack")
+        return
+    wanted = [*FAULTS, FLOOR] if "all" in names else list(names)
+    click.echo(f"client: {CLIENT}")
+    # The floor comes first, while no other lab takes its share of the machine.
+    records = measure_floor(runs, os.path.abspath(directory), image) if FLOOR in wanted else []
+    faults = [FAULTS[name] for name in wanted if name in FAULTS]
+    if faults:
+        records += rehearse_all(faults, runs, os.path.abspath(directory), image, patient)
+    if path:
+        with open(path, "w", encoding="utf-8") as sink:
+            json.dump({"client": CLIENT, "image": image, "runs": records}, sink, indent=1)
+    click.echo("\n".join(["", *summary(records)]))
+    sys.exit(0 if all(record["clean"] for record in records) else 1)

@@ -1,0 +1,49 @@
+"""When what happened, from the logs of Pacemaker and Corosync. Pure: lines in, moments out.
+
+The logs have wall-clock time to 4 ms (they are written with the kernel's coarse clock) and no year.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Phase -> what the log says. The first match after the fault counts. Names of resources as in crm-templates/mysql.crm.
+PHASES = {
+    "detected": r"Updating failcount for \S+ on|A new membership \(\S+\) was formed",
+    "fenced": r"Peer \S+ was terminated .*: OK",
+    "demoted": r"Result of demote operation for mysql on \S+: ok",
+    "promoting": r"(Initiating|Requesting local execution of) promote operation",
+    "promoted": r"Result of promote operation for mysql on \S+: ok",
+    "address": r"Result of start operation for mysql-writer on \S+: ok",
+}
+_STAMP = re.compile(r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?P<fraction>\.\d+)? ")
+_PATTERNS = {name: re.compile(pattern) for name, pattern in PHASES.items()}
+
+
+def moment(line: str, near: float) -> float | None:
+    """The wall-clock time of a log line, None when it has none. The missing year is that of `near`."""
+    stamp = _STAMP.match(line)
+    if stamp is None:
+        return None
+    text = line[:15]
+    year = time.localtime(near).tm_year
+    seconds = time.mktime(time.strptime(f"{year} {text}", "%Y %b %d %H:%M:%S"))
+    return seconds + float(stamp["fraction"] or 0)
+
+
+def phases(lines: Iterable[str], fault: float) -> dict[str, float]:
+    """Phase -> seconds from `fault` (since the epoch) to its first sign in any log."""
+    found: dict[str, float] = {}
+    for line in lines:
+        for phase, pattern in _PATTERNS.items():
+            if pattern.search(line):
+                at = moment(line, fault)
+                # The coarse clock may lag by one tick behind the fault's own time stamp.
+                if at is not None and at >= fault - 0.004:
+                    found[phase] = min(found.get(phase, at), at)
+    return {phase: max(0.0, at - fault) for phase, at in sorted(found.items(), key=lambda pair: pair[1])}

@@ -1,0 +1,115 @@
+"""The workload of a rehearsal: programs on the lab's client that write a history, and the reading of it while it grows."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from backstay import command
+from backstay.deadline import Deadline, poll
+from backstay.errors import AgentError
+from backstay.lab.enter import argv_for
+from backstay.lab.layout import CLIENT
+from backstay.rehearse.history import OK, Attempt, Sample, parse_attempts, parse_samples
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from backstay.lab.cluster import Lab
+
+STEADY = 1.0  # seconds of uninterrupted acknowledgements that count as "it works"
+FINISH = 15.0  # seconds for the programs to end; an attempt takes up to three client deadlines
+
+
+class Recorder:
+    """One program of this package on the client, and the file with its JSON lines."""
+
+    def __init__(self, lab: Lab, program: str, arguments: list[str], directory: str) -> None:
+        self.path = os.path.join(directory, f"{program}.jsonl")
+        self._errors = os.path.join(directory, f"{program}.err")
+        argv = argv_for(lab.layout, CLIENT, ["python3", "-m", f"backstay.rehearse.{program}", *arguments])
+        self._running = command.Running(argv, self.path, self._errors)
+        self._read = 0
+        self._program = program
+
+    def lines(self) -> list[str]:
+        """The whole lines that came since the last call."""
+        if self._running.status is not None:
+            raise AgentError(f"the {self._program} ended early: {self._complaint()}")
+        with open(self.path, encoding="utf-8") as source:
+            source.seek(self._read)
+            text = source.read()
+        whole = text.rpartition("\n")[0]
+        self._read += len(whole.encode()) + 1 if whole else 0
+        return whole.splitlines()
+
+    def finish(self) -> list[str]:
+        """End the program; all its lines."""
+        status = self._running.finish(FINISH)
+        if status != 0:
+            raise AgentError(f"the {self._program} failed: {self._complaint()}")
+        with open(self.path, encoding="utf-8") as source:
+            return source.read().splitlines()
+
+    def kill(self) -> None:
+        self._running.kill()
+
+    def _complaint(self) -> str:
+        with open(self._errors, encoding="utf-8", errors="replace") as source:
+            return (source.read().strip().splitlines() or ["no message"])[-1]
+
+
+class Load:
+    """Recorders, of which the first writes attempts. Use as a context: leaving it early ends the programs."""
+
+    def __init__(self, recorders: list[Recorder]) -> None:
+        self.recorders = recorders
+        self.attempts: list[Attempt] = []
+
+    def __enter__(self) -> Load:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            for recorder in self.recorders:
+                recorder.kill()
+
+    def acknowledged(self) -> list[Attempt]:
+        """What was acknowledged so far."""
+        self.attempts += parse_attempts(self.recorders[0].lines())
+        return [attempt for attempt in self.attempts if attempt.result == OK]
+
+    def wait_steady(self, since: float, timeout: float, not_by: int | None = None) -> Attempt:
+        """Until acknowledgements of attempts begun after `since` have come for STEADY seconds; the first of them.
+
+        With `not_by` only acknowledgements by another server than this count. Raises TimedOut.
+        """
+
+        def steady() -> Attempt | None:
+            fresh = [
+                one for one in self.acknowledged() if one.begun >= since and (not_by is None or one.server != not_by)
+            ]
+            return fresh[0] if fresh and fresh[-1].ended - fresh[0].ended >= STEADY else None
+
+        return poll(steady, Deadline(timeout), "writes to be acknowledged steadily", interval=0.1)
+
+    def finish(self) -> tuple[list[Attempt], list[Sample]]:
+        """End the programs; the whole history."""
+        lines = [recorder.finish() for recorder in self.recorders]
+        return parse_attempts(lines[0]), parse_samples(lines[1]) if len(lines) > 1 else []
+
+
+def ledger(lab: Lab, directory: str, readers: dict[str, str]) -> Load:
+    """Four writers through the writer address, one attempt every 10 ms, and samples of every server each 50 ms."""
+    first = time.time_ns() // 1_000_000  # grows faster than ids are used, so every run has ids of its own
+    sampler = Recorder(lab, "sampler", [f"{node}={url}" for node, url in readers.items()], directory)
+    writer = Recorder(lab, "ledger", [str(lab.endpoints["writer"]), "--first", str(first)], directory)
+    return Load([writer, sampler])
+
+
+def echo(lab: Lab, directory: str, address: str) -> Load:
+    """An echo request to an address every 10 ms."""
+    return Load([Recorder(lab, "echo", [address], directory)])

@@ -1,0 +1,129 @@
+"""Who may be promoted, each case a difference from a healthy set of three whose primary n1 died."""
+
+import pytest
+
+from backstay.mysql.election import Fetch, Promote, Refuse, Report, decide, witnesses
+from backstay.mysql.facts import Facts
+from backstay.mysql.gtid import MariadbHistory
+
+FACTS = Facts(epoch=4, primary="n1", gtid="0-1-50", sync=["n2", "n3"], solo=False)
+NODES = ["n1", "n2", "n3"]
+
+
+def history(text):
+    return MariadbHistory.parse(text)
+
+
+def verdict(mine="0-1-99", me="n2", facts=FACTS, allow_loss=False, **reports):
+    answers = {node: text if isinstance(text, Report) else Report(history(text)) for node, text in reports.items()}
+    promoted_with = history(facts.gtid) if facts else None
+    return decide(me, history(mine), facts, NODES, answers, promoted_with, allow_loss)
+
+
+def proof(**case):
+    found = verdict(**case)
+    assert isinstance(found, Promote), getattr(found, "reason", found)
+    return found.proof
+
+
+def refusal(**case):
+    found = verdict(**case)
+    assert isinstance(found, Refuse), found
+    return found.reason
+
+
+def test_all_witnesses_together_are_proof():
+    assert proof(n3="0-1-99") == "witnesses"
+    assert proof(n3="0-1-80") == "witnesses"
+
+
+def test_what_another_witness_has_more_is_fetched_first():
+    found = verdict(n3="0-1-101")
+    assert isinstance(found, Fetch)
+    assert (found.node, found.missing) == ("n3", "0-1-100..101")
+
+
+def test_a_silent_witness_may_hold_the_only_copy():
+    assert "n3 may hold" in refusal()
+    assert "n3 may hold" in refusal(n3=Report(None))
+
+
+def test_the_primary_itself_is_proof_when_a_witness_is_silent():
+    assert proof(n1="0-1-99") == "primary"
+    assert isinstance(verdict(n1="0-1-120"), Fetch)
+
+
+def test_a_node_outside_sync_needs_the_same_proof():
+    facts = FACTS.changed(["n3"], solo=False)
+    assert proof(facts=facts, n3="0-1-99") == "witnesses"
+    assert isinstance(verdict(facts=facts, n3="0-1-100"), Fetch)
+    assert "n3 may hold" in refusal(facts=facts)
+
+
+def test_the_only_acknowledger_is_its_own_proof():
+    assert proof(facts=FACTS.changed(["n2"], solo=False)) == "witnesses"
+
+
+def test_nobody_else_follows_a_primary_that_ran_alone():
+    solo = FACTS.changed([], solo=True)
+    assert "n1 ran alone" in refusal(facts=solo, n3="0-1-99")
+    assert proof(facts=solo, n1="0-1-99") == "primary"
+    assert proof(facts=solo, me="n1", mine="0-1-200") == "own record"
+
+
+def test_the_recorded_primary_needs_no_one():
+    assert proof(me="n1") == "own record"
+    assert proof(me="n1", n2="0-1-50", n3=Report(None)) == "own record"
+
+
+def test_the_recorded_primary_fetches_what_a_replica_kept():
+    assert isinstance(verdict(me="n1", mine="0-1-98", n2="0-1-99"), Fetch)
+
+
+def test_a_recorded_primary_with_another_history_is_a_stranger():
+    """Its disk was replaced, or an old backup restored: the name alone proves nothing."""
+    assert "may hold" in refusal(me="n1", mine="0-1-49")
+    assert isinstance(verdict(me="n1", mine="0-1-49", n2="0-1-99", n3="0-1-99"), Fetch)
+
+
+def test_two_primaries_never():
+    assert "n3 is writable" in refusal(n3=Report(history("0-1-1"), writable=True))
+    assert "n3 is writable" in refusal(n3=Report(history("0-1-1"), writable=True), allow_loss=True)
+
+
+def test_histories_that_part_are_not_merged():
+    assert "histories part" in refusal(mine="0-1-99,0-2-100", n3="0-1-99,0-3-100")
+
+
+def test_an_unsettled_witness_is_waited_for():
+    found = verdict(n3=Report(None, why="is still applying"))
+    assert isinstance(found, Refuse) and found.passing
+    found = verdict()
+    assert isinstance(found, Refuse) and not found.passing
+
+
+def test_first_promotion_hears_everyone():
+    assert proof(facts=None, mine="", n1="", n3="") == "first"
+    assert "n3 did not say" in refusal(facts=None, mine="", n1="")
+    assert isinstance(verdict(facts=None, mine="", n1="0-1-9", n3=""), Fetch)  # an admin put the data there
+    assert "histories part" in refusal(facts=None, mine="0-2-4", n1="0-1-9", n3="")
+
+
+def test_allowed_loss_still_takes_the_most_there_is():
+    assert proof(allow_loss=True) == "allowed"
+    solo = FACTS.changed([], solo=True)
+    assert proof(facts=solo, allow_loss=True) == "allowed"
+
+
+@pytest.mark.parametrize(
+    ("me", "facts", "asked"),
+    [
+        ("n2", FACTS, ["n3", "n1"]),
+        ("n1", FACTS, ["n2", "n3"]),
+        ("n2", FACTS.changed([], True), ["n1"]),
+        ("n1", FACTS.changed([], True), []),
+        ("n2", None, ["n1", "n3"]),
+    ],
+)
+def test_whom_to_ask(me, facts, asked):
+    assert witnesses(me, facts, NODES) == asked

@@ -1,0 +1,176 @@
+"""What replica and primary do next, and how a replica's health reads: each case a difference from a healthy one."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backstay.mysql.duties import REVIEW_EVERY, Step, primary_step, replica_step, review
+from backstay.mysql.facts import Facts, MalformedFacts
+from backstay.mysql.gtid import MariadbHistory
+from backstay.mysql.health import DETACHED, HEALTHY, LAGGING, UNSYNCED, judge_replica
+from backstay.mysql.observation import Acks, Observed, ReplicaStatus
+from backstay.pacemaker import NEVER, Instance, Overview
+
+FACTS = Facts(epoch=4, primary="n1", gtid="0-1-50", sync=["n2", "n3"], solo=False)
+SOLO = FACTS.changed([], solo=True)
+VIP = "10.0.0.100"
+
+
+def replica(**changes):
+    base = dict(
+        host=VIP, port=3306, io="Yes", sql=True, lag=0, by_gtid=True, receiver_error=(0, ""), applier_error=(0, "")
+    )
+    return ReplicaStatus(**{**base, **changes})
+
+
+def seen(replica=None, followers=(), received="0-1-99", **acks):
+    base = dict(waits=False, active=False, forever=True, clients=0, waiting=0, gives=True)
+    return Observed(
+        version="10.11",
+        server_id=1,
+        read_only=True,
+        applied=MariadbHistory.parse("0-1-99"),
+        received=MariadbHistory.parse(received),
+        replica=replica,
+        acks=Acks(**{**base, **acks}),
+        followers=frozenset(followers),
+    )
+
+
+@pytest.mark.parametrize(
+    ("case", "facts", "step"),
+    [
+        (seen(replica()), FACTS, Step.NOTHING),
+        (seen(None), None, Step.NOTHING),
+        (seen(None), FACTS, Step.JOIN),
+        (seen(replica(host="elsewhere")), FACTS, Step.JOIN),
+        (seen(replica(by_gtid=False), received="0-1-120"), FACTS, Step.WAIT),
+        (seen(replica(by_gtid=False)), FACTS, Step.JOIN),
+        (seen(replica(sql=False)), FACTS, Step.APPLY),
+        (seen(replica(sql=False, io="No")), FACTS, Step.JOIN),
+        (seen(replica(sql=False, applier_error=(1062, "duplicate"))), FACTS, Step.NOTHING),
+        (seen(replica(io="No")), FACTS, Step.RECEIVE),
+        (seen(replica(io="Connecting")), FACTS, Step.NOTHING),
+        (seen(replica(), gives=False), FACTS, Step.ACKNOWLEDGE),
+        (seen(replica(), gives=False), FACTS.changed(["n3"], False), Step.NOTHING),
+        (seen(replica(), gives=False), SOLO, Step.ACKNOWLEDGE),
+    ],
+)
+def test_replica_step(case, facts, step):
+    assert replica_step(case, "n2", facts, VIP) is step
+
+
+def test_the_recorded_primary_follows_no_one():
+    assert replica_step(seen(None), "n1", FACTS, VIP) is Step.NOTHING
+
+
+def primary(**changes):
+    return seen(**{**dict(followers=["n2", "n3"], waits=True, active=True, clients=2), **changes})
+
+
+@pytest.mark.parametrize(
+    ("case", "facts", "step"),
+    [
+        (primary(), FACTS, Step.NOTHING),
+        (primary(replica=replica()), FACTS, Step.FORGET),
+        (primary(waits=False), FACTS, Step.REPAIR),
+        (primary(forever=False), FACTS, Step.REPAIR),
+        (primary(), SOLO, Step.REPAIR),
+        (primary(forever=False), SOLO, Step.END_SOLO),
+        (primary(forever=False, clients=0), SOLO, Step.NOTHING),
+        (primary(forever=False, followers=[]), SOLO, Step.NOTHING),
+        (primary(), FACTS.changed(["n2"], False), Step.ADMIT),
+        (primary(followers=["n2"]), FACTS, Step.REVIEW),
+        (primary(clients=0), FACTS, Step.REVIEW),
+        (primary(waiting=3), FACTS, Step.REVIEW),
+    ],
+)
+def test_primary_step(case, facts, step):
+    assert primary_step(case, facts, unreviewed=0) is step
+
+
+def test_a_review_comes_round_by_itself():
+    assert primary_step(primary(), FACTS, unreviewed=REVIEW_EVERY + 1) is Step.REVIEW
+
+
+def overview(online=("n1", "n2", "n3"), offline=(), unclean=(), active=("n1", "n2", "n3"), quorum=True):
+    instances = tuple(Instance(node, "Unpromoted") for node in active)
+    return Overview(quorum, frozenset(online), frozenset(offline), frozenset(unclean), instances, False)
+
+
+N2_DOWN = dict(online=("n1", "n3"), offline=("n2",), active=("n1", "n3"))
+BOTH_DOWN = dict(online=("n1",), offline=("n2", "n3"), active=("n1",))
+
+
+@pytest.mark.parametrize(
+    ("followers", "cluster", "absent_for", "act", "left"),
+    [
+        ({"n2", "n3"}, overview(), 0, False, {"n2", "n3"}),
+        ({"n3"}, overview(**N2_DOWN), 0, True, {"n3"}),
+        ({"n2", "n3"}, overview(**N2_DOWN), 0, True, {"n3"}),  # a dead node's connection lingers
+        ({"n3"}, overview(active=("n1", "n3")), 0, True, {"n3"}),  # up, but the resource is stopped there
+        (set(), overview(**BOTH_DOWN), 0, True, set()),
+        (set(), overview(**BOTH_DOWN, quorum=False), 99, False, {"n2", "n3"}),
+        (set(), overview(online=("n1", "n3"), unclean=("n2",)), 99, False, {"n2", "n3"}),
+        (set(), overview(), 9, False, {"n2", "n3"}),
+        (set(), overview(), 10, True, set()),
+        (set(), None, 99, False, {"n2", "n3"}),
+    ],
+)
+def test_review(followers, cluster, absent_for, act, left):
+    outcome = review(FACTS, frozenset(followers), cluster, absent_for, degrade_after=10)
+    assert (outcome.act, outcome.sync) == (act, frozenset(left)), outcome.reason
+
+
+def test_zero_waits_for_ever():
+    assert not review(FACTS, frozenset(), overview(), 10**6, degrade_after=0).act
+
+
+def judged(case, facts=None, errant="", was_readable=True, me="n2"):
+    verdict = judge_replica(case, me, facts, errant, was_readable, max_lag=30)
+    return verdict.score, verdict.readable
+
+
+@pytest.mark.parametrize(
+    ("case", "more", "expected"),
+    [
+        (seen(replica()), {}, (HEALTHY, True)),
+        (seen(replica(io="Connecting", lag=None)), {}, (HEALTHY, True)),  # its source died: now it is wanted
+        (seen(replica(), gives=False), {}, (UNSYNCED, True)),
+        (seen(replica(lag=31)), {}, (LAGGING, False)),
+        (seen(replica(lag=20)), {}, (HEALTHY, True)),
+        (seen(replica(lag=20)), {"was_readable": False}, (HEALTHY, False)),
+        (seen(replica(lag=10)), {"was_readable": False}, (HEALTHY, True)),
+        (seen(replica(applier_error=(1062, "duplicate"))), {}, (NEVER, False)),
+        (seen(replica(sql=False)), {}, (DETACHED, False)),
+        (seen(replica(io="No", receiver_error=(1236, "purged"))), {}, (DETACHED, False)),
+        (seen(replica()), {"errant": "0-2-7"}, (NEVER, False)),
+        (seen(replica()), {"facts": SOLO}, (NEVER, False)),
+        (seen(None), {"facts": FACTS}, (DETACHED, False)),
+        (seen(None), {"facts": FACTS, "me": "n1"}, (HEALTHY, True)),
+        (seen(None), {}, (HEALTHY, False)),
+    ],
+)
+def test_health(case, more, expected):
+    assert judged(case, **more) == expected
+
+
+names = st.text("abcdefgh-.0123456789", min_size=1, max_size=12)
+
+
+@given(st.integers(0, 10**9), names, st.frozensets(names), st.booleans())
+def test_facts_read_back(epoch, primary_name, sync, solo):
+    facts = Facts(epoch, primary_name, "0-1-5,0-2-9", sync, solo)
+    assert Facts.parse(str(facts)) == facts
+
+
+@pytest.mark.parametrize(
+    "text", ["epoch=1", "epoch=x primary=a gtid= sync= solo=no", "epoch=1 primary=a gtid= sync= solo=?"]
+)
+def test_malformed_facts(text):
+    with pytest.raises(MalformedFacts):
+        Facts.parse(text)
+
+
+def test_no_facts():
+    assert Facts.parse("  ") is None

@@ -1,0 +1,37 @@
+"""Phases are read from log lines as Pacemaker 2.1 and Corosync 3.1 write them."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from backstay.rehearse.timeline import phases
+
+FAULT = time.mktime((2026, 11, 23, 15, 31, 29, 0, 0, -1)) + 0.9
+LINES = """\
+Jan 01 00:00:22.164 [64] n1 corosync notice  [TOTEM ] A new membership (1.7) was formed. Members joined: 2 3
+Nov 23 15:31:25.683 n2 pacemaker-controld  [185] (log_executor_event) \tnotice: Result of promote operation for mysql on n1: ok | CIB update 20
+Nov 23 15:31:30.015 n1 pacemaker-controld  [192] (update_failcount) \tinfo: Updating failcount for mysql on n1 after failed asyncmon: rc=1
+Nov 23 15:31:30.023 n1 pacemaker-controld  [192] (update_failcount) \tinfo: Updating failcount for mysql on n1 after failed asyncmon: rc=1
+Nov 23 15:31:30.119 n1 pacemaker-controld  [192] (log_executor_event) \tnotice: Result of demote operation for mysql on n1: ok | CIB update 73
+    a line that goes on
+Nov 23 15:31:30.219 n2 pacemaker-controld  [185] (log_executor_event) \tnotice: Result of promote operation for mysql on n2: error | CIB update 25
+Nov 23 15:31:31.219 n3 pacemaker-controld  [185] (log_executor_event) \tnotice: Result of promote operation for mysql on n3: ok | CIB update 26
+Nov 23 15:31:31.279 n3 pacemaker-controld  [185] (log_executor_event) \tnotice: Result of start operation for mysql-writer on n3: ok | CIB update 29
+"""  # noqa: E501
+
+
+def test_phases_are_the_first_signs_after_the_fault_in_order() -> None:
+    found = phases(LINES.splitlines(), FAULT)
+    assert list(found) == ["detected", "demoted", "promoted", "address"]
+    assert list(found.values()) == pytest.approx([0.115, 0.219, 1.319, 1.379], abs=0.001)
+
+
+def test_a_lost_node_is_detected_by_the_membership_and_then_fenced() -> None:
+    lines = [
+        "Nov 23 15:31:32.891 [64] n1 corosync notice  [TOTEM ] A new membership (1.11) was formed. Members left: 3",
+        "Nov 23 15:31:32.951 n1 pacemaker-controld  [131] (handle_fence_notification) \tnotice: "
+        "Peer n3 was terminated (reboot) by n1 on behalf of pacemaker-controld.131@n1: OK | event=ae9b7f58",
+    ]
+    assert phases(lines, FAULT) == pytest.approx({"detected": 2.991, "fenced": 3.051}, abs=0.001)
