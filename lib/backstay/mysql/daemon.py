@@ -159,7 +159,12 @@ def initialize(layout: Layout, dialect: Dialect, deadline: Deadline) -> None:
             pass
     argv = dialect.initialize_command(layout.binary, layout.datadir, layout.user, layout.config)
     shutil.chown(layout.datadir, layout.user, layout.user)
-    run(argv, timeout=deadline.remaining())
+    log = log_file(layout, configured(layout))
+    before = os.path.getsize(log) if os.path.exists(log) else 0
+    try:
+        run(argv, timeout=deadline.remaining())
+    except CommandFailed as error:
+        raise CommandFailed(f"{error}: {last_error(log, before)}", error.status, error.output) from None
 
 
 def initialized(layout: Layout) -> None:
