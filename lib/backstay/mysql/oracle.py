@@ -22,7 +22,7 @@ def _quoted(text: str) -> str:
 
 
 def _synchronise(path: str) -> None:
-    """To the disk. A relay log may be purged under our hands."""
+    """A file or directory to the disk. A relay log may be purged under our hands."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
@@ -107,6 +107,7 @@ class Oracle(Dialect):
                 copy.flush()
                 os.fsync(copy.fileno())
             os.unlink(identity)
+            _synchronise(datadir)
             with open(path, "r+b") as shortened:
                 shortened.truncate(tail.begin)
                 os.fsync(shortened.fileno())
