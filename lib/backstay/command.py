@@ -71,7 +71,8 @@ def run(
         raise TimedOut(f"{os.path.basename(argv[0])} did not finish within {timeout:.1f} s") from None
     if check and done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        detail = said[-1] if said else "no message"
+        telling = [line for line in said if "error" in line.lower()] or said[-1:] or ["no message"]
+        detail = telling[0]
         raise CommandFailed(
             f"{os.path.basename(argv[0])} failed with status {done.returncode}: {detail}",
             done.returncode,

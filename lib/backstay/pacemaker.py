@@ -5,7 +5,9 @@ written only when its value changed, since a changed public attribute aborts the
 What was written is trusted while the same attribute daemon runs, and for a minute at most: attrd forgets transient
 attributes when the node leaves the cluster, and writing an equal value again is free of side effects.
 
-Outside a cluster (ocf-tester, a shell) every tool exits 102 or 107: reads answer None, writes do nothing.
+Outside a cluster (ocf-tester, a shell; Pacemaker names the node, they do not) every tool exits 102 or 107: reads answer
+None, writes do nothing. Inside one the same exit status means that a daemon is down for a moment. Then what matters for
+safety (facts, membership) is an error: "nothing is recorded" must never be read from "nobody answered".
 """
 
 import os
@@ -73,6 +75,7 @@ class Pacemaker:
     def __init__(self, resource: str, node: str, state_directory: str, deadline: Deadline) -> None:
         self.resource = resource
         self._node = node
+        self._clustered = bool(node)
         self._memory = os.path.join(state_directory, "attributes")
         self._deadline = deadline
 
@@ -85,12 +88,12 @@ class Pacemaker:
         return self._node
 
     def members(self) -> "list[str]":
-        """Names of the nodes in this partition, the local one included; empty outside a cluster."""
-        return (self._ask(["crm_node", "-p"]) or "").split()
+        """Names of the nodes in this partition, the local one included; empty outside a cluster. Raises AgentError."""
+        return (self._ask(["crm_node", "-p"], strict=True) or "").split()
 
     def nodes(self) -> "list[str]":
-        """Names of all nodes the cluster knows, whether they are up or not."""
-        listing = self._ask(["crm_node", "-l"]) or ""
+        """Names of all nodes the cluster knows, whether they are up or not. Raises AgentError."""
+        listing = self._ask(["crm_node", "-l"], strict=True) or ""
         return sorted(fields[1] for fields in map(str.split, listing.splitlines()) if len(fields) > 1)
 
     def overview(self) -> "Optional[Overview]":
@@ -128,18 +131,16 @@ class Pacemaker:
     # -- durable facts ------------------------------------------------------------------------------------------------
 
     def facts(self) -> str:
-        """The resource's durable record, "" when there is none. It survives the loss of every node's power."""
+        """The resource's durable record, "" when there is none. It survives the loss of every node's power. Raises
+        AgentError."""
         name = f"{self.resource}-facts"
-        said = self._ask(["crm_attribute", "-t", "crm_config", "-s", _FACTS_SET, "-n", name, "-G", "-q"])
+        said = self._ask(["crm_attribute", "-t", "crm_config", "-s", _FACTS_SET, "-n", name, "-G", "-q"], strict=True)
         return (said or "").strip()
 
     def set_facts(self, text: str) -> None:
-        """Write the durable record; on return the cluster has it. Raises CommandFailed."""
+        """Write the durable record; on return the cluster has it. Raises AgentError."""
         name = f"{self.resource}-facts"
-        run(
-            ["crm_attribute", "-t", "crm_config", "-s", _FACTS_SET, "-n", name, "-v", text],
-            timeout=self._deadline.within(10).remaining(),
-        )
+        self._ask(["crm_attribute", "-t", "crm_config", "-s", _FACTS_SET, "-n", name, "-v", text], strict=True)
 
     # -- failures -----------------------------------------------------------------------------------------------------
 
@@ -149,12 +150,16 @@ class Pacemaker:
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
-    def _ask(self, argv: "list[str]") -> "Optional[str]":
-        """Standard output, or None when there is no cluster or no such thing. Raises CommandFailed otherwise."""
+    def _ask(self, argv: "list[str]", strict: bool = False) -> "Optional[str]":
+        """Standard output, or None when there is no cluster or no such thing. Raises CommandFailed otherwise; `strict`:
+        also when a cluster should be there and does not answer."""
         done = run(argv, timeout=self._deadline.within(5).remaining(), check=False)
         if done.status == 0:
             return done.out
-        if done.status in _NO_CLUSTER or done.status in _MISSING:
+        connected = "ould not connect" not in done.err  # 105 is also what a CIB in a missing file gives
+        if done.status in _MISSING and connected:
+            return None
+        if (done.status in _NO_CLUSTER or not connected) and not (strict and self._clustered):
             return None
         said = (done.err or done.out).strip().splitlines()
         raise CommandFailed(f"{argv[0]} failed with status {done.status}: {said[-1] if said else ''}", done.status)

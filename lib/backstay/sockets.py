@@ -25,8 +25,8 @@ def reset(address: Address, remote: bool = False) -> int:
     """Reset the connections whose local end, or remote end, is the address, and spare the listening sockets; how many
     there were.
 
-    For local ends call it while the address is still here: the reset is sent from it. An IPv6 socket serves IPv4 clients too, so both
-    families are searched. Raises AgentError when the kernel cannot (CONFIG_INET_DIAG_DESTROY).
+    For local ends call it while the address is still here: the reset is sent from it. An IPv6 socket serves IPv4
+    clients too, so both families are searched. Raises AgentError when the kernel cannot (CONFIG_INET_DIAG_DESTROY).
     """
     try:
         netlink = Netlink(_SOCK_DIAG)

@@ -113,10 +113,6 @@ class Mysql(Agent):
         reloadable=True,
     )  # fmt: skip
 
-    def __init__(self, invocation: "object") -> None:
-        super().__init__(invocation)  # type: ignore[arg-type]
-        self.state = State(self.state_directory())
-
     # -- actions ------------------------------------------------------------------------------------------------------
 
     @action(timeout=120)
@@ -236,6 +232,11 @@ class Mysql(Agent):
         """Reloadable parameters are read afresh by each action: there is nothing to do."""
 
     # -- what the parts of this agent share ---------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """Made on first use: meta-data runs without any rights."""
+        return State(self.state_directory())
 
     @property
     def me(self) -> str:

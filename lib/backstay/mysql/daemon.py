@@ -225,6 +225,7 @@ def check_config(layout: Layout, dialect: Dialect) -> None:
     try:
         run([layout.binary, f"--defaults-file={layout.config}", "--verbose", "--help"], timeout=10, env=environment())
     except CommandFailed as error:
-        lines = [line for line in error.output.splitlines() if "[ERROR]" in line or "error" in line.lower()]
-        said = (lines or [str(error)])[0].partition("[ERROR]")[2].strip() or (lines or [str(error)])[0]
+        # Among pages of help text.
+        lines = [line.partition("[ERROR]")[2] for line in error.output.splitlines() if "[ERROR]" in line]
+        said = (lines or [str(error)])[0].strip()
         raise WrongParameter(f"{layout.config} is not accepted: {said}") from None

@@ -84,6 +84,7 @@ class Mariadb(Dialect):
             f"--datadir={datadir}",
             "--auth-root-authentication-method=socket",
             "--skip-test-db",
+            "--force",  # or it refuses when this host's own name does not resolve, which it does not need
         ]
 
     def secure(self, server: "Server") -> None:

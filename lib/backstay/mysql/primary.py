@@ -10,7 +10,7 @@ from backstay.errors import AgentError
 from backstay.mysql.dialect import FOREVER, NOMINAL
 from backstay.mysql.duties import Step, primary_step, review
 from backstay.mysql.health import judge_primary
-from backstay.mysql.server import NO_SUCH_THREAD, StatementFailed
+from backstay.mysql.server import NO_SUCH_DATABASE, NO_SUCH_TABLE, NO_SUCH_THREAD, StatementFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from backstay.mysql.observation import Observed
     from backstay.mysql.server import Server
 
+_BEAT = "REPLACE INTO backstay.heartbeat VALUES (1, NOW(6))"
 _RECHECK = 30.0  # seconds between looks at the record in the cluster, which nobody else should change
 
 
@@ -37,6 +38,7 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     _still_ours(agent, server, dialect, facts)
     if seen.read_only:
         raise AgentError("the primary is read-only: someone or something set it so; promote again to open it")
+    _beat(server)
     _ensure_accounts(agent, server, dialect, facts)
     note = ""
     step = primary_step(seen, facts, agent.state.age("reviewed"))
@@ -51,6 +53,23 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     verdict = judge_primary(seen)
     publish(agent, verdict.score, verdict.readable, "solo" if now.solo else "")
     return note
+
+
+def _beat(server: "Server") -> None:
+    """Commit one row: a server whose disk has stalled still answers questions. Raises ServerSilent.
+
+    Not in the binary log, so it neither waits for an acknowledgement nor makes history; each node has its own table.
+    """
+    server.query("SET SESSION sql_log_bin = 0")
+    try:
+        server.query(_BEAT)
+    except StatementFailed as error:
+        if error.number not in (NO_SUCH_DATABASE, NO_SUCH_TABLE):
+            raise
+        server.query("CREATE DATABASE IF NOT EXISTS backstay")
+        server.query("CREATE TABLE IF NOT EXISTS backstay.heartbeat (id INT PRIMARY KEY, at DATETIME(6)) ENGINE=InnoDB")
+        server.query(_BEAT)
+    server.query("SET SESSION sql_log_bin = 1")
 
 
 def _ensure_accounts(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts") -> None:
@@ -71,7 +90,11 @@ def _ensure_accounts(agent: "Mysql", server: "Server", dialect: "Dialect", facts
 def _still_ours(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts") -> None:
     if agent.state.age("rechecked") < _RECHECK:
         return
-    recorded = agent.facts()
+    try:
+        recorded = agent.facts()
+    except AgentError as error:
+        agent.log.warning(f"not rechecked who is primary: {error}")
+        return
     if recorded and recorded.epoch > facts.epoch:
         dialect.set_read_only(server, True)
         raise Deposed(f"{recorded.primary} was promoted in epoch {recorded.epoch}, this server in {facts.epoch}")

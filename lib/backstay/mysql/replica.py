@@ -22,7 +22,10 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     # The record is one process to read: only where it can matter.
     replica = seen.replica
     smooth = replica and replica.io == "Yes" and replica.sql and replica.by_gtid and seen.acks.gives
-    facts = None if smooth else agent.facts()
+    try:
+        facts = None if smooth else agent.facts()
+    except AgentError as error:
+        return str(error)  # nothing is decided and nothing published on a record that could not be read
     if facts:
         host = str(agent.writer_address) or facts.primary
         step = replica_step(seen, agent.me, facts, host)
@@ -44,9 +47,12 @@ def publish(agent: "Mysql", score: "int | str", readable: bool, state: str) -> N
     resource = agent.invocation.resource
     if agent.state.read("readable") != str(int(readable)):
         agent.state.write("readable", str(int(readable)))
-    agent.pacemaker.set_promotion_score(score)
-    agent.pacemaker.set_attribute(f"{resource}-readable", str(int(readable)))
-    agent.pacemaker.set_attribute(f"{resource}-state", state[:120] or "ok")
+    try:
+        agent.pacemaker.set_promotion_score(score)
+        agent.pacemaker.set_attribute(f"{resource}-readable", str(int(readable)))
+        agent.pacemaker.set_attribute(f"{resource}-state", state[:120] or "ok")
+    except AgentError as error:
+        agent.log.warning(f"not published, the next monitor tries again: {error}")
 
 
 def _carry_out(

@@ -118,6 +118,13 @@ def mend(stage: Stage) -> None:
     stage.lab.heal()
 
 
+def mend_replica(stage: Stage) -> None:
+    """Once the majority has dealt with the replica: a cut shorter than Corosync's token is no partition."""
+    cut_off = stage.replicas[0]
+    poll(lambda: cut_off not in stage.lab.online(), Deadline(30), f"the majority to notice {cut_off}", interval=0.2)
+    stage.lab.heal()
+
+
 def relay_log(stage: Stage) -> None:
     """Rows that were acknowledged and that no replica has applied; the replicas' servers crash; the primary is lost."""
     since = 0.0
@@ -167,7 +174,7 @@ FAULTS = {
         Fault("hang", "SIGSTOP of the primary's server, SIGCONT later", hang, resume, True, primary, worst=15.0),
         Fault("replica-crash", "SIGKILL of a replica's server", kill_replica, nothing, False, replica, moves=0),
         Fault("partition-primary", "the primary cut off from both replicas", partition_primary, mend, elsewhere=True),
-        Fault("partition-replica", "a replica cut off", partition_replica, mend, elsewhere=False, moves=0),
+        Fault("partition-replica", "a replica cut off", partition_replica, mend_replica, elsewhere=False, moves=0),
         Fault(
             "relay-log",
             "acknowledged rows only in relay logs, replicas' servers crash, primary's node lost",

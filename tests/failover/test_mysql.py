@@ -1,0 +1,97 @@
+"""Every fault once, on a real cluster under load: nothing acknowledged is lost, never two servers writable, one server
+acknowledges at a time, and afterwards the set is whole. `backstay rehearse` does the same many times and measures."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backstay.lab.cluster import Lab
+from backstay.rehearse.faults import FAULTS
+from backstay.rehearse.mysqlset import MysqlSet
+from backstay.rehearse.scenarios import Outcome, rehearse
+
+pytestmark = pytest.mark.lab
+
+BUSY = 2.0  # a machine that does other things as well may be this much slower than the bound for the worst run
+FLOOR = 8.0  # seconds for membership, election of a coordinator and fencing, on a busy machine
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    lab = Lab.up(str(tmp_path_factory.mktemp("three") / "lab"), topology="mysql")
+    yield lab
+    lab.down()
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    lab = Lab.up(str(tmp_path_factory.mktemp("two") / "lab"), nodes=2, topology="mysql")
+    yield lab
+    lab.down()
+
+
+@pytest.fixture(scope="module")
+def sid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    lab = Lab.up(str(tmp_path_factory.mktemp("sid") / "lab"), image="sid", topology="mysql")
+    yield lab
+    lab.down()
+
+
+def check(outcome: Outcome) -> None:
+    """No finding, and writes came back within the fault's bound where it has one."""
+    assert outcome.clean, json.dumps({"verdict": str(outcome.verdict), "copies differ": outcome.copies_differ})
+    assert math.isfinite(outcome.gap)
+    worst = FAULTS[outcome.fault].worst
+    if worst is not None:
+        assert outcome.gap <= worst * BUSY
+    if FAULTS[outcome.fault].elsewhere:
+        assert outcome.now != outcome.was
+    if FAULTS[outcome.fault].moves == 0:
+        assert outcome.now == outcome.was
+
+
+def test_the_topology_serves_an_unprivileged_account(three: Lab) -> None:
+    mysql = MysqlSet(three)
+    mysql.wait_whole(60)
+    assert len(mysql.readers) == 3
+    assert mysql.sql("SELECT COUNT(*) FROM marker", *mysql.readers.values()) == [[[1]]] * 3
+    assert mysql.sql("SELECT * FROM mysql.user", mysql.writer) == [None]
+    assert mysql.sql("SET GLOBAL read_only = 1", mysql.writer) == [None]
+
+
+@pytest.mark.parametrize("name", ["kill", "move", "hang", "replica-crash", "partition-replica", "partition-primary"])
+def test_writes_survive(three: Lab, tmp_path: Path, name: str) -> None:
+    check(rehearse(three, FAULTS[name], str(tmp_path)))
+
+
+def test_writes_survive_the_loss_of_the_primarys_node(three: Lab, tmp_path: Path) -> None:
+    outcome = rehearse(three, FAULTS["power-off"], str(tmp_path))
+    check(outcome)
+    assert outcome.gap <= FLOOR
+
+
+def test_a_killed_server_rejoins_by_itself_after_the_failure_timeout(three: Lab, tmp_path: Path) -> None:
+    check(rehearse(three, FAULTS["kill"], str(tmp_path), clean_up=False))
+
+
+def test_rows_that_are_only_in_relay_logs_survive(three: Lab, tmp_path: Path) -> None:
+    check(rehearse(three, FAULTS["relay-log"], str(tmp_path)))
+
+
+@pytest.mark.parametrize("order", [("n3", "n1", "n2")])
+def test_a_blackout_loses_nothing(three: Lab, tmp_path: Path, order: tuple[str, ...]) -> None:
+    check(rehearse(three, FAULTS["blackout"], str(tmp_path), order))
+
+
+def test_two_nodes_go_on_when_one_is_lost_and_say_so_first(two: Lab, tmp_path: Path) -> None:
+    check(rehearse(two, FAULTS["lose-replica"], str(tmp_path)))
+
+
+@pytest.mark.parametrize("name", ["kill", "move"])
+def test_writes_survive_with_oracle_mysql(sid: Lab, tmp_path: Path, name: str) -> None:
+    check(rehearse(sid, FAULTS[name], str(tmp_path)))
