@@ -270,7 +270,7 @@ class Mysql(Agent):
             self.monitor_password,
             host=node,
             port=self.port,
-            tls={"ca": self.tls_ca} if self.tls_ca else ({} if dialect.family == "MySQL" else None),
+            tls={"ca": self.tls_ca} if self.tls_ca else dialect.unverified_tls,
         )
 
     def source(self, host: str) -> "Source":

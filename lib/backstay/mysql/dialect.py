@@ -33,6 +33,7 @@ class Dialect:
     family = ""
     package = ""  # what to install when the program is missing
     history: "type[History]"
+    unverified_tls: "dict[str, object] | None" = None  # for nodes among themselves, where no authority is configured
     privilege_aliases: "dict[str, str]" = {}  # as SHOW GRANTS spells them → as we do  # noqa: RUF012
 
     def __init__(self, version: "tuple[int, int, int]") -> None:
