@@ -144,6 +144,10 @@ class Mysql(Agent):
         # A different primary was promoted since: it proved that it has all that was acknowledged. What this server
         # wrote and nobody acknowledged may go.
         discard = facts is not None and facts.primary != self.me
+        if facts and discard:
+            done = dialect.discard_tail(layout.datadir, daemon.binlog_index(layout), dialect.history.parse(facts.gtid))
+            if done:
+                self.log.notice(done)
         launched = daemon.launch(layout, dialect, facts.epoch if facts else 0, discard, self.deadline)
         with self.connect(self.deadline) as server:
             if discard:
@@ -151,6 +155,8 @@ class Mysql(Agent):
             if virgin:
                 dialect.secure(server)
                 accounts.create(self, server, dialect)
+                dialect.set_read_only(server, True)
+                daemon.initialized(layout)
             done = dialect.rescue(server, layout.datadir)
             if done:
                 self.log.notice(done)
@@ -275,7 +281,7 @@ class Mysql(Agent):
             password,
             host=node,
             port=self.port,
-            tls={"ca": self.tls_ca} if self.tls_ca else ({} if dialect.family == "MySQL" else None),
+            tls={"ca": self.tls_ca} if self.tls_ca else dialect.unverified_tls,
         )
 
     def source(self, host: str) -> "Source":
