@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from contextlib import contextmanager
@@ -81,7 +80,7 @@ def show(console: Console, outcome: Outcome) -> None:
 @click.option("--down", is_flag=True, help="Take the lab down at the end (make demo: DEMO_DOWN=1).")
 def demo(directory: str, image: str, down: bool) -> None:
     """Boot a cluster, lose its primary twice under load, and count what was lost."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     lab = bring_up(console, directory, image)
     mysql = MysqlSet(lab)
     clean = True
@@ -100,7 +99,7 @@ def demo(directory: str, image: str, down: bool) -> None:
             with step(console, "take the lab down"):
                 lab.down()
     if not down:
-        where = "" if directory == ".lab" else f" --dir {os.path.relpath(directory)}"
+        where = "" if directory == ".lab" else f" --dir {directory}"
         console.print("The cluster is still up. Try next:")
         for command in (
             f"bin/backstay lab status{where}",
