@@ -24,7 +24,7 @@ def replica(**changes):
 
 
 def seen(replica=None, followers=(), received="0-1-99", **acks):
-    base = dict(waits=False, active=False, forever=True, clients=0, waiting=0, gives=True)
+    base = dict(waits=False, active=False, forever=True, clients=0, waiting=0, confirmed=0, gives=True)
     return Observed(
         version="10.11",
         server_id=1,

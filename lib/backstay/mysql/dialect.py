@@ -7,7 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.mysql.daemon import Layout
     from backstay.mysql.gtid import History
-    from backstay.mysql.observation import Observed
+    from backstay.mysql.observation import Observed, Peer
     from backstay.mysql.server import Server
 
 FOREVER = 2_000_000_000  # ms: 23 days; only the agent ends the waiting for acknowledgements
@@ -101,8 +101,8 @@ class Dialect:
     def observe(self, server: "Server") -> "Observed":
         raise NotImplementedError
 
-    def peer(self, server: "Server") -> "tuple[History, bool, str]":
-        """Of another node, with the monitor account: received, writable, and why it is unsettled ("" when it is not)."""
+    def peer(self, server: "Server") -> "Peer":
+        """Of another node, with the monitor account."""
         raise NotImplementedError
 
     # -- replicating --------------------------------------------------------------------------------------------------

@@ -29,11 +29,12 @@ ALLOWED = "allowed"  # the proof that is none
 
 class Report:
     """What a peer said of itself. received: applied or in its relay log, None when it did not answer or is unsettled.
-    why: what is in the way, "" when there is nothing to wait for."""
+    why: what is in the way, "" when there is nothing to wait for. gives: it acknowledges."""
 
-    __slots__ = ("received", "why", "writable")
+    __slots__ = ("gives", "received", "why", "writable")
 
-    def __init__(self, received: "History | None", writable: bool = False, why: str = "") -> None:
+    def __init__(self, received: "History | None", writable: bool = False, why: str = "", gives: bool = False) -> None:
+        self.gives = gives
         self.received = received
         self.writable = writable
         self.why = why

@@ -10,7 +10,7 @@ import os
 from backstay.errors import AgentError
 from backstay.mysql.dialect import FETCH, FOREVER, Dialect, Source
 from backstay.mysql.gtid import MariadbHistory
-from backstay.mysql.observation import Acks, Observed, ReplicaStatus
+from backstay.mysql.observation import Acks, Observed, Peer, ReplicaStatus
 from backstay.mysql.server import StatementFailed
 
 TYPE_CHECKING = False
@@ -138,20 +138,24 @@ class Mariadb(Dialect):
                 forever=int(look["timeout"]) >= FOREVER,
                 clients=int(status.get("Rpl_semi_sync_master_clients", 0)),
                 waiting=int(status.get("Rpl_semi_sync_master_wait_sessions", 0)),
+                confirmed=int(status.get("Rpl_semi_sync_master_yes_tx", 0)),
                 gives=bool(look["gives"]),
             ),
             followers=followers,
         )
 
-    def peer(self, server: "Server") -> "tuple[History, bool, str]":
-        look = server.one("SELECT @@gtid_binlog_state AS state, @@gtid_slave_pos AS pos, @@read_only AS read_only")
+    def peer(self, server: "Server") -> Peer:
+        look = server.one(
+            "SELECT @@gtid_binlog_state AS state, @@gtid_slave_pos AS pos, @@read_only AS read_only,"
+            " @@rpl_semi_sync_slave_enabled AS gives"
+        )
         slave = server.one("SHOW SLAVE STATUS")
         applied = MariadbHistory.parse(look["state"] or "", look["pos"] or "")
         why = ""
         if slave and slave["Using_Gtid"] == "No" and slave["Slave_SQL_Running"] == "Yes":
             why = "is still applying the relay log it had before its restart"
         received = applied.union(MariadbHistory.parse(slave.get("Gtid_IO_Pos") or ""))
-        return received, not look["read_only"], why
+        return Peer(received, not look["read_only"], why, bool(look["gives"]))
 
     # -- replicating --------------------------------------------------------------------------------------------------
 

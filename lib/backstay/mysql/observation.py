@@ -35,16 +35,33 @@ class ReplicaStatus:
 class Acks:
     """Semi-synchronous replication. waits: this server waits for acknowledgements as a primary, forever or, when
     degraded, only nominally. active: it is not in the asynchronous state that a nominal wait falls into. clients:
-    replicas ready to acknowledge. waiting: sessions that wait now. gives: this server acknowledges as a replica."""
+    replicas ready to acknowledge. waiting: sessions that wait now. confirmed: how many commits were acknowledged so
+    far. gives: this server acknowledges as a replica."""
 
-    __slots__ = ("active", "clients", "forever", "gives", "waiting", "waits")
+    __slots__ = ("active", "clients", "confirmed", "forever", "gives", "waiting", "waits")
 
-    def __init__(self, waits: bool, active: bool, forever: bool, clients: int, waiting: int, gives: bool) -> None:
+    def __init__(
+        self, waits: bool, active: bool, forever: bool, clients: int, waiting: int, confirmed: int, gives: bool
+    ) -> None:
         self.waits = waits
         self.active = active
         self.forever = forever
         self.clients = clients
         self.waiting = waiting
+        self.confirmed = confirmed
+        self.gives = gives
+
+
+class Peer:
+    """What another node's server says. received: applied, or in its relay log. why: what makes its word unsettled, "" for
+    nothing. gives: it acknowledges as a replica."""
+
+    __slots__ = ("gives", "received", "why", "writable")
+
+    def __init__(self, received: "History", writable: bool, why: str, gives: bool) -> None:
+        self.received = received
+        self.writable = writable
+        self.why = why
         self.gives = gives
 
 

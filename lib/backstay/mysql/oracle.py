@@ -10,7 +10,7 @@ import os
 from backstay.errors import AgentError
 from backstay.mysql.dialect import FETCH, FOREVER, Dialect, Source
 from backstay.mysql.gtid import MysqlHistory
-from backstay.mysql.observation import Acks, Observed, ReplicaStatus
+from backstay.mysql.observation import Acks, Observed, Peer, ReplicaStatus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -178,6 +178,7 @@ class Oracle(Dialect):
                 forever=int(look["timeout"]) >= FOREVER,
                 clients=int(status.get(f"{prefix}_clients", 0)),
                 waiting=int(status.get(f"{prefix}_wait_sessions", 0)),
+                confirmed=int(status.get(f"{prefix}_yes_tx", 0)),
                 gives=bool(look["gives"]),
             ),
             followers=followers,
@@ -202,11 +203,14 @@ class Oracle(Dialect):
             applier_error=(int(row["Last_SQL_Errno"]), str(row["Last_SQL_Error"])),
         )
 
-    def peer(self, server: "Server") -> "tuple[History, bool, str]":
-        look = server.one("SELECT @@global.gtid_executed AS executed, @@global.super_read_only AS read_only")
+    def peer(self, server: "Server") -> Peer:
+        look = server.one(
+            "SELECT @@global.gtid_executed AS executed, @@global.super_read_only AS read_only,"
+            f" @@global.{self._gives}_enabled AS gives"
+        )
         row = self._status(server)
         received = MysqlHistory.parse(look["executed"] or "", row.get("Retrieved_Gtid_Set") or "")
-        return received, not look["read_only"], ""
+        return Peer(received, not look["read_only"], "", bool(look["gives"]))
 
     # -- replicating --------------------------------------------------------------------------------------------------
 

@@ -153,6 +153,8 @@ def _review(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observe
     outcome = review(facts, seen.followers, agent.pacemaker.overview(), waited, float(agent.degrade_after))
     agent.state.write("reviewed", "")
     if not outcome.act:
+        if not absent and _stuck(agent, seen):
+            return _unstick(agent, server, dialect, facts)
         return outcome.reason if absent else ""
     agent.log.warning(outcome.reason)
     if outcome.sync:
@@ -165,6 +167,29 @@ def _review(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observe
     dialect.stop_waiting(server)
     dialect.wait_for_acks(server, NOMINAL)
     return f"runs alone: {outcome.reason}"
+
+
+def _stuck(agent: "Mysql", seen: "Observed") -> bool:
+    """Whether commits wait since the last monitor and not one was acknowledged meanwhile, though a replica could."""
+    age, before = agent.state.age("waiting"), agent.state.read("waiting")
+    if not (seen.acks.waiting and seen.acks.clients):
+        agent.state.remove("waiting")
+        return False
+    agent.state.write("waiting", str(seen.acks.confirmed))
+    return before == str(seen.acks.confirmed) and 1.5 <= age <= 10
+
+
+def _unstick(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts") -> str:
+    """Let go commits whose acknowledgement can never come, and wait again from there on.
+
+    A replica that received them while it did not acknowledge yet will not do so afterwards, and nothing can follow them
+    in the log that it could acknowledge instead. In between the primary runs alone, and the record says so.
+    """
+    agent.log.warning("commits wait for an acknowledgement that does not come: letting them go")
+    alone = facts.changed(frozenset(), solo=True)
+    agent.record(agent.running(), alone)
+    agent.state.remove("waiting")
+    return _end_solo(agent, server, dialect, alone)
 
 
 def _any_has(agent: "Mysql", dialect: "Dialect", nodes: "frozenset[str]", history: "History") -> bool:
@@ -183,7 +208,7 @@ def _has(agent: "Mysql", dialect: "Dialect", node: str, history: "History") -> b
     """Whether the node received all of the history."""
     try:
         with agent.connect_peer(node, dialect, 0.5) as peer:
-            return dialect.peer(peer)[0].includes(history)
+            return dialect.peer(peer).received.includes(history)
     except AgentError as error:
         agent.log.debug(str(error))
         return False

@@ -37,8 +37,10 @@ def promote(agent: "Mysql", server: "Server", running: "Process") -> None:
 
     refusal = ""
 
+    reports: dict[str, election.Report] = {}
+
     def proof() -> "Optional[str]":
-        nonlocal seen, refusal
+        nonlocal seen, refusal, reports
         reports = _ask(agent, dialect, election.witnesses(agent.me, facts, nodes))
         verdict = election.decide(agent.me, seen.applied, facts, nodes, reports, promoted_with, bool(agent.allow_loss))
         if isinstance(verdict, election.Promote):
@@ -60,6 +62,10 @@ def promote(agent: "Mysql", server: "Server", running: "Process") -> None:
     agent.log.notice(f"promoting by {found}")
 
     sync = facts.sync - {agent.me} if facts and not facts.solo else frozenset()
+    if not any(reports[node].gives for node in sync if node in reports):
+        # Recorded, but not acknowledging yet: what it receives before it does, it never acknowledges. Alone, then, until
+        # a replica is ready.
+        sync = frozenset()
     epoch = facts.epoch + 1 if facts else 1
     record = Facts(
         epoch=epoch,
@@ -103,8 +109,9 @@ def _ask(agent: "Mysql", dialect: "Dialect", witnesses: "list[str]") -> "dict[st
             continue
         try:
             with agent.connect_peer(node, dialect, _ASK) as peer:
-                received, writable, why = dialect.peer(peer)
-                reports[node] = election.Report(None if why else received, writable, why)
+                said = dialect.peer(peer)
+                received = None if said.why else said.received
+                reports[node] = election.Report(received, said.writable, said.why, said.gives)
         except AgentError as error:
             # Its node is a member, so its server may just be starting: worth waiting for, if its word is needed.
             reports[node] = election.Report(None, why=str(error))

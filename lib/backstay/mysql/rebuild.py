@@ -208,7 +208,8 @@ def _copy(agent: "Mysql") -> None:
             dialect.stop_receiver(local)
         received = dialect.observe(local).received
         with agent.connect_peer(facts.primary, dialect, _ASK) as peer:
-            theirs, writable, _ = dialect.peer(peer)
+            told = dialect.peer(peer)
+            theirs, writable = told.received, told.writable
         if not writable:
             raise AgentError(f"{facts.primary} is not open")
         promoted_with = dialect.history.parse(facts.gtid)

@@ -114,7 +114,7 @@ def _parted(agent: "Mysql", dialect: "Dialect", seen: "Observed", facts: "Facts"
 def _errant(agent: "Mysql", dialect: "Dialect", seen: "Observed", facts: "Facts") -> str:
     """What this node has and the primary lacks. Raises AgentError while the primary gives no answer."""
     with agent.connect_peer(facts.primary, dialect, 1.0) as peer:
-        theirs, writable, _ = dialect.peer(peer)
-    if not writable:
+        theirs = dialect.peer(peer)
+    if not theirs.writable:
         raise AgentError(f"{facts.primary} is not open yet")
-    return str(seen.applied.minus(theirs))
+    return str(seen.applied.minus(theirs.received))

@@ -95,6 +95,8 @@ def refusal(frame: bytes, mac: bytes) -> "Optional[bytes]":
 
     frame: from its Ethernet header on, IPv4 or IPv6 without extension headers. mac: of the interface it came in on.
     """
+    if frame[:6] != mac:
+        return None  # for another host: the switch floods what it has not learnt yet
     version = frame[14] >> 4 if len(frame) > 14 else 0
     head, size = (34, 4) if version == 4 else (54, 16)
     if version == 4 and frame[14] & 0x0F != 5:
