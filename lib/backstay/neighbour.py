@@ -26,7 +26,8 @@ class Neighbour:
         return self._socket.fileno()
 
     def moved(self) -> bool:
-        """Read what came; whether the address has another holder than it had. The first one seen is where it was."""
+        """Read what came; whether the address has another holder than it had. The first one heard counts as another: who
+        held it before this listened is not known, and connecting anew once too often costs nothing."""
         try:
             data = self._socket.recv(1 << 16)
         except OSError:
@@ -47,4 +48,4 @@ class Neighbour:
         if found.get(_DESTINATION) != self._address.packed or state & _UNUSABLE or not any(holder):
             return False
         before, self._holder = self._holder, holder
-        return bool(before) and before != holder
+        return before != holder
