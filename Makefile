@@ -9,7 +9,8 @@ RUNS = 20
 
 # What the lab and the tests use on this machine. The cluster, the servers and their clients are in the lab's image.
 HOST_PACKAGES = mmdebstrap iproute2 nftables util-linux procps python3 python3-click python3-rich \
-    python3-lxml python3-pymysql python3-psutil python3-pytest python3-venv
+    python3-lxml python3-pymysql python3-psutil python3-pytest python3-hypothesis python3-setuptools python3-venv \
+    man-db strace
 
 AGENTS = $(notdir $(wildcard agents/*))
 PACKAGES = $(shell cd lib && find backstay -type d ! -name __pycache__)
@@ -66,6 +67,10 @@ install:
 	$(PYTHON) -m compileall -q -s '$(DESTDIR)' $(OCF)/lib/backstay
 	install -m 755 bin/backstay $(DESTDIR)$(PREFIX)/bin
 	install -m 644 crm-templates/* $(DESTDIR)$(PREFIX)/share/backstay/crm-templates
+	install -d $(DESTDIR)$(PREFIX)/share/man/man7
+	for agent in $(AGENTS); do \
+	    PYTHONPATH=lib $(PYTHON) -m backstay.manpage $$agent > $(DESTDIR)$(PREFIX)/share/man/man7/ocf_backstay_$$agent.7; \
+	done
 
 clean:
 	-$(PYTHON) -I bin/backstay lab down --dir $(LAB)

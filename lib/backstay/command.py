@@ -6,6 +6,7 @@ every user of the machine can read argv.
 """
 
 import os
+import time
 
 from backstay.errors import CommandFailed, NotInstalled, TimedOut
 
@@ -79,6 +80,49 @@ def run(
             done.stdout + done.stderr,
         )
     return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def pipe(source: "Sequence[str]", sink: "Sequence[str]", timeout: float) -> None:
+    """Run `source | sink` to the end within `timeout` seconds.
+
+    Raises NotInstalled, TimedOut (both are killed), and CommandFailed with the words of the one that failed first.
+    """
+    import subprocess
+    import tempfile
+
+    with tempfile.TemporaryFile() as source_says, tempfile.TemporaryFile() as sink_says:
+        children: list[subprocess.Popen[bytes]] = []
+        try:
+            children.append(
+                subprocess.Popen(list(source), stdout=subprocess.PIPE, stderr=source_says, env=environment())
+            )
+            stream = children[0].stdout
+            children.append(subprocess.Popen(list(sink), stdin=stream, stderr=sink_says, env=environment()))
+            if stream:
+                stream.close()  # else the source would not notice that the sink died
+            end = time.monotonic() + timeout
+            for child in reversed(children):
+                child.wait(max(0.01, end - time.monotonic()))
+        except FileNotFoundError as error:
+            raise NotInstalled(f"{error.filename} is not installed on this node") from None
+        except subprocess.TimeoutExpired:
+            raise TimedOut(
+                f"{os.path.basename(source[0])} | {os.path.basename(sink[0])} took over {timeout:.0f} s"
+            ) from None
+        finally:
+            for child in children:
+                child.kill()
+                child.wait()
+        ends = list(zip(children, (source, sink), (source_says, sink_says)))
+        if ends[1][0].returncode:
+            ends.reverse()  # a dead sink takes the source with it, and its words name the cause
+        for child, argv, says in ends:
+            if child.returncode:
+                says.seek(0)
+                said = says.read().decode("utf-8", "replace").strip()
+                last = said.splitlines()[-1] if said else "no message"
+                name = os.path.basename(argv[0])
+                raise CommandFailed(f"{name} failed with status {child.returncode}: {last}", child.returncode, said)
 
 
 def spawn(

@@ -115,6 +115,25 @@ def test_a_hung_server_is_found_by_demote_itself(chamber: Chamber) -> None:
     assert took and int(took[1]) < 4000, result.text
 
 
+def test_a_stalled_disk_is_a_finding(chamber: Chamber) -> None:
+    """A server on it still answers questions and cannot write."""
+    result = run(
+        chamber,
+        """
+        truncate -s 400M /tmp/disk; mkfs.ext4 -q /tmp/disk; mkdir -p /var/lib/mysql; mount -o loop /tmp/disk /var/lib/mysql
+        rmdir /var/lib/mysql/lost+found; act start; act promote; act monitor $RECURRING
+        fsfreeze -f /var/lib/mysql
+        s=$(date +%s%N); act monitor $RECURRING; echo took $(( ($(date +%s%N) - s) / 1000000 ))
+        fsfreeze -u /var/lib/mysql
+        act monitor $RECURRING; act stop; umount /var/lib/mysql
+        """,
+    )
+    assert result.codes == [0, 0, 191, 1, 191, 0], result.text
+    assert "does not answer within 3 s" in result.reasons[3]
+    took = re.search(r"took (\d+)", result.text)
+    assert took and int(took[1]) < 4500, result.text
+
+
 def test_unknown_is_neither_dead_nor_promoted(chamber: Chamber) -> None:
     """A rotated password, all connections taken: the server lives and serves, and a failover would meet the same."""
     result = run(

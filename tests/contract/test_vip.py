@@ -1,12 +1,9 @@
 """ocf:backstay:vip on a real network: what it holds, finds, and refuses to take."""
 
-import os
 import time
 
 import pytest
 from two_hosts import V4, V6, TwoHosts, ip
-
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
 
 
 @pytest.fixture

@@ -10,8 +10,6 @@ import time
 import pytest
 from two_hosts import AGENT, V4, V6, TwoHosts, ip
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
-
 
 @pytest.fixture
 def wire(tmp_path):

@@ -48,7 +48,7 @@ def seen(replica=None, followers=(), received="0-1-99", **acks):
         (seen(replica(by_gtid=False)), FACTS, Step.JOIN),
         (seen(replica(sql=False)), FACTS, Step.APPLY),
         (seen(replica(sql=False, io="No")), FACTS, Step.JOIN),
-        (seen(replica(sql=False, applier_error=(1062, "duplicate"))), FACTS, Step.NOTHING),
+        (seen(replica(sql=False, applier_error=(1062, "duplicate"))), FACTS, Step.EXAMINE),
         (seen(replica(io="No")), FACTS, Step.RECEIVE),
         (seen(replica(io="Connecting")), FACTS, Step.NOTHING),
         (seen(replica(), gives=False), FACTS, Step.ACKNOWLEDGE),

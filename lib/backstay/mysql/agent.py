@@ -118,7 +118,7 @@ class Mysql(Agent):
     @action(timeout=120)
     def start(self) -> None:
         """Up, read-only, nothing replicating; what was received before is kept. The first monitor joins it to the set."""
-        from backstay.mysql import daemon
+        from backstay.mysql import accounts, daemon
 
         self.state.remove("stopping")
         running = self.find_process()
@@ -131,6 +131,10 @@ class Mysql(Agent):
         layout = self.layout()
         dialect = daemon.dialect_of(layout.binary)
         daemon.prepare(layout)
+        if self.rebuild == "auto":
+            from backstay.mysql import rebuild
+
+            rebuild.install(self)
         virgin = daemon.is_virgin(layout.datadir)
         if virgin:
             if not self.initialize:
@@ -146,7 +150,7 @@ class Mysql(Agent):
                 dialect.acknowledge(server, False)
             if virgin:
                 dialect.secure(server)
-                self._create_accounts(server, dialect)
+                accounts.create(self, server, dialect)
             done = dialect.rescue(server, layout.datadir)
             if done:
                 self.log.notice(done)
@@ -160,6 +164,10 @@ class Mysql(Agent):
         if running:
             running.end(self.deadline, gently=self._may_end_gently(running))
         self.state.remove("promoted")
+        if self.state.age("rebuild-lock") < float("inf"):
+            from backstay.mysql import rebuild
+
+            rebuild.abandon(self)
 
     @action(timeout=15, interval=3, role=Role.PROMOTED)
     @action(timeout=15, interval=5, role=Role.UNPROMOTED)
@@ -255,13 +263,16 @@ class Mysql(Agent):
         """The local server, as the administrative account."""
         return Server("the local server", deadline, self.agent_user, self.agent_password, socket=self.socket)
 
-    def connect_peer(self, node: str, dialect: "Dialect", seconds: float) -> Server:
-        """Another node's server, as the monitor account."""
+    def connect_peer(
+        self, node: str, dialect: "Dialect", seconds: float, account: "tuple[str, str] | None" = None
+    ) -> Server:
+        """Another node's server, as the monitor account unless told otherwise."""
+        user, password = account or (self.monitor_user, self.monitor_password)
         return Server(
             f"the server on {node}",
             self.deadline.within(seconds),
-            self.monitor_user,
-            self.monitor_password,
+            user,
+            password,
             host=node,
             port=self.port,
             tls={"ca": self.tls_ca} if self.tls_ca else ({} if dialect.family == "MySQL" else None),
@@ -374,14 +385,6 @@ class Mysql(Agent):
         except AgentError as error:
             self.log.warning(f"stop kills process {running.pid}: {error}")
             return False
-
-    def _create_accounts(self, server: Server, dialect: "Dialect") -> None:
-        """In a data directory that was made just now; every node makes its own, so none is replicated."""
-        server.query("SET SESSION sql_log_bin = 0")
-        for statement in dialect.account_statements(
-            (self.monitor_user, self.monitor_password), (self.replication_user, self.replication_password)
-        ):
-            server.query(statement)
 
     def check_host(self) -> None:
         """Level 10: the findings of doctor.py, the first as the exit reason."""

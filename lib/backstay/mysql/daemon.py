@@ -11,6 +11,7 @@ from backstay.mysql.dialect import Dialect, dialect_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Optional
 
 _EPOCHS, _NODES = 1000, 4_000_000  # so that the product stays below 2**32
@@ -149,11 +150,17 @@ def is_virgin(datadir: str) -> bool:
 
 
 def launch(
-    layout: Layout, dialect: Dialect, epoch: int, discard_unacknowledged: bool, deadline: Deadline
+    layout: Layout,
+    dialect: Dialect,
+    epoch: int,
+    discard_unacknowledged: bool,
+    deadline: Deadline,
+    overriding: "Sequence[str]" = (),
 ) -> process.Process:
-    """Start the server and wait until it greets. Raises AgentError with what its log says."""
+    """Start the server, with `overriding` the last options, and wait until it greets. Raises AgentError with what its log
+    says."""
     admin = configured(layout)
-    line = command_line(layout, dialect, admin, epoch, discard_unacknowledged)
+    line = [*command_line(layout, dialect, admin, epoch, discard_unacknowledged), *overriding]
     log = log_file(layout, admin)
     if os.path.exists(layout.socket) and stat.S_ISSOCK(os.stat(layout.socket).st_mode):
         os.unlink(layout.socket)  # a dead server's: a connection to it would be refused, not answered

@@ -5,6 +5,7 @@ from backstay.errors import NotInstalled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from backstay.mysql.daemon import Layout
     from backstay.mysql.gtid import History
     from backstay.mysql.observation import Observed
     from backstay.mysql.server import Server
@@ -57,8 +58,11 @@ class Dialect:
         """After initialising: root by socket only, no anonymous accounts, an empty GTID history."""
         raise NotImplementedError
 
-    def account_statements(self, monitor: "tuple[str, str]", replication: "tuple[str, str]") -> "list[str]":
-        """Make the two accounts, each with what it needs and no more. Pairs are user, quoted password."""
+    def account_statements(
+        self, monitor: "tuple[str, str]", replication: "tuple[str, str]", rebuild: bool
+    ) -> "list[str]":
+        """Make the two accounts, each with what it needs and no more. Pairs are user, password. rebuild: the replication
+        account may also copy all data."""
         raise NotImplementedError
 
     def missing_grant(self, server: "Server", statement: str) -> str:
@@ -104,6 +108,9 @@ class Dialect:
     def restart_receiver(self, server: "Server") -> None:
         raise NotImplementedError
 
+    def stop_receiver(self, server: "Server") -> None:
+        raise NotImplementedError
+
     def start_applier(self, server: "Server") -> None:
         raise NotImplementedError
 
@@ -125,6 +132,38 @@ class Dialect:
         raise NotImplementedError
 
     def end_fetch(self, server: "Server") -> None:
+        raise NotImplementedError
+
+    # -- copying a server's data --------------------------------------------------------------------------------------
+
+    def copy_obstacle(self, donor: "Server", local: "Server") -> str:
+        """Why the donor's data cannot be copied faithfully while it serves, "" when it can."""
+        theirs, ours = (str(one.one("SELECT @@version AS version")["version"]) for one in (donor, local))
+        if self.copy_series(theirs) != self.copy_series(ours):
+            return f"{donor.where} is {theirs} and this one {ours}: bring both to one version"
+        row = donor.one(
+            "SELECT TABLE_SCHEMA AS db, TABLE_NAME AS name, CONCAT_WS(' ', ENGINE, TABLE_TYPE) AS kind"
+            " FROM information_schema.TABLES WHERE TABLE_SCHEMA NOT IN"
+            " ('mysql', 'sys', 'information_schema', 'performance_schema') AND TABLE_TYPE NOT LIKE '%VIEW'"
+            " AND (ENGINE <> 'InnoDB' OR TABLE_TYPE = 'SYSTEM VERSIONED') LIMIT 1"
+        )
+        return f"{row['db']}.{row['name']} is {row['kind']}: only plain InnoDB tables can be copied" if row else ""
+
+    def copy_series(self, version: str) -> str:
+        """The part of a version that must be equal on both sides."""
+        return ".".join(version.split(".")[:2])
+
+    def copy_size(self, donor: "Server") -> int:
+        """About how many bytes the copy takes."""
+        row = donor.one("SELECT SUM(DATA_LENGTH + INDEX_LENGTH) AS size FROM information_schema.TABLES")
+        return int(row["size"] or 0)
+
+    def copy_from(
+        self, donor: "Server", source: Source, local: "Server", layout: "Layout", workspace: str
+    ) -> "History":
+        """Make the directory `layout.datadir`, fill it with the donor's data, and return what it surely holds. source: the donor
+        and the replication account. local: the running server beside it. workspace: a private directory for secrets.
+        Takes up to the local server's deadline. Raises AgentError."""
         raise NotImplementedError
 
     # -- acknowledging and writing ------------------------------------------------------------------------------------

@@ -42,6 +42,8 @@ def _files(agent: "Mysql", layout: daemon.Layout) -> "Iterator[str]":
         yield f"{layout.datadir} holds no database: set initialize=true, or restore a backup there"
     if os.path.isdir(layout.datadir) and not os.access(layout.datadir, os.W_OK):
         yield f"{layout.datadir} cannot be written: mount it writable"
+    if agent.rebuild == "auto" and os.path.ismount(agent.datadir):
+        yield f"rebuild=auto cannot move {agent.datadir}, a mount point: set datadir to a directory below it"
     if agent.tls_ca and not os.access(agent.tls_ca, os.R_OK):
         yield f"tls_ca {agent.tls_ca} is not readable: put the certificate authority's file there"
     if not available("my_print_defaults"):
@@ -78,7 +80,7 @@ def _settings(server: "Server", dialect: "Dialect") -> "Iterator[str]":
 def _accounts(agent: "Mysql", server: "Server", dialect: "Dialect") -> "Iterator[str]":
     monitor = (str(agent.monitor_user), "PASSWORD")
     replication = (str(agent.replication_user), "PASSWORD")
-    for statement in dialect.account_statements(monitor, replication):
+    for statement in dialect.account_statements(monitor, replication, agent.rebuild == "auto"):
         missing = dialect.missing_grant(server, statement)
         if missing:
             yield missing

@@ -8,6 +8,8 @@ A replica's steps, first match wins:
 | WAIT        | still replaying the relay log it had before a restart  | those events may be the only acknowledged copy       |
 | JOIN        | follows nobody, or not the address it should           | histories are compared before anything replicates    |
 | APPLY       | the applier is stopped without an error                | someone stopped it; received events must get applied |
+| EXAMINE     | the applier stopped with an error, or was found errant | transactions of its own may be why; nothing more     |
+|             |                                                        | is acknowledged while they are there                 |
 | RECEIVE     | the receiver is stopped, the applier runs              | a source refused it once; the comparison says why    |
 | ACKNOWLEDGE | its acknowledgements count, and it gives none          | it was recorded first, so now it may                 |
 
@@ -40,6 +42,7 @@ class Step(Enum):
     WAIT = "wait"
     JOIN = "join"
     APPLY = "apply"
+    EXAMINE = "examine"
     RECEIVE = "receive"
     ACKNOWLEDGE = "acknowledge"
     FORGET = "forget"
@@ -49,8 +52,8 @@ class Step(Enum):
     REVIEW = "review"
 
 
-def replica_step(seen: "Observed", me: str, facts: "Facts | None", source_host: str) -> Step:
-    """source_host: whom this node should follow."""
+def replica_step(seen: "Observed", me: str, facts: "Facts | None", source_host: str, errant: bool = False) -> Step:
+    """source_host: whom this node should follow. errant: it was found so."""
     if facts is None or facts.primary == me:
         return Step.NOTHING
     replica = seen.replica
@@ -60,10 +63,12 @@ def replica_step(seen: "Observed", me: str, facts: "Facts | None", source_host: 
         return Step.JOIN
     if not replica.sql:
         if replica.applier_error[0]:
-            return Step.NOTHING
+            return Step.EXAMINE
         return Step.APPLY if replica.io != "No" else Step.JOIN
     if replica.io == "No":
         return Step.RECEIVE
+    if errant:
+        return Step.EXAMINE
     if not seen.acks.gives and (facts.solo or me in facts.sync):
         return Step.ACKNOWLEDGE
     return Step.NOTHING

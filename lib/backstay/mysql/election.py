@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from backstay.mysql.gtid import History
 
 
+ALLOWED = "allowed"  # the proof that is none
+
+
 class Report:
     """What a peer said of itself. received: applied or in its relay log, None when it did not answer or is unsettled."""
 
@@ -115,7 +118,7 @@ def decide(
                 f" start it or {facts.primary}, or set allow_loss=true"
             )
     if allow_loss:
-        return _ahead(mine, answers, [node for node in ask if node in answers]) or Promote("allowed")
+        return _ahead(mine, answers, [node for node in ask if node in answers]) or Promote(ALLOWED)
     return Refuse(reason, passing=unsettled)
 
 

@@ -10,6 +10,8 @@ gtid     what it had then: a node that lacks it was rebuilt or restored since, w
 sync     the nodes whose acknowledgements count. Every acknowledged transaction is on the primary and on at least one
          of them, so all of them together know every acknowledged transaction, though no single one must
 solo     the primary does not wait for acknowledgements: only the primary knows every acknowledged transaction
+loss     the last epoch whose promotion rested on allow_loss; left out when none did. What a node has from before it and
+         the set lacks may have been acknowledged
 
 A node joins `sync` in the record before it may acknowledge, and leaves it only when it surely cannot any more. `solo`
 is recorded before the waiting ends, and taken back after waiting is on again and a replica has everything.
@@ -27,14 +29,15 @@ class MalformedFacts(ValueError):
 class Facts:
     """One state of the record. Treat it as frozen; `changed` makes the next."""
 
-    __slots__ = ("epoch", "gtid", "primary", "solo", "sync")
+    __slots__ = ("epoch", "gtid", "loss", "primary", "solo", "sync")
 
-    def __init__(self, epoch: int, primary: str, gtid: str, sync: "Iterable[str]", solo: bool) -> None:
+    def __init__(self, epoch: int, primary: str, gtid: str, sync: "Iterable[str]", solo: bool, loss: int = 0) -> None:
         self.epoch = epoch
         self.primary = primary
         self.gtid = gtid
         self.sync = frozenset(sync)
         self.solo = solo
+        self.loss = loss
 
     @classmethod
     def parse(cls, text: str) -> "Facts | None":
@@ -49,13 +52,14 @@ class Facts:
                 gtid=fields["gtid"],
                 sync=filter(None, fields["sync"].split(",")),
                 solo={"yes": True, "no": False}[fields["solo"]],
+                loss=int(fields.get("loss", "0")),
             )
         except (KeyError, ValueError):
             raise MalformedFacts(f"the facts in the cluster are not readable: {text[:80]!r}") from None
 
     def changed(self, sync: "Iterable[str]", solo: bool) -> "Facts":
         """The same epoch with another set of acknowledging nodes."""
-        return Facts(self.epoch, self.primary, self.gtid, sync, solo)
+        return Facts(self.epoch, self.primary, self.gtid, sync, solo, self.loss)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Facts) and str(self) == str(other)
@@ -66,7 +70,9 @@ class Facts:
     def __str__(self) -> str:
         gtid = "".join(self.gtid.split())
         sync = ",".join(sorted(self.sync))
-        return f"epoch={self.epoch} primary={self.primary} gtid={gtid} sync={sync} solo={'yes' if self.solo else 'no'}"
+        solo = "yes" if self.solo else "no"
+        loss = f" loss={self.loss}" if self.loss else ""
+        return f"epoch={self.epoch} primary={self.primary} gtid={gtid} sync={sync} solo={solo}{loss}"
 
     def __repr__(self) -> str:
         return f"Facts({self})"

@@ -15,6 +15,7 @@ from backstay.mysql.server import StatementFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from backstay.mysql.daemon import Layout
     from backstay.mysql.gtid import History
     from backstay.mysql.server import Row, Server
 
@@ -94,11 +95,15 @@ class Mariadb(Dialect):
         server.query("RESET MASTER")
         server.query("SET GLOBAL gtid_slave_pos = ''")
 
-    def account_statements(self, monitor: "tuple[str, str]", replication: "tuple[str, str]") -> "list[str]":
+    def account_statements(
+        self, monitor: "tuple[str, str]", replication: "tuple[str, str]", rebuild: bool
+    ) -> "list[str]":
+        # What mariadb-dump asks for: it takes a snapshot and no locks, so neither RELOAD nor LOCK TABLES.
+        dump = ", SELECT, SHOW VIEW, TRIGGER, EVENT, BINLOG MONITOR" if rebuild else ""
         statements = []
         for (user, password), grants in (
             (monitor, "SLAVE MONITOR, BINLOG MONITOR"),
-            (replication, "REPLICATION SLAVE"),
+            (replication, f"REPLICATION SLAVE{dump}"),
         ):
             account = f"{_quoted(user)}@'%'"
             statements += [
@@ -171,6 +176,9 @@ class Mariadb(Dialect):
         server.query("STOP SLAVE IO_THREAD")  # the applier runs on: with both stopped, the relay logs would go
         server.query("START SLAVE IO_THREAD")
 
+    def stop_receiver(self, server: "Server") -> None:
+        server.query("STOP SLAVE IO_THREAD")
+
     def start_applier(self, server: "Server") -> None:
         server.query("START SLAVE SQL_THREAD")
 
@@ -226,6 +234,13 @@ class Mariadb(Dialect):
         if any(row["Connection_name"] == FETCH for row in server.query("SHOW ALL SLAVES STATUS")):
             server.query(f"STOP SLAVE '{FETCH}'")
             server.query(f"RESET SLAVE '{FETCH}' ALL")
+
+    def copy_from(
+        self, donor: "Server", source: Source, local: "Server", layout: "Layout", workspace: str
+    ) -> "History":
+        from backstay.mysql.mariadb_copy import copy
+
+        return copy(self, donor, source, layout, workspace, local.deadline)
 
     # -- acknowledging and writing ------------------------------------------------------------------------------------
 

@@ -5,12 +5,14 @@ and one cut. Relay logs survive a restart here and the Retrieved set with them (
 rescue: starting the applier is enough.
 """
 
+from backstay.errors import AgentError
 from backstay.mysql.dialect import FETCH, FOREVER, Dialect, Source
 from backstay.mysql.gtid import MysqlHistory
 from backstay.mysql.observation import Acks, Observed, ReplicaStatus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from backstay.mysql.daemon import Layout
     from backstay.mysql.gtid import History
     from backstay.mysql.server import Row, Server
 
@@ -58,6 +60,7 @@ class Oracle(Dialect):
             "--super-read-only=ON",
             f"--plugin-load-add=semisync_{source}.so",
             f"--plugin-load-add=semisync_{replica}.so",
+            *(["--plugin-load-add=mysql_clone.so"] if self.version >= (8, 0, 17) else []),
             f"--loose-{self._waits.replace('_', '-')}-enabled=OFF",
             f"--loose-{self._gives.replace('_', '-')}-enabled=OFF",
             f"--loose-{self._waits.replace('_', '-')}-timeout={FOREVER}",
@@ -76,11 +79,14 @@ class Oracle(Dialect):
         server.query("ALTER USER 'root'@'localhost' IDENTIFIED WITH auth_socket")
         server.query(self._reset_binlog)
 
-    def account_statements(self, monitor: "tuple[str, str]", replication: "tuple[str, str]") -> "list[str]":
+    def account_statements(
+        self, monitor: "tuple[str, str]", replication: "tuple[str, str]", rebuild: bool
+    ) -> "list[str]":
         statements = []
         for (user, password), grants in (
             (monitor, "REPLICATION CLIENT"),
-            (replication, "REPLICATION SLAVE"),
+            # SELECT: to see which tables there are, and how large
+            (replication, f"REPLICATION SLAVE{', BACKUP_ADMIN, SELECT' if rebuild else ''}"),
         ):
             account = f"{_quoted(user)}@'%'"
             statements += [
@@ -174,6 +180,9 @@ class Oracle(Dialect):
         server.query(f"STOP {self._replica} IO_THREAD")
         server.query(f"START {self._replica} IO_THREAD")
 
+    def stop_receiver(self, server: "Server") -> None:
+        server.query(f"STOP {self._replica} IO_THREAD")
+
     def start_applier(self, server: "Server") -> None:
         server.query(f"START {self._replica} SQL_THREAD")
 
@@ -207,6 +216,33 @@ class Oracle(Dialect):
         if any(row["Channel_Name"] == FETCH for row in server.query(f"SHOW {self._replica} STATUS")):
             server.query(f"STOP {self._replica} FOR CHANNEL '{FETCH}'")
             server.query(f"RESET {self._replica} ALL FOR CHANNEL '{FETCH}'")
+
+    def copy_series(self, version: str) -> str:
+        # CLONE takes another point release of the same series since 8.0.37 (manual, "Cloning Remote Data")
+        return ".".join(version.split(".")[:2]) if self.version >= (8, 0, 37) else version.partition("-")[0]
+
+    def copy_from(
+        self, donor: "Server", source: Source, local: "Server", layout: "Layout", workspace: str
+    ) -> "History":
+        if self.version < (8, 0, 17):
+            raise AgentError("CLONE needs MySQL 8.0.17: rebuild this node by hand")
+        # The snapshot is that of the copy's end, so it holds at least this.
+        held = MysqlHistory.parse(donor.one("SELECT @@global.gtid_executed AS executed")["executed"] or "")
+        for each in (donor, local):
+            if not each.query(
+                "SELECT 1 AS there FROM information_schema.PLUGINS WHERE PLUGIN_NAME = 'clone'"
+                " AND PLUGIN_STATUS = 'ACTIVE'"
+            ):
+                raise AgentError(f"{each.where} has no clone plugin: restart it with rebuild=auto")
+        local.query(f"SET GLOBAL clone_valid_donor_list = {_quoted(f'{source.host}:{source.port}')}")
+        if source.ca:
+            local.query(f"SET GLOBAL clone_ssl_ca = {_quoted(source.ca)}")
+        local.query(
+            f"CLONE INSTANCE FROM {_quoted(source.user)}@{_quoted(source.host)}:{source.port}"
+            f" IDENTIFIED BY {_quoted(source.password)} DATA DIRECTORY = {_quoted(layout.datadir)}"
+            + (" REQUIRE SSL" if source.ca else "")
+        )
+        return held
 
     # -- acknowledging and writing ------------------------------------------------------------------------------------
 

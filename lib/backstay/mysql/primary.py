@@ -7,10 +7,11 @@ from backstay.codes import ExitCode
 from backstay.command import detach
 from backstay.deadline import poll
 from backstay.errors import AgentError
+from backstay.mysql import accounts
 from backstay.mysql.dialect import FOREVER, NOMINAL
 from backstay.mysql.duties import Step, primary_step, review
 from backstay.mysql.health import judge_primary
-from backstay.mysql.server import NO_SUCH_THREAD, StatementFailed
+from backstay.mysql.server import NO_SUCH_DATABASE, NO_SUCH_TABLE, NO_SUCH_THREAD, StatementFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from backstay.mysql.observation import Observed
     from backstay.mysql.server import Server
 
+_BEAT = "REPLACE INTO backstay.heartbeat VALUES (1, NOW(6))"
 _RECHECK = 30.0  # seconds between looks at the record in the cluster, which nobody else should change
 
 
@@ -37,7 +39,8 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     _still_ours(agent, server, dialect, facts)
     if seen.read_only:
         raise AgentError("the primary is read-only: someone or something set it so; promote again to open it")
-    _ensure_accounts(agent, server, dialect, facts)
+    _beat(server)
+    accounts.ensure(agent, server, dialect, seen, facts)
     note = ""
     step = primary_step(seen, facts, agent.state.age("reviewed"))
     if step is not Step.NOTHING:
@@ -53,19 +56,21 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     return note
 
 
-def _ensure_accounts(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts") -> None:
-    """Once after the first promotion, while commits do not wait: a set that was not made by `initialize` may lack the
-    accounts, and replicas cannot come to acknowledge without them."""
-    if not facts.solo or agent.state.read("accounts") == str(facts.epoch):
-        return
-    statements = dialect.account_statements(
-        (agent.monitor_user, agent.monitor_password), (agent.replication_user, agent.replication_password)
-    )
-    if any(dialect.missing_grant(server, statement) for statement in statements):
-        agent.log.notice("creating the accounts for monitoring and replication")
-        for statement in statements:
-            server.query(statement)
-    agent.state.write("accounts", str(facts.epoch))
+def _beat(server: "Server") -> None:
+    """Commit one row: a server whose disk has stalled still answers questions. Raises ServerSilent.
+
+    Not in the binary log, so it neither waits for an acknowledgement nor makes history; each node has its own table.
+    """
+    server.query("SET SESSION sql_log_bin = 0")
+    try:
+        server.query(_BEAT)
+    except StatementFailed as error:
+        if error.number not in (NO_SUCH_DATABASE, NO_SUCH_TABLE):
+            raise
+        server.query("CREATE DATABASE IF NOT EXISTS backstay")
+        server.query("CREATE TABLE IF NOT EXISTS backstay.heartbeat (id INT PRIMARY KEY, at DATETIME(6)) ENGINE=InnoDB")
+        server.query(_BEAT)
+    server.query("SET SESSION sql_log_bin = 1")
 
 
 def _still_ours(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts") -> None:

@@ -10,6 +10,7 @@ from backstay.errors import AgentError
 from backstay.mysql import election
 from backstay.mysql.dialect import FOREVER, NOMINAL
 from backstay.mysql.facts import Facts
+from backstay.mysql.state import write_mark
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,14 +53,17 @@ def promote(agent: "Mysql", server: "Server", running: "Process") -> None:
     agent.log.notice(f"promoting by {found}")
 
     sync = facts.sync - {agent.me} if facts and not facts.solo else frozenset()
+    epoch = facts.epoch + 1 if facts else 1
     record = Facts(
-        epoch=facts.epoch + 1 if facts else 1,
+        epoch=epoch,
         primary=agent.me,
         gtid=str(seen.applied),
         sync=sync,
         solo=not sync,
+        loss=epoch if found == election.ALLOWED else (facts.loss if facts else 0),
     )
     agent.record(running, record)
+    write_mark(str(agent.datadir), epoch)
     dialect.acknowledge(server, False)
     dialect.wait_for_acks(server, NOMINAL if record.solo else FOREVER)
     dialect.set_read_only(server, False)

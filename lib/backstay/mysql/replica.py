@@ -3,6 +3,7 @@
 from backstay.errors import AgentError
 from backstay.mysql.duties import Step, replica_step
 from backstay.mysql.health import judge_replica
+from backstay.mysql.state import write_mark
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,25 +22,32 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     note = ""
     # The record is one process to read: only where it can matter.
     replica = seen.replica
+    errant = agent.state.read("errant")
     smooth = replica and replica.io == "Yes" and replica.sql and replica.by_gtid and seen.acks.gives
     try:
-        facts = None if smooth else agent.facts()
+        facts = None if smooth and not errant else agent.facts()
     except AgentError as error:
         return str(error)  # nothing is decided and nothing published on a record that could not be read
     if facts:
         host = str(agent.writer_address) or facts.primary
-        step = replica_step(seen, agent.me, facts, host)
+        step = replica_step(seen, agent.me, facts, host, bool(errant))
         if step is not Step.NOTHING:
             try:
                 note = _carry_out(agent, server, dialect, seen, facts, host, step)
             except AgentError as error:
                 note = f"{step.value}: {error}"
             seen = dialect.observe(server)
-    verdict = judge_replica(
-        seen, agent.me, facts, agent.state.read("errant"), agent.state.read("readable") == "1", float(agent.max_lag)
-    )
-    publish(agent, verdict.score, verdict.readable, verdict.state)
-    return verdict.state or note
+    errant = agent.state.read("errant")
+    verdict = judge_replica(seen, agent.me, facts, errant, agent.state.read("readable") == "1", float(agent.max_lag))
+    state, rebuilt = verdict.state, False
+    if errant and agent.rebuild == "auto":
+        from backstay.mysql import rebuild
+
+        state, rebuilt = rebuild.standing(agent, errant)
+    publish(agent, verdict.score, verdict.readable, state)
+    if rebuilt:
+        raise AgentError(state)  # Pacemaker stops and starts it, and start finds the copy
+    return state or note
 
 
 def publish(agent: "Mysql", score: "int | str", readable: bool, state: str) -> None:
@@ -61,12 +69,11 @@ def _carry_out(
     """One step; what the admin should know of it, "" for nothing."""
     if step is Step.WAIT:
         return "still replaying the relay log from before the restart"
-    if step in (Step.JOIN, Step.RECEIVE):
-        errant = _errant(agent, dialect, seen, facts)
-        if errant:
-            agent.state.write("errant", errant)
-            return f"errant {errant}"
-        agent.state.remove("errant")
+    if step in (Step.JOIN, Step.EXAMINE, Step.RECEIVE):
+        if _parted(agent, dialect, seen, facts):
+            return ""
+        if step is Step.EXAMINE:
+            return ""
         if step is Step.RECEIVE:
             dialect.restart_receiver(server)
             return ""
@@ -75,6 +82,7 @@ def _carry_out(
                 agent.log.notice(dialect.rescue(server, str(agent.datadir)) or "nothing to rescue")
             return "applying what was received before joining"
         agent.log.notice(f"replicating from {host}")
+        write_mark(str(agent.datadir), facts.epoch)
         dialect.follow(server, agent.source(host), seen)
     elif step is Step.APPLY:
         dialect.start_applier(server)
@@ -83,6 +91,24 @@ def _carry_out(
         dialect.acknowledge(server, True)
         dialect.restart_receiver(server)
     return ""
+
+
+def _parted(agent: "Mysql", dialect: "Dialect", seen: "Observed", facts: "Facts") -> bool:
+    """Whether this node has what the primary lacks. It is noted, and with rebuild=auto something is done about it."""
+    errant = _errant(agent, dialect, seen, facts)
+    if not errant:
+        if agent.state.read("errant"):
+            from backstay.mysql import rebuild
+
+            rebuild.discard(agent)  # first of all: from now on this node may acknowledge what the copy lacks
+            agent.state.remove("errant")
+        return False
+    agent.state.write("errant", errant)
+    if agent.rebuild == "auto":
+        from backstay.mysql import rebuild
+
+        rebuild.proceed(agent)
+    return True
 
 
 def _errant(agent: "Mysql", dialect: "Dialect", seen: "Observed", facts: "Facts") -> str:

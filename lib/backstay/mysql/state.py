@@ -19,6 +19,7 @@ class State:
     silent     when a monitor found the server silent: demote and stop need not find out again
     stopping   our own stop is under way: the watcher keeps quiet
     errant     the errant transactions that were found
+    rebuild*   of the job that copies the primary's data (rebuild.py): its lock, its log, its secrets, why it failed
     """
 
     def __init__(self, directory: str) -> None:
@@ -60,3 +61,25 @@ class State:
         path = os.path.join(self.directory, name)
         if os.path.exists(path):
             os.unlink(path)
+
+
+_MARK = "backstay-epoch"
+
+
+def write_mark(datadir: str, epoch: int) -> None:
+    """Note, beside the data and so bound to it, that its history was part of the set's in this epoch. Losing the note is
+    harmless: a rebuild then asks for the admin."""
+    try:
+        with open(os.path.join(datadir, _MARK), "w", encoding="ascii") as sink:
+            sink.write(f"{epoch}\n")
+    except OSError:
+        return
+
+
+def read_mark(datadir: str) -> int:
+    """The last epoch that was noted, 0 when none was."""
+    try:
+        with open(os.path.join(datadir, _MARK), encoding="ascii") as source:
+            return int(source.read())
+    except (OSError, ValueError):
+        return 0

@@ -1,0 +1,60 @@
+"""The declaration as a manual page, ocf_backstay_NAME(7), in man(7) macros.
+
+python3 -m backstay.manpage mysql
+"""
+
+import importlib
+import sys
+
+from backstay import __version__
+from backstay.declaration import actions_of, parameters_of
+from backstay.metadata import describe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backstay.agent import Agent
+    from backstay.declaration import Parameter
+
+
+def _text(text: str) -> str:
+    """Escaped for troff: backslashes, hyphens that are typed, and lines that begin like a request."""
+    paragraphs = [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
+    escaped = [paragraph.replace("\\", "\\e").replace("-", "\\-") for paragraph in paragraphs]
+    return "\n.PP\n".join("\\&" + line if line.startswith((".", "'")) else line for line in escaped)
+
+
+def _parameter(parameter: "Parameter") -> str:
+    marks = [parameter.type]
+    marks += ["required"] if parameter.required else []
+    marks += [f"default {parameter.default}"] if parameter.default else []
+    marks += ["reloadable"] if parameter.reloadable else []
+    return f".TP\n.B {_text(parameter.name)}\n({_text(', '.join(marks))})\n{_text(describe(parameter))}\n"
+
+
+def render(agent_class: "type[Agent]") -> str:
+    """The whole page."""
+    name = f"ocf_backstay_{agent_class.name}"
+    actions = ""
+    for spec in actions_of(agent_class):
+        role = f" {spec.role.value}" if spec.role else ""
+        every = f", interval {spec.interval}s" if spec.interval else ""
+        actions += f".TP\n.B {_text(spec.name)}{role}\ntimeout {spec.timeout}s{every}\n"
+    return (
+        f'.TH {name.upper()} 7 "" "Backstay {__version__}" "OCF resource agents"\n'
+        f".SH NAME\n{_text(name)} \\- {_text(agent_class.short)}\n"
+        f".SH DESCRIPTION\n{_text(agent_class.long)}\n"
+        f".SH PARAMETERS\n{''.join(map(_parameter, parameters_of(agent_class)))}"
+        f".SH ACTIONS\nWith the timeouts and intervals that suit most; the cluster's configuration decides.\n{actions}"
+        ".SH SEE ALSO\n.BR crm (8),\n.BR pcs (8),\n.BR crm_mon (8)\n"
+    )
+
+
+def main(argv: "list[str]") -> int:
+    """Print the page of the agent named by the first argument."""
+    module = importlib.import_module(f"backstay.{argv[1]}.agent")
+    sys.stdout.write(render(getattr(module, argv[1].capitalize())))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,41 @@
+"""The accounts with which nodes ask each other and replicate."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backstay.mysql.agent import Mysql
+    from backstay.mysql.dialect import Dialect
+    from backstay.mysql.facts import Facts
+    from backstay.mysql.observation import Observed
+    from backstay.mysql.server import Server
+
+
+def _statements(agent: "Mysql", dialect: "Dialect") -> "list[str]":
+    return dialect.account_statements(
+        (agent.monitor_user, agent.monitor_password),
+        (agent.replication_user, agent.replication_password),
+        agent.rebuild == "auto",
+    )
+
+
+def create(agent: "Mysql", server: "Server", dialect: "Dialect") -> None:
+    """In a data directory that was made just now; every node makes its own, so none is replicated."""
+    server.query("SET SESSION sql_log_bin = 0")
+    for statement in _statements(agent, dialect):
+        server.query(statement)
+
+
+def ensure(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed", facts: "Facts") -> None:
+    """Once after a promotion, while commits do not wait: a set that was not made by `initialize` may lack the accounts,
+    and replicas cannot come to acknowledge without them. With rebuild=auto also while acknowledgements flow: an admin may
+    set it on a set that runs."""
+    if not facts.solo and not (agent.rebuild == "auto" and seen.acks.clients and not seen.acks.waiting):
+        return
+    done = f"{facts.epoch} {agent.rebuild}"
+    if agent.state.read("accounts") == done:
+        return
+    statements = _statements(agent, dialect)
+    if any(dialect.missing_grant(server, statement) for statement in statements):
+        agent.log.notice("creating the accounts for monitoring and replication")
+        for statement in statements:
+            server.query(statement)
+    agent.state.write("accounts", done)

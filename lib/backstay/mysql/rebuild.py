@@ -1,0 +1,305 @@
+"""Replace the data of a node whose history parted from the primary's: rebuild=auto.
+
+| who         | does                                                                                                    |
+|-------------|---------------------------------------------------------------------------------------------------------|
+| the monitor | finds the errant transactions, starts one job, shows how it stands, fails the instance once it is done  |
+| the job     | decides whether that is safe (conflict.py), copies the primary's data beside the data directory         |
+| start       | moves the old data directory aside, never deletes it, moves the copy into its place                     |
+| stop        | ends a job that still runs                                                                              |
+
+So nothing juggles with the server inside a monitor, and Pacemaker sees an ordinary restart. All is kept in the directory
+`<datadir>.rebuild`: `data`, and `complete` once that is whole. The job is a process of its own session, one at a time.
+
+Run as: python3 -I -m backstay.mysql.rebuild, with the agent's environment
+"""
+
+import fcntl
+import os
+import shutil
+import sys
+import time
+
+from backstay.command import spawn
+from backstay.deadline import Deadline
+from backstay.errors import AgentError
+from backstay.mysql import conflict, process
+from backstay.mysql.state import read_mark
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO
+
+    from backstay.mysql.agent import Mysql
+    from backstay.mysql.dialect import Dialect
+    from backstay.mysql.facts import Facts
+    from backstay.mysql.gtid import History
+    from backstay.mysql.server import Server
+
+_LOCK, _FAILED, _LOG = "rebuild-lock", "rebuild-failed", "rebuild-log"
+_LONGEST = 24 * 3600.0  # seconds for one attempt
+_ASK = 5.0  # seconds to reach the donor
+
+
+class Place:
+    """Where copy and old data go: beside the data directory, on its file system, so that moving them is a rename."""
+
+    def __init__(self, datadir: str) -> None:
+        self.data = os.path.realpath(datadir)
+        self.around = f"{self.data}.rebuild"
+        self.copy = os.path.join(self.around, "data")
+        self.complete = os.path.join(self.around, "complete")
+
+    def replaces(self) -> str:
+        """The identity of the directory that is to be replaced: a copy made for another one must not be used."""
+        found = os.stat(self.data)
+        return f"{found.st_dev}:{found.st_ino}"
+
+    def kept(self) -> int:
+        parent, name = os.path.split(self.data)
+        return sum(entry.startswith(f"{name}.errant-") for entry in os.listdir(parent))
+
+
+# -- for the monitor --------------------------------------------------------------------------------------------------
+
+
+def proceed(agent: "Mysql") -> None:
+    """The node is errant: see that a job runs, unless one is done or failed just now."""
+    count, _ = _failure(agent)
+    if _step(agent, count) is conflict.Job.START:
+        agent.log.notice("starting a job that copies the primary's data")
+        code = f"import sys; sys.path[:0] = {sys.path!r}; from backstay.mysql.rebuild import main; sys.exit(main())"
+        log = os.path.join(agent.state.directory, _LOG)
+        spawn([sys.executable, "-I", "-c", code], log=log)
+
+
+def standing(agent: "Mysql", errant: str) -> "tuple[str, bool]":
+    """How it stands in words, and whether the copy is complete."""
+    count, reason = _failure(agent)
+    step = _step(agent, count)
+    if step is conflict.Job.SWAP:
+        return "rebuilt: restarting on the new data", True
+    if step is conflict.Job.REST:
+        return f"not rebuilt: {reason}; errant {errant}", False
+    return f"rebuilding, errant {errant}", False
+
+
+def _step(agent: "Mysql", failures: int) -> conflict.Job:
+    complete = os.path.exists(Place(str(agent.datadir)).complete)
+    return conflict.job_step(complete, _holder(agent) is not None, failures, agent.state.age(_FAILED))
+
+
+def _failure(agent: "Mysql") -> "tuple[int, str]":
+    """Failed attempts in a row, and why the last one did."""
+    count, _, reason = agent.state.read(_FAILED).partition(" ")
+    return (int(count), reason) if count.isdigit() else (0, "")
+
+
+def _holder(agent: "Mysql") -> "process.Process | None":
+    """The job that runs."""
+    try:
+        with open(os.path.join(agent.state.directory, _LOCK), encoding="ascii") as lock:
+            if _taken(lock):
+                return None
+            pid, _, started = lock.read().partition(" ")
+    except OSError:
+        return None
+    return process.Process(int(pid), started) if pid.isdigit() else process.Process(0, "")
+
+
+def _taken(lock: "IO[str]") -> bool:
+    """Whether we got the lock."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+# -- for start and stop -----------------------------------------------------------------------------------------------
+
+
+def install(agent: "Mysql") -> None:
+    """Before a start: put a complete copy in the place of the data it was made to replace."""
+    place = Place(str(agent.datadir))
+    if not os.path.exists(place.complete):
+        return
+    with open(place.complete, encoding="utf-8") as source:
+        replaces, _, origin = source.read().strip().partition(" ")
+    if os.path.isdir(place.data):
+        if replaces != place.replaces():
+            agent.log.warning(f"{place.around} was made to replace another directory: not used")
+            return
+        old = f"{place.data}.errant-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+        shutil.copymode(place.data, place.copy)
+        os.rename(place.data, old)
+        agent.log.warning(f"the data with errant transactions is kept in {old}: remove it when nobody needs it")
+    os.rename(place.copy, place.data)  # also the second half of a start that was cut short
+    shutil.rmtree(place.around)
+    agent.state.remove("errant")
+    agent.state.remove(_FAILED)
+    agent.log.notice(f"{place.data} is now a copy {origin}")
+
+
+def abandon(agent: "Mysql") -> None:
+    """At a stop: end the job and all it started. Stopped is stopped; the next start finds the node errant again."""
+    import signal
+
+    job = _holder(agent)
+    if job is None:
+        return
+    agent.log.notice("ending the job that copies the primary's data")
+    if job.alive():
+        os.killpg(job.pid, signal.SIGKILL)
+    server = process.find("", Place(str(agent.datadir)).copy)
+    if server:
+        server.end(agent.deadline, gently=False)
+    shutil.rmtree(_workspace(agent), ignore_errors=True)
+
+
+def discard(agent: "Mysql") -> None:
+    """The node is not errant any more: no copy may ever replace its data."""
+    abandon(agent)
+    _clean(Place(str(agent.datadir)))
+
+
+# -- the job ----------------------------------------------------------------------------------------------------------
+
+
+def main() -> int:
+    """Copy, or note why not. The exit status is for nobody."""
+    from backstay.invocation import Invocation
+    from backstay.mysql.agent import Mysql
+
+    agent = Mysql(Invocation("monitor", os.environ))
+    agent.deadline = Deadline(_LONGEST)
+    with open(os.path.join(agent.state.directory, _LOCK), "a+", encoding="ascii") as lock:
+        if not _taken(lock):
+            return 0
+        me = process.at(os.getpid())
+        lock.truncate(0)
+        lock.write(f"{me.pid} {me.started}" if me else "")
+        lock.flush()
+        try:
+            _copy(agent)
+        except Exception as error:
+            reason = str(error) if isinstance(error, AgentError) else f"{type(error).__name__}: {error}"
+            reason = agent.log.masked(" ".join(reason.split()))
+            agent.state.write(_FAILED, f"{_failure(agent)[0] + 1} {reason}")
+            agent.log.error(f"not rebuilt: {reason}")
+            if not isinstance(error, (AgentError, OSError)):
+                raise
+            return 1
+        agent.state.remove(_FAILED)
+    return 0
+
+
+def _copy(agent: "Mysql") -> None:
+    started = time.monotonic()
+    place = Place(str(agent.datadir))
+    facts = agent.facts()
+    if facts is None:
+        raise AgentError("no primary is recorded: nothing to copy from")
+    _clean(place)
+    with agent.connect(agent.deadline) as local:
+        dialect = agent.dialect(local)
+        # From here on this node acknowledges nothing more, so the copy, which is newer, will hold all it did.
+        dialect.acknowledge(local, False)
+        if dialect.observe(local).replica is not None:
+            dialect.stop_receiver(local)
+        received = dialect.observe(local).received
+        with agent.connect_peer(facts.primary, dialect, _ASK) as peer:
+            theirs, writable, _ = dialect.peer(peer)
+        if not writable:
+            raise AgentError(f"{facts.primary} is not open")
+        promoted_with = dialect.history.parse(facts.gtid)
+        refusal = conflict.refusal(
+            agent.me,
+            received,
+            theirs,
+            facts,
+            promoted_with,
+            read_mark(place.data),
+            bool(agent.allow_loss),
+            place.kept(),
+        )
+        if refusal:
+            raise AgentError(refusal)
+        account = (str(agent.replication_user), str(agent.replication_password))
+        with agent.connect_peer(facts.primary, dialect, _ASK, account) as donor:
+            _examine(dialect, donor, local, place)
+            agent.log.notice(f"copying the data of {facts.primary}; only here: {received.minus(theirs)}")
+            try:
+                copied = _make(agent, dialect, donor, local, place, facts)
+                problem = conflict.flaw(copied, received, theirs, promoted_with) or _changed(agent, facts)
+                if problem:
+                    raise AgentError(problem)
+            except BaseException:
+                _clean(place)
+                raise
+    origin = f"of {facts.primary}'s data in epoch {facts.epoch} up to {copied}"
+    with open(f"{place.complete}.new", "w", encoding="utf-8") as sink:
+        sink.write(f"{place.replaces()} {origin}\n")
+        sink.flush()
+        os.fsync(sink.fileno())
+    os.rename(f"{place.complete}.new", place.complete)
+    agent.log.notice(f"copied {origin} in {time.monotonic() - started:.0f} s")
+
+
+def _clean(place: Place) -> None:
+    """Nothing is left of earlier attempts, running or lying about."""
+    server = process.find("", place.copy)
+    if server:
+        server.end(Deadline(30), gently=False)
+    if os.path.isdir(place.around):
+        shutil.rmtree(place.around)
+
+
+def _workspace(agent: "Mysql") -> str:
+    """Where the job's secrets lie: in /run, for root alone, and gone with the job however it ends."""
+    return os.path.join(agent.state.directory, "rebuild")
+
+
+def _examine(dialect: "Dialect", donor: "Server", local: "Server", place: Place) -> None:
+    """What would make copying futile. Raises AgentError."""
+    if os.path.ismount(place.data):
+        raise AgentError(f"{place.data} is a mount point and cannot be moved: set datadir to a directory below it")
+    obstacle = dialect.copy_obstacle(donor, local)
+    if obstacle:
+        raise AgentError(obstacle)
+    disk = os.statvfs(os.path.dirname(place.data))
+    short = conflict.shortage(dialect.copy_size(donor), disk.f_bavail * disk.f_frsize)
+    if short:
+        raise AgentError(short)
+
+
+def _make(
+    agent: "Mysql", dialect: "Dialect", donor: "Server", local: "Server", place: Place, facts: "Facts"
+) -> "History":
+    layout = agent.layout()
+    os.mkdir(place.around, mode=0o700)
+    shutil.chown(place.around, layout.user, layout.user)
+    layout.datadir = place.copy
+    layout.socket = os.path.join(place.around, "socket")
+    # The same name as the real one: unnamed logs are named after it.
+    layout.pid_file = os.path.join(place.around, os.path.basename(layout.pid_file))
+    layout.log_error = os.path.join(place.around, "error.log")
+    source = agent.source(facts.primary)
+    donor.within(agent.deadline)
+    workspace = _workspace(agent)
+    os.makedirs(workspace, mode=0o700, exist_ok=True)
+    try:
+        return dialect.copy_from(donor, source, local, layout, workspace)
+    finally:
+        shutil.rmtree(workspace)
+
+
+def _changed(agent: "Mysql", facts: "Facts") -> str:
+    """Whether another was promoted meanwhile: then the copy may hold what the old primary never had acknowledged."""
+    now = agent.facts()
+    if now is not None and (now.epoch, now.primary) == (facts.epoch, facts.primary):
+        return ""
+    return f"{facts.primary} was the primary when copying began and is not any more"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""What `make install` and `pip install` leave runs from there, without the checkout."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.conftest import CHECKOUT  # type: ignore[import-not-found]
+
+from backstay.declaration import actions_of, parameters_of
+from backstay.manpage import render
+from backstay.mysql.agent import Mysql
+from backstay.vip.agent import Vip
+
+AGENTS = [Mysql, Vip]
+CLEAN = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "OCF_ROOT": "/usr/lib/ocf", "HOME": "/nonexistent"}
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("root")
+    argv = ["make", "--no-print-directory", "install", f"DESTDIR={root}"]
+    subprocess.run(argv, cwd=CHECKOUT, check=True, capture_output=True, timeout=120)
+    return root
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_an_installed_agent_runs(installed: Path, agent: type) -> None:
+    program = installed / "usr/lib/ocf/resource.d/backstay" / agent.name  # type: ignore[attr-defined]
+    done = subprocess.run([program, "meta-data"], cwd="/", env=CLEAN, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f'<resource-agent name="{agent.name}"' in done.stdout  # type: ignore[attr-defined]
+
+
+def test_everything_installed_is_world_readable(installed: Path) -> None:
+    """ocf-tester, pcs and crmsh read meta-data as nobody."""
+    for path in (installed / "usr").rglob("*"):
+        assert path.stat().st_mode & (0o005 if path.is_dir() else 0o004), path
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_the_manual_page_has_it_all_and_formats(installed: Path, agent: type) -> None:
+    page = installed / f"usr/share/man/man7/ocf_backstay_{agent.name}.7"  # type: ignore[attr-defined]
+    assert page.read_text() == render(agent)
+    environment = {**os.environ, "LC_ALL": "C", "MANWIDTH": "100"}
+    argv = ["man", "--warnings", "-l", page]
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True)
+    assert not done.stderr
+    for item in [*parameters_of(agent), *actions_of(agent)]:
+        assert item.name in done.stdout
+
+
+def test_pip_installs_the_library_and_the_command(tmp_path: Path) -> None:
+    subprocess.run(["/usr/bin/python3", "-m", "venv", "--system-site-packages", tmp_path / "venv"], check=True)
+    pip = [tmp_path / "venv/bin/pip", "install", "--quiet", "--no-deps", "--no-build-isolation", CHECKOUT]
+    done = subprocess.run(pip, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    said = subprocess.run([tmp_path / "venv/bin/backstay", "--help"], capture_output=True, text=True, check=True).stdout
+    assert "lab" in said
+    code = "import backstay.mysql.agent, backstay.lab.cluster, backstay; print(backstay.__file__)"
+    where = subprocess.run(
+        [tmp_path / "venv/bin/python", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+    assert str(tmp_path) in where and sys.version_info >= (3, 9)

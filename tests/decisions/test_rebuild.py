@@ -1,0 +1,192 @@
+"""When a node's data may be replaced by a copy of the primary's, and what a copy must be."""
+
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from backstay.mysql import rebuild
+from backstay.mysql.conflict import KEPT, Job, flaw, job_step, refusal, shortage
+from backstay.mysql.facts import Facts
+from backstay.mysql.gtid import MariadbHistory, MysqlHistory
+from backstay.mysql.mariadb_copy import binlog_state, misplaced
+from backstay.mysql.state import State, read_mark, write_mark
+
+FACTS = Facts(epoch=4, primary="n2", gtid="0-1-50", sync=["n3"], solo=False)
+UUID = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
+
+
+def verdict(me="n1", received="0-1-53", theirs="0-1-50,0-2-90", facts=FACTS, marked=3, allow_loss=False, kept=0):
+    parse = MariadbHistory.parse
+    promoted_with = parse(facts.gtid) if facts else None
+    return refusal(me, parse(received), parse(theirs), facts, promoted_with, marked, allow_loss, kept)
+
+
+def test_what_an_old_primary_wrote_alone_was_never_acknowledged():
+    assert verdict() == ""
+
+
+def test_a_primary_that_runs_alone_is_a_good_donor():
+    assert verdict(facts=FACTS.changed([], solo=True)) == ""
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ({"facts": None}, "no primary is recorded"),
+        ({"me": "n2"}, "recorded primary"),
+        ({"received": "0-1-50,0-2-80"}, "nothing here is unknown"),
+        ({"theirs": "0-1-40,0-2-90"}, "no safe donor"),
+        ({"allow_loss": True}, "allow_loss is set"),
+        ({"marked": 0}, "never seen as part of the set"),
+        ({"marked": 5}, "the record was reset"),
+        ({"kept": KEPT}, "kept already"),
+    ],
+)
+def test_when_unsure_it_refuses_and_says_why(case, words):
+    assert words in verdict(**case)
+
+
+def test_after_an_allowed_loss_only_who_was_part_of_the_set_since_is_rebuilt():
+    lossy = Facts(epoch=4, primary="n2", gtid="0-1-50", sync=[], solo=False, loss=3)
+    assert "epoch 3 began by allow_loss" in verdict(facts=lossy, marked=2)
+    assert verdict(facts=lossy, marked=3) == ""
+    assert verdict(facts=lossy, marked=4) == ""
+
+
+def test_the_record_keeps_the_loss():
+    text = "epoch=4 primary=n2 gtid=0-1-50 sync=n3 solo=no loss=3"
+    facts = Facts.parse(text)
+    assert facts is not None
+    assert str(facts.changed(["n3"], False)) == text
+    assert "loss" not in str(FACTS)
+
+
+def test_a_copy_must_hold_what_this_node_acknowledged():
+    parse = MariadbHistory.parse
+    received, theirs, promoted_with = parse("0-1-53,0-2-80"), parse("0-1-50,0-2-90"), parse("0-1-50")
+    assert flaw(parse("0-1-50,0-2-85"), received, theirs, promoted_with) == ""
+    assert "0-2-80" in flaw(parse("0-1-50,0-2-79"), received, theirs, promoted_with)
+    assert "0-1-50" in flaw(parse("0-1-49,0-2-90"), parse("0-2-80"), theirs, promoted_with)
+    mysql = MysqlHistory.parse
+    assert flaw(mysql(f"{UUID}:1-9"), mysql(f"{UUID}:1-7:12"), mysql(f"{UUID}:1-10"), mysql(f"{UUID}:1-5")) == ""
+
+
+def test_room_is_wanted_for_more_than_the_bare_rows():
+    gib = 1 << 30
+    assert shortage(gib, 2 * gib) == ""
+    assert (
+        shortage(gib, gib + 1)
+        == "the copy takes about 1.7 GiB beside the data directory, and 1.0 GiB are free: make room"
+    )
+
+
+@pytest.mark.parametrize(
+    ("complete", "running", "failures", "since", "step"),
+    [
+        (False, False, 0, float("inf"), Job.START),
+        (False, True, 0, float("inf"), Job.WAIT),
+        (True, True, 0, float("inf"), Job.WAIT),
+        (True, False, 0, float("inf"), Job.SWAP),
+        (False, False, 1, 299, Job.REST),
+        (False, False, 1, 301, Job.START),
+        (False, False, 2, 301, Job.REST),
+        (False, False, 99, 3601, Job.START),
+    ],
+)
+def test_one_job_at_a_time_and_rarer_after_failures(complete, running, failures, since, step):
+    assert job_step(complete, running, failures, since) is step
+
+
+@pytest.mark.parametrize(
+    ("before", "position", "state"),
+    [
+        ("0-1-50,0-2-88", "0-2-90", "0-1-50,0-2-90"),
+        ("0-2-88,0-10-70,0-1-50", "0-2-90", "0-1-50,0-10-70,0-2-90"),  # the newest comes last, whatever its name
+        ("0-1-50,0-2-91", "0-2-90", "0-1-50,0-2-90"),
+        ("0-1-91,0-2-80", "0-2-90", "0-2-90"),  # rather claim less
+        ("0-1-5,1-1-7,0-1-5", "0-2-9,1-1-8", "0-1-5,0-2-9,1-1-8"),
+        ("2-1-5", "0-2-9", "0-2-9"),
+        (",", "", ""),
+    ],
+)
+def test_the_copy_starts_with_the_donors_gtid_state(before, position, state):
+    assert binlog_state(before, position) == state
+
+
+def test_data_outside_the_data_directory_is_found():
+    assert misplaced({"log-bin": "/var/log/mysql/binlog"}) == "log-bin=/var/log/mysql/binlog"
+    assert misplaced({"log-bin": "binlog", "innodb-data-file-path": "ibdata1:12M:autoextend"}) == ""
+
+
+# -- the moves of a start, on real directories -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def node(tmp_path):
+    """A node whose copy is complete, and its place."""
+    place = rebuild.Place(str(tmp_path / "mysql"))
+    for path, content in ((place.data, "errant"), (place.copy, "copied")):
+        os.makedirs(path, mode=0o755)
+        (tmp_path / path / "row").write_text(content)
+    os.chmod(place.data, 0o700)
+    (tmp_path / place.complete).write_text(f"{place.replaces()} of n2's data in epoch 4 up to 0-2-90\n")
+    os.makedirs(tmp_path / "state")
+    said = []
+    log = SimpleNamespace(warning=said.append, notice=said.append)
+    agent = SimpleNamespace(datadir=place.data, state=State(str(tmp_path / "state")), log=log, said=said)
+    agent.state.write("errant", "0-1-51..53")
+    return agent, place, tmp_path
+
+
+def row(directory):
+    with open(os.path.join(directory, "row"), encoding="ascii") as source:
+        return source.read()
+
+
+def test_start_keeps_the_old_data_and_takes_the_copy(node):
+    agent, place, parent = node
+    rebuild.install(agent)
+    (old,) = parent.glob("mysql.errant-*Z")
+    assert (row(old), row(place.data)) == ("errant", "copied")
+    assert os.stat(place.data).st_mode & 0o777 == 0o700
+    assert not os.path.exists(place.around)
+    assert agent.state.read("errant") == ""
+    assert str(old) in agent.said[0]
+    assert place.kept() == 1
+
+
+def test_a_start_that_was_cut_short_between_the_moves_is_finished(node):
+    agent, place, _ = node
+    os.rename(place.data, f"{place.data}.errant-20260101T000000Z")
+    rebuild.install(agent)
+    assert row(place.data) == "copied"
+
+
+def test_a_copy_made_for_another_directory_is_not_used(node):
+    agent, place, parent = node
+    os.rename(place.data, f"{place.data}.by-hand")
+    os.makedirs(place.data)
+    (parent / place.data / "row").write_text("restored by the admin")
+    rebuild.install(agent)
+    assert row(place.data) == "restored by the admin"
+
+
+def test_an_incomplete_copy_is_not_used(node):
+    agent, place, _ = node
+    os.unlink(place.complete)
+    rebuild.install(agent)
+    assert row(place.data) == "errant"
+
+
+def test_a_node_that_is_errant_no_more_loses_its_copy(node):
+    agent, place, _ = node
+    rebuild.discard(agent)
+    assert not os.path.exists(place.around)
+    assert row(place.data) == "errant"
+
+
+def test_the_mark_lies_with_the_data(tmp_path):
+    assert read_mark(str(tmp_path)) == 0
+    write_mark(str(tmp_path), 7)
+    assert read_mark(str(tmp_path)) == 7

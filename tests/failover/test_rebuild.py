@@ -1,0 +1,65 @@
+"""rebuild=auto on real clusters of both families: a node with transactions of its own ends with the primary's data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backstay.deadline import Deadline, poll
+from backstay.lab.cluster import Lab
+from backstay.rehearse.mysqlset import MysqlSet
+
+pytestmark = pytest.mark.lab
+
+OLD = "ls -d /var/lib/mysql.errant-* 2>/dev/null || true"
+
+
+@pytest.fixture(params=["bookworm", "sid"])
+def mysql(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MysqlSet]:
+    lab = Lab.up(str(tmp_path / "lab"), image=request.param, topology="mysql")
+    lab.run("n1", ["crm", "resource", "param", "mysql", "set", "rebuild", "auto"])
+    yield MysqlSet(lab)
+    lab.down()
+
+
+def part(mysql: MysqlSet, node: str) -> None:
+    """What an admin does who takes the replica for the primary."""
+    stop = "STOP SLAVE" if "MariaDB" in mysql.root(node, "SELECT @@version") else "STOP REPLICA"
+    mysql.root(node, f"SET GLOBAL read_only = 0; {stop}; INSERT INTO app.ours VALUES (1000000)")
+
+
+def test_an_errant_replica_gets_the_primarys_data_and_keeps_its_own_aside(mysql: MysqlSet) -> None:
+    mysql.wait_whole(60)
+    primary = mysql.primary()
+    replica = next(node for node in mysql.lab.nodes if node != primary)
+    mysql.root(primary, "CREATE TABLE app.ours (id INT PRIMARY KEY); INSERT INTO app.ours VALUES (1), (2), (3)")
+    time.sleep(4)  # the primary's next monitor grants what a copy needs
+
+    part(mysql, replica)
+    poll(lambda: mysql.lab.run(replica, ["sh", "-c", OLD]).out.strip(), Deadline(90), "the old data to be moved aside")
+    mysql.cleanup(replica)
+    mysql.root(primary, "INSERT INTO app.ours VALUES (4)")
+    mysql.wait_whole(90)
+
+    rows = [mysql.root(node, "SELECT GROUP_CONCAT(id ORDER BY id) FROM app.ours") for node in mysql.lab.nodes]
+    assert rows == ["1,2,3,4"] * 3
+    assert len(mysql.lab.run(replica, ["sh", "-c", OLD]).out.split()) == 1
+    assert mysql.lab.run(replica, ["sh", "-c", "ls -d /var/lib/mysql.rebuild || true"]).out == ""
+
+
+def test_after_an_allowed_loss_it_is_left_to_the_admin(mysql: MysqlSet) -> None:
+    mysql.wait_whole(60)
+    primary = mysql.primary()
+    replica = next(node for node in mysql.lab.nodes if node != primary)
+    mysql.root(primary, "CREATE TABLE app.ours (id INT PRIMARY KEY)")
+    recorded = ["crm_attribute", "-t", "crm_config", "-s", "backstay", "-n", "mysql-facts", "-v"]
+    mysql.lab.run(primary, [*recorded, f"{mysql.facts()} loss=9"])
+
+    part(mysql, replica)
+    state = ["attrd_updater", "-Q", "-n", "mysql-state", "-N", replica]
+    poll(lambda: "not rebuilt: epoch 9" in mysql.lab.run(replica, state).out, Deadline(40), "the refusal to be shown")
+    assert mysql.lab.run(replica, ["sh", "-c", OLD]).out == ""
+    assert mysql.root(replica, "SELECT COUNT(*) FROM app.ours") == "1"
