@@ -31,7 +31,8 @@ relay-log = relay
 binlog-format = ROW
 binlog-expire-logs-seconds = 86400
 innodb-buffer-pool-size = 32M
-innodb-log-file-size = 16M
+loose-innodb-log-file-size = 16M
+loose-innodb-redo-log-capacity = 32M
 performance-schema = OFF
 [client]
 socket = /run/mysqld/mysqld.sock

@@ -3,12 +3,12 @@
 Flow of an action: agents/mysql → backstay.agent.main → a method here → replica.py, primary.py or promotion.py.
 """
 
-from backstay.agent import Agent
 from backstay.codes import ExitCode, Role
 from backstay.deadline import Deadline
-from backstay.declaration import Parameter, action
+from backstay.declaration import action
 from backstay.errors import AgentError, TimedOut
 from backstay.mysql import process
+from backstay.mysql.parameters import MysqlParameters
 from backstay.mysql.server import Server, ServerBusy, ServerDown, ServerRefused, ServerSilent
 from backstay.mysql.state import State
 
@@ -21,98 +21,7 @@ if TYPE_CHECKING:
 _SILENT_FOR = 20.0  # seconds for which a monitor's finding of silence spares demote and stop their own
 
 
-class Mysql(Agent):
-    name = "mysql"
-    short = "MySQL or MariaDB: one primary, semi-synchronous replicas"
-    long = """
-    Manages a MySQL 5.7, 8, 9 or MariaDB 10.5+ server as a promotable clone: one writable primary and any number of
-    read-only replicas, replicating by GTID and acknowledging semi-synchronously, so that no acknowledged transaction is
-    lost when the primary is.
-
-    Promotion catches up from whoever has more and refuses, with the reason, what it cannot prove safe. An old primary
-    replicates again only when its history fits the new one's. Settings that this rests on are passed on the server's
-    command line. Needs no notifications; set notify=false.
-    """
-
-    config = Parameter("Options file", "The server's options file. Unset: /etc/mysql/my.cnf or /etc/my.cnf.")
-    binary = Parameter("Server program", "Path of mariadbd or mysqld. Unset: looked for in the usual places.")
-    datadir = Parameter("Data directory", "The server's data directory.", default="/var/lib/mysql", unique_group="data")
-    socket = Parameter("Socket", "The server's local socket.", default="/run/mysqld/mysqld.sock", unique_group="socket")
-    pid_file = Parameter("Pid file", "Where the server writes its pid.", default="/run/mysqld/mysqld.pid")
-    log_error = Parameter(
-        "Error log", "The server's error log. Unset: as the options file says, else error.log in the data directory."
-    )
-    user = Parameter("System account", "The account that the server runs as.", default="mysql")
-    port = Parameter(
-        "Port", "The server's TCP port, the same on all nodes.", "integer", "3306", minimum=1, maximum=65535
-    )
-    server_id = Parameter(
-        "Server id",
-        """Number of this node among the servers; the replication id is made of it and the epoch. Unset: the cluster's
-        node id, which is different on each node.""",
-        "integer",
-        minimum=1,
-        maximum=3_999_999,
-    )
-    writer_address = Parameter(
-        "Writer address",
-        """The floating address that is colocated with the promoted role. Replicas replicate from it, so that a failover
-        changes no replica's configuration. Unset: replicas are pointed at the promoted node by its name.""",
-    )
-    agent_user = Parameter(
-        "Administrative account", "Local account of the agent, over the socket, with all privileges.", default="root"
-    )
-    agent_password = Parameter(
-        "Its password", "Leave unset with socket authentication, which is best.", secret=True, reloadable=True
-    )
-    monitor_user = Parameter("Monitor account", "With it nodes ask each other.", default="backstay_monitor")
-    monitor_password = Parameter("Its password", "Of monitor_user.", secret=True, required=True, reloadable=True)
-    replication_user = Parameter("Replication account", "With it replicas replicate.", default="backstay_replication")
-    replication_password = Parameter("Its password", "Of replication_user.", secret=True, required=True)
-    tls_ca = Parameter(
-        "Certificate authority",
-        "File to verify the servers' certificates with; set, all replication uses verified TLS.",
-    )
-    initialize = Parameter(
-        "Initialise", "Make an empty data directory a database, with the accounts above.", "boolean", "false"
-    )
-    rebuild = Parameter(
-        "Rebuild",
-        """What to do with a node whose history has transactions that the primary lacks. never: keep it, read-only, for
-        the admin. auto: copy the primary's data anew, the old directory kept beside it.""",
-        default="never",
-        choices=("never", "auto"),
-        reloadable=True,
-    )
-    max_lag = Parameter(
-        "Greatest lag",
-        "Replicas further behind serve no reads until they are within a third of it, and are promoted last.",
-        "time",
-        "30s",
-        minimum=1,
-        reloadable=True,
-    )
-    degrade_after = Parameter(
-        "Degrade after",
-        """How long commits wait when no replica acknowledges though the replicas' nodes are up, until the primary goes on
-        alone (recorded first). 0: for ever. A replica that was fenced or stopped is not waited for.""",
-        "time",
-        "10s",
-        minimum=0,
-        reloadable=True,
-    )
-    allow_loss = Parameter(
-        "Allow loss",
-        "Promote even where it cannot be proven that no acknowledged transaction is lost. For emergencies.",
-        "boolean",
-        "false",
-        reloadable=True,
-    )
-    probe_timeout = Parameter(
-        "Probe timeout", "A server that does not answer a monitor for so long has failed.", "time", "3s", minimum=0.5,
-        reloadable=True,
-    )  # fmt: skip
-
+class Mysql(MysqlParameters):
     # -- actions ------------------------------------------------------------------------------------------------------
 
     @action(timeout=120)
@@ -144,6 +53,10 @@ class Mysql(Agent):
         # A different primary was promoted since: it proved that it has all that was acknowledged. What this server
         # wrote and nobody acknowledged may go.
         discard = facts is not None and facts.primary != self.me
+        if facts and discard:
+            done = dialect.discard_tail(layout.datadir, daemon.binlog_index(layout), dialect.history.parse(facts.gtid))
+            if done:
+                self.log.notice(done)
         launched = daemon.launch(layout, dialect, facts.epoch if facts else 0, discard, self.deadline)
         with self.connect(self.deadline) as server:
             if discard:
@@ -151,6 +64,8 @@ class Mysql(Agent):
             if virgin:
                 dialect.secure(server)
                 accounts.create(self, server, dialect)
+                dialect.set_read_only(server, True)
+                daemon.initialized(layout)
             done = dialect.rescue(server, layout.datadir)
             if done:
                 self.log.notice(done)
@@ -275,7 +190,7 @@ class Mysql(Agent):
             password,
             host=node,
             port=self.port,
-            tls={"ca": self.tls_ca} if self.tls_ca else ({} if dialect.family == "MySQL" else None),
+            tls={"ca": self.tls_ca} if self.tls_ca else dialect.unverified_tls,
         )
 
     def source(self, host: str) -> "Source":

@@ -113,6 +113,14 @@ def command_line(
     return line
 
 
+def binlog_index(layout: Layout) -> str:
+    """The file that lists the binary logs, whether it is there or not. Raises CommandFailed."""
+    admin = configured(layout)
+    base = admin.get("log-bin") or "binlog"
+    name = admin.get("log-bin-index") or os.path.splitext(base)[0] + ".index"
+    return os.path.join(layout.datadir, name)
+
+
 def log_file(layout: Layout, admin: "dict[str, str]") -> str:
     return layout.log_error or admin.get("log-error") or os.path.join(layout.datadir, "error.log")
 
@@ -135,18 +143,43 @@ def prepare(layout: Layout) -> None:
 
 
 def initialize(layout: Layout, dialect: Dialect, deadline: Deadline) -> None:
-    """Make an empty data directory a database. Raises CommandFailed."""
-    os.makedirs(layout.datadir, exist_ok=True)
-    argv = dialect.initialize_command(layout.binary, layout.datadir, layout.user, layout.config)
+    """Make an empty data directory a database; call `initialized` once its accounts are there, too. Raises CommandFailed.
+
+    Until then a mark beside the directory says that what is in it is ours and unfinished, so that the next start begins
+    anew: without it a start cut short would leave a database that nobody can replicate from.
+    """
     import shutil
 
+    os.makedirs(layout.datadir, exist_ok=True)
+    held = [os.path.join(layout.datadir, name) for name in os.listdir(layout.datadir) if name != "lost+found"]
+    if os.path.exists(_unfinished(layout.datadir)):
+        for path in held:
+            shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
+    elif not held:
+        with open(_unfinished(layout.datadir), "w", encoding="ascii"):
+            pass
+    argv = dialect.initialize_command(layout.binary, layout.datadir, layout.user, layout.config)
     shutil.chown(layout.datadir, layout.user, layout.user)
-    run(argv, timeout=deadline.remaining())
+    log = log_file(layout, configured(layout))
+    before = os.path.getsize(log) if os.path.exists(log) else 0
+    try:
+        run(argv, timeout=deadline.remaining())
+    except CommandFailed as error:
+        raise CommandFailed(f"{error}: {last_error(log, before)}", error.status, error.output) from None
+
+
+def initialized(layout: Layout) -> None:
+    if os.path.exists(_unfinished(layout.datadir)):
+        os.unlink(_unfinished(layout.datadir))
+
+
+def _unfinished(datadir: str) -> str:
+    return os.path.normpath(datadir) + ".unfinished"
 
 
 def is_virgin(datadir: str) -> bool:
-    """No database in it: missing, or without system tables."""
-    return not os.path.isdir(os.path.join(datadir, "mysql"))
+    """No database in it: missing, without system tables, or with what an initialisation left that was cut short."""
+    return not os.path.isdir(os.path.join(datadir, "mysql")) or os.path.exists(_unfinished(datadir))
 
 
 def launch(

@@ -34,6 +34,7 @@ class Dialect:
     family = ""
     package = ""  # what to install when the program is missing
     history: "type[History]"
+    unverified_tls: "dict[str, object] | None" = None  # for nodes among themselves, where no authority is configured
     privilege_aliases: "dict[str, str]" = {}  # as SHOW GRANTS spells them → as we do  # noqa: RUF012
 
     def __init__(self, version: "tuple[int, int, int]") -> None:
@@ -49,6 +50,11 @@ class Dialect:
         """Further options of every start. discard_unacknowledged: roll back what crashed before its acknowledgement,
         where the family can; only right when another primary is known to hold all that was acknowledged."""
         raise NotImplementedError
+
+    def discard_tail(self, datadir: str, index: str, survived: "History") -> str:
+        """Before such a start, for a family that cannot do it by an option. index: of the binary logs. survived: what the
+        new primary had. Returns what was done, "" for nothing."""
+        return ""
 
     def initialize_command(self, binary: str, datadir: str, user: str, config: str) -> "list[str]":
         """The program and arguments that make an empty data directory a database."""

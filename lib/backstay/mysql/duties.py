@@ -20,7 +20,8 @@ The primary's, likewise:
 | FORGET   | it still has a source                                           | off the path of the failover, where it      |
 |          |                                                                 | costs two seconds                           |
 | REPAIR   | it waits for acknowledgements otherwise than recorded           | someone changed it by hand                  |
-| ADMIT    | a follower is not recorded and the primary is not solo          | recorded first, it may acknowledge          |
+| ADMIT    | a follower is not recorded and the primary is not solo; once it | recorded first, it may acknowledge          |
+|          | received all there is                                           |                                             |
 | END_SOLO | it runs alone and a replica is ready to acknowledge             | waiting first, recording last               |
 | REVIEW   | a recorded node is not connected, commits wait, or it is time   | drop it, or go solo, once that is safe      |
 """

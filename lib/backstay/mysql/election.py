@@ -11,8 +11,8 @@ that it holds every acknowledged transaction, by one of these proofs, tried in t
 | primary     | it includes what the recorded primary has, which answers                                              |
 | allowed     | the admin's policy accepts loss                                                                       |
 
-A witness that has more is fetched from first; nobody is refused merely for being second best. A witness that answers but
-is still sorting out its relay log is asked again until the deadline: it is `unsettled`.
+A witness that has more is fetched from first; nobody is refused merely for being second best. A witness whose node is
+up, but which does not answer yet or still sorts out its relay log, is asked again until the deadline: it is `unsettled`.
 """
 
 from backstay.mysql.facts import Facts
@@ -28,7 +28,8 @@ ALLOWED = "allowed"  # the proof that is none
 
 
 class Report:
-    """What a peer said of itself. received: applied or in its relay log, None when it did not answer or is unsettled."""
+    """What a peer said of itself. received: applied or in its relay log, None when it did not answer or is unsettled.
+    why: what is in the way, "" when there is nothing to wait for."""
 
     __slots__ = ("received", "why", "writable")
 

@@ -63,5 +63,5 @@ def judge_replica(
     # Without a source the lag is unknown; what was true before it went stays true for readers.
     readable = was_readable if lag is None else lag <= (max_lag if was_readable else max_lag / 3)
     if lag is not None and lag > max_lag:
-        return Verdict(LAGGING, readable, f"{lag} s behind")
+        return Verdict(LAGGING, readable, f"more than {max_lag:g} s behind")
     return Verdict(HEALTHY if seen.acks.gives else UNSYNCED, readable)

@@ -99,7 +99,12 @@ def _carry_out(
         agent.log.warning("waiting for acknowledgements as recorded, which it did not")
         dialect.wait_for_acks(server, NOMINAL if facts.solo else FOREVER)
     elif step is Step.ADMIT:
-        agent.record(running, facts.changed(facts.sync | (seen.followers - {agent.me}), solo=False))
+        # One that is still receiving what it missed would hold up every commit, were it the last to acknowledge.
+        waiting = seen.followers - facts.sync - {agent.me}
+        ready = frozenset(node for node in waiting if _has(agent, dialect, node, seen.applied))
+        if not ready:
+            return _review(agent, server, dialect, seen, facts)
+        agent.record(running, facts.changed(facts.sync | ready, solo=False))
     elif step is Step.END_SOLO:
         return _end_solo(agent, server, dialect, facts)
     elif step is Step.REVIEW:
@@ -166,18 +171,21 @@ def _any_has(agent: "Mysql", dialect: "Dialect", nodes: "frozenset[str]", histor
     """Whether one of the nodes received all of the history, within a second."""
 
     def has() -> bool:
-        for node in nodes:
-            try:
-                with agent.connect_peer(node, dialect, 0.5) as peer:
-                    if dialect.peer(peer)[0].includes(history):
-                        return True
-            except AgentError as error:
-                agent.log.debug(str(error))
-        return False
+        return any(_has(agent, dialect, node, history) for node in nodes)
 
     try:
         return poll(has, agent.deadline.within(1.0), "a replica to catch up", 0.1)
     except AgentError:
+        return False
+
+
+def _has(agent: "Mysql", dialect: "Dialect", node: str, history: "History") -> bool:
+    """Whether the node received all of the history."""
+    try:
+        with agent.connect_peer(node, dialect, 0.5) as peer:
+            return dialect.peer(peer)[0].includes(history)
+    except AgentError as error:
+        agent.log.debug(str(error))
         return False
 
 

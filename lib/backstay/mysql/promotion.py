@@ -6,7 +6,7 @@ stopped or read-only, so nothing can arrive from it, while stopping its receiver
 """
 
 from backstay.deadline import poll
-from backstay.errors import AgentError
+from backstay.errors import AgentError, TimedOut
 from backstay.mysql import election
 from backstay.mysql.dialect import FOREVER, NOMINAL
 from backstay.mysql.facts import Facts
@@ -35,8 +35,10 @@ def promote(agent: "Mysql", server: "Server", running: "Process") -> None:
         raise AgentError(f"not promoted: errant {agent.state.read('errant')}")
     seen = _drain(agent, server, dialect)
 
+    refusal = ""
+
     def proof() -> "Optional[str]":
-        nonlocal seen
+        nonlocal seen, refusal
         reports = _ask(agent, dialect, election.witnesses(agent.me, facts, nodes))
         verdict = election.decide(agent.me, seen.applied, facts, nodes, reports, promoted_with, bool(agent.allow_loss))
         if isinstance(verdict, election.Promote):
@@ -45,11 +47,16 @@ def promote(agent: "Mysql", server: "Server", running: "Process") -> None:
             agent.log.notice(f"fetching {verdict.missing} from {verdict.node}")
             _fetch(agent, server, dialect, verdict.node, reports[verdict.node])
             seen = dialect.observe(server)
-        elif not verdict.passing:
-            raise AgentError(f"not promoted: {verdict.reason}")
+        else:
+            refusal = verdict.reason
+            if not verdict.passing:
+                raise AgentError(f"not promoted: {refusal}")
         return None
 
-    found = poll(proof, agent.deadline.within(agent.deadline.remaining() * 0.7), "the witnesses to settle", 0.1)
+    try:
+        found = poll(proof, agent.deadline.within(agent.deadline.remaining() * 0.7), "the witnesses to settle", 0.1)
+    except TimedOut:
+        raise AgentError(f"not promoted: {refusal}") from None
     agent.log.notice(f"promoting by {found}")
 
     sync = facts.sync - {agent.me} if facts and not facts.solo else frozenset()
@@ -92,15 +99,15 @@ def _ask(agent: "Mysql", dialect: "Dialect", witnesses: "list[str]") -> "dict[st
     reports = {}
     for node in witnesses:
         if members and node not in members:
-            reports[node] = election.Report(None, why="")
+            reports[node] = election.Report(None)
             continue
         try:
             with agent.connect_peer(node, dialect, _ASK) as peer:
                 received, writable, why = dialect.peer(peer)
                 reports[node] = election.Report(None if why else received, writable, why)
         except AgentError as error:
-            agent.log.warning(str(error))
-            reports[node] = election.Report(None)
+            # Its node is a member, so its server may just be starting: worth waiting for, if its word is needed.
+            reports[node] = election.Report(None, why=str(error))
     return reports
 
 
@@ -115,3 +122,4 @@ def _fetch(agent: "Mysql", server: "Server", dialect: "Dialect", node: str, repo
     missing = report.received.minus(dialect.observe(server).applied)
     if missing:
         raise AgentError(f"not promoted: {node} has {missing}, and fetching it did not bring it; rebuild this node")
+    dialect.end_fetch(server)

@@ -16,6 +16,7 @@ from backstay.errors import AgentError, TimedOut
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import ModuleType
     from typing import Any
 
@@ -92,7 +93,7 @@ class Server:
         socket: str = "",
         host: str = "",
         port: int = 0,
-        tls: "dict[str, str] | None" = None,
+        tls: "Mapping[str, object] | None" = None,
     ) -> None:
         pymysql = self._pymysql = driver(encrypted=tls is not None)
         self.where = where
@@ -101,7 +102,7 @@ class Server:
         seconds = _whole(deadline)
         how: dict[str, Any] = {"unix_socket": socket} if socket else {"host": host, "port": port}
         if tls is not None:
-            how["ssl"] = tls
+            how["ssl"] = dict(tls)
         try:
             self._connection = pymysql.connect(
                 user=user,
