@@ -91,7 +91,9 @@ def forks(wire, action, **environ):
 def test_processes_started(wire):
     assert forks(wire, "start", OCF_RESKEY_arp_count="1") == 1
     assert forks(wire, "monitor", OCF_RESKEY_CRM_meta_interval="5000") == 0
-    assert forks(wire, "stop") == 0
+    wire.started()
+    assert forks(wire, "stop", OCF_RESKEY_refuse_for="100ms") == 1
+    assert forks(wire, "stop", OCF_RESKEY_refuse_for="0") == 0
 
 
 def test_what_a_monitor_loads(wire):

@@ -186,3 +186,47 @@ def test_other_addresses_of_the_network_survive(wire):
     assert wire.vip("stop", "10.9.7.50").code == 0
     assert ("eth0", "10.9.7.7/24") in wire.held() and not wire.has("10.9.7.50")
     assert subprocess.run([*enter, *setting], capture_output=True, text=True, check=True).stdout == "0\n"
+
+
+# -- the moment between two holders ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("address", [V4, V6])
+def test_a_client_is_refused_at_once_while_nobody_holds_the_address(wire, address):
+    """Ignored, it would wait a second for TCP's first retransmission."""
+    wire.started(address)
+    connect = ["ip", "netns", "exec", wire.lan, sys.executable, "-c", CONNECT, address]
+    assert (
+        "refused" in subprocess.run(connect, capture_output=True, text=True, check=True).stdout
+    )  # it is here, no server
+    assert wire.vip("stop", address).code == 0
+    said = subprocess.run(connect, capture_output=True, text=True, check=True).stdout
+    assert said.startswith("refused") and float(said.split()[1]) < 0.3, said
+
+
+def test_refusing_ends_when_the_address_comes_back(wire):
+    wire.started()
+    assert wire.vip("stop").code == 0
+    wire.started()
+    server = [
+        sys.executable,
+        "-c",
+        "import socket; s = socket.create_server(('', 33333)); print(1, flush=True); s.accept()",
+    ]
+    with subprocess.Popen(["ip", "netns", "exec", wire.node, *server], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout.readline() == "1\n"
+        connect = ["ip", "netns", "exec", wire.lan, sys.executable, "-c", CONNECT, V4]
+        assert "connected" in subprocess.run(connect, capture_output=True, text=True, check=True).stdout
+
+
+CONNECT = """
+import socket, sys, time
+begin = time.monotonic()
+try:
+    socket.create_connection((sys.argv[1], 33333), timeout=3)
+    print("connected", time.monotonic() - begin)
+except ConnectionRefusedError:
+    print("refused", time.monotonic() - begin)
+except OSError as error:
+    print(error, time.monotonic() - begin)
+"""

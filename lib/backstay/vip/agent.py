@@ -123,6 +123,16 @@ class Vip(Agent):
         maximum=60,
         reloadable=True,
     )
+    refuse_for = Parameter(
+        "Refuse after stop",
+        "How long this node refuses new connections to the address after it gave it up, while the neighbours still send "
+        "them here: refused clients try again at once, ignored ones wait a second for TCP. 0: never.",
+        type="time",
+        default="3s",
+        minimum=0,
+        maximum=60,
+        reloadable=True,
+    )
     check_link = Parameter(
         "A dead link is a failure",
         "Whether start and monitor fail when the interface has no link. Turn it off for interfaces that live without "
@@ -151,7 +161,7 @@ class Vip(Agent):
         """Give the address up wherever it is on this node. Fine when it is not, or never could be."""
         try:
             with Inside(self._namespace()):
-                release(self._address(), self.log)
+                release(self._address(), self.log, self.refuse_for)
         except (Misconfigured, WrongParameter) as error:
             self.log.warning(f"nothing to remove: {error}")
         Record(self.state_directory()).erase()
@@ -164,7 +174,7 @@ class Vip(Agent):
     @action(timeout=20)
     def demote(self) -> None:
         with Inside(self._namespace()):
-            release(self._address(), self.log)
+            release(self._address(), self.log, self.refuse_for)
 
     @action(timeout=20, interval=5)
     @action(timeout=20, interval=6, role=Role.PROMOTED)

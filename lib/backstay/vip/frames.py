@@ -1,4 +1,4 @@
-"""The frames that ask for an address and claim it, and what an answer says. Pure: bytes in, bytes out.
+"""The frames that ask for an address, claim it and refuse for it, and what an answer says. Pure: bytes in, bytes out.
 
 Sources: RFC 826 and 5227 (ARP, address conflict detection), RFC 4861 and 4862 (neighbour discovery, duplicate address
 detection). A VLAN's tag is not our business: the interface adds and removes it.
@@ -12,12 +12,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Optional
 
+ETH_IPV4 = 0x0800
 ETH_ARP = 0x0806
 ETH_IPV6 = 0x86DD
 ADVERTISEMENT = 136  # ICMPv6 type
 
 _BROADCAST = b"\xff" * 6
 _REQUEST, _REPLY = 1, 2
+_FIN, _SYN, _RST, _ACK = 0x01, 0x02, 0x04, 0x10
 _SOLICITATION = 135
 _TARGET_LINK_LAYER = 2  # option of an advertisement
 _OVERRIDE = 0x20000000
@@ -86,3 +88,42 @@ def claimant(packet: bytes, address: Address, mac: bytes) -> "Optional[str]":
     if found == mac:
         return None
     return found.hex(":") if found else "a host that hides its hardware address"
+
+
+def refusal(frame: bytes, mac: bytes) -> "Optional[bytes]":
+    """The reset that answers a TCP segment (RFC 9293, 3.10.7.1), None for what needs no answer.
+
+    frame: from its Ethernet header on, IPv4 or IPv6 without extension headers. mac: of the interface it came in on.
+    """
+    version = frame[14] >> 4 if len(frame) > 14 else 0
+    head, size = (34, 4) if version == 4 else (54, 16)
+    if version == 4 and frame[14] & 0x0F != 5:
+        head = 14 + (frame[14] & 0x0F) * 4
+    if version not in (4, 6) or len(frame) < head + 20:
+        return None
+    addresses = 26 if version == 4 else 22
+    source, target = frame[addresses : addresses + size], frame[addresses + size : addresses + 2 * size]
+    flags = frame[head + 13]
+    if flags & _RST:
+        return None
+    sequence, acknowledged = int.from_bytes(frame[head + 4 : head + 8], "big"), frame[head + 8 : head + 12]
+    if flags & _ACK:
+        numbers, answer = acknowledged + bytes(4), _RST
+    else:
+        length = _payload(frame, version, head) + bool(flags & _SYN) + bool(flags & _FIN)
+        numbers, answer = bytes(4) + ((sequence + length) % 2**32).to_bytes(4, "big"), _RST | _ACK
+    ports = frame[head + 2 : head + 4] + frame[head : head + 2]
+    segment = ports + numbers + pack("!BBHHH", 5 << 4, answer, 0, 0, 0)
+    checksum = _checksum(target + source + pack("!II", len(segment), 6) + segment)
+    segment = segment[:16] + pack("!H", checksum) + segment[18:]
+    ethernet = frame[6:12] + mac + frame[12:14]
+    if version == 6:
+        return ethernet + pack("!IHBB", 6 << 28, len(segment), 6, 64) + target + source + segment
+    packet = pack("!BBHHHBBH", 0x45, 0, 40, 0, 0, 64, 6, 0) + target + source
+    return ethernet + packet[:10] + pack("!H", _checksum(packet)) + packet[12:] + segment
+
+
+def _payload(frame: bytes, version: int, head: int) -> int:
+    """Bytes of data in the segment; the frame may be padded, so the packet's own length counts."""
+    total = int.from_bytes(frame[16:18], "big") + 14 if version == 4 else int.from_bytes(frame[18:20], "big") + 54
+    return max(0, total - head - (frame[head + 12] >> 4) * 4)

@@ -9,8 +9,11 @@ from backstay.vip.link import Link, set_setting, setting
 _PASSES = 3  # while clients keep coming; who connects after the last one has to find out by itself
 
 
-def release(address: Address, log: Log) -> None:
-    """Have the address nowhere on this host, its connections reset first. Raises AgentError."""
+def release(address: Address, log: Log, refuse_for: float = 0) -> None:
+    """Have the address nowhere on this host, its connections reset first. Raises AgentError.
+
+    refuse_for: seconds for which new connections to it are refused, as long as the neighbours still send them here.
+    """
     link = Link()
     copies = link.copies(address)
     if not copies:
@@ -19,6 +22,21 @@ def release(address: Address, log: Log) -> None:
     for copy in copies:
         remove(link, address, copy, log)
     log.info(f"released {address.text}")
+    if refuse_for:
+        _refuse(link, address, copies[0], log, refuse_for)
+
+
+def _refuse(link: Link, address: Address, copy: Held, log: Log, seconds: float) -> None:
+    """For the clients' comfort: not being able to must not fail a stop."""
+    from backstay.vip.refuse import refuse
+
+    interface = link.interface(index=copy.index)
+    if interface is None or not interface.ethernet:
+        return
+    try:
+        refuse(address, interface, seconds)
+    except OSError as error:
+        log.info(f"clients of {address.text} may wait a second: {error.strerror}")
 
 
 def remove(link: Link, address: Address, copy: Held, log: Log) -> None:

@@ -1,0 +1,62 @@
+"""Refuse connections to an address that has left, until its new holder is heard.
+
+Between the old holder's release and the new holder's announcement the neighbours still send to the old one. It drops what
+is not for it, silently, so a client that connects in that moment waits a second for TCP's first retransmission, however
+soon the new holder is there. Refused, it tries again at once. What an established connection sends is reset likewise.
+
+A process that outlives the action listens on the interface for the address alone (a filter in the kernel) and answers
+TCP with a reset. It never answers for an address that is on this host.
+"""
+
+from _socket import AF_PACKET, SOCK_CLOEXEC, SOCK_RAW, SOL_SOCKET, socket, timeout
+from array import array
+from struct import pack
+
+from backstay.address import Address
+from backstay.command import detach
+from backstay.deadline import Deadline
+from backstay.vip.findings import Interface
+from backstay.vip.frames import ETH_IPV4, ETH_IPV6, refusal
+from backstay.vip.link import Link
+
+_ATTACH_FILTER = 26  # SO_ATTACH_FILTER
+_LOAD_HALF, _LOAD_WORD, _LOAD_BYTE, _JUMP_EQUAL, _RETURN = 0x28, 0x20, 0x30, 0x15, 0x06  # linux/bpf_common.h
+_TCP = 6
+
+
+def refuse(address: Address, interface: Interface, seconds: float) -> None:
+    """Raises OSError when the interface cannot be listened on."""
+    kind = ETH_IPV4 if len(address.packed) == 4 else ETH_IPV6
+    wire = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)
+    program = _filter(address)
+    wire.setsockopt(SOL_SOCKET, _ATTACH_FILTER, pack("HxxxxxxP", len(program) // 8, program.buffer_info()[0]))
+    wire.bind((interface.name, kind))
+    detach(lambda: _answer(address, interface, wire, Deadline(seconds)), keep=[wire.fileno()])
+
+
+def _answer(address: Address, interface: Interface, wire: socket, end: Deadline) -> None:
+    link = Link()
+    while not end.expired:
+        wire.settimeout(max(end.remaining(), 0.001))
+        try:
+            answer = refusal(wire.recv(2048), interface.mac)
+        except timeout:
+            return
+        if link.copies(address):
+            return  # it came back to this host
+        if answer:
+            wire.send(answer)
+
+
+def _filter(address: Address) -> "array[int]":
+    """Classic BPF that passes TCP to the address. Each instruction is 8 bytes: operation, jumps, operand."""
+    kind, protocol, destination = (ETH_IPV4, 23, 30) if len(address.packed) == 4 else (ETH_IPV6, 20, 38)
+    tests = [(_LOAD_HALF, 12, kind), (_LOAD_BYTE, protocol, _TCP)]
+    for at in range(0, len(address.packed), 4):
+        tests.append((_LOAD_WORD, destination + at, int.from_bytes(address.packed[at : at + 4], "big")))
+    code = b""
+    for number, (load, offset, value) in enumerate(tests):
+        to_the_end = 2 * (len(tests) - number) - 1
+        code += pack("=HBBI", load, 0, 0, offset) + pack("=HBBI", _JUMP_EQUAL, 0, to_the_end, value)
+    code += pack("=HBBI", _RETURN, 0, 0, 0xFFFF) + pack("=HBBI", _RETURN, 0, 0, 0)
+    return array("B", code)
