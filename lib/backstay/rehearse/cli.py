@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -165,6 +166,8 @@ def command(
             click.echo(f"{fault.name:18} {fault.what}")
         click.echo(f"{FLOOR:18} power-off of the node of a lone address: the floor of the stack")
         return
+    # `timeout` and CI end a program so; as an exception it takes the lab down on its way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     wanted = [*FAULTS, FLOOR] if "all" in names else list(names)
     click.echo(f"client: {CLIENT}")
     # The floor comes first, while no other lab takes its share of the machine.
