@@ -20,6 +20,7 @@ from backstay.lab.cluster import Lab
 from backstay.lab.layout import LabError
 from backstay.rehearse import floor
 from backstay.rehearse.faults import FAULTS, Fault
+from backstay.rehearse.mysqlset import MysqlSet, keep_logs
 from backstay.rehearse.scenarios import Outcome, rehearse
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def describe(outcome: Outcome) -> str:
 
 
 def rehearse_all(faults: list[Fault], runs: int, directory: str, image: str, patient: bool) -> list[dict[str, Any]]:
-    """Every fault `runs` times; a record of each run. The histories of a run that is not clean are kept."""
+    """Every fault `runs` times; a record of each run. Histories and logs of a run that is not clean are kept."""
     records: list[dict[str, Any]] = []
     for nodes in sorted({fault.nodes for fault in faults}, reverse=True):
         place = directory if nodes == 3 else f"{directory}-{nodes}"
@@ -81,9 +82,11 @@ def rehearse_all(faults: list[Fault], runs: int, directory: str, image: str, pat
 def _run(lab: Lab, fault: Fault, number: int, clean_up: bool) -> dict[str, Any]:
     histories = tempfile.mkdtemp(prefix=f"backstay-{fault.name}-")
     order = tuple(f"n{digit}" for digit in BLACKOUT_ORDERS[number % len(BLACKOUT_ORDERS)])
+    marks = MysqlSet(lab).log_marks()
     try:
         outcome = rehearse(lab, fault, histories, order, clean_up)
     except AgentError as error:
+        keep_logs(lab, marks, histories)
         click.echo(f"{fault.name}: {error}\n    histories: {histories}")
         return {"fault": fault.name, "clean": False, "gap": None, "error": str(error), "histories": histories}
     click.echo(describe(outcome))
@@ -93,6 +96,7 @@ def _run(lab: Lab, fault: Fault, number: int, clean_up: bool) -> dict[str, Any]:
     if outcome.clean:
         shutil.rmtree(histories)
     else:
+        keep_logs(lab, marks, histories)
         click.echo(f"    NOT CLEAN; histories: {histories}")
         record["histories"] = histories
     return record
