@@ -83,6 +83,9 @@ def _carry_out(
             return "applying what was received before joining"
         agent.log.notice(f"replicating from {host}")
         write_mark(str(agent.datadir), facts.epoch)
+        # Recorded already, as after a blackout: from the first event on. A source asks for the acknowledgement of an event
+        # when it sends it; one that was received without would be waited for without end.
+        dialect.acknowledge(server, agent.me in facts.sync and not facts.solo)
         dialect.follow(server, agent.source(host), seen)
     elif step is Step.APPLY:
         dialect.start_applier(server)

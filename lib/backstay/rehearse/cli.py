@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from backstay.lab.cluster import Lab
 from backstay.lab.layout import LabError
 from backstay.rehearse import floor
 from backstay.rehearse.faults import FAULTS, Fault
+from backstay.rehearse.mysqlset import MysqlSet, keep_logs
 from backstay.rehearse.scenarios import Outcome, rehearse
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ def describe(outcome: Outcome) -> str:
 
 
 def rehearse_all(faults: list[Fault], runs: int, directory: str, image: str, patient: bool) -> list[dict[str, Any]]:
-    """Every fault `runs` times; a record of each run. The histories of a run that is not clean are kept."""
+    """Every fault `runs` times; a record of each run. Histories and logs of a run that is not clean are kept."""
     records: list[dict[str, Any]] = []
     for nodes in sorted({fault.nodes for fault in faults}, reverse=True):
         place = directory if nodes == 3 else f"{directory}-{nodes}"
@@ -80,9 +82,11 @@ def rehearse_all(faults: list[Fault], runs: int, directory: str, image: str, pat
 def _run(lab: Lab, fault: Fault, number: int, clean_up: bool) -> dict[str, Any]:
     histories = tempfile.mkdtemp(prefix=f"backstay-{fault.name}-")
     order = tuple(f"n{digit}" for digit in BLACKOUT_ORDERS[number % len(BLACKOUT_ORDERS)])
+    marks = MysqlSet(lab).log_marks()
     try:
         outcome = rehearse(lab, fault, histories, order, clean_up)
     except AgentError as error:
+        keep_logs(lab, marks, histories)
         click.echo(f"{fault.name}: {error}\n    histories: {histories}")
         return {"fault": fault.name, "clean": False, "gap": None, "error": str(error), "histories": histories}
     click.echo(describe(outcome))
@@ -92,6 +96,7 @@ def _run(lab: Lab, fault: Fault, number: int, clean_up: bool) -> dict[str, Any]:
     if outcome.clean:
         shutil.rmtree(histories)
     else:
+        keep_logs(lab, marks, histories)
         click.echo(f"    NOT CLEAN; histories: {histories}")
         record["histories"] = histories
     return record
@@ -165,6 +170,8 @@ def command(
             click.echo(f"{fault.name:18} {fault.what}")
         click.echo(f"{FLOOR:18} power-off of the node of a lone address: the floor of the stack")
         return
+    # `timeout` and CI end a program so; as an exception it takes the lab down on its way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     wanted = [*FAULTS, FLOOR] if "all" in names else list(names)
     click.echo(f"client: {CLIENT}")
     # The floor comes first, while no other lab takes its share of the machine.

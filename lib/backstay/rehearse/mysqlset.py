@@ -138,12 +138,25 @@ class MysqlSet:
         return {path: os.path.getsize(path) if os.path.exists(path) else 0 for path in paths}
 
 
-def phases_since(marks: dict[str, int], fault: float) -> dict[str, float]:
-    """Phase -> seconds after the fault, which is a time since the epoch."""
-    lines: list[str] = []
+def lines_since(marks: dict[str, int]) -> dict[str, list[str]]:
+    """What the nodes logged since: path -> lines."""
+    found = {}
     for path, size in marks.items():
         if os.path.exists(path):
             with open(path, encoding="utf-8", errors="replace") as source:
                 source.seek(size)
-                lines += source.read().splitlines()
-    return phases(lines, fault)
+                found[path] = source.read().splitlines()
+    return found
+
+
+def phases_since(marks: dict[str, int], fault: float) -> dict[str, float]:
+    """Phase -> seconds after the fault, which is a time since the epoch."""
+    return phases([line for lines in lines_since(marks).values() for line in lines], fault)
+
+
+def keep_logs(lab: Lab, marks: dict[str, int], directory: str) -> None:
+    """Copy what the nodes logged since to the directory, one file per log: evidence outlives the lab."""
+    for path, lines in lines_since(marks).items():
+        name = os.path.relpath(path, lab.layout.path("nodes")).replace(os.sep, "-")
+        with open(os.path.join(directory, name), "w", encoding="utf-8") as sink:
+            sink.writelines(f"{line}\n" for line in lines)
