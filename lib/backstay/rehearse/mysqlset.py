@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError, TimedOut
 from backstay.lab.layout import CLIENT
+from backstay.mysql.health import HEALTHY
 from backstay.rehearse.timeline import phases
 
 if TYPE_CHECKING:
@@ -92,7 +93,13 @@ class MysqlSet:
         facts = dict(field.split("=", 1) for field in self.facts().split())
         if facts.get("solo") != "no" or set(facts["sync"].split(",")) < set(replicas):
             return f"not every replica acknowledges: {facts}"
-        return ""
+        scores = {
+            str(node.get("name")): str(found.get("value"))
+            for node in crm.iterfind("node_attributes/node")
+            for found in node.iterfind(f"attribute[@name='master-{RESOURCE}']")
+        }
+        poor = [f"{node} {scores.get(node)}" for node in self.lab.nodes if scores.get(node) != str(HEALTHY)]
+        return f"promotion scores: {', '.join(poor)}" if poor else ""
 
     def _unreplicated(self) -> str:
         value = time.monotonic_ns()
