@@ -11,6 +11,7 @@ from backstay.mysql import election
 from backstay.mysql.dialect import FOREVER, NOMINAL
 from backstay.mysql.facts import Facts
 from backstay.mysql.state import write_mark
+from backstay.pacemaker import NEVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     from backstay.mysql.server import Server
 
 _ASK = 1.0  # seconds for one witness to answer
+_SETTLE = 8.0  # seconds for all of them to; while promote waits, Pacemaker starts none that is down
+
+
+class Refused(AgentError):
+    """This node must not be the primary now. The template has `op promote on-fail=demote`, so that its server is not
+    stopped for that."""
 
 
 def promote(agent: "Mysql", server: "Server", running: "Process") -> None:
@@ -36,7 +43,6 @@ def promote(agent: "Mysql", server: "Server", running: "Process") -> None:
     seen = _drain(agent, server, dialect)
 
     refusal = ""
-
     reports: dict[str, election.Report] = {}
 
     def proof() -> "Optional[str]":
@@ -49,16 +55,18 @@ def promote(agent: "Mysql", server: "Server", running: "Process") -> None:
             agent.log.notice(f"fetching {verdict.missing} from {verdict.node}")
             _fetch(agent, server, dialect, verdict.node, reports[verdict.node])
             seen = dialect.observe(server)
-        else:
-            refusal = verdict.reason
-            if not verdict.passing:
-                raise AgentError(f"not promoted: {refusal}")
+            return proof()
+        refusal = verdict.reason
+        if not verdict.passing:
+            raise Refused(f"not promoted: {refusal}")
         return None
 
     try:
-        found = poll(proof, agent.deadline.within(agent.deadline.remaining() * 0.7), "the witnesses to settle", 0.1)
-    except TimedOut:
-        raise AgentError(f"not promoted: {refusal}") from None
+        found = poll(proof, agent.deadline.within(_SETTLE), "the witnesses to settle", 0.1)
+    except (TimedOut, Refused):
+        # Not a failed server: it stays up, so that others can ask it, and the next monitor finds whether to try again.
+        agent.pacemaker.set_promotion_score(NEVER)
+        raise Refused(f"not promoted: {refusal}") from None
     agent.log.notice(f"promoting by {found}")
 
     sync = facts.sync - {agent.me} if facts and not facts.solo else frozenset()
