@@ -2,13 +2,13 @@
 on the gratuitous ARP or unsolicited NA of the new holder. Source: rtnetlink(7), linux/neighbour.h."""
 
 from _socket import AF_NETLINK, SOCK_CLOEXEC, SOCK_RAW, socket
-from struct import unpack_from
+from struct import pack, unpack_from
 
 from backstay.address import Address
-from backstay.netlink import attributes
+from backstay.netlink import DUMP, Netlink, attributes
 
 _ROUTE, _NEIGHBOURS = 0, 1 << 2  # NETLINK_ROUTE, RTMGRP_NEIGH
-_NEW = 28  # RTM_NEWNEIGH
+_NEW, _GET = 28, 30  # RTM_NEWNEIGH, RTM_GETNEIGH
 _DESTINATION, _LINK_ADDRESS = 1, 2  # NDA_DST, NDA_LLADDR
 _UNUSABLE = 0x01 | 0x20  # NUD_INCOMPLETE, NUD_FAILED
 
@@ -21,13 +21,16 @@ class Neighbour:
         self._holder = b""
         self._socket = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, _ROUTE)
         self._socket.bind((0, _NEIGHBOURS))
+        everyone = pack("=BxxxiHBB", address.family, 0, 0, 0, 0)
+        for _, entry in Netlink(_ROUTE).ask(_GET, DUMP, everyone):
+            self._heard(entry)
 
     def fileno(self) -> int:
         return self._socket.fileno()
 
     def moved(self) -> bool:
-        """Read what came; whether the address has another holder than it had. The first one heard counts as another: who
-        held it before this listened is not known, and connecting anew once too often costs nothing."""
+        """Read what came; whether the address has another holder than it had. The first one heard of counts as another:
+        who held it before is not known, and connecting anew once too often costs little."""
         try:
             data = self._socket.recv(1 << 16)
         except OSError:

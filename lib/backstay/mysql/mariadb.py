@@ -69,6 +69,9 @@ class Mariadb(Dialect):
             "--rpl-semi-sync-master-enabled=OFF",
             "--rpl-semi-sync-slave-enabled=OFF",
             f"--rpl-semi-sync-master-timeout={FOREVER}",
+            # Stopping a receiver first connects to the source, to end the old connection there: five seconds, when the
+            # writer address is just moving.
+            "--loose-rpl-semi-sync-slave-kill-conn-timeout=1",
             "--slave-net-timeout=4",  # seconds until a receiver takes a silent source for dead
         ]
         if self.version[2] >= _INIT_ROLE.get(self.version[:2], 0 if self.version >= (11, 5, 0) else 10**6):
