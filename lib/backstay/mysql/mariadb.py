@@ -290,7 +290,10 @@ def _replica(slave: "Row") -> ReplicaStatus:
 
 
 def _relayed(server: "Server", slave: "Row", datadir: str) -> "list[tuple[str, int, int, str]]":
-    """Event groups in the relay logs from the applier's file on: file, position, domain, GTID. Raises AgentError."""
+    """Whole event groups in the relay logs from the applier's file on: file, position, domain, GTID. Raises AgentError.
+
+    A crash cuts the last group off; it was not acknowledged, and waiting for it would last for ever.
+    """
     index = str(server.one("SELECT @@relay_log_index AS path")["path"] or "")
     if not index:
         base = str(server.one("SELECT @@relay_log_basename AS path")["path"])
@@ -302,14 +305,34 @@ def _relayed(server: "Server", slave: "Row", datadir: str) -> "list[tuple[str, i
     except OSError as error:
         raise AgentError(f"the relay log index cannot be read: {error}") from None
     current = str(slave["Relay_Log_File"])
-    found = []
+    events: list[tuple[str, int, str, str]] = []
     for name in names[names.index(current) :] if current in names else names:
         try:
             rows = server.query(f"SHOW RELAYLOG EVENTS IN {_quoted(name)}")
         except StatementFailed as error:
             raise AgentError(f"relay log {name} is damaged, what it held may be acknowledged: {error}") from None
-        for row in rows:
-            if row["Event_type"] == "Gtid":
-                gtid = next(word for word in str(row["Info"]).split() if word.count("-") == 2)
-                found.append((name, int(row["Pos"]), int(gtid.split("-")[0]), gtid))
+        events += [(name, int(row["Pos"]), str(row["Event_type"]), str(row["Info"])) for row in rows]
+    return whole_groups(events)
+
+
+def whole_groups(events: "list[tuple[str, int, str, str]]") -> "list[tuple[str, int, int, str]]":
+    """Of relay log events (file, position, type, text as SHOW RELAYLOG EVENTS has them) the groups that are complete:
+    closed by XID, COMMIT or ROLLBACK, or by their only statement, or followed by another group. Pure."""
+    found = []
+    begun: tuple[str, int, int, str] | None = None
+    several = False
+    for name, position, kind, text in events:
+        if kind == "Gtid":
+            if begun:
+                found.append(begun)
+            gtid = next(word for word in text.split() if word.count("-") == 2)
+            begun = (name, position, int(gtid.split("-")[0]), gtid)
+            several = text.startswith("BEGIN")
+        elif begun and (kind == "Xid" or (kind.startswith("Query") and (not several or _ends(text)))):
+            found.append(begun)
+            begun = None
     return found
+
+
+def _ends(text: str) -> bool:
+    return text.strip().upper() in ("COMMIT", "ROLLBACK")
