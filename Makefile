@@ -9,7 +9,7 @@ RUNS = 20
 
 # What the lab and the tests use on this machine. The cluster, the servers and their clients are in the lab's image.
 HOST_PACKAGES = mmdebstrap iproute2 nftables util-linux procps python3 python3-click python3-rich \
-    python3-lxml python3-pymysql python3-psutil python3-pytest python3-hypothesis python3-setuptools python3-venv \
+    python3-lxml python3-pymysql python3-psutil python3-pytest python3-hypothesis python3-setuptools python3-wheel python3-venv \
     man-db strace
 
 AGENTS = $(notdir $(wildcard agents/*))
