@@ -189,6 +189,11 @@ class Dialect:
     def set_read_only(self, server: "Server", wanted: bool) -> None:
         raise NotImplementedError
 
+    def dump_threads(self, server: "Server") -> "list[int]":
+        """Ids of the connections that send the binary log to replicas."""
+        rows = server.query("SELECT ID FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'")
+        return [int(row["ID"]) for row in rows]
+
     def client_threads(self, server: "Server") -> "list[int]":
         """Ids of client connections: not replication, not the server's own, not ours."""
         raise NotImplementedError

@@ -11,7 +11,7 @@ from backstay.mysql import accounts
 from backstay.mysql.dialect import FOREVER, NOMINAL
 from backstay.mysql.duties import Step, primary_step, review
 from backstay.mysql.health import judge_primary
-from backstay.mysql.server import NO_SUCH_DATABASE, NO_SUCH_TABLE, NO_SUCH_THREAD, StatementFailed
+from backstay.mysql.server import NO_SUCH_DATABASE, NO_SUCH_TABLE, StatementFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -221,10 +221,5 @@ def step_down(agent: "Mysql", server: "Server") -> None:
     dialect.set_read_only(server, True)
     # Only then: killing a session that waits would commit what it waits for.
     poll(lambda: not dialect.observe(server).acks.waiting, server.deadline, "acknowledgements", 0.02)
-    for thread in dialect.client_threads(server):
-        try:
-            server.query(f"KILL {thread:d}")
-        except StatementFailed as error:
-            if error.number != NO_SUCH_THREAD:
-                raise
+    server.kill(dialect.client_threads(server))
     dialect.stop_waiting(server)

@@ -85,6 +85,8 @@ def promote(agent: "Mysql", server: "Server", running: "Process") -> None:
     )
     agent.record(running, record)
     write_mark(str(agent.datadir), epoch)
+    # Left from when this server was primary before: a replica that comes back would wait five seconds for its old one.
+    server.kill(dialect.dump_threads(server))
     dialect.acknowledge(server, False)
     dialect.wait_for_acks(server, NOMINAL if record.solo else FOREVER)
     dialect.set_read_only(server, False)

@@ -140,6 +140,15 @@ class Server:
         rows = self.query(sql, arguments)
         return rows[0] if rows else {}
 
+    def kill(self, threads: "list[int]") -> None:
+        """End these connections; one that is gone already is fine."""
+        for thread in threads:
+            try:
+                self.query(f"KILL {thread:d}")
+            except StatementFailed as error:
+                if error.number != NO_SUCH_THREAD:
+                    raise
+
     def within(self, deadline: Deadline) -> "Server":
         """The same connection, bounded by another deadline from now on."""
         self.deadline = deadline
