@@ -15,6 +15,11 @@ NOMINAL = 1  # ms: degraded; replicas stay connected as acknowledgers and the co
 FETCH = "backstay_fetch"  # channel that gets what this node lacks from another than its source
 
 
+def quoted(text: str) -> str:
+    """As a string literal, where the driver cannot bind a value."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
 class Source:
     """Where a replica replicates from, and as whom. ca: a file to verify the source's certificate with, "" for none."""
 
@@ -64,12 +69,23 @@ class Dialect:
         """After initialising: root by socket only, no anonymous accounts, an empty GTID history."""
         raise NotImplementedError
 
+    def grants(self, rebuild: bool) -> "tuple[str, str]":
+        """Privileges of the monitor account and of the replication account; `rebuild`: the latter also copies data."""
+        raise NotImplementedError
+
     def account_statements(
         self, monitor: "tuple[str, str]", replication: "tuple[str, str]", rebuild: bool
     ) -> "list[str]":
         """Make the two accounts, each with what it needs and no more. Pairs are user, password. rebuild: the replication
         account may also copy all data."""
-        raise NotImplementedError
+        statements = []
+        for (user, password), grants in zip((monitor, replication), self.grants(rebuild)):
+            account = f"{quoted(user)}@'%'"
+            statements += [
+                f"CREATE USER IF NOT EXISTS {account} IDENTIFIED BY {quoted(password)}",
+                f"GRANT {grants} ON *.* TO {account}",
+            ]
+        return statements
 
     def missing_grant(self, server: "Server", statement: str) -> str:
         """For one of `account_statements`: "" when the server has it, else what is missing and the statement to run."""

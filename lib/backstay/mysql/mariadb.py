@@ -8,7 +8,7 @@ receiver is connecting; Gtid_IO_Pos is empty after a restart though relay logs h
 import os
 
 from backstay.errors import AgentError
-from backstay.mysql.dialect import FETCH, FOREVER, Dialect, Source
+from backstay.mysql.dialect import FETCH, FOREVER, Dialect, Source, quoted
 from backstay.mysql.gtid import MariadbHistory
 from backstay.mysql.observation import Acks, Observed, Peer, ReplicaStatus
 from backstay.mysql.server import StatementFailed
@@ -27,10 +27,6 @@ _LOOK = (
 )
 # MDEV-33465: from these releases on, semi-sync recovery truncates the unacknowledged tail only when told to
 _INIT_ROLE = {(10, 6): 19, (10, 11): 9, (11, 1): 6, (11, 2): 5, (11, 4): 3}
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def _position(history: "History") -> str:
@@ -98,22 +94,10 @@ class Mariadb(Dialect):
         server.query("RESET MASTER")
         server.query("SET GLOBAL gtid_slave_pos = ''")
 
-    def account_statements(
-        self, monitor: "tuple[str, str]", replication: "tuple[str, str]", rebuild: bool
-    ) -> "list[str]":
+    def grants(self, rebuild: bool) -> "tuple[str, str]":
         # What mariadb-dump asks for: it takes a snapshot and no locks, so neither RELOAD nor LOCK TABLES.
         dump = ", SELECT, SHOW VIEW, TRIGGER, EVENT, BINLOG MONITOR" if rebuild else ""
-        statements = []
-        for (user, password), grants in (
-            (monitor, "SLAVE MONITOR, BINLOG MONITOR"),
-            (replication, f"REPLICATION SLAVE{dump}"),
-        ):
-            account = f"{_quoted(user)}@'%'"
-            statements += [
-                f"CREATE USER IF NOT EXISTS {account} IDENTIFIED BY {_quoted(password)}",
-                f"GRANT {grants} ON *.* TO {account}",
-            ]
-        return statements
+        return "SLAVE MONITOR, BINLOG MONITOR", f"REPLICATION SLAVE{dump}"
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
@@ -165,17 +149,17 @@ class Mariadb(Dialect):
     def follow(self, server: "Server", source: Source, seen: Observed) -> None:
         server.query("STOP SLAVE")
         # What this server wrote itself, as a primary, counts as applied: slave_pos alone would fetch it again.
-        server.query(f"SET GLOBAL gtid_slave_pos = {_quoted(_position(seen.applied))}")
+        server.query(f"SET GLOBAL gtid_slave_pos = {quoted(_position(seen.applied))}")
         server.query(f"CHANGE MASTER TO {self._source(source)}")
         server.query("START SLAVE")
 
     def _source(self, source: Source) -> str:
         tls = "MASTER_SSL = 0"
         if source.ca:
-            tls = f"MASTER_SSL = 1, MASTER_SSL_CA = {_quoted(source.ca)}, MASTER_SSL_VERIFY_SERVER_CERT = 1"
+            tls = f"MASTER_SSL = 1, MASTER_SSL_CA = {quoted(source.ca)}, MASTER_SSL_VERIFY_SERVER_CERT = 1"
         return (
-            f"MASTER_HOST = {_quoted(source.host)}, MASTER_PORT = {source.port}, MASTER_USER = {_quoted(source.user)},"
-            f" MASTER_PASSWORD = {_quoted(source.password)}, MASTER_USE_GTID = slave_pos, MASTER_CONNECT_RETRY = 1,"
+            f"MASTER_HOST = {quoted(source.host)}, MASTER_PORT = {source.port}, MASTER_USER = {quoted(source.user)},"
+            f" MASTER_PASSWORD = {quoted(source.password)}, MASTER_USE_GTID = slave_pos, MASTER_CONNECT_RETRY = 1,"
             f" MASTER_HEARTBEAT_PERIOD = 1, {tls}"
         )
 
@@ -192,7 +176,7 @@ class Mariadb(Dialect):
     def forget_source(self, server: "Server") -> None:
         server.query("STOP ALL SLAVES")
         for row in server.query("SHOW ALL SLAVES STATUS"):
-            server.query(f"RESET SLAVE {_quoted(row['Connection_name'])} ALL")
+            server.query(f"RESET SLAVE {quoted(row['Connection_name'])} ALL")
 
     def wait_applied(self, server: "Server", received: "History", seconds: float) -> bool:
         position = _position(received)
@@ -219,7 +203,7 @@ class Mariadb(Dialect):
         if start is None:
             return ""
         server.query(
-            f"CHANGE MASTER TO MASTER_USE_GTID = no, RELAY_LOG_FILE = {_quoted(start[0])}, RELAY_LOG_POS = {start[1]}"
+            f"CHANGE MASTER TO MASTER_USE_GTID = no, RELAY_LOG_FILE = {quoted(start[0])}, RELAY_LOG_POS = {start[1]}"
         )
         server.query("START SLAVE SQL_THREAD")
         received = MariadbHistory.parse(",".join(last.values()))
@@ -233,7 +217,7 @@ class Mariadb(Dialect):
         # gtid_slave_pos is what a channel starts from; only a server that has written itself is behind there, and then
         # its own channel is stopped, so it can be set.
         if seen.replica is None:
-            server.query(f"SET GLOBAL gtid_slave_pos = {_quoted(_position(seen.applied))}")
+            server.query(f"SET GLOBAL gtid_slave_pos = {quoted(_position(seen.applied))}")
         server.query(f"CHANGE MASTER '{FETCH}' TO {self._source(source)}")
         server.query(f"START SLAVE '{FETCH}'")
 
@@ -308,7 +292,7 @@ def _relayed(server: "Server", slave: "Row", datadir: str) -> "list[tuple[str, i
     events: list[tuple[str, int, str, str]] = []
     for name in names[names.index(current) :] if current in names else names:
         try:
-            rows = server.query(f"SHOW RELAYLOG EVENTS IN {_quoted(name)}")
+            rows = server.query(f"SHOW RELAYLOG EVENTS IN {quoted(name)}")
         except StatementFailed as error:
             raise AgentError(f"relay log {name} is damaged, what it held may be acknowledged: {error}") from None
         events += [(name, int(row["Pos"]), str(row["Event_type"]), str(row["Info"])) for row in rows]

@@ -8,7 +8,7 @@ rescue: starting the applier is enough.
 import os
 
 from backstay.errors import AgentError
-from backstay.mysql.dialect import FETCH, FOREVER, Dialect, Source
+from backstay.mysql.dialect import FETCH, FOREVER, Dialect, Source, quoted
 from backstay.mysql.gtid import MysqlHistory
 from backstay.mysql.observation import Acks, Observed, Peer, ReplicaStatus
 
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from backstay.mysql.daemon import Layout
     from backstay.mysql.gtid import History
     from backstay.mysql.server import Row, Server
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def _synchronise(path: str) -> None:
@@ -130,21 +126,9 @@ class Oracle(Dialect):
         server.query("ALTER USER 'root'@'localhost' IDENTIFIED WITH auth_socket")
         server.query(self._reset_binlog)
 
-    def account_statements(
-        self, monitor: "tuple[str, str]", replication: "tuple[str, str]", rebuild: bool
-    ) -> "list[str]":
-        statements = []
-        for (user, password), grants in (
-            (monitor, "REPLICATION CLIENT"),
-            # SELECT: to see which tables there are, and how large
-            (replication, f"REPLICATION SLAVE{', BACKUP_ADMIN, SELECT' if rebuild else ''}"),
-        ):
-            account = f"{_quoted(user)}@'%'"
-            statements += [
-                f"CREATE USER IF NOT EXISTS {account} IDENTIFIED BY {_quoted(password)}",
-                f"GRANT {grants} ON *.* TO {account}",
-            ]
-        return statements
+    def grants(self, rebuild: bool) -> "tuple[str, str]":
+        # SELECT: to see which tables there are, and how large
+        return "REPLICATION CLIENT", f"REPLICATION SLAVE{', BACKUP_ADMIN, SELECT' if rebuild else ''}"
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
@@ -227,10 +211,10 @@ class Oracle(Dialect):
         # caching_sha2_password over TCP wants TLS or the server's RSA key
         tls = f"{p}_SSL = 0" + (f", GET_{p}_PUBLIC_KEY = 1" if self.version >= (8, 0, 0) else "")
         if source.ca:
-            tls = f"{p}_SSL = 1, {p}_SSL_CA = {_quoted(source.ca)}, {p}_SSL_VERIFY_SERVER_CERT = 1"
+            tls = f"{p}_SSL = 1, {p}_SSL_CA = {quoted(source.ca)}, {p}_SSL_VERIFY_SERVER_CERT = 1"
         return (
-            f"{p}_HOST = {_quoted(source.host)}, {p}_PORT = {source.port}, {p}_USER = {_quoted(source.user)},"
-            f" {p}_PASSWORD = {_quoted(source.password)}, {p}_AUTO_POSITION = 1, {p}_CONNECT_RETRY = 1,"
+            f"{p}_HOST = {quoted(source.host)}, {p}_PORT = {source.port}, {p}_USER = {quoted(source.user)},"
+            f" {p}_PASSWORD = {quoted(source.password)}, {p}_AUTO_POSITION = 1, {p}_CONNECT_RETRY = 1,"
             f" {p}_RETRY_COUNT = 100000000, {p}_HEARTBEAT_PERIOD = 1, {tls}"
         )
 
@@ -292,12 +276,12 @@ class Oracle(Dialect):
                 " AND PLUGIN_STATUS = 'ACTIVE'"
             ):
                 raise AgentError(f"{each.where} has no clone plugin: restart it with rebuild=auto")
-        local.query(f"SET GLOBAL clone_valid_donor_list = {_quoted(f'{source.host}:{source.port}')}")
+        local.query(f"SET GLOBAL clone_valid_donor_list = {quoted(f'{source.host}:{source.port}')}")
         if source.ca:
-            local.query(f"SET GLOBAL clone_ssl_ca = {_quoted(source.ca)}")
+            local.query(f"SET GLOBAL clone_ssl_ca = {quoted(source.ca)}")
         local.query(
-            f"CLONE INSTANCE FROM {_quoted(source.user)}@{_quoted(source.host)}:{source.port}"
-            f" IDENTIFIED BY {_quoted(source.password)} DATA DIRECTORY = {_quoted(layout.datadir)}"
+            f"CLONE INSTANCE FROM {quoted(source.user)}@{quoted(source.host)}:{source.port}"
+            f" IDENTIFIED BY {quoted(source.password)} DATA DIRECTORY = {quoted(layout.datadir)}"
             + (" REQUIRE SSL" if source.ca else "")
         )
         return held
