@@ -11,6 +11,7 @@ from backstay.errors import WrongParameter
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import TextIO
 
 SUFFIXES = {"crm": ".crm", "pcs": ".pcs.sh"}
 
@@ -60,7 +61,7 @@ def _topologies(context: click.Context, parameter: click.Parameter, incomplete: 
 def render(
     topology: "str | None",
     pairs: "tuple[str, ...]",
-    source: "click.utils.LazyFile | None",
+    source: "TextIO | None",
     format: str,
     output: "str | None",
     listing: bool,
