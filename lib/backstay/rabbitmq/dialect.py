@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from backstay.rabbitmq.distribution import Node
 
+_ACCOUNTS = "rabbit_auth_backend_internal"
 ACTOR = b"ocf:backstay:rabbitmq"  # who did it, in the broker's events and logs
 
 
@@ -97,16 +98,15 @@ class Dialect:
         """The probe's virtual host and its account, which may do everything there and nothing elsewhere."""
         if vhost not in self.vhosts(node):
             checked(node.call("rabbit_vhost", "add", vhost.encode(), ACTOR), f"virtual host {vhost}")
-        if node.call("rabbit_auth_backend_internal", "exists", user.encode()) is not True:
-            add = ("add_user", user.encode(), password.encode(), ACTOR)
-            checked(node.call("rabbit_auth_backend_internal", *add), f"account {user}")
+        if node.call(_ACCOUNTS, "exists", user.encode()) is not True:
+            checked(node.call(_ACCOUNTS, "add_user", user.encode(), password.encode(), ACTOR), f"account {user}")
         everything = [b".*"] * 3
-        grant = ("set_permissions", user.encode(), vhost.encode(), *everything, ACTOR)
-        checked(node.call("rabbit_auth_backend_internal", *grant), f"permissions of {user}")
+        granted = node.call(_ACCOUNTS, "set_permissions", user.encode(), vhost.encode(), *everything, ACTOR)
+        checked(granted, f"permissions of {user}")
 
     def set_probe_password(self, node: "Node", user: str, password: str) -> None:
-        change = ("change_password", user.encode(), password.encode(), ACTOR)
-        checked(node.call("rabbit_auth_backend_internal", *change), f"password of {user}")
+        changed = node.call(_ACCOUNTS, "change_password", user.encode(), password.encode(), ACTOR)
+        checked(changed, f"password of {user}")
 
     # -- before it runs -----------------------------------------------------------------------------------------------
 

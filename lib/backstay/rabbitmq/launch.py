@@ -10,6 +10,7 @@ from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError, NotInstalled, PermissionMissing, TimedOut, WrongParameter
 from backstay.process import Process, start_time
 from backstay.rabbitmq import amqp, broker, terms
+from backstay.rabbitmq.etf import Malformed
 from backstay.rabbitmq.observation import ANSWERS
 from backstay.rabbitmq.settings import ERLANG_ARGUMENTS
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Optional
 
 _SERVERS = ("/usr/lib/rabbitmq/bin/rabbitmq-server", "/opt/rabbitmq/sbin/rabbitmq-server")
+_DATA = {"schema.DAT", "cluster_nodes.config", "nodes_running_at_shutdown", "coordination"}
 _FILES = 65536  # open files, as the packages' own units set it
 
 
@@ -92,10 +94,7 @@ def account(user: str) -> "pwd.struct_passwd":
 def has_data(directory: str) -> bool:
     """Whether the node has ever been booted there. A directory with nothing but what a boot makes first has no data."""
     try:
-        return bool(
-            set(os.listdir(directory))
-            & {"schema.DAT", "cluster_nodes.config", "nodes_running_at_shutdown", "coordination"}
-        )
+        return bool(_DATA & set(os.listdir(directory)))
     except OSError:
         return False
 
@@ -106,7 +105,7 @@ def up_at_shutdown(directory: str) -> "frozenset[str]":
     try:
         with open(os.path.join(directory, "nodes_running_at_shutdown"), encoding="utf-8", errors="replace") as source:
             return terms.node_names(source.read())
-    except (OSError, terms.Malformed):
+    except (OSError, Malformed):
         return frozenset()
 
 
@@ -170,9 +169,9 @@ def unwritable_by(user: str, paths: "Sequence[str]") -> str:
 def write_settings(layout: Layout, text: str) -> None:
     """The agent's settings, and links to the admin's own additional files, which come before them."""
     owner = account(layout.user)
-    os.makedirs(layout.settings, mode=0o755, exist_ok=True)
-    os.chmod(layout.settings, 0o755)
-    os.chmod(os.path.dirname(layout.settings), os.stat(os.path.dirname(layout.settings)).st_mode | 0o055)
+    os.makedirs(layout.settings, exist_ok=True)
+    for path in (os.path.dirname(layout.settings), layout.settings):
+        os.chmod(path, 0o755)  # noqa: S103  the broker's account reads the files; they hold no secret
     for name in os.listdir(layout.settings):
         os.unlink(os.path.join(layout.settings, name))
     theirs = os.path.join(os.path.dirname(layout.config), "conf.d")

@@ -9,5 +9,4 @@ if TYPE_CHECKING:
 
 def findings(agent: "Rabbitmq", node: "Node", dialect: "Dialect") -> "list[str]":
     """What is degraded; empty when all is well. Raises AgentError."""
-    found = [f"{count} {what}" for what, count in sorted(dialect.irreplaceable(node).items())]
-    return found
+    return [f"{count} {what}" for what, count in sorted(dialect.irreplaceable(node).items())]
