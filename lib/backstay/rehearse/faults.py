@@ -171,7 +171,9 @@ FAULTS = {
         Fault("kill", "SIGKILL of the primary's server", kill, nothing, True, primary, median=2.0, worst=4.0),
         Fault("power-off", "power-off of the primary's node", power_off, power_on, elsewhere=True),
         Fault("move", "planned move of the promoted role", move, unmove, elsewhere=True, median=1.0),
-        Fault("hang", "SIGSTOP of the primary's server, SIGCONT later", hang, resume, True, primary, worst=15.0),
+        Fault(
+            "hang", "SIGSTOP of the primary's server, then SIGCONT", hang, resume, True, primary, median=5.0, worst=8.0
+        ),
         Fault("replica-crash", "SIGKILL of a replica's server", kill_replica, nothing, False, replica, moves=0),
         Fault("partition-primary", "the primary cut off from both replicas", partition_primary, mend, elsewhere=True),
         Fault("partition-replica", "a replica cut off", partition_replica, mend_replica, elsewhere=False, moves=0),
