@@ -19,7 +19,7 @@ another.
 
 Before it ends the daemon, in stop or otherwise:
 
-    watch.quiet(self.state_directory(), pid, started)
+    watch.quiet(self.state, pid, started)   # a state.Files
 
 To have it looked at, override `prober()` of the agent, which returns an object with one method (class Prober below), and
 `patience()`: seconds without an answer after which a daemon has failed; the watcher spends a third of it on each of its
@@ -40,6 +40,8 @@ import sys
 import time
 
 from backstay.command import spawn
+from backstay.process import Process
+from backstay.state import Files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,8 +66,8 @@ def ensure(agent: "Agent", pid: int, started: str) -> bool:
 
     pid, started: the daemon's, the start time in clock ticks as in /proc/PID/stat.
     """
-    directory = agent.state_directory()
-    with open(os.path.join(directory, LOCK), "a+", encoding="ascii") as lock:
+    files = Files(agent.state_directory())
+    with open(os.path.join(files.directory, LOCK), "a+", encoding="ascii") as lock:
         lock.seek(0)
         fields = lock.read().split()
         ours = fields[:2] == [str(pid), started]
@@ -74,7 +76,8 @@ def ensure(agent: "Agent", pid: int, started: str) -> bool:
             if ours:
                 agent.log.warning(f"the watcher of process {pid} was gone: starting another")
         except BlockingIOError:
-            if ours and _age(directory, lock.fileno()) < STALE:
+            # Of a new one the lock is the first sign of life.
+            if ours and min(files.age(LOCK), files.age(VERDICT)) < STALE:
                 return False
             if ours:
                 agent.log.warning(f"the watcher of process {pid} stands still: starting another")
@@ -87,69 +90,28 @@ def ensure(agent: "Agent", pid: int, started: str) -> bool:
     return True
 
 
-def quiet(directory: str, pid: int, started: str) -> None:
-    """Say that we end this process ourselves. The note stays: the next process is another."""
-    write(directory, STOPPING, f"{pid}:{started}")
+def quiet(files: Files, pid: int, started: str) -> None:
+    """Say that we end this process ourselves. The note stays: the next process is another. Raises OSError."""
+    files.write(STOPPING, f"{pid}:{started}")
 
 
-def is_quiet(directory: str, pid: int, started: str) -> bool:
+def is_quiet(files: Files, pid: int, started: str) -> bool:
     """Whether we end this process ourselves."""
-    try:
-        with open(os.path.join(directory, STOPPING), encoding="ascii") as source:
-            return source.read() in ("", f"{pid}:{started}")
-    except OSError:
-        return False
+    return files.age(STOPPING) < float("inf") and files.read(STOPPING) in ("", f"{pid}:{started}")
 
 
-def verdict(directory: str, pid: int, started: str, within: float) -> str:
+def verdict(files: Files, pid: int, started: str, within: float) -> str:
     """The watcher's last finding on this very process (liveness.Finding), "" when there is none of the last `within`
     seconds."""
-    try:
-        with open(os.path.join(directory, VERDICT), encoding="ascii") as source:
-            identity, finding, at = source.read().split()
-    except (OSError, ValueError):
+    fields = files.read(VERDICT).split()
+    if len(fields) != 3 or fields[0] != f"{pid}:{started}":
         return ""
-    return finding if identity == f"{pid}:{started}" and 0 <= time.monotonic() - float(at) <= within else ""
-
-
-def write(directory: str, name: str, text: str) -> None:
-    """Replace a file as a whole. Raises OSError."""
-    path = os.path.join(directory, name)
-    with open(f"{path}.{os.getpid()}", "w", encoding="ascii") as sink:
-        sink.write(text)
-    os.replace(f"{path}.{os.getpid()}", path)
-
-
-def start_time(pid: "int | str") -> str:
-    """Of a process, in clock ticks, as text; "" when it is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as source:
-            return source.read().rpartition(")")[2].split()[19]
-    except OSError:
-        return ""
-
-
-def _age(directory: str, lock: int) -> float:
-    """Seconds since the watcher last showed life: wrote a verdict or, being new, its name into the lock."""
-    path = os.path.join(directory, VERDICT)
-    written = os.stat(path).st_mtime if os.path.exists(path) else 0.0
-    return time.time() - max(os.fstat(lock).st_mtime, written)
+    return fields[1] if 0 <= time.monotonic() - float(fields[2]) <= within else ""
 
 
 def _end(watcher: "list[str]") -> None:
     """Kill a watcher that stands still, or watches a process that is gone. watcher: pid and start time."""
     import signal
 
-    if len(watcher) != 2:
-        return
-    try:
-        handle = os.pidfd_open(int(watcher[0]))
-    except ProcessLookupError:
-        return
-    try:
-        if start_time(watcher[0]) == watcher[1]:
-            signal.pidfd_send_signal(handle, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    finally:
-        os.close(handle)
+    if len(watcher) == 2:
+        Process(int(watcher[0]), watcher[1]).signal(signal.SIGKILL)

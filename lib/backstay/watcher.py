@@ -11,6 +11,8 @@ from backstay.command import Child, preload
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError, TimedOut
 from backstay.liveness import Finding, Heard, judge
+from backstay.process import start_time
+from backstay.state import Files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,14 +42,14 @@ def main(agent_class: "type[Agent]", argv: "list[str]") -> int:
         except TimedOut:
             return 0  # another watches
         lock.truncate(0)
-        lock.write(f"{pid} {started} {os.getpid()} {watch.start_time(os.getpid())}\n")
+        lock.write(f"{pid} {started} {os.getpid()} {start_time(os.getpid())}\n")
         lock.flush()
         try:
             ended = os.pidfd_open(pid)
         except ProcessLookupError:
             ended = -1
         watcher = Watcher(agent, pid, started)
-        if ended >= 0 and watch.start_time(pid) == started:
+        if ended >= 0 and start_time(pid) == started:
             watcher.stay(ended)
         watcher.tell("died")
     return 0
@@ -68,7 +70,7 @@ class Watcher:
         self._agent = agent
         self._pid = pid
         self._started = started
-        self._directory = agent.state_directory()
+        self._files = Files(agent.state_directory())
         self._prober = agent.prober()
         self._look_for = agent.patience() / _LOOKS
         self._finding = Finding.OK
@@ -133,16 +135,16 @@ class Watcher:
     def _write_verdict(self) -> None:
         text = f"{self._pid}:{self._started} {self._finding.value} {time.monotonic():.3f}"
         try:
-            watch.write(self._directory, watch.VERDICT, text)
+            self._files.write(watch.VERDICT, text)
         except OSError as error:
-            self._agent.log.error(f"cannot write in {self._directory}: {error.strerror}")
+            self._agent.log.error(f"cannot write in {self._files.directory}: {error.strerror}")
 
     # -- telling ------------------------------------------------------------------------------------------------------
 
     def tell(self, what: str) -> bool:
         """Tell the cluster that the resource failed, unless there is a reason to keep quiet; whether it was told."""
         deadline = Deadline(_TELL)
-        while not watch.is_quiet(self._directory, self._pid, self._started):
+        while not watch.is_quiet(self._files, self._pid, self._started):
             try:
                 return self._tell(what, deadline)
             except (AgentError, OSError) as error:
@@ -157,19 +159,19 @@ class Watcher:
 
         agent = self._agent
         node = agent.invocation.node
-        pacemaker = Pacemaker(agent.invocation.resource, node, self._directory, deadline)
+        pacemaker = Pacemaker(agent.invocation.resource, node, self._files.directory, deadline)
         overview = pacemaker.overview()
         active = overview and any(instance.node == node for instance in overview.instances)
         if overview is None or overview.maintenance or not active:
             agent.log.info(f"process {self._pid} {what}: not told, the resource is not managed or not active here")
             return False
         # Again: the question took a while, and a stop may have begun meanwhile.
-        if watch.is_quiet(self._directory, self._pid, self._started):
+        if watch.is_quiet(self._files, self._pid, self._started):
             return False
         agent.log.warning(f"process {self._pid} {what}: telling the cluster")
         if self._finding is Finding.SILENT:
-            watch.write(self._directory, watch.TOLD, "")
-            watch.write(self._directory, watch.SILENT, f"{self._pid}:{self._started}")
+            self._files.write(watch.TOLD, "")
+            self._files.write(watch.SILENT, f"{self._pid}:{self._started}")
         try:
             pacemaker.fail()
         except TimedOut as error:
@@ -180,8 +182,7 @@ class Watcher:
         """Once until it answers again, and never often, whichever process it is."""
         if self._told:
             return False
-        path = os.path.join(self._directory, watch.TOLD)
-        if os.path.exists(path) and time.time() - os.stat(path).st_mtime < _AGAIN:
+        if self._files.age(watch.TOLD) < _AGAIN:
             self._agent.log.info(f"process {self._pid} answers nothing, as one did just before: left to the monitor")
             return False
         self._told = self.tell(f"lives and answers nothing ({2 * self._look_for:g} s)")

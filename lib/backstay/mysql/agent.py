@@ -241,7 +241,7 @@ class Mysql(MysqlParameters):
         """Before this process is ended: nothing is to be told of its death."""
         from backstay import watch
 
-        watch.quiet(self.state_directory(), running.pid, running.started)
+        watch.quiet(self.state, running.pid, running.started)
 
     def prober(self) -> "Prober":
         from backstay.mysql.prober import MysqlProber
