@@ -19,7 +19,8 @@ from backstay.errors import AgentError, CommandFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional
+    from collections.abc import Callable
+    from typing import Any, Optional
 
 NEVER = "-INFINITY"  # the promotion score that forbids; an absent score does not
 _MISSING = {78, 105}  # attrd_updater 2.1.5 and crm_attribute: no such attribute (CRM_EX_CONFIG, CRM_EX_NOSUCH)
@@ -98,7 +99,7 @@ class Pacemaker:
 
     def overview(self) -> "Optional[Overview]":
         """The scheduler's view; None outside a cluster. Raises AgentError when crm_mon says what we cannot read."""
-        text = self._ask(["crm_mon", "-1", "--output-as=xml"])
+        text = self._ask(["crm_mon", "-1", "--output-as=xml"], meanwhile=_xml)
         return parse_overview(text, self.resource) if text else None
 
     # -- transient attributes and scores ------------------------------------------------------------------------------
@@ -151,10 +152,12 @@ class Pacemaker:
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
-    def _ask(self, argv: "list[str]", strict: bool = False) -> "Optional[str]":
+    def _ask(
+        self, argv: "list[str]", strict: bool = False, meanwhile: "Optional[Callable[[], object]]" = None
+    ) -> "Optional[str]":
         """Standard output, or None when there is no cluster or no such thing. Raises CommandFailed otherwise; `strict`:
         also when a cluster should be there and does not answer."""
-        done = run(argv, timeout=self._deadline.within(5).remaining(), check=False)
+        done = run(argv, timeout=self._deadline.within(5).remaining(), check=False, meanwhile=meanwhile)
         if done.status == 0:
             return done.out
         connected = "ould not connect" not in done.err  # 105 is also what a CIB in a missing file gives
@@ -197,10 +200,16 @@ def _incarnation() -> str:
         return ""
 
 
-def parse_overview(text: str, resource: str) -> Overview:
-    """Read `crm_mon --output-as=xml`. Raises AgentError when the text is not that."""
+def _xml() -> "Any":
+    """lxml, which takes about as long to load as crm_mon to answer."""
     from lxml import etree
 
+    return etree
+
+
+def parse_overview(text: str, resource: str) -> Overview:
+    """Read `crm_mon --output-as=xml`. Raises AgentError when the text is not that."""
+    etree = _xml()
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
     try:
         root = etree.fromstring(text.encode(), parser)
