@@ -109,12 +109,14 @@ class Pacemaker:
         value = (said or "").partition(' value="')[2].rpartition('"')[0]
         return value or None
 
-    def set_attribute(self, name: str, value: str) -> None:
-        """Set a transient attribute of this node, if that changes it."""
+    def set_attribute(self, name: str, value: str, private: bool = False) -> None:
+        """Set a transient attribute of this node, if that changes it. A private one never reaches the scheduler, so it
+        disturbs no transition; `attrd_updater -Q` shows it."""
         remembered = self._remembered()
         if remembered.get(name) == value:
             return
-        if self._ask(["attrd_updater", "-n", name, "-N", self.node(), "-U", value]) is not None:
+        argv = ["attrd_updater", "-n", name, "-N", self.node(), "-U", value, *(["-p"] if private else [])]
+        if self._ask(argv) is not None:
             remembered[name] = value
             self._remember(remembered)
 
