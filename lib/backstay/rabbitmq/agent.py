@@ -10,7 +10,7 @@ from backstay.declaration import action
 from backstay.errors import AgentError
 from backstay.process import Process
 from backstay.rabbitmq import broker, health
-from backstay.rabbitmq.observation import ANSWERS, UNKNOWN, Seen
+from backstay.rabbitmq.observation import ANSWERS, SILENT, UNKNOWN, Seen
 from backstay.rabbitmq.parameters import RabbitmqParameters
 from backstay.state import Files
 
@@ -76,6 +76,9 @@ class Rabbitmq(RabbitmqParameters):
             return alive
         if self.me in self.removed_nodes():
             raise Removed(f"{self.me} is named in removed: its broker leaves the cluster")
+        if self.is_silent(running):
+            # Found a moment ago, by the watcher or a monitor. Asking again would keep what ends this broker waiting.
+            raise AgentError(f"process {running.pid} lives and answers nothing")
         notes: list[str] = []
         verdict = self._examine(running, promoted, notes)
         if verdict.outcome == health.FAILED:
@@ -233,6 +236,8 @@ class Rabbitmq(RabbitmqParameters):
         greeted = broker.greets(self.port, self.deadline.within(self.probe_timeout), account)
         seen = Seen(greeted)
         try:
+            if greeted == SILENT:
+                raise AgentError("the broker does not answer AMQP")
             with self.connect(self.deadline.within(self.probe_timeout)) as node:
                 dialect = broker.dialect_of(node)
                 seen = broker.look(node, dialect, greeted)
