@@ -14,7 +14,7 @@ FILES = sorted(path for part in ("lib", "agents", "tests", "bench") for path in 
 PURE = [
     "address", "codes", "admin/crmsh", "admin/pcs", "vip/findings", "vip/frames",
     "mysql/binlog", "mysql/conflict", "mysql/duties", "mysql/election", "mysql/facts", "mysql/gtid", "mysql/health",
-    "mysql/observation", "rehearse/checkers",
+    "mysql/observation", "rehearse/checkers", "rehearse/messages",
 ]  # fmt: skip
 HARMLESS = {
     "collections",
