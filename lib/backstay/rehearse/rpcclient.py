@@ -17,6 +17,8 @@ import threading
 import time
 from typing import Any
 
+import oslo_messaging
+
 from backstay.rehearse.rpc import SERVERS, TOPIC, Oslo
 
 CALLERS = 4
@@ -53,6 +55,18 @@ class Requester:
         record = {"id": number, "kind": self.kind, "begun": begun, "ended": ended, "result": result, "error": error}
         sys.stdout.write(json.dumps(record) + "\n")
         sys.stdout.flush()
+
+
+def wait_ready(client: Any) -> None:
+    """Until the client's server answers: what is sent to a queue that is not there yet is dropped."""
+    begun = time.monotonic()
+    while True:
+        try:
+            client.prepare(timeout=1).call({}, "ready")
+            return
+        except oslo_messaging.MessagingTimeout:
+            if time.monotonic() - begun > PATIENCE:
+                raise
 
 
 def main() -> None:
