@@ -68,14 +68,6 @@ def test_it_loads_without_a_complaint(chamber: Chamber, tmp_path: Path, count: i
     assert (verified.out + verified.err).strip() == ""
 
 
-def test_it_loads_without_definitions(chamber: Chamber, tmp_path: Path) -> None:
-    (tmp_path / "cib.xml").write_text(cib(["n1", "n2", "n3"]))
-    text = FENCING.format(nodes="n1 n2 n3") + render(load("rabbitmq"), {"nodes": "3", "cookie": "c00kie"})
-    (tmp_path / "rabbitmq.crm").write_text(text)
-    loaded = chamber("crm configure load update rabbitmq.crm")
-    assert (loaded.out + loaded.err).strip() == ""
-
-
 def test_a_new_cluster_starts_everywhere_at_once_then_promotes(chamber: Chamber, tmp_path: Path) -> None:
     cluster = Cluster(chamber, tmp_path, ["n1", "n2", "n3"])
     cluster.score(n1="100", n2="90", n3="80")
