@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from backstay.rehearse.rabbitset import RabbitSet
 
 MANY = [f"many-{number}" for number in range(1000)]
-STOP_TIMEOUT = 120.0  # seconds, of the stop operation in crm-templates/rabbitmq.crm
+STOP_TIMEOUT = 90.0  # seconds, of the stop operation in crm-templates/rabbitmq.crm
 
 
 def promoted(stage: Stage[RabbitSet]) -> str:

@@ -110,6 +110,9 @@ class RabbitSet(Service):
         """Four publishers and two consumers on four queues, and remote procedure calls; all know all nodes."""
         place = self.lab.nodes[self._runs % len(self.lab.nodes)]
         self._runs += 1
+        left = self.ctl(place, "list_queues", "-p", VHOST, "name").split()
+        if left:
+            self.queues("delete", place, *left)  # clients of earlier runs left theirs to expire in half an hour
         self.queues("declare", place, *QUEUES)
         urls = list(self.urls.values())
         first = ["--first", str(time.time_ns() // 1_000_000)]  # grows faster than ids are used
