@@ -12,7 +12,7 @@ import pytest
 from backstay.errors import CommandFailed
 from backstay.lab.cluster import Lab
 from backstay.lab.layout import CLIENT
-from backstay.rehearse.rabbitfaults import FAULTS, STOP_TIMEOUT
+from backstay.rehearse.rabbitfaults import FAULTS, STOP_TIMEOUT, early_stop
 from backstay.rehearse.rabbitset import RabbitSet
 from backstay.rehearse.scenarios import Outcome, rehearse
 
@@ -75,7 +75,7 @@ def test_a_cold_start_of_all_loses_nothing(three: RabbitSet, tmp_path: Path) -> 
 
 
 def test_a_stop_right_after_a_start_ends_in_time(three: RabbitSet, tmp_path: Path) -> None:
-    outcome = rehearse(three, FAULTS["stop-after-start"], str(tmp_path))
+    outcome = rehearse(three, early_stop(150), str(tmp_path))
     check(outcome)
     assert outcome.phases["stopped"] <= STOP_TIMEOUT
 

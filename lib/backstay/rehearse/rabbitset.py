@@ -30,7 +30,7 @@ CONSUMED = ["ledger-0", "ledger-1"]  # consumed while the run lasts
 KEPT = ["ledger-2", "ledger-3"]  # drained at its end: what a backlog must survive
 QUEUES = CONSUMED + KEPT
 CTL_TIMEOUT = 60.0  # seconds for an Erlang machine to start and ask; about one, on an idle machine
-DRAIN_TIMEOUT = 120.0
+QUEUES_TIMEOUT = 400.0  # seconds to drain some, or to declare a thousand on a busy machine
 RPC_TIMEOUT = 40.0  # seconds for oslo.messaging to be loaded and its servers to answer; about 3
 
 
@@ -62,7 +62,7 @@ class RabbitSet(Service):
         """Run the program of that name on the client, against one node."""
         kind = ["--type", "quorum" if self.quorum else "classic"]
         argv = ["python3", "-m", "backstay.rehearse.queues", do, self.urls[node], *names, *kind]
-        return self.lab.run(CLIENT, argv, timeout=DRAIN_TIMEOUT).out
+        return self.lab.run(CLIENT, argv, timeout=QUEUES_TIMEOUT).out
 
     @property
     def quorum(self) -> bool:
