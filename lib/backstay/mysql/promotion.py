@@ -10,6 +10,7 @@ from backstay.errors import AgentError, TimedOut
 from backstay.mysql import election
 from backstay.mysql.dialect import FOREVER, NOMINAL
 from backstay.mysql.facts import Facts
+from backstay.mysql.replica import end_waiting
 from backstay.mysql.state import write_mark
 from backstay.pacemaker import NEVER
 
@@ -99,6 +100,7 @@ def _drain(agent: "Mysql", server: "Server", dialect: "Dialect") -> "Observed":
         return seen
     if seen.replica and seen.replica.applier_error[0]:
         raise AgentError(f"not promoted: the applier stopped: {seen.replica.applier_error[1]}")
+    end_waiting(server, dialect, seen)
     if seen.replica and not seen.replica.sql:
         if seen.replica.io == "No":
             agent.log.notice(dialect.rescue(server, str(agent.datadir)) or "nothing to rescue")
@@ -133,6 +135,7 @@ def _fetch(agent: "Mysql", server: "Server", dialect: "Dialect", node: str, repo
     if report.received is None:
         return
     seen = dialect.observe(server)
+    end_waiting(server, dialect, seen)
     dialect.fetch(server, agent.source(node), seen)
     if not dialect.wait_applied(server, report.received, agent.deadline.remaining() * 0.7):
         raise AgentError(f"not promoted: {node} has more, and fetching it takes longer than promote may")

@@ -86,6 +86,7 @@ def _carry_out(
         # Recorded already, as after a blackout: from the first event on. A source asks for the acknowledgement of an event
         # when it sends it; one that was received without would be waited for without end.
         dialect.acknowledge(server, agent.me in facts.sync and not facts.solo)
+        end_waiting(server, dialect, seen)
         dialect.follow(server, agent.source(host), seen)
     elif step is Step.APPLY:
         dialect.start_applier(server)
@@ -94,6 +95,12 @@ def _carry_out(
         dialect.acknowledge(server, True)
         dialect.restart_receiver(server)
     return ""
+
+
+def end_waiting(server: "Server", dialect: "Dialect", seen: "Observed") -> None:
+    """Left on by a demotion, and the applier's commits would wait for acknowledgements that nobody gives."""
+    if seen.acks.waits:
+        dialect.stop_waiting(server)
 
 
 def _parted(agent: "Mysql", dialect: "Dialect", seen: "Observed", facts: "Facts") -> bool:
