@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from backstay.mysql.agent import Mysql
     from backstay.mysql.dialect import Dialect
+    from backstay.mysql.gtid import History
     from backstay.mysql.observation import Observed
     from backstay.mysql.process import Process
     from backstay.mysql.server import Server
@@ -48,7 +49,7 @@ def promote(agent: "Mysql", server: "Server", running: "Process") -> None:
 
     def proof() -> "Optional[str]":
         nonlocal seen, refusal, reports
-        reports = _ask(agent, dialect, election.witnesses(agent.me, facts, nodes))
+        reports = _ask(agent, dialect, facts, promoted_with, election.witnesses(agent.me, facts, nodes))
         verdict = election.decide(agent.me, seen.applied, facts, nodes, reports, promoted_with, bool(agent.allow_loss))
         if isinstance(verdict, election.Promote):
             return verdict.proof
@@ -111,7 +112,13 @@ def _drain(agent: "Mysql", server: "Server", dialect: "Dialect") -> "Observed":
     return dialect.observe(server)
 
 
-def _ask(agent: "Mysql", dialect: "Dialect", witnesses: "list[str]") -> "dict[str, election.Report]":
+def _ask(
+    agent: "Mysql",
+    dialect: "Dialect",
+    facts: "Optional[Facts]",
+    promoted_with: "Optional[History]",
+    witnesses: "list[str]",
+) -> "dict[str, election.Report]":
     """What each witness has. Nodes that left the cluster are not asked: they are fenced, and silence takes time."""
     members = set(agent.pacemaker.members()) if witnesses else set()
     reports = {}
@@ -122,7 +129,13 @@ def _ask(agent: "Mysql", dialect: "Dialect", witnesses: "list[str]") -> "dict[st
         try:
             with agent.connect_peer(node, dialect, _ASK) as peer:
                 said = dialect.peer(peer)
-                received = None if said.why else said.received
+                received = said.received
+                stray = election.stray(node, said.own, facts, promoted_with)
+                if stray:
+                    agent.log.warning(f"{node} wrote {stray} itself and was not the primary: that does not count")
+                    received = received.minus(stray)
+                if said.why:
+                    received = None
                 reports[node] = election.Report(received, said.writable, said.why, said.gives)
         except AgentError as error:
             # Its node is a member, so its server may just be starting: worth waiting for, if its word is needed.
