@@ -71,6 +71,26 @@ def test_the_life_of_an_instance(chamber: Chamber) -> None:
     assert "\n1\n" in result.text
 
 
+def test_a_promotion_ends_what_sends_the_log_since_an_earlier_one(chamber: Chamber) -> None:
+    """A replica that comes back would wait for its old sender. Demoting leaves it: it brings the last commits across."""
+    result = run(
+        chamber,
+        """
+        act start; act promote
+        senders() { mariadb -Ne "select count(*) from information_schema.processlist where command like 'Binlog Dump%'"; }
+        mkdir /tmp/read; cd /tmp/read
+        log=$(mariadb -Ne 'show master status' | cut -f 1)
+        mariadb-binlog --read-from-remote-server --stop-never --raw -S /run/mysqld/mysqld.sock -u root $log & reader=$!
+        until [ "$(senders)" = 1 ]; do kill -0 $reader; sleep 0.05; done
+        act demote; echo before $(senders)
+        act promote; for i in $(seq 40); do [ "$(senders)" = 0 ] && break; sleep 0.05; done; echo after $(senders)
+        act stop
+        """,
+    )
+    assert result.codes == [0, 0, 0, 0, 0], result.text
+    assert "before 1" in result.text and "after 0" in result.text, result.text
+
+
 def test_a_restarted_server_is_not_promoted_whatever_it_was(chamber: Chamber) -> None:
     result = run(
         chamber,

@@ -34,7 +34,7 @@ class Fault(NamedTuple):
     server must take over; otherwise `moves` is the most often that one may. fails: the node whose failure the cluster
     remembers, which keeps its server stopped until failure-timeout or a cleanup. patience: seconds until writes must be
     acknowledged again. median, worst: bounds of the write gap, seconds, None where there is none. nodes: the size of
-    the set it needs."""
+    the set it needs. silences: nothing that was begun after it may be acknowledged by the server that led before."""
 
     name: str
     what: str
@@ -47,6 +47,7 @@ class Fault(NamedTuple):
     median: float | None = None
     worst: float | None = None
     nodes: int = 3
+    silences: bool = False
 
 
 def leader(stage: Stage[Any]) -> str:
