@@ -79,6 +79,7 @@ class Mysql(MysqlParameters):
         if running:
             running.end(self.deadline, gently=self._may_end_gently(running))
         self.state.remove("promoted")
+        self._not_readable()
         if self.state.age("rebuild-lock") < float("inf"):
             from backstay.mysql import rebuild
 
@@ -273,6 +274,17 @@ class Mysql(MysqlParameters):
         from backstay.mysql import replica
 
         return replica.attend(self, server, dialect, seen)
+
+    def _not_readable(self) -> None:
+        """Whoever places readers by the attribute must not meet a stopped server. The promotion score stays: a change of it
+        would cost the failover a transition, while this one falls into the time of the promotion."""
+        if self.state.read("readable") != "1":
+            return
+        self.state.write("readable", "0")
+        try:
+            self.pacemaker.set_attribute(f"{self.invocation.resource}-readable", "0")
+        except AgentError as error:
+            self.log.warning(f"still shown as readable: {error}")
 
     def _greets(self, deadline: Deadline) -> bool:
         from backstay.mysql.server import answers

@@ -134,9 +134,7 @@ def _ask(
                 if stray:
                     agent.log.warning(f"{node} wrote {stray} itself and was not the primary: that does not count")
                     received = received.minus(stray)
-                if said.why:
-                    received = None
-                reports[node] = election.Report(received, said.writable, said.why, said.gives)
+                reports[node] = election.Report(None if said.why else received, said.writable, said.why, said.gives)
         except AgentError as error:
             # Its node is a member, so its server may just be starting: worth waiting for, if its word is needed.
             reports[node] = election.Report(None, why=str(error))
