@@ -16,8 +16,9 @@ def server(lab: Lab, node: str) -> str:
     return lab.run(node, ["cat", "/run/mysqld/mysqld.pid"]).out.strip()
 
 
-def score(lab: Lab, node: str) -> str:
-    said = lab.run(node, ["attrd_updater", "-Q", "-n", "master-mysql", "-N", node], check=False).out
+def attribute(lab: Lab, node: str, name: str) -> str:
+    """A transient attribute of a node, asked on that node."""
+    said = lab.run(node, ["attrd_updater", "-Q", "-n", name, "-N", node], check=False).out
     return said.partition(' value="')[2].rpartition('"')[0]
 
 
@@ -33,13 +34,11 @@ def test_a_refused_promotion_leaves_the_server_up_and_its_monitor_tries_again(th
     three.fault("kill", witness, "mysql")
     three.power_off(primary)
 
-    def refused() -> bool:
-        crm = three.cluster_status(candidate)
-        reasons = [str(one.get("exitreason")) for one in crm.iterfind("failures/failure")] if crm is not None else []
-        return any(f"not promoted: {witness} may hold" in reason for reason in reasons)
-
-    poll(refused, Deadline(60), "the refusal", interval=0.2)
+    refusal = f"not promoted: {witness} may hold"
+    poll(lambda: refusal in attribute(three, candidate, "mysql-state"), Deadline(60), "the refusal", interval=0.2)
     assert mysql.in_role("Promoted") == []
+    assert attribute(three, candidate, "master-mysql") == "-INFINITY"
+    assert attribute(three, witness, "mysql-readable") == "0"
     assert server(three, candidate) == process
 
     mysql.cleanup(witness)
@@ -75,6 +74,6 @@ def test_commits_that_nobody_can_acknowledge_are_let_go_once_that_is_recorded(th
 
     writer.join(60)
     assert ended, "the commit still waits"
+    mysql.wait_whole(60)
     assert mysql.phases_since(marks, wall)["alone"] <= ended[0]
     mysql.root(primary, "DROP TABLE app.stuck")
-    mysql.wait_whole(60)

@@ -92,8 +92,9 @@ class Mysql(MysqlParameters):
         if running is None:
             return ExitCode.NOT_RUNNING
         facts = self.state.promoted(running.identity)
-        alive = ExitCode.RUNNING_PROMOTED if facts else ExitCode.SUCCESS
-        degraded = ExitCode.DEGRADED_PROMOTED if facts else ExitCode.DEGRADED
+        promoted = facts or self.state.read("closed") == running.identity
+        alive = ExitCode.RUNNING_PROMOTED if promoted else ExitCode.SUCCESS
+        degraded = ExitCode.DEGRADED_PROMOTED if promoted else ExitCode.DEGRADED
         if self.invocation.is_probe:
             return alive
         deadline = self.deadline.within(self.probe_timeout)
@@ -127,6 +128,7 @@ class Mysql(MysqlParameters):
     def demote(self) -> None:
         """Read-only when this returns, with nothing waiting that could still be committed; or dead."""
         running = self.find_process()
+        self.state.remove("closed")
         if running is None:
             self.state.remove("promoted")
             return
@@ -273,6 +275,8 @@ class Mysql(MysqlParameters):
             return primary.attend(self, server, dialect, seen, facts)
         from backstay.mysql import replica
 
+        if self.state.read("closed") == self.running().identity:
+            return replica.wait_for_demotion(self)
         return replica.attend(self, server, dialect, seen)
 
     def _not_readable(self) -> None:
@@ -297,6 +301,7 @@ class Mysql(MysqlParameters):
 
     def _adopt(self, running: process.Process) -> None:
         """Take over a server that runs already: read-only, unless it is the primary that we promoted."""
+        self.state.remove("closed")
         if not self.state.promoted(running.identity):
             with self.connect(self.deadline) as server:
                 self.dialect(server).set_read_only(server, True)

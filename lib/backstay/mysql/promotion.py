@@ -30,18 +30,50 @@ _SETTLE = 8.0  # seconds for all of them to; while promote waits, Pacemaker star
 
 
 class Refused(AgentError):
-    """This node must not be the primary now. The template has `op promote on-fail=demote`, so that its server is not
-    stopped for that."""
+    """This node must not be the primary now."""
 
 
 def promote(agent: "Mysql", server: "Server", running: "Process") -> None:
-    """Raises AgentError with the reason when this node must not be the primary."""
+    """Open this server for writes, or leave it closed and say why.
+
+    A refusal is no failure of the action. Pacemaker would count it, and with migration-threshold=1 stop the server, which
+    then can neither be asked by others nor go on applying: two nodes that each need the other's word took turns at that
+    for minutes (seen). So it counts as promoted, closed, with a score that forbids it: Pacemaker demotes it at once,
+    before the writer address comes, and its monitors as a replica find when it is worth trying again.
+    """
+    try:
+        _promote(agent, server, running)
+    except Refused as refusal:
+        agent.log.error(str(refusal))
+        agent.state.write("closed", running.identity)
+        agent.state.write("refusal", str(refusal))
+        agent.pacemaker.set_promotion_score(NEVER)
+        agent.explain(str(refusal))
+    else:
+        agent.state.remove("closed")
+        agent.state.remove("refusal")
+
+
+def still_refused(agent: "Mysql", dialect: "Dialect", seen: "Observed") -> str:
+    """Why a promotion would be refused as the last one was, "" when it is worth trying. Asks each witness once."""
+    facts = agent.facts()
+    nodes = agent.pacemaker.nodes() if facts is None else []
+    promoted_with = dialect.history.parse(facts.gtid) if facts else None
+    if not seen.applied.includes(seen.received):
+        return f"not promoted: applying {seen.received.minus(seen.applied)}"
+    reports = _ask(agent, dialect, facts, promoted_with, election.witnesses(agent.me, facts, nodes))
+    verdict = election.decide(agent.me, seen.applied, facts, nodes, reports, promoted_with, bool(agent.allow_loss))
+    return f"not promoted: {verdict.reason}" if isinstance(verdict, election.Refuse) else ""
+
+
+def _promote(agent: "Mysql", server: "Server", running: "Process") -> None:
+    """Raises Refused with the reason."""
     dialect = agent.dialect(server)
     facts = agent.facts()
     nodes = agent.pacemaker.nodes() if facts is None else []
     promoted_with = dialect.history.parse(facts.gtid) if facts else None
     if agent.state.read("errant"):
-        raise AgentError(f"not promoted: errant {agent.state.read('errant')}")
+        raise Refused(f"not promoted: errant {agent.state.read('errant')}")
     seen = _drain(agent, server, dialect)
 
     refusal = ""
@@ -65,9 +97,7 @@ def promote(agent: "Mysql", server: "Server", running: "Process") -> None:
 
     try:
         found = poll(proof, agent.deadline.within(_SETTLE), "the witnesses to settle", 0.1)
-    except (TimedOut, Refused):
-        # Not a failed server: it stays up, so that others can ask it, and the next monitor finds whether to try again.
-        agent.pacemaker.set_promotion_score(NEVER)
+    except TimedOut:
         raise Refused(f"not promoted: {refusal}") from None
     agent.log.notice(f"promoting by {found}")
 
@@ -100,7 +130,7 @@ def _drain(agent: "Mysql", server: "Server", dialect: "Dialect") -> "Observed":
     if seen.applied.includes(seen.received):
         return seen
     if seen.replica and seen.replica.applier_error[0]:
-        raise AgentError(f"not promoted: the applier stopped: {seen.replica.applier_error[1]}")
+        raise Refused(f"not promoted: the applier stopped: {seen.replica.applier_error[1]}")
     end_waiting(server, dialect, seen)
     if seen.replica and not seen.replica.sql:
         if seen.replica.io == "No":
@@ -108,7 +138,7 @@ def _drain(agent: "Mysql", server: "Server", dialect: "Dialect") -> "Observed":
         else:
             dialect.start_applier(server)
     if not dialect.wait_applied(server, seen.received, agent.deadline.remaining() * 0.8):
-        raise AgentError(f"not promoted: applying {seen.received.minus(seen.applied)} takes longer than promote may")
+        raise Refused(f"not promoted: applying {seen.received.minus(seen.applied)} takes longer than promote may")
     return dialect.observe(server)
 
 
@@ -149,8 +179,8 @@ def _fetch(agent: "Mysql", server: "Server", dialect: "Dialect", node: str, repo
     end_waiting(server, dialect, seen)
     dialect.fetch(server, agent.source(node), seen)
     if not dialect.wait_applied(server, report.received, agent.deadline.remaining() * 0.7):
-        raise AgentError(f"not promoted: {node} has more, and fetching it takes longer than promote may")
+        raise Refused(f"not promoted: {node} has more, and fetching it takes longer than promote may")
     missing = report.received.minus(dialect.observe(server).applied)
     if missing:
-        raise AgentError(f"not promoted: {node} has {missing}, and fetching it did not bring it; rebuild this node")
+        raise Refused(f"not promoted: {node} has {missing}, and fetching it did not bring it; rebuild this node")
     dialect.end_fetch(server)

@@ -4,6 +4,7 @@ from backstay.errors import AgentError
 from backstay.mysql.duties import Step, replica_step
 from backstay.mysql.health import judge_replica
 from backstay.mysql.state import write_mark
+from backstay.pacemaker import NEVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,10 +45,33 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
         from backstay.mysql import rebuild
 
         state, rebuilt = rebuild.standing(agent, errant)
-    publish(agent, verdict.score, verdict.readable, state)
+    refusal = _refusal(agent, dialect, seen)
+    state = state or refusal
+    publish(agent, NEVER if refusal else verdict.score, verdict.readable, state)
     if rebuilt:
         raise AgentError(state)  # Pacemaker stops and starts it, and start finds the copy
     return state or note
+
+
+def _refusal(agent: "Mysql", dialect: "Dialect", seen: "Observed") -> str:
+    """Why the last promotion here was refused, "" once there is a primary or it is worth trying again."""
+    if not agent.state.read("refusal"):
+        return ""
+    refusal = ""
+    if not (seen.replica and seen.replica.io == "Yes"):
+        from backstay.mysql import promotion
+
+        refusal = promotion.still_refused(agent, dialect, seen)
+    if not refusal:
+        agent.state.remove("refusal")
+    return refusal
+
+
+def wait_for_demotion(agent: "Mysql") -> str:
+    """A promotion was refused, and Pacemaker takes the role away because of the score; see that it does."""
+    refusal = agent.state.read("refusal")
+    publish(agent, NEVER, agent.state.read("readable") == "1", refusal)
+    return refusal
 
 
 def publish(agent: "Mysql", score: "int | str", readable: bool, state: str) -> None:

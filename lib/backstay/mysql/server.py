@@ -75,7 +75,8 @@ def driver(encrypted: bool) -> "ModuleType":
     finally:
         for name in hidden:
             del sys.modules[name]
-    return pymysql
+    module: ModuleType = pymysql
+    return module
 
 
 class Server:

@@ -15,6 +15,8 @@ class State(Files):
 
     promoted   identity of the server process that was promoted, and the facts it was promoted with: a restarted server
                is not promoted, whatever its variables say
+    closed     identity of the server process whose promotion was refused, until Pacemaker demotes it
+    refusal    why, until there is a primary
     silent     when a monitor found the server silent: demote and stop need not find out again
     stopping   our own stop is under way: the watcher keeps quiet
     errant     the errant transactions that were found
