@@ -75,8 +75,13 @@ def driver(encrypted: bool) -> "ModuleType":
     finally:
         for name in hidden:
             del sys.modules[name]
+<<<<<<< HEAD
     module: ModuleType = pymysql
     return module
+=======
+    made: ModuleType = pymysql
+    return made
+>>>>>>> main
 
 
 class Server:
@@ -154,6 +159,11 @@ class Server:
         """The same connection, bounded by another deadline from now on."""
         self.deadline = deadline
         return self
+
+    def fileno(self) -> int:
+        """The connection's descriptor, for whoever goes on with it by the protocol alone."""
+        descriptor: int = self._connection._sock.fileno()
+        return descriptor
 
     def close(self) -> None:
         self._connection.close()

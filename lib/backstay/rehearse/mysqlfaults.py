@@ -98,7 +98,8 @@ FAULTS = {
             resume,
             elsewhere=True,
             fails=leader,
-            worst=15.0,
+            median=5.0,
+            worst=8.0,
             silences=True,
         ),
         Fault(
@@ -108,7 +109,8 @@ FAULTS = {
             nothing,
             elsewhere=True,
             fails=leader,
-            worst=15.0,
+            median=5.0,
+            worst=8.0,
         ),
         Fault("replica-crash", "SIGKILL of a replica's server", kill_other, nothing, False, other, moves=0),
         Fault(
