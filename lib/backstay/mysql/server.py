@@ -75,13 +75,8 @@ def driver(encrypted: bool) -> "ModuleType":
     finally:
         for name in hidden:
             del sys.modules[name]
-<<<<<<< HEAD
-    module: ModuleType = pymysql
-    return module
-=======
     made: ModuleType = pymysql
     return made
->>>>>>> main
 
 
 class Server:
