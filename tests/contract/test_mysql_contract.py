@@ -252,6 +252,56 @@ def test_level_10_names_each_mistake_with_its_remedy(chamber: Chamber) -> None:
         assert words in reason
 
 
+def test_level_10_names_what_a_server_lacks_that_others_started(chamber: Chamber) -> None:
+    """All of it, in the log; the first as the exit reason."""
+    said = chamber(
+        PREPARE
+        + """
+        act start; act stop
+        mariadbd --defaults-file=/etc/mysql/set.cnf --user=mysql --datadir=/var/lib/mysql --skip-log-bin \
+            --socket=/run/mysqld/mysqld.sock --pid-file=/run/mysqld/mysqld.pid --relay-log-recovery=1 >/dev/null 2>&1 &
+        until mariadb -e 'select 1' >/dev/null 2>&1; do sleep 0.1; done
+        act validate-all OCF_CHECK_LEVEL=10; cat /tmp/said
+        kill $(cat /run/mysqld/mysqld.pid); wait
+        """,
+        timeout=90,
+    ).out
+    for words in (
+        "log_bin is OFF and must be ON",
+        "log_slave_updates is OFF and must be ON",
+        "gtid_strict_mode is OFF and must be ON",
+        "sync_binlog is 0 and must be 1",
+        "sync_relay_log is 10000 and must be 1",
+        "relay_log_recovery is ON and must be OFF",
+        "rpl_semi_sync_master_wait_point is AFTER_COMMIT and must be AFTER_SYNC",
+    ):
+        assert f"{words}: restart the server through the cluster" in said, said
+    assert re.search(r"^validate-all 1 log_bin is OFF", said, re.MULTILINE), said
+
+
+def test_level_10_looks_at_the_host_before_there_is_a_server(chamber: Chamber) -> None:
+    check = "act validate-all OCF_CHECK_LEVEL=10"
+    result = run(
+        chamber,
+        f"""
+        {check} OCF_RESKEY_initialize=false
+        mkdir -p /var/lib/mysql; mount -t tmpfs data /var/lib/mysql; {check} OCF_RESKEY_rebuild=auto
+        mount -o remount,ro /var/lib/mysql; {check}; umount /var/lib/mysql
+        mv /usr/bin/my_print_defaults /tmp; {check}; mv /tmp/my_print_defaults /usr/bin
+        {check}
+        """,
+    )
+    expected = [
+        "/var/lib/mysql holds no database: set initialize=true",
+        "rebuild=auto cannot move /var/lib/mysql, a mount point",
+        "/var/lib/mysql cannot be written: mount it writable",
+        "my_print_defaults is not installed",
+    ]
+    assert result.codes == [1, 1, 1, 1, 0], result.text
+    for reason, words in zip(result.reasons, expected):
+        assert words in reason
+
+
 def test_a_database_made_without_the_accounts_gets_them_at_its_first_promotion(chamber: Chamber) -> None:
     result = run(
         chamber,
