@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backstay.admin import checks
 from backstay.admin.service import Service
-from backstay.admin.view import Finding
+from backstay.admin.view import Finding, Operation
 from backstay.mysql.facts import Facts, MalformedFacts
 from backstay.mysql.health import HEALTHY
 from backstay.pacemaker import NEVER
@@ -18,6 +19,8 @@ _OK = ("", "ok")
 
 class Admin(Service):
     """A set: its record, and of each instance what its agent publishes."""
+
+    modules = ("pymysql",)
 
     def private(self) -> list[str]:
         return [f"{self.resource.id}-lag"]
@@ -69,6 +72,16 @@ class Admin(Service):
             what = f"{promoted[0]} is promoted, and the record names {facts.primary}"
             found.append(Finding("error", name, what, "a promotion is under way; if it stays so, read pacemaker.log"))
         return found
+
+    def configuration(self, cluster: Cluster) -> list[Finding]:
+        found = list(checks.promotable(self.resource, len(cluster.nodes)))
+        promote = next((one for one in self.resource.operations if one.name == "promote"), Operation("promote"))
+        if promote.on_fail != "demote":
+            what = "promote has no on-fail=demote: a node that refuses is stopped, and the others cannot ask it"
+            remedy = checks.operation(self.resource, promote, "on-fail", "demote")
+            found.append(Finding("warning", self.resource.id, what, remedy))
+        address = self.resource.parameters.get("writer_address", "")
+        return found + (list(checks.together(cluster, self.resource, address)) if address else [])
 
     def obstacles(self, cluster: Cluster, candidate: str) -> list[str]:
         score = self._attribute(cluster, candidate, "score") or "unset"
