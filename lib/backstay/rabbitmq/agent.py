@@ -10,7 +10,7 @@ from backstay.declaration import action
 from backstay.errors import AgentError
 from backstay.process import Process
 from backstay.rabbitmq import broker, health
-from backstay.rabbitmq.observation import ANSWERS, UNKNOWN, Seen
+from backstay.rabbitmq.observation import ANSWERS, SILENT, UNKNOWN, Seen
 from backstay.rabbitmq.parameters import RabbitmqParameters
 from backstay.state import Files
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from backstay.rabbitmq.distribution import Node
     from backstay.rabbitmq.facts import Facts
     from backstay.rabbitmq.launch import Layout
+    from backstay.watch import Prober
 
 _KILL_AT = 0.4  # of the stop's timeout is left when SIGKILL is sent
 _RECENT = 30.0  # seconds for which a monitor's finding of silence spares stop its own
@@ -34,9 +35,8 @@ class Rabbitmq(RabbitmqParameters):
         """Up, a member, answering AMQP."""
         from backstay.rabbitmq import starting
 
-        self.state.remove("stopping")
         self.state.remove("promoted")
-        self.forget_silence()
+        self.state.remove("unanswered")
         running = starting.start(self)
         self.state.write("process", running.identity)
         self.watch(running)
@@ -46,9 +46,11 @@ class Rabbitmq(RabbitmqParameters):
     def stop(self) -> None:
         """Gone when this returns."""
         running = self.find_process()
-        self.state.write("stopping", "")
         if running:
-            silent = self.state.age("silent") < _RECENT and self.state.read("silent").startswith(running.identity)
+            from backstay import watch
+
+            watch.quiet(self.state, running.pid, running.started)
+            silent = self.is_silent(running)
             remaining = self.deadline.remaining()
             if not silent:
                 from backstay.rabbitmq import leaving
@@ -74,9 +76,13 @@ class Rabbitmq(RabbitmqParameters):
             return alive
         if self.me in self.removed_nodes():
             raise Removed(f"{self.me} is named in removed: its broker leaves the cluster")
+        if self.is_silent(running):
+            # Found a moment ago, by the watcher or a monitor. Asking again would keep what ends this broker waiting.
+            raise AgentError(f"process {running.pid} lives and answers nothing")
         notes: list[str] = []
         verdict = self._examine(running, promoted, notes)
         if verdict.outcome == health.FAILED:
+            self.state.write("silent", running.identity)
             self._publish(verdict)
             raise AgentError(verdict.reason)
         self.watch(running)
@@ -127,8 +133,9 @@ class Rabbitmq(RabbitmqParameters):
 
     @property
     def state(self) -> Files:
-        """process: the broker's identity. promoted: that of the broker that has the lease. silent: identity and how many
-        monitors in a row had no greeting. stopping: our own stop is under way."""
+        """process: the broker's identity. promoted: that of the broker that has the lease. unanswered: identity, how many
+        monitors in a row had no greeting, and since when. silent: identity of a broker that was found so, and failed.
+        account: identity, and the password with which a monitor logs in. facts: our copy. Others: watch.py."""
         return Files(self.state_directory())
 
     @property
@@ -193,8 +200,9 @@ class Rabbitmq(RabbitmqParameters):
     def is_promoted(self, running: Process) -> bool:
         return self.state.read("promoted") == running.identity
 
-    def forget_silence(self) -> None:
-        self.state.remove("silent")
+    def is_silent(self, running: Process) -> bool:
+        """Whether this very broker was just found not to answer: stop need not find out again."""
+        return self.state.age("silent") < _RECENT and self.state.read("silent") == running.identity
 
     def watch(self, running: Process) -> None:
         """See that a watcher is there, once this node is part of a cluster."""
@@ -202,6 +210,14 @@ class Rabbitmq(RabbitmqParameters):
             from backstay import watch
 
             watch.ensure(self, running.pid, running.started)
+
+    def prober(self) -> "Prober":
+        from backstay.rabbitmq.prober import RabbitmqProber
+
+        return RabbitmqProber(self)
+
+    def patience(self) -> float:
+        return float(self.probe_timeout * self.silences)
 
     def explain(self, reason: str) -> None:
         """An exit reason for a result that is no failure."""
@@ -214,12 +230,19 @@ class Rabbitmq(RabbitmqParameters):
 
     def _examine(self, running: Process, promoted: bool, notes: "list[str]") -> health.Verdict:
         """Look, judge, and do the duties; what else is to be said goes into `notes`."""
-        greeted = broker.greets(self.port, self.deadline.within(self.probe_timeout))
+        from backstay.rabbitmq import probe
+
+        account = probe.known_account(self, running)
+        greeted = broker.greets(self.port, self.deadline.within(self.probe_timeout), account)
         seen = Seen(greeted)
         try:
+            if greeted == SILENT:
+                raise AgentError("the broker does not answer AMQP")
             with self.connect(self.deadline.within(self.probe_timeout)) as node:
                 dialect = broker.dialect_of(node)
                 seen = broker.look(node, dialect, greeted)
+                if account is None and greeted == ANSWERS:
+                    probe.learn_account(self, node, dialect, running)
                 if greeted == ANSWERS:
                     notes += self._duties(node, dialect, seen, promoted)
         except AgentError as error:
@@ -256,15 +279,15 @@ class Rabbitmq(RabbitmqParameters):
     def _count(self, running: Process, greeted: str) -> "tuple[int, float]":
         """Monitors in a row without a greeting, this one included, and the seconds since the first."""
         if greeted == ANSWERS:
-            self.forget_silence()
+            self.state.remove("unanswered")
             return 0, 0.0
         import time
 
-        fields = self.state.read("silent").split()
+        fields = self.state.read("unanswered").split()
         count, since = 0, time.time()
         if len(fields) == 3 and fields[0] == running.identity:
             count, since = int(fields[1]), float(fields[2])
-        self.state.write("silent", f"{running.identity} {count + 1} {since}")
+        self.state.write("unanswered", f"{running.identity} {count + 1} {since}")
         return count + 1, time.time() - since
 
     def _publish(self, verdict: health.Verdict) -> None:

@@ -65,10 +65,10 @@ def dialect_of(node: Node) -> Dialect:
     return dialect_for(text(node.call("rabbit_misc", "version")))
 
 
-def greets(port: int, deadline: "Deadline") -> str:
+def greets(port: int, deadline: "Deadline", account: "Optional[amqp.Account]" = None) -> str:
     """ANSWERS, REFUSES or SILENT."""
     try:
-        amqp.greet(port, deadline)
+        amqp.greet(port, deadline, account)
     except amqp.BrokerSilent:
         return SILENT
     except amqp.BrokerRefuses:

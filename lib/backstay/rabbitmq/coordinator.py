@@ -1,6 +1,6 @@
 """What the promoted instance does for the cluster, and what each does when another has ended."""
 
-from backstay.rabbitmq import broker
+from backstay.rabbitmq import broker, probe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ def attend(agent: "Rabbitmq", node: "Node", dialect: "Dialect", seen: "Seen | No
     members = seen.members if seen else dialect.members(node)
     running = seen.running if seen else dialect.running(node)
     said = _keep_record(agent, node, dialect, members, running)
+    dialect.ensure_probe(node, probe.account(agent))
     for line in dialect.ensure_mirroring(node, agent.mirroring(dialect)):
         if line.startswith("set policy"):
             agent.log.notice(line)

@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from backstay.rabbitmq.amqp import Account
     from backstay.rabbitmq.distribution import Node
 
 _ACCOUNTS = "rabbit_auth_backend_internal"
@@ -94,19 +95,26 @@ class Dialect:
         """Make it so, where it is not; what was done or is wrong. Raises AgentError."""
         raise NotImplementedError
 
-    def ensure_probe(self, node: "Node", vhost: str, user: str, password: str) -> None:
-        """The probe's virtual host and its account, which may do everything there and nothing elsewhere."""
-        if vhost not in self.vhosts(node):
-            checked(node.call("rabbit_vhost", "add", vhost.encode(), ACTOR), f"virtual host {vhost}")
-        if node.call(_ACCOUNTS, "exists", user.encode()) is not True:
-            checked(node.call(_ACCOUNTS, "add_user", user.encode(), password.encode(), ACTOR), f"account {user}")
-        everything = [b".*"] * 3
-        granted = node.call(_ACCOUNTS, "set_permissions", user.encode(), vhost.encode(), *everything, ACTOR)
-        checked(granted, f"permissions of {user}")
+    def ensure_probe(self, node: "Node", account: "Account") -> None:
+        """The probe's virtual host and its account, which may do everything there and nothing elsewhere. Compares first.
+        Raises AgentError."""
+        user, vhost = account.user.encode(), account.vhost.encode()
+        if account.vhost not in self.vhosts(node):
+            checked(node.call("rabbit_vhost", "add", vhost, ACTOR), f"virtual host {account.vhost}")
+        if not self.lets_in(node, account):
+            known = node.call(_ACCOUNTS, "exists", user) is True
+            act = "change_password" if known else "add_user"
+            checked(node.call(_ACCOUNTS, act, user, account.password.encode(), ACTOR), f"account {account.user}")
+        granted = node.call(_ACCOUNTS, "list_user_permissions", user)
+        if not any((Atom("vhost"), vhost) in permissions for permissions in granted):
+            answer = node.call(_ACCOUNTS, "set_permissions", user, vhost, b".*", b".*", b".*", ACTOR)
+            checked(answer, f"permissions of {account.user}")
 
-    def set_probe_password(self, node: "Node", user: str, password: str) -> None:
-        changed = node.call(_ACCOUNTS, "change_password", user.encode(), password.encode(), ACTOR)
-        checked(changed, f"password of {user}")
+    def lets_in(self, node: "Node", account: "Account") -> bool:
+        """Whether the broker has the account with this password. Asked so because it logs every refused login."""
+        proof = [(Atom("password"), account.password.encode())]
+        answer = node.call(_ACCOUNTS, "user_login_authentication", account.user.encode(), proof)
+        return isinstance(answer, tuple) and answer[:1] == ("ok",)
 
     # -- before it runs -----------------------------------------------------------------------------------------------
 

@@ -102,6 +102,9 @@ class Node:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._link.close()
 
     def call(self, module: str, function: str, *arguments: "Any") -> "Any":
