@@ -65,7 +65,6 @@ MISTAKES = [
     Mistake("notify", meta("notify", "true", "mysql-clone"), "notify=true"),
     Mistake("stickiness", meta("resource-stickiness", "1000", "mysql-clone"), "resource-stickiness=1000"),
     Mistake("clone-max", meta("clone-max", "2", "mysql-clone"), "clone-max=2 and 3 nodes"),
-    Mistake("on-fail", 'cibadmin -M -X \'<op id="mysql-promote-0" on-fail="restart"/>\'', "no on-fail=demote"),
     Mistake("no colocation", without("mysql-writer-with-primary"), "not bound to the promoted mysql-clone"),
     Mistake("no order", without("mysql-promote-then-writer"), "may start before the promotion"),
     Mistake("no second order", without("mysql-demote-then-writer"), "may stop before the demotion"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backstay.admin import checks
+from backstay.admin.checks import promotable, together
 from backstay.admin.service import Service
-from backstay.admin.view import Finding, Operation
+from backstay.admin.view import Finding
 from backstay.mysql.facts import Facts, MalformedFacts
 from backstay.mysql.health import HEALTHY
 from backstay.pacemaker import NEVER
@@ -74,14 +74,9 @@ class Admin(Service):
         return found
 
     def configuration(self, cluster: Cluster) -> list[Finding]:
-        found = list(checks.promotable(self.resource, len(cluster.nodes)))
-        promote = next((one for one in self.resource.operations if one.name == "promote"), Operation("promote"))
-        if promote.on_fail != "demote":
-            what = "promote has no on-fail=demote: a node that refuses is stopped, and the others cannot ask it"
-            remedy = checks.operation(self.resource, promote, "on-fail", "demote")
-            found.append(Finding("warning", self.resource.id, what, remedy))
+        found = list(promotable(self.resource, len(cluster.nodes)))
         address = self.resource.parameters.get("writer_address", "")
-        return found + (list(checks.together(cluster, self.resource, address)) if address else [])
+        return found + (list(together(cluster, self.resource, address)) if address else [])
 
     def obstacles(self, cluster: Cluster, candidate: str) -> list[str]:
         score = self._attribute(cluster, candidate, "score") or "unset"
