@@ -30,7 +30,8 @@ OK, DEGRADED, FAILED, HUNG = "ok", "degraded", "failed", "hung"
 
 
 class Verdict:
-    """outcome: OK, DEGRADED, FAILED, or HUNG: failed and not worth another question. score: the wish to be promoted. reason: "" when all is well."""
+    """outcome: OK, DEGRADED, FAILED, or HUNG, which is failed and not worth another question. score: the wish to be
+    promoted. reason: "" when all is well."""
 
     __slots__ = ("outcome", "reason", "score")
 
