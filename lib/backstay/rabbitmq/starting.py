@@ -47,7 +47,7 @@ def start(agent: "Rabbitmq") -> Process:
 
 def check_files(agent: "Rabbitmq", layout: launch.Layout) -> None:
     """The files that parameters name. Raises WrongParameter."""
-    if "config" in agent.invocation.parameters and not os.access(layout.config, os.R_OK):
+    if layout.config != type(agent).config.default and not os.access(layout.config, os.R_OK):
         raise WrongParameter(f"the configuration {layout.config} is not readable: set config to it")
     if agent.definitions and not os.access(agent.definitions, os.R_OK):
         raise WrongParameter(f"the definitions {agent.definitions} are not readable: set definitions to a file")
