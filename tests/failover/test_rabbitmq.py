@@ -50,7 +50,7 @@ def test_the_topology_serves_an_unprivileged_account_without_plugins(three: Rabb
     three.wait_whole(60)
     assert len(three.urls) == 3
     assert three.ctl("n1", "list_user_permissions", "app").split() == ["app", ".*", ".*", ".*"]
-    assert three.ctl("n1", "list_users").splitlines()[0].split() == ["app", "[]"]
+    assert ["app", "[]"] in [line.split() for line in three.ctl("n1", "list_users").splitlines()]  # no tags
     assert "rabbitmq_management" not in three.lab.run("n1", ["rabbitmq-plugins", "list", "--silent", "-m", "-E"]).out
     elsewhere = three.urls["n1"].rpartition("/")[0] + "/%2f"
     with pytest.raises(CommandFailed):
@@ -75,7 +75,7 @@ def test_a_cold_start_of_all_loses_nothing(three: RabbitSet, tmp_path: Path) -> 
 
 
 def test_a_stop_right_after_a_start_ends_in_time(three: RabbitSet, tmp_path: Path) -> None:
-    outcome = rehearse(three, early_stop(150), str(tmp_path))
+    outcome = rehearse(three, early_stop(100), str(tmp_path))
     check(outcome)
     assert outcome.phases["stopped"] <= STOP_TIMEOUT
 
