@@ -7,7 +7,7 @@ import os
 
 from backstay.codes import ExitCode, Role
 from backstay.declaration import action
-from backstay.errors import AgentError
+from backstay.errors import AgentError, TimedOut
 from backstay.process import Process
 from backstay.rabbitmq import broker, health
 from backstay.rabbitmq.observation import ANSWERS, SILENT, UNKNOWN, Seen
@@ -240,7 +240,7 @@ class Rabbitmq(RabbitmqParameters):
         try:
             if greeted == SILENT:
                 raise AgentError("the broker does not answer AMQP")
-            with self.connect(self.deadline.within(self.probe_timeout)) as node:
+            with self.connect(self.deadline.within(self.probe_timeout / 2)) as node:
                 dialect = broker.dialect_of(node)
                 seen = broker.look(node, dialect, greeted)
                 if account is None and greeted == ANSWERS:
@@ -252,7 +252,8 @@ class Rabbitmq(RabbitmqParameters):
         except AgentError as error:
             # AMQP alone decides whether the broker serves: what else we cannot learn is unknown.
             self.log.info(f"not asked over Erlang's protocol: {error}")
-            if greeted == ANSWERS and seen.app == UNKNOWN:
+            # One that is merely late is busy: a changed result would abort what the cluster is doing.
+            if greeted == ANSWERS and seen.app == UNKNOWN and not isinstance(error, TimedOut):
                 notes.append(f"membership and alarms are unknown: {error}")
         in_a_row, since = self._count(running, greeted)
         return health.judge(seen, in_a_row, self.silences, since, self.partition_grace)
