@@ -71,6 +71,10 @@ class Rabbitmq(RabbitmqParameters):
         if running is None:
             return ExitCode.NOT_RUNNING
         promoted = self.is_promoted(running)
+        if promoted and self.invocation.role in ("Unpromoted", "Slave"):
+            # After reload-agent Pacemaker 2.1 takes a promoted instance for unpromoted, and promotes one anew.
+            self.demote()
+            promoted = False
         alive = ExitCode.RUNNING_PROMOTED if promoted else ExitCode.SUCCESS
         if self.invocation.is_probe:
             return alive
@@ -276,7 +280,9 @@ class Rabbitmq(RabbitmqParameters):
         from backstay.rabbitmq.dialect import Mirroring
 
         vhosts = tuple(name.strip() for name in str(self.ha_vhosts or "").split(",") if name.strip())
-        return Mirroring(dialect.default_mirroring(self.ha_mode or ""), self.ha_params, self.ha_pattern, vhosts)
+        return Mirroring(
+            dialect.default_mirroring(self.ha_mode or ""), self.ha_params, self.ha_pattern, vhosts, self.probe_vhost
+        )
 
     def removed_nodes(self) -> "list[str]":
         return [name.strip() for name in str(self.removed or "").split(",") if name.strip()]

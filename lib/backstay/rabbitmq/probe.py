@@ -74,7 +74,7 @@ def round_trip(agent: "Rabbitmq", deadline: "Deadline") -> str:
         channel = connection.channel()
         channel.confirm_delivery()
         queue = f"probe.{agent.erlang_name}"
-        channel.queue_declare(queue, durable=True, arguments={"x-max-length": 100, "x-expires": 3600000})
+        channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "classic", "x-max-length": 100})
         channel.basic_publish("", queue, agent.me.encode(), pika.BasicProperties(delivery_mode=2), mandatory=True)
         method, _, _ = channel.basic_get(queue, auto_ack=True)
         connection.close()
