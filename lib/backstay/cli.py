@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "lab": ("backstay.lab.cli", "lab", "A real cluster of several nodes on this machine."),
     "rehearse": ("backstay.rehearse.cli", "command", "Inflict faults on a lab and measure what they cost."),
+    "render": ("backstay.admin.render", "render", "Write a topology for crm or pcs."),
     "demo": ("backstay.rehearse.demo", "demo", "A real failover from start to finish."),
 }
 

@@ -1,4 +1,4 @@
-"""Processes by pid and start time, since pids are used again: whether they live, and how they end."""
+"""A daemon's process: whether it lives, and its end. Identity is pid and start time, since pids are used again."""
 
 import os
 
@@ -30,23 +30,23 @@ class Process:
         if self.alive():
             os.kill(self.pid, number)
 
-    def end(self, deadline: Deadline, gently: bool) -> None:
-        """End it: SIGTERM first when `gently`, SIGKILL when that takes over 70 % of the time. Raises TimedOut when the
-        process survives SIGKILL, as one does that is stuck in a dead disk."""
+    def end(self, deadline: Deadline, gently: bool, patience: float = 0.7) -> None:
+        """End it: SIGTERM first when `gently`, SIGKILL when that takes over `patience` of the time. Raises TimedOut when
+        the process survives SIGKILL, as one does that is stuck in a dead disk."""
         import signal
 
         if gently:
             self.signal(signal.SIGTERM)
-            patience = Deadline(deadline.remaining() * 0.7)
-            while self.alive() and not patience.expired:
-                poll(lambda: not self.alive() or patience.expired, deadline, "the server to end")
+            waiting = Deadline(deadline.remaining() * patience)
+            while self.alive() and not waiting.expired:
+                poll(lambda: not self.alive() or waiting.expired, deadline, "the server to end")
         self.signal(signal.SIGKILL)
         # What five seconds do not end is stuck in the kernel: the sooner the node is fenced, the better.
         poll(lambda: not self.alive(), deadline.within(5), f"process {self.pid} to end after SIGKILL: a stuck disk?")
 
 
 def start_time(pid: int) -> str:
-    """The start time in clock ticks since boot; "" for a process that is gone or a zombie."""
+    """In clock ticks; "" for a process that is gone or a zombie."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as source:
             fields = source.read().rpartition(")")[2].split()

@@ -12,9 +12,9 @@ class Files:
         self.directory = directory
 
     def read(self, name: str) -> str:
-        """The content, "" when there is none."""
+        """The file's text, "" when there is none."""
         try:
-            with open(os.path.join(self.directory, name), encoding="utf-8", errors="replace") as source:
+            with open(os.path.join(self.directory, name), encoding="utf-8") as source:
                 return source.read()
         except OSError:
             return ""

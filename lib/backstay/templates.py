@@ -21,10 +21,9 @@ def render(text: str, values: "Mapping[str, str]") -> str:
     otherwise leave a default in force), and for values that would break out of their quotes. Comments are left alone.
     """
     lines = text.splitlines(keepends=True)
-    found = [match for line in lines if not line.startswith("#") for match in _PLACEHOLDER.finditer(line)]
-    known = {match["name"] for match in found}
-    unset = sorted({match["name"] for match in found if match["default"] is None} - set(values))
-    unknown = sorted(set(values) - known)
+    known = placeholders(text)
+    unset = sorted(name for name, default in known.items() if default is None and name not in values)
+    unknown = sorted(set(values) - set(known))
     unfit = sorted(name for name, value in values.items() if not value or re.search(r'["\\\n@]', value))
     complaints = [
         f"{what}: {', '.join(names)}"
@@ -44,12 +43,30 @@ def render(text: str, values: "Mapping[str, str]") -> str:
     return "".join(line if line.startswith("#") else _PLACEHOLDER.sub(fill, line) for line in lines)
 
 
+def placeholders(text: str) -> "dict[str, str | None]":
+    """The values that a template takes: name -> default, None where one must be given. In the order of the text."""
+    found: dict[str, str | None] = {}
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            for match in _PLACEHOLDER.finditer(line):
+                if found.setdefault(match["name"], match["default"]) is not None and match["default"] is None:
+                    found[match["name"]] = None  # without a default in one place, it must be given
+    return found
+
+
+def _directory() -> str:
+    checkout = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "crm-templates")
+    return checkout if os.path.isdir(checkout) else _INSTALLED
+
+
+def names() -> "list[str]":
+    """The topologies there are."""
+    return sorted(name[: -len(".crm")] for name in os.listdir(_directory()) if name.endswith(".crm"))
+
+
 def load(name: str) -> str:
     """The text of a template, from the checkout or from where it is installed. Raises WrongParameter."""
-    checkout = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "crm-templates")
-    for directory in (checkout, _INSTALLED):
-        path = os.path.join(directory, f"{name}.crm")
-        if os.path.exists(path):
-            with open(path, encoding="utf-8") as source:
-                return source.read()
-    raise WrongParameter(f"no template {name} in {_INSTALLED}")
+    if name not in names():
+        raise WrongParameter(f"no topology {name}; there are {', '.join(names())}")
+    with open(os.path.join(_directory(), f"{name}.crm"), encoding="utf-8") as source:
+        return source.read()

@@ -23,7 +23,7 @@ Nov 23 15:31:31.279 n3 pacemaker-controld  [185] (log_executor_event) \tnotice: 
 
 
 def test_phases_are_the_first_signs_after_the_fault_in_order() -> None:
-    found = phases(LINES.splitlines(), FAULT)
+    found = phases(LINES.splitlines(), FAULT, "mysql")
     assert list(found) == ["detected", "demoted", "promoted", "address"]
     assert list(found.values()) == pytest.approx([0.115, 0.219, 1.319, 1.379], abs=0.001)
 
@@ -34,4 +34,4 @@ def test_a_lost_node_is_detected_by_the_membership_and_then_fenced() -> None:
         "Nov 23 15:31:32.951 n1 pacemaker-controld  [131] (handle_fence_notification) \tnotice: "
         "Peer n3 was terminated (reboot) by n1 on behalf of pacemaker-controld.131@n1: OK | event=ae9b7f58",
     ]
-    assert phases(lines, FAULT) == pytest.approx({"detected": 2.991, "fenced": 3.051}, abs=0.001)
+    assert phases(lines, FAULT, "mysql") == pytest.approx({"detected": 2.991, "fenced": 3.051}, abs=0.001)

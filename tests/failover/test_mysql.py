@@ -3,7 +3,6 @@ acknowledges at a time, and afterwards the set is whole. `backstay rehearse` doe
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backstay.lab.cluster import Lab
-from backstay.rehearse.faults import FAULTS
+from backstay.rehearse.mysqlfaults import FAULTS
 from backstay.rehearse.mysqlset import MysqlSet
 from backstay.rehearse.scenarios import Outcome, rehearse
 
@@ -44,7 +43,7 @@ def sid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 def check(outcome: Outcome) -> None:
     """No finding, and writes came back within the fault's bound where it has one."""
-    assert outcome.clean, json.dumps({"verdict": str(outcome.verdict), "copies differ": outcome.copies_differ})
+    assert outcome.clean, str(outcome.verdict)
     assert math.isfinite(outcome.gap)
     worst = FAULTS[outcome.fault].worst
     if worst is not None:
@@ -66,32 +65,32 @@ def test_the_topology_serves_an_unprivileged_account(three: Lab) -> None:
 
 @pytest.mark.parametrize("name", ["kill", "move", "hang", "replica-crash", "partition-replica", "partition-primary"])
 def test_writes_survive(three: Lab, tmp_path: Path, name: str) -> None:
-    check(rehearse(three, FAULTS[name], str(tmp_path)))
+    check(rehearse(MysqlSet(three), FAULTS[name], str(tmp_path)))
 
 
 def test_writes_survive_the_loss_of_the_primarys_node(three: Lab, tmp_path: Path) -> None:
-    outcome = rehearse(three, FAULTS["power-off"], str(tmp_path))
+    outcome = rehearse(MysqlSet(three), FAULTS["power-off"], str(tmp_path))
     check(outcome)
     assert outcome.gap <= FLOOR
 
 
 def test_a_killed_server_rejoins_by_itself_after_the_failure_timeout(three: Lab, tmp_path: Path) -> None:
-    check(rehearse(three, FAULTS["kill"], str(tmp_path), clean_up=False))
+    check(rehearse(MysqlSet(three), FAULTS["kill"], str(tmp_path), clean_up=False))
 
 
 def test_rows_that_are_only_in_relay_logs_survive(three: Lab, tmp_path: Path) -> None:
-    check(rehearse(three, FAULTS["relay-log"], str(tmp_path)))
+    check(rehearse(MysqlSet(three), FAULTS["relay-log"], str(tmp_path)))
 
 
 @pytest.mark.parametrize("order", [("n3", "n1", "n2")])
 def test_a_blackout_loses_nothing(three: Lab, tmp_path: Path, order: tuple[str, ...]) -> None:
-    check(rehearse(three, FAULTS["blackout"], str(tmp_path), order))
+    check(rehearse(MysqlSet(three), FAULTS["blackout"], str(tmp_path), order))
 
 
 def test_two_nodes_go_on_when_one_is_lost_and_say_so_first(two: Lab, tmp_path: Path) -> None:
-    check(rehearse(two, FAULTS["lose-replica"], str(tmp_path)))
+    check(rehearse(MysqlSet(two), FAULTS["lose-replica"], str(tmp_path)))
 
 
 @pytest.mark.parametrize("name", ["kill", "move"])
 def test_writes_survive_with_oracle_mysql(sid: Lab, tmp_path: Path, name: str) -> None:
-    check(rehearse(sid, FAULTS[name], str(tmp_path)))
+    check(rehearse(MysqlSet(sid), FAULTS[name], str(tmp_path)))

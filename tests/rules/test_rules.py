@@ -12,7 +12,7 @@ LIBRARY = CHECKOUT / "lib/backstay"
 FILES = sorted(path for part in ("lib", "agents", "tests", "bench") for path in (CHECKOUT / part).rglob("*.py"))
 # Values in, values out: no clock, no environment, no file, no process, no network.
 PURE = [
-    "address", "codes", "vip/findings", "vip/frames",
+    "address", "codes", "admin/crmsh", "admin/pcs", "vip/findings", "vip/frames",
     "mysql/binlog", "mysql/conflict", "mysql/duties", "mysql/election", "mysql/facts", "mysql/gtid", "mysql/health",
     "mysql/observation", "rehearse/checkers",
 ]  # fmt: skip
@@ -23,6 +23,7 @@ HARMLESS = {
     "itertools",
     "math",
     "re",
+    "shlex",
     "statistics",
     "struct",
     "typing",

@@ -222,11 +222,20 @@ class Lab:
 
         poll(settled, Deadline(timeout), f"{', '.join(nodes)} to be online", interval=0.2)
 
+    @property
+    def topology(self) -> str:
+        """What `up` was asked to serve."""
+        return str(self._plan()["topology"])
+
     def _machines(self) -> "dict[str, str]":
+        addresses: dict[str, str] = self._plan()["nodes"]
+        return addresses
+
+    def _plan(self) -> "dict[str, Any]":
         try:
             with open(self.layout.path("lab.json"), encoding="utf-8") as source:
-                addresses: dict[str, str] = json.load(source)["nodes"]
-                return addresses
+                plan: dict[str, Any] = json.load(source)
+                return plan
         except FileNotFoundError:
             raise LabError(f"there is no lab in {self.layout.directory}; `backstay lab up` starts one") from None
 

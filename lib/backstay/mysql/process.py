@@ -1,4 +1,4 @@
-"""Find the server's process."""
+"""The server's process: which one has a data directory."""
 
 import os
 
@@ -8,9 +8,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Optional
 
-__all__ = ["Process", "at", "find"]
-
 _PROGRAMS = {"mysqld", "mariadbd"}
+
+__all__ = ["Process", "at", "find"]
 
 
 def _serves(pid: int, datadir: str) -> bool:

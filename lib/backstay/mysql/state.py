@@ -1,4 +1,4 @@
-"""What the agent remembers between its calls."""
+"""What the MySQL agent remembers between its calls, and the mark beside the data."""
 
 import os
 

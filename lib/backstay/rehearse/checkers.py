@@ -40,15 +40,17 @@ class Verdict(NamedTuple):
     phantoms: list[int]  # ids
     both_writable: list[tuple[Sample, Sample]]
     deposed: list[Attempt]
+    copies_differ: Sequence[str] = ()  # nodes whose rows are not the primary's, once the set is whole
 
     @property
     def clean(self) -> bool:
-        return not (self.lost or self.phantoms or self.both_writable or self.deposed)
+        return not (self.lost or self.phantoms or self.both_writable or self.deposed or self.copies_differ)
 
     def __str__(self) -> str:
+        copies = f"; rows differ on {', '.join(self.copies_differ)}" if self.copies_differ else ""
         return (
             f"{self.acknowledged} acknowledged, {len(self.lost)} lost, {len(self.phantoms)} phantoms, "
-            f"{len(self.both_writable)} times two servers writable, {len(self.deposed)} acknowledged by a deposed one"
+            f"{len(self.both_writable)} times two servers writable, {len(self.deposed)} acknowledged by a deposed one{copies}"
         )
 
 

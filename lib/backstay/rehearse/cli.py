@@ -19,16 +19,17 @@ from backstay.errors import AgentError
 from backstay.lab.cluster import Lab
 from backstay.lab.layout import LabError
 from backstay.rehearse import floor
-from backstay.rehearse.faults import FAULTS, Fault
-from backstay.rehearse.mysqlset import MysqlSet, keep_logs
 from backstay.rehearse.scenarios import Outcome, rehearse
+from backstay.rehearse.services import SERVICES, Rehearsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from backstay.rehearse.faults import Fault
+    from backstay.rehearse.service import Service
+
 FLOOR = "vip-floor"
 BLACKOUT_ORDERS = ["123", "132", "213", "231", "312", "321"]
-CLIENT = "four writers, an attempt every 10 ms, 1 s to connect, send and receive, a fresh connection after an error"
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -54,7 +55,7 @@ def laboratory(directory: str, nodes: int, image: str, topology: str) -> Iterato
         finally:
             lab.down()
         return
-    if len(lab.nodes) != nodes or bool(lab.endpoints) != (topology == "mysql"):
+    if len(lab.nodes) != nodes or lab.topology != topology:
         raise LabError(f"the lab in {directory} is not a {topology} lab of {nodes} nodes; give another --dir")
     yield lab
 
@@ -63,30 +64,32 @@ def describe(outcome: Outcome) -> str:
     """One run in one line."""
     phases = "  ".join(f"{phase} {seconds:.2f}" for phase, seconds in outcome.phases.items())
     place = f"{outcome.was}{'*' if outcome.coordinator else ''} -> {outcome.now}"
-    copies = f"; rows differ on {', '.join(outcome.copies_differ)}" if outcome.copies_differ else ""
-    return f"{outcome.fault}: gap {outcome.gap:.2f} s, {place}; {outcome.verdict}{copies}\n    {phases}"
+    return f"{outcome.fault}: gap {outcome.gap:.2f} s, {place}; {outcome.verdict}\n    {phases}"
 
 
-def rehearse_all(faults: list[Fault], runs: int, directory: str, image: str, patient: bool) -> list[dict[str, Any]]:
+def rehearse_all(
+    subject: Rehearsed, faults: list[Fault], runs: int, directory: str, image: str, patient: bool
+) -> list[dict[str, Any]]:
     """Every fault `runs` times; a record of each run. Histories and logs of a run that is not clean are kept."""
     records: list[dict[str, Any]] = []
     for nodes in sorted({fault.nodes for fault in faults}, reverse=True):
         place = directory if nodes == 3 else f"{directory}-{nodes}"
-        with laboratory(place, nodes, image, "mysql") as lab:
+        with laboratory(place, nodes, image, subject.topology) as lab:
+            service = subject.attach(lab)
             for fault in (one for one in faults if one.nodes == nodes):
                 for number in range(runs):
-                    records.append(_run(lab, fault, number, not patient))
+                    records.append(_run(service, fault, number, not patient))
     return records
 
 
-def _run(lab: Lab, fault: Fault, number: int, clean_up: bool) -> dict[str, Any]:
+def _run(service: Service, fault: Fault, number: int, clean_up: bool) -> dict[str, Any]:
     histories = tempfile.mkdtemp(prefix=f"backstay-{fault.name}-")
     order = tuple(f"n{digit}" for digit in BLACKOUT_ORDERS[number % len(BLACKOUT_ORDERS)])
-    marks = MysqlSet(lab).log_marks()
+    marks = service.log_marks()
     try:
-        outcome = rehearse(lab, fault, histories, order, clean_up)
+        outcome = rehearse(service, fault, histories, order, clean_up)
     except AgentError as error:
-        keep_logs(lab, marks, histories)
+        service.keep_logs(marks, histories)
         click.echo(f"{fault.name}: {error}\n    histories: {histories}")
         return {"fault": fault.name, "clean": False, "gap": None, "error": str(error), "histories": histories}
     click.echo(describe(outcome))
@@ -96,7 +99,7 @@ def _run(lab: Lab, fault: Fault, number: int, clean_up: bool) -> dict[str, Any]:
     if outcome.clean:
         shutil.rmtree(histories)
     else:
-        keep_logs(lab, marks, histories)
+        service.keep_logs(marks, histories)
         click.echo(f"    NOT CLEAN; histories: {histories}")
         record["histories"] = histories
     return record
@@ -114,7 +117,7 @@ def measure_floor(runs: int, directory: str, image: str) -> list[dict[str, Any]]
     return records
 
 
-def summary(records: list[dict[str, Any]]) -> list[str]:
+def summary(records: list[dict[str, Any]], subject: Rehearsed) -> list[str]:
     """A line per fault: the gaps, what was lost, and whether the bounds hold."""
     lines = [f"{'fault':18} {'runs':>4}  {'min / median / p95 / worst, s':32} lost  not clean"]
     for name in dict.fromkeys(record["fault"] for record in records):
@@ -123,12 +126,11 @@ def summary(records: list[dict[str, Any]]) -> list[str]:
         lost = sum(len(record["verdict"]["lost"]) for record in own if "verdict" in record)
         dirty = sum(not record["clean"] for record in own)
         shown = distribution(gaps) if gaps else "no run ended"
-        lines.append(f"{name:18} {len(own):4}  {shown:32} {lost:4}  {dirty:4}{_bounds(name, gaps)}")
+        lines.append(f"{name:18} {len(own):4}  {shown:32} {lost:4}  {dirty:4}{_bounds(subject.faults.get(name), gaps)}")
     return lines
 
 
-def _bounds(name: str, gaps: list[float]) -> str:
-    fault = FAULTS.get(name)
+def _bounds(fault: Fault | None, gaps: list[float]) -> str:
     if fault is None or not gaps:
         return ""
     broken = []
@@ -140,8 +142,8 @@ def _bounds(name: str, gaps: list[float]) -> str:
 
 
 @click.command("rehearse")
-@click.argument("service", type=click.Choice(["mysql"]), default="mysql")
-@click.option("--fault", "names", multiple=True, type=click.Choice([*FAULTS, FLOOR, "all"]), help="May be repeated.")
+@click.argument("service", type=click.Choice(sorted(SERVICES)), default="mysql")
+@click.option("--fault", "names", multiple=True, metavar="NAME", help="As --list has it, or all. May be repeated.")
 @click.option("--runs", default=1, show_default=True, help="Of each fault.")
 @click.option("--json", "path", type=click.Path(dir_okay=False, writable=True), help="Write a record of every run.")
 @click.option(
@@ -160,27 +162,30 @@ def command(
     patient: bool,
     listing: bool,
 ) -> None:
-    """Inflict faults on a MySQL set under load and print what they cost.
+    """Inflict faults on a service under load and print what they cost.
 
-    The write gap is the longest time without an acknowledgement, at a client with four writers, an attempt every 10 ms,
-    and one second to connect, to send and to receive.
+    The gap is the longest time without an acknowledgement, at the client that the first line describes.
     """
+    subject = SERVICES[service]
     if listing or not names:
-        for fault in FAULTS.values():
+        for fault in subject.faults.values():
             click.echo(f"{fault.name:18} {fault.what}")
         click.echo(f"{FLOOR:18} power-off of the node of a lone address: the floor of the stack")
         return
+    unknown = sorted(set(names) - {*subject.faults, FLOOR, "all"})
+    if unknown:
+        raise click.BadParameter(f"{service} has no fault {', '.join(unknown)}; --list names them")
     # `timeout` and CI end a program so; as an exception it takes the lab down on its way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    wanted = [*FAULTS, FLOOR] if "all" in names else list(names)
-    click.echo(f"client: {CLIENT}")
+    wanted = [*subject.faults, FLOOR] if "all" in names else list(names)
+    click.echo(f"client: {subject.client}")
     # The floor comes first, while no other lab takes its share of the machine.
     records = measure_floor(runs, os.path.abspath(directory), image) if FLOOR in wanted else []
-    faults = [FAULTS[name] for name in wanted if name in FAULTS]
+    faults = [subject.faults[name] for name in wanted if name in subject.faults]
     if faults:
-        records += rehearse_all(faults, runs, os.path.abspath(directory), image, patient)
+        records += rehearse_all(subject, faults, runs, os.path.abspath(directory), image, patient)
     if path:
         with open(path, "w", encoding="utf-8") as sink:
-            json.dump({"client": CLIENT, "image": image, "runs": records}, sink, indent=1)
-    click.echo("\n".join(["", *summary(records)]))
+            json.dump({"client": subject.client, "image": image, "runs": records}, sink, indent=1)
+    click.echo("\n".join(["", *summary(records, subject)]))
     sys.exit(0 if all(record["clean"] for record in records) else 1)

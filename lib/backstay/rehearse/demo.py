@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 from rich.console import Console
@@ -13,12 +13,14 @@ from rich.table import Table
 
 from backstay.lab.cluster import Lab
 from backstay.lab.layout import LabError
-from backstay.rehearse.faults import FAULTS
+from backstay.rehearse.mysqlfaults import FAULTS
 from backstay.rehearse.mysqlset import MysqlSet
 from backstay.rehearse.scenarios import Outcome, rehearse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from backstay.rehearse.checkers import Verdict
 
 # Phase -> what a reader who does not know Pacemaker calls it.
 TELL = {
@@ -65,7 +67,7 @@ def show(console: Console, outcome: Outcome) -> None:
             who = f" ({outcome.now})" if phase == "promoted" else ""
             table.add_row(f"[cyan]{seconds:.2f} s[/]", TELL[phase] + who)
     console.print(table)
-    verdict = outcome.verdict
+    verdict = cast("Verdict", outcome.verdict)
     color = "green" if outcome.clean else "red"
     console.print(
         f"[{color}]The ledger: {verdict.acknowledged} rows acknowledged, {len(verdict.lost)} lost; "
@@ -91,7 +93,7 @@ def demo(directory: str, image: str, down: bool) -> None:
             primary = mysql.primary()
             text = f"four clients write through {mysql.writer.rpartition('@')[2]}; {STORY[name].format(node=primary)}"
             with tempfile.TemporaryDirectory() as histories, step(console, text):
-                outcome = rehearse(lab, FAULTS[name], histories)
+                outcome = rehearse(mysql, FAULTS[name], histories)
             show(console, outcome)
             clean = clean and outcome.clean
     finally:

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from backstay.deadline import Deadline, poll
-from backstay.errors import AgentError, TimedOut
+from backstay.errors import AgentError
 from backstay.lab.layout import CLIENT
 from backstay.mysql.health import HEALTHY
-from backstay.rehearse.timeline import phases
+from backstay.rehearse import checkers, workload
+from backstay.rehearse.history import parse_attempts, parse_samples
+from backstay.rehearse.service import Service
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lxml.etree import _Element
+
     from backstay.lab.cluster import Lab
 
-RESOURCE, CLONE, WRITER = "mysql", "mysql-clone", "mysql-writer"  # as in crm-templates/mysql.crm
-LOGS = ("var/log/pacemaker/pacemaker.log", "var/log/corosync/corosync.log")
-DEGRADED = ("190", "191")  # of monitors: no failures, though Pacemaker lists them, and goes on doing so afterwards
+WRITER = "mysql-writer"  # as in crm-templates/mysql.crm
 MARKER = "CREATE TABLE IF NOT EXISTS marker (id INT PRIMARY KEY, value BIGINT NOT NULL)"
 
 
-class MysqlSet:
-    """`readers` maps node to URL."""
+class MysqlSet(Service):
+    """`readers` maps node to URL. The leader is the primary."""
+
+    name, clone = "mysql", "mysql-clone"  # as in crm-templates/mysql.crm
 
     def __init__(self, lab: Lab) -> None:
-        self.lab = lab
+        super().__init__(lab)
         self.writer = str(lab.endpoints["writer"])
         self.readers = dict(zip(lab.nodes, lab.endpoints["readers"]))
 
@@ -43,15 +47,15 @@ class MysqlSet:
 
     def primary(self) -> str:
         """The promoted node. Raises AgentError when there is not exactly one."""
-        promoted = [node for node, roles in self.lab.roles().items() if roles.get(RESOURCE) == "Promoted"]
-        if len(promoted) != 1:
-            raise AgentError(f"there should be one primary, not {len(promoted)}: {', '.join(promoted)}")
-        return promoted[0]
+        return self.promoted()
+
+    def leader(self) -> str:
+        return self.promoted()
 
     def facts(self) -> str:
         """The durable record, from the first node that answers."""
         for node in sorted(self.lab.online()):
-            asked = ["crm_attribute", "-t", "crm_config", "-s", "backstay", "-n", f"{RESOURCE}-facts", "-G", "-q"]
+            asked = ["crm_attribute", "-t", "crm_config", "-s", "backstay", "-n", f"{self.name}-facts", "-G", "-q"]
             return self.lab.run(node, asked, check=False).out.strip()
         raise AgentError("no node is online to be asked for the facts")
 
@@ -64,39 +68,22 @@ class MysqlSet:
 
     # -- whole --------------------------------------------------------------------------------------------------------
 
-    def broken(self) -> str:
-        """What is not yet as it should be, "" when the set is whole: all nodes online, one primary with the writer
-        address, every other a replica, no failure on record, a row written now on every server, all acknowledging."""
-        crm = self.lab.cluster_status()
-        if crm is None:
-            return "no node answers"
-        missing = sorted(set(self.lab.nodes) - self.lab.online())
-        if missing:
-            return f"{', '.join(missing)} not online"
-        failures = [
-            f"{one.get('op_key')} on {one.get('node')}: {one.get('exitreason') or one.get('exitstatus')}"
-            for one in crm.iterfind("failures/failure")
-            if one.get("exitcode") not in DEGRADED
-        ]
-        if failures:
-            return f"failures on record: {'; '.join(failures)}"
+    def incomplete(self, crm: _Element) -> str:
+        """The primary has the writer address, a row written now is on every server, all acknowledge, any may be next."""
         roles = self.lab.roles()
-        promoted = [node for node in self.lab.nodes if roles.get(node, {}).get(RESOURCE) == "Promoted"]
-        replicas = [node for node in self.lab.nodes if roles.get(node, {}).get(RESOURCE) == "Unpromoted"]
-        if len(promoted) != 1 or len(replicas) != len(self.lab.nodes) - 1:
-            return f"promoted: {', '.join(promoted) or 'none'}; replicas: {', '.join(replicas) or 'none'}"
-        if WRITER not in roles[promoted[0]]:
+        if WRITER not in roles[self.primary()]:
             return "the writer address is not with the primary"
         unreplicated = self._unreplicated()
         if unreplicated:
             return unreplicated
         facts = dict(field.split("=", 1) for field in self.facts().split())
+        replicas = self.in_role("Unpromoted")
         if facts.get("solo") != "no" or set(facts["sync"].split(",")) < set(replicas):
             return f"not every replica acknowledges: {facts}"
         scores = {
             str(node.get("name")): str(found.get("value"))
             for node in crm.iterfind("node_attributes/node")
-            for found in node.iterfind(f"attribute[@name='master-{RESOURCE}']")
+            for found in node.iterfind(f"attribute[@name='master-{self.name}']")
         }
         poor = [f"{node} {scores.get(node)}" for node in self.lab.nodes if scores.get(node) != str(HEALTHY)]
         return f"promotion scores: {', '.join(poor)}" if poor else ""
@@ -112,58 +99,21 @@ class MysqlSet:
         late = [node for node, answer in zip(self.readers, rows) if answer != [[value]]]
         return f"a new row is not on {', '.join(late)}" if late else ""
 
-    def wait_whole(self, timeout: float) -> None:
-        """Raises TimedOut that says what is still broken."""
-        said = ""
+    # -- load and verdict ---------------------------------------------------------------------------------------------
 
-        def whole() -> bool:
-            nonlocal said
-            said = self.broken()
-            return not said
+    def load(self, directory: str) -> workload.Load:
+        """Four writers through the writer address, an attempt every 10 ms, and samples of every server each 50 ms."""
+        first = time.time_ns() // 1_000_000  # grows faster than ids are used, so every run has ids of its own
+        servers = [f"{node}={url}" for node, url in self.readers.items()]
+        sampler = workload.Recorder(self.lab, "sampler", servers, directory)
+        writer = workload.Recorder(self.lab, "ledger", [self.writer, "--first", str(first)], directory)
+        return workload.Load([writer, sampler])
 
-        try:
-            poll(whole, Deadline(timeout), "the set to be whole", interval=0.3)
-        except TimedOut as late:
-            raise TimedOut(f"{late}: {said}") from None
-
-    def cleanup(self, failed: str) -> None:
-        """Forget the failures on a node, as an admin does who has looked at them: its server starts again at once."""
-        for node in sorted(self.lab.online()):
-            self.lab.run(node, ["crm_resource", "--cleanup", "--resource", RESOURCE, "--node", failed])
-            return
-
-    def is_dc(self, node: str) -> bool:
-        """Whether the node coordinates the cluster: its loss costs an election on top."""
-        crm = self.lab.cluster_status()
-        return crm is not None and any(dc.get("name") == node for dc in crm.iterfind("summary/current_dc"))
-
-    # -- logs ---------------------------------------------------------------------------------------------------------
-
-    def log_marks(self) -> dict[str, int]:
-        """Where the nodes' logs end now: path -> size. They are read from the disks, which a node off still has."""
-        paths = [self.lab.layout.node(node, "upper", log) for node in self.lab.nodes for log in LOGS]
-        return {path: os.path.getsize(path) if os.path.exists(path) else 0 for path in paths}
-
-
-def lines_since(marks: dict[str, int]) -> dict[str, list[str]]:
-    """What the nodes logged since: path -> lines."""
-    found = {}
-    for path, size in marks.items():
-        if os.path.exists(path):
-            with open(path, encoding="utf-8", errors="replace") as source:
-                source.seek(size)
-                found[path] = source.read().splitlines()
-    return found
-
-
-def phases_since(marks: dict[str, int], fault: float) -> dict[str, float]:
-    """Phase -> seconds after the fault, which is a time since the epoch."""
-    return phases([line for lines in lines_since(marks).values() for line in lines], fault)
-
-
-def keep_logs(lab: Lab, marks: dict[str, int], directory: str) -> None:
-    """Copy what the nodes logged since to the directory, one file per log: evidence outlives the lab."""
-    for path, lines in lines_since(marks).items():
-        name = os.path.relpath(path, lab.layout.path("nodes")).replace(os.sep, "-")
-        with open(os.path.join(directory, name), "w", encoding="utf-8") as sink:
-            sink.writelines(f"{line}\n" for line in lines)
+    def judge(self, histories: Sequence[Sequence[str]], moves: int) -> checkers.Verdict:
+        """Against the rows on the primary; that the replicas hold the same ones is part of it."""
+        attempts, samples = parse_attempts(histories[0]), parse_samples(histories[1])
+        ids = [attempt.id for attempt in attempts]
+        held = {node: self.ids(node, min(ids), max(ids)) for node in self.lab.nodes}
+        present = held[self.primary()]
+        differ = sorted(node for node in self.lab.nodes if held[node] != present)
+        return checkers.judge(attempts, samples, present, moves)._replace(copies_differ=differ)

@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Phase -> what the log says. The first match after the fault counts. Names of resources as in crm-templates/mysql.crm.
+# Phase -> what the log says of a resource. The first match after the fault counts. Names as in crm-templates.
 PHASES = {
     "detected": r"Updating failcount for \S+ on|A new membership \(\S+\) was formed",
     "fenced": r"Peer \S+ was terminated .*: OK",
-    "demoted": r"Result of demote operation for mysql on \S+: ok",
+    "demoted": r"Result of demote operation for {resource} on \S+: ok",
     "promoting": r"(Initiating|Requesting local execution of) promote operation",
-    "promoted": r"Result of promote operation for mysql on \S+: ok",
-    "address": r"Result of start operation for mysql-writer on \S+: ok",
+    "promoted": r"Result of promote operation for {resource} on \S+: ok",
+    "address": r"Result of start operation for {resource}-writer on \S+: ok",
 }
 _STAMP = re.compile(r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?P<fraction>\.\d+)? ")
-_PATTERNS = {name: re.compile(pattern) for name, pattern in PHASES.items()}
 
 
 def moment(line: str, near: float) -> float | None:
@@ -36,11 +35,12 @@ def moment(line: str, near: float) -> float | None:
     return seconds + float(stamp["fraction"] or 0)
 
 
-def phases(lines: Iterable[str], fault: float) -> dict[str, float]:
+def phases(lines: Iterable[str], fault: float, resource: str) -> dict[str, float]:
     """Phase -> seconds from `fault` (since the epoch) to its first sign in any log."""
+    patterns = {phase: re.compile(pattern.replace("{resource}", resource)) for phase, pattern in PHASES.items()}
     found: dict[str, float] = {}
     for line in lines:
-        for phase, pattern in _PATTERNS.items():
+        for phase, pattern in patterns.items():
             if pattern.search(line):
                 at = moment(line, fault)
                 # The coarse clock may lag by one tick behind the fault's own time stamp.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import os
-import time
 from typing import TYPE_CHECKING
 
 from backstay import command
@@ -11,7 +11,7 @@ from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError
 from backstay.lab.enter import argv_for
 from backstay.lab.layout import CLIENT
-from backstay.rehearse.history import OK, Attempt, Sample, parse_attempts, parse_samples
+from backstay.rehearse.history import OK, Attempt, parse_attempts
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -83,7 +83,7 @@ class Load:
         return [attempt for attempt in self.attempts if attempt.result == OK]
 
     def wait_steady(self, since: float, timeout: float, not_by: int | None = None) -> Attempt:
-        """Until acknowledgements of attempts begun after `since` have come for STEADY seconds; the first of them.
+        """Until every writer's acknowledgements of attempts begun after `since` have come for STEADY seconds; the first.
 
         With `not_by` only acknowledgements by another server than this count. Raises TimedOut.
         """
@@ -92,22 +92,20 @@ class Load:
             fresh = [
                 one for one in self.acknowledged() if one.begun >= since and (not_by is None or one.server != not_by)
             ]
-            return fresh[0] if fresh and fresh[-1].ended - fresh[0].ended >= STEADY else None
+            span: dict[int, tuple[float, float]] = {one.writer: (math.inf, 0.0) for one in self.attempts}
+            for one in fresh:
+                first, last = span[one.writer]
+                span[one.writer] = min(first, one.ended), max(last, one.ended)
+            served = bool(span) and all(last - first >= STEADY for first, last in span.values())
+            return fresh[0] if served else None
 
         return poll(steady, Deadline(timeout), "writes to be acknowledged steadily", interval=0.1)
 
-    def finish(self) -> tuple[list[Attempt], list[Sample]]:
-        """End the programs; the whole history."""
+    def finish(self) -> list[list[str]]:
+        """End the programs; the lines that each wrote. `attempts` is complete then."""
         lines = [recorder.finish() for recorder in self.recorders]
-        return parse_attempts(lines[0]), parse_samples(lines[1]) if len(lines) > 1 else []
-
-
-def ledger(lab: Lab, directory: str, readers: dict[str, str]) -> Load:
-    """Four writers through the writer address, one attempt every 10 ms, and samples of every server each 50 ms."""
-    first = time.time_ns() // 1_000_000  # grows faster than ids are used, so every run has ids of its own
-    sampler = Recorder(lab, "sampler", [f"{node}={url}" for node, url in readers.items()], directory)
-    writer = Recorder(lab, "ledger", [str(lab.endpoints["writer"]), "--first", str(first)], directory)
-    return Load([writer, sampler])
+        self.attempts = parse_attempts(lines[0])
+        return lines
 
 
 def echo(lab: Lab, directory: str, address: str) -> Load:

@@ -1,0 +1,91 @@
+"""`backstay render`: a topology with an admin's values, as plain crmsh or pcs commands. Nothing of it needs this tool."""
+
+import os
+import sys
+
+import click
+
+from backstay import templates
+from backstay.errors import WrongParameter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import TextIO
+
+SUFFIXES = {"crm": ".crm", "pcs": ".pcs.sh"}
+
+
+def values_of(pairs: "Iterable[str]", origin: str) -> "dict[str, str]":
+    """`key=value` each; empty lines and lines that begin with # say nothing. Raises WrongParameter."""
+    found: dict[str, str] = {}
+    for pair in (line.rstrip("\n") for line in pairs):
+        if not pair.strip() or pair.lstrip().startswith("#"):
+            continue
+        name, equals, value = pair.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            # Not shown: a line that is not understood may be a password.
+            raise WrongParameter(f"{origin}: key=value is needed, and one of them is not")
+        if found.setdefault(name, value) != value:
+            raise WrongParameter(f"{origin}: {name} is given twice")
+    return found
+
+
+def rendered(topology: str, values: "dict[str, str]", format: str) -> str:
+    """The topology's text in the format. Raises WrongParameter that names all unset values together."""
+    text = templates.render(templates.load(topology), values)
+    if format == "crm":
+        return text
+    from backstay.admin import crmsh, pcs
+
+    return pcs.script(crmsh.parse(text), f"{topology}{SUFFIXES['pcs']}")
+
+
+def _topologies(context: click.Context, parameter: click.Parameter, incomplete: str) -> "list[str]":
+    return [name for name in templates.names() if name.startswith(incomplete)]
+
+
+@click.command()
+@click.argument("topology", required=False, shell_complete=_topologies)
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="May be repeated.")
+@click.option(
+    "--values",
+    "source",
+    type=click.File(encoding="utf-8"),
+    help="File of KEY=VALUE lines, - for standard input: passwords belong there, since every user can read arguments.",
+)
+@click.option("--format", "format", type=click.Choice(sorted(SUFFIXES)), default="crm", show_default=True)
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write here, readable by you alone.")
+@click.option("--list", "listing", is_flag=True, help="Name the topologies and their values, and end.")
+def render(
+    topology: "str | None",
+    pairs: "tuple[str, ...]",
+    source: "TextIO | None",
+    format: str,
+    output: "str | None",
+    listing: bool,
+) -> None:
+    """Write TOPOLOGY with your values: for `crm configure load update FILE`, or a script of pcs commands.
+
+    Values given by --set come before those of --values. Every choice is explained in the output, next to its line.
+    """
+    if listing or topology is None:
+        for name in [topology] if topology else templates.names():
+            click.echo(name)
+            for key, default in templates.placeholders(templates.load(name)).items():
+                click.echo(f"    {key}" + ("   (must be given)" if default is None else f"={default}"))
+        if not listing:
+            sys.exit(2)
+        return
+    values = values_of(source, source.name) if source else {}
+    text = rendered(topology, {**values, **values_of(pairs, "--set")}, format)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    partial = f"{output}.partial"
+    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as sink:
+        sink.write(text)
+    os.replace(partial, output)
+    loads = {"crm": f"crm configure load update {output}", "pcs": f"sh {output}"}
+    click.echo(f"written; load it with: {loads[format]}", err=True)

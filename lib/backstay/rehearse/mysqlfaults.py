@@ -1,0 +1,98 @@
+"""The faults that a MySQL set must survive, as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backstay.deadline import Deadline, poll
+from backstay.errors import AgentError
+from backstay.rehearse.faults import (
+    Fault,
+    Stage,
+    blackout,
+    hang,
+    kill,
+    kill_other,
+    leader,
+    mend,
+    mend_other,
+    nothing,
+    other,
+    partition_leader,
+    partition_other,
+    power_off,
+    power_on,
+    resume,
+)
+
+if TYPE_CHECKING:
+    from backstay.rehearse.mysqlset import MysqlSet
+
+
+def move(stage: Stage[MysqlSet]) -> None:
+    target = stage.others[0]
+    argv = ["crm_resource", "--move", "--resource", stage.service.clone, "--node", target, "--promoted"]
+    stage.lab.run(target, argv)
+
+
+def unmove(stage: Stage[MysqlSet]) -> None:
+    """The move left a constraint; without it the role stays where it is."""
+    stage.lab.run(stage.others[0], ["crm_resource", "--clear", "--resource", stage.service.clone])
+
+
+def relay_log(stage: Stage[MysqlSet]) -> None:
+    """Rows that were acknowledged and that no replica has applied; the replicas' servers crash; the primary is lost."""
+    since = 0.0
+    for node in stage.others:
+        stop = "STOP REPLICA SQL_THREAD"
+        stage.service.root(node, stop)
+        since = max(since, stage.load.acknowledged()[-1].ended)
+    stage.load.wait_steady(since, timeout=10)
+    for node in stage.others:
+        stage.lab.fault("kill", node, "mysql")
+    stage.lab.power_off(stage.leader)
+
+
+def lose_replica(stage: Stage[MysqlSet]) -> None:
+    """The only replica goes; the primary must record that it is alone before it acknowledges alone."""
+    stage.lab.power_off(stage.others[0])
+
+
+def return_replica(stage: Stage[MysqlSet]) -> None:
+    facts = stage.service.facts()
+    if "solo=yes" not in facts.split():
+        raise AgentError(f"the primary acknowledges alone and the record does not say so: {facts}")
+    stage.lab.power_on(stage.others[0])
+    poll(lambda: "solo=no" in stage.service.facts().split(), Deadline(120), "the record to say solo=no", interval=0.5)
+
+
+FAULTS = {
+    fault.name: fault
+    for fault in (
+        Fault("kill", "SIGKILL of the primary's server", kill, nothing, True, leader, median=2.0, worst=4.0),
+        Fault("power-off", "power-off of the primary's node", power_off, power_on, elsewhere=True),
+        Fault("move", "planned move of the promoted role", move, unmove, elsewhere=True, median=1.0),
+        Fault("hang", "SIGSTOP of the primary's server, SIGCONT later", hang, resume, True, leader, worst=15.0),
+        Fault("replica-crash", "SIGKILL of a replica's server", kill_other, nothing, False, other, moves=0),
+        Fault("partition-primary", "the primary cut off from both replicas", partition_leader, mend, elsewhere=True),
+        Fault("partition-replica", "a replica cut off", partition_other, mend_other, elsewhere=False, moves=0),
+        Fault(
+            "relay-log",
+            "acknowledged rows only in relay logs, replicas' servers crash, primary's node lost",
+            relay_log,
+            power_on,
+            elsewhere=True,
+            patience=180.0,
+        ),
+        Fault("blackout", "all nodes off, started one by one", blackout, nothing, elsewhere=False, patience=240.0),
+        Fault(
+            "lose-replica",
+            "two nodes: the only replica's node is lost and returns",
+            lose_replica,
+            return_replica,
+            elsewhere=False,
+            moves=0,
+            nodes=2,
+        ),
+    )
+}

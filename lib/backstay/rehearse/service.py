@@ -1,0 +1,165 @@
+"""A service of a lab, seen from outside, as a rehearsal needs it: is it whole, where is its leader, load it, judge it.
+
+A service is a promotable clone. What differs between services is in its subclass (mysqlset, rabbitset) and in its table
+of faults; how a fault is rehearsed (scenarios) and what is common to all faults (faults) does not.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Protocol
+
+from backstay.deadline import Deadline, poll
+from backstay.errors import AgentError, TimedOut
+from backstay.rehearse.timeline import phases
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from lxml.etree import _Element
+
+    from backstay.lab.cluster import Lab
+    from backstay.rehearse.history import Attempt
+    from backstay.rehearse.workload import Load
+
+LOGS = ("var/log/pacemaker/pacemaker.log", "var/log/corosync/corosync.log")
+DEGRADED = ("190", "191")  # of monitors: no failures, though Pacemaker lists them, and goes on doing so afterwards
+
+
+class Verdict(Protocol):
+    """What the histories of one run prove. `lost` holds the ids that were acknowledged and are gone."""
+
+    @property
+    def clean(self) -> bool: ...
+
+    @property
+    def lost(self) -> Sequence[int]: ...
+
+    def _asdict(self) -> Mapping[str, Any]: ...
+
+
+class Service(ABC):
+    """`name` is the daemon's, as `lab fault` knows it, and the primitive's; `clone` its clone."""
+
+    name: str
+    clone: str
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+
+    # -- what a service must say --------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def leader(self) -> str:
+        """The node whose loss stops the writers. Raises AgentError when there is not exactly one."""
+
+    @abstractmethod
+    def incomplete(self, crm: _Element) -> str:
+        """What the service lacks of being whole, "" for nothing; every node is online and no failure is on record."""
+
+    @abstractmethod
+    def load(self, directory: str) -> Load:
+        """Start the workload; its histories go to the directory."""
+
+    @abstractmethod
+    def judge(self, histories: Sequence[Sequence[str]], moves: int) -> Verdict:
+        """The verdict over the histories that the load's recorders wrote, once the service is whole again.
+
+        `moves` is the most often that the leader may have changed.
+        """
+
+    def gap(self, attempts: Sequence[Attempt], fault: float) -> float:
+        """Seconds without an acknowledgement because of the fault at the monotonic time `fault`."""
+        from backstay.rehearse.checkers import write_gap
+
+        return write_gap(attempts, fault).seconds
+
+    # -- whole --------------------------------------------------------------------------------------------------------
+
+    def broken(self) -> str:
+        """What is not yet as it should be, "" when the service is whole."""
+        crm = self.lab.cluster_status()
+        if crm is None:
+            return "no node answers"
+        missing = sorted(set(self.lab.nodes) - self.lab.online())
+        if missing:
+            return f"{', '.join(missing)} not online"
+        failures = [
+            f"{one.get('op_key')} on {one.get('node')}: {one.get('exitreason') or one.get('exitstatus')}"
+            for one in crm.iterfind("failures/failure")
+            if one.get("exitcode") not in DEGRADED
+        ]
+        if failures:
+            return f"failures on record: {'; '.join(failures)}"
+        promoted, others = self.in_role("Promoted"), self.in_role("Unpromoted")
+        if len(promoted) != 1 or len(others) != len(self.lab.nodes) - 1:
+            return f"promoted: {', '.join(promoted) or 'none'}; unpromoted: {', '.join(others) or 'none'}"
+        return self.incomplete(crm)
+
+    def wait_whole(self, timeout: float) -> None:
+        """Raises TimedOut that says what is still broken."""
+        said = ""
+
+        def whole() -> bool:
+            nonlocal said
+            said = self.broken()
+            return not said
+
+        try:
+            poll(whole, Deadline(timeout), f"{self.name} to be whole", interval=0.3)
+        except TimedOut as late:
+            raise TimedOut(f"{late}: {said}") from None
+
+    def in_role(self, role: str) -> list[str]:
+        """The nodes whose instance has this role, in order."""
+        roles = self.lab.roles()
+        return [node for node in self.lab.nodes if roles.get(node, {}).get(self.name) == role]
+
+    def promoted(self) -> str:
+        """The promoted node. Raises AgentError when there is not exactly one."""
+        promoted = self.in_role("Promoted")
+        if len(promoted) != 1:
+            raise AgentError(f"one node should be promoted, not {len(promoted)}: {', '.join(promoted)}")
+        return promoted[0]
+
+    def cleanup(self, failed: str) -> None:
+        """Forget the failures on a node, as an admin does who has looked at them: it is used again at once."""
+        for node in sorted(self.lab.online()):
+            self.lab.run(node, ["crm_resource", "--cleanup", "--resource", self.name, "--node", failed])
+            return
+
+    def is_dc(self, node: str) -> bool:
+        """Whether the node coordinates the cluster: its loss costs an election on top."""
+        crm = self.lab.cluster_status()
+        return crm is not None and any(dc.get("name") == node for dc in crm.iterfind("summary/current_dc"))
+
+    # -- logs ---------------------------------------------------------------------------------------------------------
+
+    def log_marks(self) -> dict[str, int]:
+        """Where the nodes' logs end now: path -> size. They are read from the disks, which a node off still has."""
+        paths = [self.lab.layout.node(node, "upper", log) for node in self.lab.nodes for log in LOGS]
+        return {path: os.path.getsize(path) if os.path.exists(path) else 0 for path in paths}
+
+    def phases_since(self, marks: dict[str, int], fault: float) -> dict[str, float]:
+        """Phase -> seconds after the fault, which is a time since the epoch."""
+        return phases([line for lines in _lines_since(marks).values() for line in lines], fault, self.name)
+
+    def keep_logs(self, marks: dict[str, int], directory: str) -> None:
+        """Copy what the nodes logged since to the directory, one file per log: evidence outlives the lab."""
+        for path, lines in _lines_since(marks).items():
+            name = os.path.relpath(path, self.lab.layout.path("nodes")).replace(os.sep, "-")
+            with open(os.path.join(directory, name), "w", encoding="utf-8") as sink:
+                sink.writelines(f"{line}\n" for line in lines)
+
+
+def _lines_since(marks: dict[str, int]) -> dict[str, list[str]]:
+    """What the nodes logged since: path -> lines."""
+    found = {}
+    for path, size in marks.items():
+        if os.path.exists(path):
+            with open(path, encoding="utf-8", errors="replace") as source:
+                source.seek(size)
+                found[path] = source.read().splitlines()
+    return found

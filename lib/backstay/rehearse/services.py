@@ -1,0 +1,34 @@
+"""The services that can be rehearsed, as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from backstay.rehearse import mysqlfaults
+from backstay.rehearse.mysqlset import MysqlSet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from backstay.lab.cluster import Lab
+    from backstay.rehearse.faults import Fault
+    from backstay.rehearse.service import Service
+
+
+class Rehearsed(NamedTuple):
+    """attach: the service of a lab. topology: the lab's that has it. client: what the figures are to be read with."""
+
+    attach: Callable[[Lab], Service]
+    topology: str
+    faults: Mapping[str, Fault]
+    client: str
+
+
+SERVICES = {
+    "mysql": Rehearsed(
+        MysqlSet,
+        "mysql",
+        mysqlfaults.FAULTS,
+        "four writers, an attempt every 10 ms, 1 s to connect, send and receive, a fresh connection after an error",
+    ),
+}
