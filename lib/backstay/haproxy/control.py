@@ -4,7 +4,7 @@ The configuration needs no stats socket: the master passes `@!PID command` on to
 """
 
 import time
-from _socket import AF_UNIX, SOCK_STREAM, socket
+from _socket import AF_UNIX, SHUT_WR, SOCK_STREAM, socket
 
 from backstay.deadline import Deadline
 from backstay.errors import AgentError, TimedOut
@@ -13,6 +13,9 @@ from backstay.haproxy.findings import Processes, Stat, parse_processes, parse_st
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Optional
+
+
+_STEP = 0.005  # seconds between two tries
 
 
 class NoAnswer(TimedOut):
@@ -28,11 +31,12 @@ def ask(path: str, command: str, deadline: Deadline) -> str:
         except (ConnectionRefusedError, FileNotFoundError, ConnectionResetError, BrokenPipeError):
             if deadline.expired:
                 raise NoAnswer(f"HAProxy's master CLI {path} refuses: restart the resource") from None
-            time.sleep(0.005)
+            time.sleep(_STEP)
         except OSError as error:
             if not deadline.expired:
                 raise AgentError(f"HAProxy's master CLI {path} cannot be used: {error}") from None
-            raise NoAnswer(f"HAProxy does not answer {command.split()[-1]}: it hangs") from None
+            who = "worker" if command.startswith("@!") else "master"
+            raise NoAnswer(f"HAProxy's {who} does not answer in time: it hangs, restart the resource") from None
 
 
 def _ask(path: str, command: str, deadline: Deadline) -> str:
@@ -41,6 +45,7 @@ def _ask(path: str, command: str, deadline: Deadline) -> str:
         connection.settimeout(max(deadline.remaining(), 0.001))
         connection.connect(path)
         connection.sendall(command.encode() + b"\n")
+        connection.shutdown(SHUT_WR)  # else it waits for another command
         said = b""
         while True:
             connection.settimeout(max(deadline.remaining(), 0.001))
@@ -66,9 +71,15 @@ def worker(path: str, pid: int, command: str, deadline: Deadline) -> str:
     return ask(path, f"@!{pid} {command}", deadline)
 
 
-def stat(path: str, pid: int, deadline: Deadline) -> "Optional[Stat]":
-    """None when that worker is gone. Raises NoAnswer."""
-    return parse_stat(worker(path, pid, "show stat", deadline)) if pid else None
+def look(path: str, deadline: Deadline) -> "tuple[Processes, Optional[Stat]]":
+    """The processes, and what the worker says of its proxies; None when none that serves was found in time. A worker that
+    is listed but still loads (HAProxy 3.1 and later) is waited for. Raises NoAnswer, AgentError."""
+    while True:
+        found = processes(path, deadline)
+        seen = parse_stat(worker(path, found.worker, "show stat", deadline)) if found.worker else None
+        if seen or deadline.remaining() < _STEP:
+            return found, seen
+        time.sleep(_STEP)
 
 
 def every(path: str, pid: int, commands: "list[str]", deadline: Deadline) -> str:
