@@ -12,7 +12,7 @@ LIBRARY = CHECKOUT / "lib/backstay"
 FILES = sorted(path for part in ("lib", "agents", "tests", "bench") for path in (CHECKOUT / part).rglob("*.py"))
 # Values in, values out: no clock, no environment, no file, no process, no network.
 PURE = [
-    "address", "codes", "admin/crmsh", "admin/pcs", "vip/findings", "vip/frames",
+    "address", "codes", "admin/crmsh", "admin/pcs", "haproxy/findings", "haproxy/servers", "vip/findings", "vip/frames",
     "mysql/binlog", "mysql/conflict", "mysql/duties", "mysql/election", "mysql/facts", "mysql/gtid", "mysql/health",
     "mysql/observation", "rehearse/checkers",
 ]  # fmt: skip
@@ -30,7 +30,7 @@ HARMLESS = {
     "__future__",
     "_socket",
 }
-SERVICES = {"mysql", "vip"}
+SERVICES = {"haproxy", "mysql", "rabbitmq", "vip"}
 
 
 def imports(path: Path, at_run_time: bool = True) -> set[str]:

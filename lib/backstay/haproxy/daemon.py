@@ -69,7 +69,7 @@ def read(config: str) -> str:
 def prepare(layout: Layout) -> None:
     """The directory of sockets and state. Raises PermissionMissing, AgentError."""
     if len(layout.socket) > _LONGEST_SOCKET:
-        raise AgentError(f"the path {layout.socket} is too long for a socket: give the resource a shorter name")
+        raise AgentError(f"the resource's name is too long for a socket's path: shorten it ({layout.socket})")
     try:
         os.makedirs(layout.directory, mode=0o700, exist_ok=True)
         if not os.access(layout.directory, os.W_OK):
@@ -121,7 +121,8 @@ def check(layout: Layout, deadline: Deadline) -> None:
     done = run(argv, timeout=deadline.within(CHECK_TIMEOUT).remaining(), check=False)
     if done.status != 0:
         said = (done.err + done.out).strip()
-        raise WrongParameter(complaint(said) or f"haproxy -c failed with status {done.status}: {said[-80:]}")
+        last = (said.splitlines() or ["no message"])[-1]
+        raise WrongParameter(complaint(said) or f"{layout.config} is not accepted (status {done.status}): {last}")
 
 
 def launch(layout: Layout, deadline: Deadline) -> Process:

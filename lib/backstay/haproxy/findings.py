@@ -166,13 +166,17 @@ def judge(
 # -- why it does not start ---------------------------------------------------------------------------------------------
 
 
+_RELOADING = "Reloading HAProxy"
+_RUNNING = "has no server available!"  # an alert of a worker that runs
+
+
 def complaint(text: str) -> str:
     """The first error in what HAProxy printed, as a sentence with file and line where it has them; "" when there is none.
 
-    The first names the cause, those after it the consequences.
+    Of the last reload, if there is one in the text. The first error names the cause, those after it the consequences.
     """
-    for line in text.splitlines():
-        if line.startswith("[ALERT]"):
+    for line in text.rpartition(_RELOADING)[2].splitlines():
+        if line.startswith("[ALERT]") and not line.endswith(_RUNNING):
             said = line.partition(") : ")[2].strip().rstrip(".")
             return _plain(said.partition("config : ")[2] if said.startswith("config : ") else said)
     return ""

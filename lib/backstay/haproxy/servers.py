@@ -53,7 +53,8 @@ class Configuration:
                 if section == "defaults":
                     inherited = own
             elif section == "global":
-                self.settings[words[0]] = words[1] if len(words) > 1 else ""
+                keyword = " ".join(words[:2]) if words[0] == "no" else words[0]
+                self.settings[keyword] = words[1] if len(words) > 1 else ""
             elif words[0] == "default-server":
                 own.append(" ".join(words))
             elif words[0] == "bind" and section in ("frontend", "listen") and name not in self.bound:
