@@ -21,8 +21,10 @@ from backstay.log import Log
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Optional
 
     from backstay.pacemaker import Pacemaker
+    from backstay.watch import Prober
 
 
 class Agent:
@@ -82,6 +84,14 @@ class Agent:
 
     def address_moved(self) -> None:
         """Called by the watcher, not by Pacemaker. Raises AgentError."""
+
+    def prober(self) -> "Optional[Prober]":
+        """What the watcher asks whether the daemon answers; None: it sees only death. See watch.py."""
+        return None
+
+    def patience(self) -> float:
+        """Seconds without an answer after which a daemon has failed."""
+        return 3.0
 
     @action(timeout=5)
     def meta_data(self) -> None:

@@ -8,13 +8,14 @@ every user of the machine can read argv.
 import os
 import time
 
-from backstay.errors import CommandFailed, NotInstalled, TimedOut
+from backstay.errors import AgentError, CommandFailed, NotInstalled, TimedOut
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import IO, Optional, Union
 
+_CLOSE_ON_EXEC = 0x40000000  # MSG_CMSG_CLOEXEC
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -38,6 +39,11 @@ def environment(extra: "Optional[Mapping[str, str]]" = None) -> "dict[str, str]"
     return env
 
 
+def preload() -> None:
+    """Load what `run` needs, 8 ms, while there is time."""
+    import subprocess  # noqa: F401
+
+
 def run(
     argv: "Sequence[str]",
     timeout: float,
@@ -45,8 +51,9 @@ def run(
     check: bool = True,
     env: "Optional[Mapping[str, str]]" = None,
     cwd: "Optional[str]" = None,
+    meanwhile: "Optional[Callable[[], object]]" = None,
 ) -> Finished:
-    """Run a program to its end within `timeout` seconds.
+    """Run a program to its end within `timeout` seconds. meanwhile: called while it runs.
 
     Raises NotInstalled when the program is not there, TimedOut (the child is killed), and with `check` CommandFailed
     when its exit status is not 0.
@@ -54,32 +61,39 @@ def run(
     import subprocess
 
     try:
-        done = subprocess.run(
+        child = subprocess.Popen(
             list(argv),
-            input=input,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
-            timeout=max(timeout, 0.01),
             env=environment(env),
             cwd=cwd,
-            check=False,
         )
     except FileNotFoundError:
         raise NotInstalled(f"{argv[0]} is not installed on this node") from None
-    except subprocess.TimeoutExpired:
-        raise TimedOut(f"{os.path.basename(argv[0])} did not finish within {timeout:.1f} s") from None
-    if check and done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    with child:
+        try:
+            if meanwhile:
+                meanwhile()
+            out, err = child.communicate(input, timeout=max(timeout, 0.01))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            raise TimedOut(f"{os.path.basename(argv[0])} did not finish within {timeout:.1f} s") from None
+        except BaseException:
+            child.kill()
+            raise
+    if check and child.returncode != 0:
+        said = (err.strip() or out.strip()).splitlines()
         telling = [line for line in said if "error" in line.lower()] or said[-1:] or ["no message"]
         detail = telling[0]
         raise CommandFailed(
-            f"{os.path.basename(argv[0])} failed with status {done.returncode}: {detail}",
-            done.returncode,
-            done.stdout + done.stderr,
+            f"{os.path.basename(argv[0])} failed with status {child.returncode}: {detail}",
+            child.returncode,
+            out + err,
         )
-    return Finished(done.returncode, done.stdout, done.stderr)
+    return Finished(child.returncode, out, err)
 
 
 def pipe(source: "Sequence[str]", sink: "Sequence[str]", timeout: float) -> None:
@@ -178,16 +192,84 @@ def detach(work: "Callable[[], None]", keep: "Sequence[int]" = ()) -> int:
         return pid
     try:
         os.setsid()
-        os.chdir("/")
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        for standard in (0, 1, 2):
-            os.dup2(nowhere, standard)
-        for descriptor in [int(name) for name in os.listdir("/proc/self/fd")]:
-            if descriptor > 2 and descriptor not in keep:
-                os.closerange(descriptor, descriptor + 1)  # unlike close() it does not mind the listing's own
+        _let_go(keep)
         work()
     finally:
         os._exit(0)
+
+
+def _let_go(keep: "Sequence[int]") -> None:
+    """Hold none of the parent's descriptors but `keep`, nor its directory."""
+    import sys
+
+    os.chdir("/")
+    if "syslog" in sys.modules:
+        sys.modules["syslog"].closelog()  # it would write to whatever gets the number of its descriptor
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nowhere, standard)
+    for descriptor in [int(name) for name in os.listdir("/proc/self/fd")]:
+        if descriptor > 2 and descriptor not in keep:
+            os.closerange(descriptor, descriptor + 1)  # unlike close() it does not mind the listing's own
+
+
+class Child:
+    """`work` in a child of this process, as with detach; it must be seen to its end. An error in it goes unheard."""
+
+    def __init__(self, work: "Callable[[], None]", keep: "Sequence[int]" = ()) -> None:
+        self._pid = os.fork()
+        if self._pid:
+            self._handle = os.pidfd_open(self._pid)
+            return
+        try:
+            _let_go(keep)
+            work()
+        finally:
+            os._exit(0)
+
+    def fileno(self) -> int:
+        """Readable once the child has ended."""
+        return self._handle
+
+    def end(self) -> None:
+        """Kill it if it still runs, and forget it."""
+        import signal
+
+        os.kill(self._pid, signal.SIGKILL)  # not yet waited for, so the pid is still its own
+        os.waitpid(self._pid, 0)
+        os.close(self._handle)
+
+
+def borrow(work: "Callable[[], int]", seconds: float) -> int:
+    """The descriptor that `work` opens in a child, handed over: what had to be loaded for it goes with the child.
+
+    Raises AgentError with what `work` raised, and TimedOut when it takes longer than `seconds`.
+    """
+    from _socket import CMSG_LEN, SCM_RIGHTS, SOL_SOCKET, socketpair, timeout
+    from struct import calcsize, pack, unpack
+
+    here, there = socketpair()
+
+    def give() -> None:
+        try:
+            there.sendmsg([b"\0"], [(SOL_SOCKET, SCM_RIGHTS, pack("i", work()))])
+        except AgentError as error:
+            there.send(str(error).encode() or b"?")
+
+    child = Child(give, keep=[there.fileno()])
+    there.close()
+    try:
+        here.settimeout(seconds)
+        said, handed, _, _ = here.recvmsg(4096, CMSG_LEN(calcsize("i")), _CLOSE_ON_EXEC)
+    except timeout:
+        raise TimedOut(f"no descriptor within {seconds:g} s") from None
+    finally:
+        child.end()
+        here.close()
+    if handed:
+        descriptor: int = unpack("i", handed[0][2])[0]
+        return descriptor
+    raise AgentError(said.decode("utf-8", "replace") or "the child died")
 
 
 def available(name: str) -> bool:

@@ -19,7 +19,8 @@ from backstay.errors import AgentError, CommandFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional
+    from collections.abc import Callable
+    from typing import Any, Optional
 
 NEVER = "-INFINITY"  # the promotion score that forbids; an absent score does not
 _MISSING = {78, 105}  # attrd_updater 2.1.5 and crm_attribute: no such attribute (CRM_EX_CONFIG, CRM_EX_NOSUCH)
@@ -98,7 +99,7 @@ class Pacemaker:
 
     def overview(self) -> "Optional[Overview]":
         """The scheduler's view; None outside a cluster. Raises AgentError when crm_mon says what we cannot read."""
-        text = self._ask(["crm_mon", "-1", "--output-as=xml"])
+        text = self._ask(["crm_mon", "-1", "--output-as=xml"], meanwhile=_xml)
         return parse_overview(text, self.resource) if text else None
 
     # -- transient attributes and scores ------------------------------------------------------------------------------
@@ -109,12 +110,13 @@ class Pacemaker:
         value = (said or "").partition(' value="')[2].rpartition('"')[0]
         return value or None
 
-    def set_attribute(self, name: str, value: str) -> None:
-        """Set a transient attribute of this node, if that changes it."""
+    def set_attribute(self, name: str, value: str, private: bool = False) -> None:
+        """Set a transient attribute of this node, if that changes it. A private one makes the scheduler look at nothing."""
         remembered = self._remembered()
         if remembered.get(name) == value:
             return
-        if self._ask(["attrd_updater", "-n", name, "-N", self.node(), "-U", value]) is not None:
+        update = ["attrd_updater", "-n", name, "-N", self.node(), "-U", value]
+        if self._ask([*update, "-p"] if private else update) is not None:
             remembered[name] = value
             self._remember(remembered)
 
@@ -144,16 +146,18 @@ class Pacemaker:
 
     # -- failures -----------------------------------------------------------------------------------------------------
 
-    def fail(self) -> None:
-        """Tell the cluster that the resource failed on this node, now, without waiting for a monitor."""
-        run(["crm_resource", "--fail", "-r", self.resource, "-N", self.node()], timeout=10)
+    def fail(self, node: str = "") -> None:
+        """Tell the cluster that the resource failed on this node, or another, now, without waiting for a monitor."""
+        run(["crm_resource", "--fail", "-r", self.resource, "-N", node or self.node()], timeout=10)
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
-    def _ask(self, argv: "list[str]", strict: bool = False) -> "Optional[str]":
+    def _ask(
+        self, argv: "list[str]", strict: bool = False, meanwhile: "Optional[Callable[[], object]]" = None
+    ) -> "Optional[str]":
         """Standard output, or None when there is no cluster or no such thing. Raises CommandFailed otherwise; `strict`:
         also when a cluster should be there and does not answer."""
-        done = run(argv, timeout=self._deadline.within(5).remaining(), check=False)
+        done = run(argv, timeout=self._deadline.within(5).remaining(), check=False, meanwhile=meanwhile)
         if done.status == 0:
             return done.out
         connected = "ould not connect" not in done.err  # 105 is also what a CIB in a missing file gives
@@ -196,10 +200,16 @@ def _incarnation() -> str:
         return ""
 
 
-def parse_overview(text: str, resource: str) -> Overview:
-    """Read `crm_mon --output-as=xml`. Raises AgentError when the text is not that."""
+def _xml() -> "Any":
+    """lxml, which takes about as long to load as crm_mon to answer."""
     from lxml import etree
 
+    return etree
+
+
+def parse_overview(text: str, resource: str) -> Overview:
+    """Read `crm_mon --output-as=xml`. Raises AgentError when the text is not that."""
+    etree = _xml()
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
     try:
         root = etree.fromstring(text.encode(), parser)

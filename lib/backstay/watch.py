@@ -1,30 +1,64 @@
-"""See at once what polling would see later. One small process beside each managed daemon, started by the agent.
+"""See at once what polling would see later: one small process beside each managed daemon. This is the agent's side of it;
+watcher.py is the process.
 
 | it sees                                   | through         | and then                                          |
 |-------------------------------------------|-----------------|---------------------------------------------------|
 | its daemon die                            | a pidfd         | tells Pacemaker that the resource failed          |
+| its daemon live and answer nothing        | the agent's     | tells Pacemaker, after a second look, once        |
+|                                           | Prober          |                                                   |
 | an address move to another host           | the kernel's    | has the agent drop what still points at the old   |
 | (the agent names it: a replica's source)  | neighbour table | holder, instead of waiting for TCP and retry timers |
 
-It keeps quiet during our own stop (a marker file), in maintenance and while unmanaged. Should it die itself, only speed
-is lost: the recurring monitor still looks, and starts it again.
+It keeps quiet in maintenance, while unmanaged, where the cluster does not think that the resource is active, and during
+our own stop. Should it die or stand still itself, only speed is lost: the recurring monitor still looks, and starts
+another.
+
+**How an agent uses it.** After start and in each recurring monitor that found the daemon well:
+
+    watch.ensure(self, pid, started)        # started: /proc/PID/stat, field 22, as text
+
+Before it ends the daemon, in stop or otherwise:
+
+    watch.quiet(self.state, pid, started)   # a state.Files
+
+To have it looked at, override `prober()` of the agent, which returns an object with one method (class Prober below), and
+`patience()`: seconds without an answer after which a daemon has failed; the watcher spends a third of it on each of its
+two looks, and looks every second. A prober should be small: what it imports stays in memory. See mysql/prober.py.
+
+Files in the agent's state directory:
+
+    watch.lock   held by the watcher; pid and start of the daemon, pid and start of the watcher
+    verdict      its last finding: PID:START, the finding, when (CLOCK_MONOTONIC, seconds); replaced at each look
+    silent       PID:START of a daemon that was found silent and told: demote and stop need not find out again
+    stopping     PID:START of a daemon that we end ourselves; empty: any
+    told         when silence was last told
 """
 
 import fcntl
 import os
-import select
 import sys
+import time
 
 from backstay.command import spawn
-from backstay.errors import AgentError
+from backstay.process import Process
+from backstay.state import Files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from backstay.agent import Agent
-    from backstay.neighbour import Neighbour
+    from typing import Protocol
 
-_LOCK = "watch.lock"
-STOPPING = "stopping"
+    from backstay.agent import Agent
+    from backstay.deadline import Deadline
+
+    class Prober(Protocol):
+        def probe(self, deadline: Deadline) -> None:
+            """Ask the daemon, on a connection that is kept. Returning means that it answered, whatever it said. Raises
+            TimedOut when it did not by the deadline: the next call must use a new connection then. Any other AgentError
+            means that nobody knows."""
+
+
+LOCK, VERDICT, SILENT, STOPPING, TOLD = "watch.lock", "verdict", "silent", "stopping", "told"
+STALE = 10.0  # seconds after which a watcher that has written no verdict stands still; it writes one a second
 
 
 def ensure(agent: "Agent", pid: int, started: str) -> bool:
@@ -32,98 +66,52 @@ def ensure(agent: "Agent", pid: int, started: str) -> bool:
 
     pid, started: the daemon's, the start time in clock ticks as in /proc/PID/stat.
     """
-    with open(os.path.join(agent.state_directory(), _LOCK), "a+", encoding="ascii") as lock:
+    files = Files(agent.state_directory())
+    with open(os.path.join(files.directory, LOCK), "a+", encoding="ascii") as lock:
+        lock.seek(0)
+        fields = lock.read().split()
+        ours = fields[:2] == [str(pid), started]
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if ours:
+                agent.log.warning(f"the watcher of process {pid} was gone: starting another")
         except BlockingIOError:
-            lock.seek(0)
-            if lock.read().split() == [str(pid), started]:
+            # Of a new one the lock is the first sign of life.
+            if ours and min(files.age(LOCK), files.age(VERDICT)) < STALE:
                 return False
+            if ours:
+                agent.log.warning(f"the watcher of process {pid} stands still: starting another")
+            _end(fields[2:4])
     module, name = type(agent).__module__, type(agent).__name__
-    code = f"import sys; sys.path[:0] = {sys.path!r}; from {module} import {name}; "
-    code += f"from backstay.watch import main; sys.exit(main({name}, sys.argv))"
-    spawn([sys.executable, "-I", "-c", code, f"watch({agent.invocation.resource})", str(pid), started])
+    # Without site: it costs 3 ms and half a MiB; what it adds to the path is in ours.
+    code = f"import sys; sys.path[:] = {sys.path!r}; from {module} import {name}; "
+    code += f"from backstay.watcher import main; sys.exit(main({name}, sys.argv))"
+    spawn([sys.executable, "-I", "-S", "-c", code, f"watch({agent.invocation.resource})", str(pid), started])
     return True
 
 
-def main(agent_class: "type[Agent]", argv: "list[str]") -> int:
-    """Watch until the process ends. The environment is that of the agent's action that started this."""
-    from backstay.invocation import Invocation
-
-    agent = agent_class(Invocation("watch", os.environ))
-    pid, started = argv[2:4]
-    with open(os.path.join(agent.state_directory(), _LOCK), "a+", encoding="ascii") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return 0  # another watches
-        lock.truncate(0)
-        lock.write(f"{pid} {started}\n")
-        lock.flush()
-        _wait(agent, pid, started)
-        if os.path.exists(os.path.join(agent.state_directory(), STOPPING)):
-            return 0
-        return _tell(agent, pid)
+def quiet(files: Files, pid: int, started: str) -> None:
+    """Say that we end this process ourselves. The note stays: the next process is another. Raises OSError."""
+    files.write(STOPPING, f"{pid}:{started}")
 
 
-def _wait(agent: "Agent", pid: str, started: str) -> None:
-    """Until the process is gone; address moves are passed on meanwhile."""
-    try:
-        ended = os.pidfd_open(int(pid))
-    except ProcessLookupError:
-        return
-    if _start_time(pid) != started:
-        return
-    import lxml.etree  # noqa: F401  loaded while there is time, not when there is none
-
-    poller = select.poll()
-    poller.register(ended, select.POLLIN)
-    neighbour = _neighbour(agent)
-    if neighbour:
-        poller.register(neighbour.fileno(), select.POLLIN)
-    while True:
-        ready = {descriptor for descriptor, _ in poller.poll()}
-        if ended in ready:
-            return
-        if neighbour and neighbour.moved():
-            try:
-                agent.address_moved()
-            except AgentError as error:
-                agent.log.warning(f"{agent.watched_address()} moved: {error}")
+def is_quiet(files: Files, pid: int, started: str) -> bool:
+    """Whether we end this process ourselves."""
+    return files.age(STOPPING) < float("inf") and files.read(STOPPING) in ("", f"{pid}:{started}")
 
 
-def _neighbour(agent: "Agent") -> "Neighbour | None":
-    from backstay.address import parse_address
-    from backstay.neighbour import Neighbour
-
-    text = agent.watched_address()
-    try:
-        return Neighbour(parse_address(text)) if text else None
-    except (OSError, ValueError) as error:
-        agent.log.info(f"not watching {text}: {error}")  # a name, or no netlink: TCP's and the replica's timers remain
-        return None
-
-
-def _tell(agent: "Agent", pid: str) -> int:
-    from backstay.deadline import Deadline
-    from backstay.pacemaker import Pacemaker
-
-    pacemaker = Pacemaker(agent.invocation.resource, agent.invocation.node, agent.state_directory(), Deadline(15))
-    try:
-        overview = pacemaker.overview()
-        if overview is None or overview.maintenance:
-            return 0
-        agent.log.warning(f"process {pid} died: telling the cluster")
-        pacemaker.fail()
-    except AgentError as error:
-        agent.log.error(f"process {pid} died and the cluster could not be told: {error}")
-        return 1
-    return 0
-
-
-def _start_time(pid: str) -> str:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as source:
-            return source.read().rpartition(")")[2].split()[19]
-    except OSError:
+def verdict(files: Files, pid: int, started: str, within: float) -> str:
+    """The watcher's last finding on this very process (liveness.Finding), "" when there is none of the last `within`
+    seconds."""
+    fields = files.read(VERDICT).split()
+    if len(fields) != 3 or fields[0] != f"{pid}:{started}":
         return ""
+    return fields[1] if 0 <= time.monotonic() - float(fields[2]) <= within else ""
+
+
+def _end(watcher: "list[str]") -> None:
+    """Kill a watcher that stands still, or watches a process that is gone. watcher: pid and start time."""
+    import signal
+
+    if len(watcher) == 2:
+        Process(int(watcher[0]), watcher[1]).signal(signal.SIGKILL)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from backstay.deadline import Deadline, poll
 from backstay.lab.cluster import Lab
 from backstay.rehearse.mysqlfaults import FAULTS
 from backstay.rehearse.mysqlset import MysqlSet
@@ -66,6 +67,31 @@ def test_the_topology_serves_an_unprivileged_account(three: Lab) -> None:
 @pytest.mark.parametrize("name", ["kill", "move", "hang", "replica-crash", "partition-replica", "partition-primary"])
 def test_writes_survive(three: Lab, tmp_path: Path, name: str) -> None:
     check(rehearse(MysqlSet(three), FAULTS[name], str(tmp_path)))
+
+
+def test_silence_is_not_told_in_maintenance(three: Lab) -> None:
+    mysql = MysqlSet(three)
+    mysql.wait_whole(240)
+    node = mysql.primary()
+
+    def verdict(word: str) -> bool:
+        return word in three.run(node, ["cat", "/run/backstay/mysql/verdict"], check=False).out.split()
+
+    poll(lambda: verdict("ok"), Deadline(30), "the watcher to find the server well", interval=0.2)
+    three.run(node, ["crm_attribute", "-n", "maintenance-mode", "-v", "true"])
+    three.fault("hang", node, "mysql")
+    try:
+        poll(lambda: verdict("silent"), Deadline(15), "the watcher to find the server silent", interval=0.2)
+        said = ["grep", "-c", "answers nothing .*: not told", "/var/log/pacemaker/pacemaker.log"]
+        poll(
+            lambda: three.run(node, said, check=False).status == 0, Deadline(15), "its reason not to tell", interval=0.2
+        )
+    finally:
+        three.fault("resume", node, "mysql")
+        three.run(node, ["crm_attribute", "-n", "maintenance-mode", "-D"])
+    mysql.wait_whole(60)
+    assert mysql.primary() == node
+    assert "fail-count" not in three.run(node, ["crm_mon", "-1", "-f"]).out
 
 
 def test_writes_survive_the_loss_of_the_primarys_node(three: Lab, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from backstay.mysql.daemon import Layout
     from backstay.mysql.dialect import Dialect, Source
     from backstay.mysql.facts import Facts
+    from backstay.watch import Prober
 
 _SILENT_FOR = 20.0  # seconds for which a monitor's finding of silence spares demote and stop their own
 
@@ -29,13 +30,13 @@ class Mysql(MysqlParameters):
         """Up, read-only, nothing replicating; what was received before is kept. The first monitor joins it to the set."""
         from backstay.mysql import accounts, daemon
 
-        self.state.remove("stopping")
         running = self.find_process()
         if running:
             if self._greets(self.deadline.within(self.probe_timeout)):
                 self._adopt(running)
                 return
             self.log.warning(f"killing process {running.pid}, a server that does not answer")
+            self._quiet(running)
             running.end(self.deadline, gently=False)
         layout = self.layout()
         dialect = daemon.dialect_of(layout.binary)
@@ -75,8 +76,8 @@ class Mysql(MysqlParameters):
     def stop(self) -> None:
         """Gone when this returns. Killed where a clean end would commit what nobody acknowledged (T17)."""
         running = self.find_process()
-        self.state.write("stopping", "")
         if running:
+            self._quiet(running)
             running.end(self.deadline, gently=self._may_end_gently(running))
         self.state.remove("promoted")
         if self.state.age("rebuild-lock") < float("inf"):
@@ -140,7 +141,7 @@ class Mysql(MysqlParameters):
         except AgentError as error:
             # A clean end would commit what nobody acknowledged, and a hung server may wake and acknowledge.
             self.log.warning(f"demote kills process {running.pid}: {error}")
-            self.state.write("stopping", "")
+            self._quiet(running)
             running.end(self.deadline, gently=False)
         self.state.remove("promoted")
 
@@ -235,6 +236,20 @@ class Mysql(MysqlParameters):
             from backstay import watch
 
             watch.ensure(self, running.pid, running.started)
+
+    def _quiet(self, running: process.Process) -> None:
+        """Before this process is ended: nothing is to be told of its death."""
+        from backstay import watch
+
+        watch.quiet(self.state, running.pid, running.started)
+
+    def prober(self) -> "Prober":
+        from backstay.mysql.prober import MysqlProber
+
+        return MysqlProber(self)
+
+    def patience(self) -> float:
+        return float(self.probe_timeout)
 
     def watched_address(self) -> str:
         return str(self.writer_address)

@@ -18,6 +18,15 @@ UNSYNCED = 20  # replicates but does not acknowledge yet
 DETACHED = 10  # does not replicate; could only be promoted if it proves that it has everything
 
 
+_LAGS = (0, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)  # seconds
+
+
+def published_lag(lag: "int | None") -> str:
+    """The lag for people, "" when unknown: the greatest of a few steps that it reaches, so that it is seldom written.
+    The servers count whole seconds, and a second is often only their clocks."""
+    return "" if lag is None else str(max(step for step in _LAGS if step <= max(lag, 0)))
+
+
 class Verdict:
     """score: the wish to be promoted. readable: fit to serve reads. state: what is wrong, "" when nothing is."""
 

@@ -2,7 +2,7 @@
 
 from backstay.errors import AgentError
 from backstay.mysql.duties import Step, replica_step
-from backstay.mysql.health import judge_replica
+from backstay.mysql.health import judge_replica, published_lag
 from backstay.mysql.state import write_mark
 
 TYPE_CHECKING = False
@@ -44,14 +44,15 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
         from backstay.mysql import rebuild
 
         state, rebuilt = rebuild.standing(agent, errant)
-    publish(agent, verdict.score, verdict.readable, state)
+    lag = published_lag(seen.replica.lag if seen.replica else None)
+    publish(agent, verdict.score, verdict.readable, state, lag)
     if rebuilt:
         raise AgentError(state)  # Pacemaker stops and starts it, and start finds the copy
     return state or note
 
 
-def publish(agent: "Mysql", score: "int | str", readable: bool, state: str) -> None:
-    """Tell the cluster, where something changed."""
+def publish(agent: "Mysql", score: "int | str", readable: bool, state: str, lag: str = "") -> None:
+    """Tell the cluster, where something changed. The lag moves too often for the scheduler to hear of it."""
     resource = agent.invocation.resource
     if agent.state.read("readable") != str(int(readable)):
         agent.state.write("readable", str(int(readable)))
@@ -59,6 +60,8 @@ def publish(agent: "Mysql", score: "int | str", readable: bool, state: str) -> N
         agent.pacemaker.set_promotion_score(score)
         agent.pacemaker.set_attribute(f"{resource}-readable", str(int(readable)))
         agent.pacemaker.set_attribute(f"{resource}-state", state[:120] or "ok")
+        if lag:
+            agent.pacemaker.set_attribute(f"{resource}-lag", lag, private=True)
     except AgentError as error:
         agent.log.warning(f"not published, the next monitor tries again: {error}")
 

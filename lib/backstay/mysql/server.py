@@ -75,7 +75,8 @@ def driver(encrypted: bool) -> "ModuleType":
     finally:
         for name in hidden:
             del sys.modules[name]
-    return pymysql
+    made: ModuleType = pymysql
+    return made
 
 
 class Server:
@@ -153,6 +154,11 @@ class Server:
         """The same connection, bounded by another deadline from now on."""
         self.deadline = deadline
         return self
+
+    def fileno(self) -> int:
+        """The connection's descriptor, for whoever goes on with it by the protocol alone."""
+        descriptor: int = self._connection._sock.fileno()
+        return descriptor
 
     def close(self) -> None:
         self._connection.close()

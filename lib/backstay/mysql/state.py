@@ -15,8 +15,8 @@ class State(Files):
 
     promoted   identity of the server process that was promoted, and the facts it was promoted with: a restarted server
                is not promoted, whatever its variables say
-    silent     when a monitor found the server silent: demote and stop need not find out again
-    stopping   our own stop is under way: the watcher keeps quiet
+    silent     identity of the process that a monitor or the watcher found silent: demote and stop need not find out again
+    stopping   identity of the process that we end ourselves: the watcher keeps quiet (watch.py)
     errant     the errant transactions that were found
     rebuild*   of the job that copies the primary's data (rebuild.py): its lock, its log, its secrets, why it failed
     """

@@ -72,7 +72,9 @@ FAULTS = {
         Fault("kill", "SIGKILL of the primary's server", kill, nothing, True, leader, median=2.0, worst=4.0),
         Fault("power-off", "power-off of the primary's node", power_off, power_on, elsewhere=True),
         Fault("move", "planned move of the promoted role", move, unmove, elsewhere=True, median=1.0),
-        Fault("hang", "SIGSTOP of the primary's server, SIGCONT later", hang, resume, True, leader, worst=15.0),
+        Fault(
+            "hang", "SIGSTOP of the primary's server, then SIGCONT", hang, resume, True, leader, median=5.0, worst=8.0
+        ),
         Fault("replica-crash", "SIGKILL of a replica's server", kill_other, nothing, False, other, moves=0),
         Fault("partition-primary", "the primary cut off from both replicas", partition_leader, mend, elsewhere=True),
         Fault("partition-replica", "a replica cut off", partition_other, mend_other, elsewhere=False, moves=0),

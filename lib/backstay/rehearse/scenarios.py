@@ -47,6 +47,7 @@ def rehearse(
         coordinator = service.is_dc(stage.leader)
         marks = service.log_marks()
         wall, start = time.time(), time.monotonic()
+        stage.began = start
         fault.inflict(stage)
         # In-flight writes of the old leader may be acknowledged just after the fault; a planned move ends later.
         since = start if fault.elsewhere else time.monotonic()
@@ -61,8 +62,13 @@ def rehearse(
     return Outcome(
         fault=fault.name,
         gap=service.gap(load.attempts, start),
-        verdict=service.judge(histories, fault.moves),
-        phases={**service.phases_since(marks, wall), "first write": first.ended - start, "whole": whole},
+        verdict=service.judge(histories, fault, stage),
+        phases={
+            **service.phases_since(marks, wall),
+            **stage.phases,
+            "first write": first.ended - start,
+            "whole": whole,
+        },
         was=stage.leader,
         now=service.leader(),
         coordinator=coordinator,

@@ -1,0 +1,211 @@
+"""The watcher's process: watch.py says what it sees and for whom. It lives as long as the daemon, wakes once a second and
+loads little: what needs SQL or XML is done in a child, or when it has something to tell."""
+
+import fcntl
+import os
+import select
+import time
+
+from backstay import watch
+from backstay.command import Child, preload
+from backstay.deadline import Deadline, poll
+from backstay.errors import AgentError, TimedOut
+from backstay.liveness import Finding, Heard, judge
+from backstay.process import start_time
+from backstay.state import Files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+    from backstay.agent import Agent
+    from backstay.neighbour import Neighbour
+    from backstay.watch import Prober
+
+_EVERY = 1.0  # seconds between looks
+_LOOKS = 3  # each look may take this fraction of the agent's patience
+_TAKEOVER = 5.0  # seconds for the watcher of the process before to end
+_TELL = 15.0  # seconds for telling the cluster
+_AGAIN = 20.0  # seconds between two tellings of silence
+_RECONSIDER = 10.0  # seconds until silence that was not told, as in maintenance, is looked at again
+
+
+def main(agent_class: "type[Agent]", argv: "list[str]") -> int:
+    """Watch until the process ends. The environment is that of the agent's action that started this."""
+    from backstay.invocation import Invocation
+
+    agent = agent_class(Invocation("watch", os.environ))
+    pid, started = int(argv[2]), argv[3]
+    with open(os.path.join(agent.state_directory(), watch.LOCK), "a+", encoding="ascii") as lock:
+        try:
+            poll(lambda: _locked(lock.fileno()), Deadline(_TAKEOVER), "the watcher before")
+        except TimedOut:
+            return 0  # another watches
+        lock.truncate(0)
+        lock.write(f"{pid} {started} {os.getpid()} {start_time(os.getpid())}\n")
+        lock.flush()
+        try:
+            ended = os.pidfd_open(pid)
+        except ProcessLookupError:
+            ended = -1
+        watcher = Watcher(agent, pid, started)
+        if ended >= 0 and start_time(pid) == started:
+            watcher.stay(ended)
+        watcher.tell("died")
+    return 0
+
+
+def _locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+class Watcher:
+    """Of one process of one agent."""
+
+    def __init__(self, agent: "Agent", pid: int, started: str) -> None:
+        self._agent = agent
+        self._pid = pid
+        self._started = started
+        self._files = Files(agent.state_directory())
+        self._prober = agent.prober()
+        self._look_for = agent.patience() / _LOOKS
+        self._finding = Finding.OK
+        self._told = False
+        self._moving: Optional[Child] = None
+        self._moved_again = False
+
+    def stay(self, ended: int) -> None:
+        """Until the process is gone. ended: its pidfd."""
+        preload()
+        poller = select.poll()
+        poller.register(ended, select.POLLIN)
+        neighbour = _neighbour(self._agent)
+        if neighbour:
+            poller.register(neighbour.fileno(), select.POLLIN)
+        due = time.monotonic()
+        while True:
+            ready = {descriptor for descriptor, _ in poller.poll(max(0.0, due - time.monotonic()) * 1000)}
+            if ended in ready:
+                return
+            if neighbour and neighbour.fileno() in ready and neighbour.moved():
+                self._moved_again = True
+            if self._moving and self._moving.fileno() in ready:
+                poller.unregister(self._moving.fileno())
+                self._moving.end()
+                self._moving = None
+            if self._moved_again and not self._moving:
+                self._moved_again = False
+                self._moving = Child(self._pass_on)
+                poller.register(self._moving.fileno(), select.POLLIN)
+            if time.monotonic() >= due:
+                due = self._look()
+
+    # -- the daemon's answer ------------------------------------------------------------------------------------------
+
+    def _look(self) -> float:
+        """Look once, write the verdict, tell what is to be told; when to look again."""
+        begun = time.monotonic()
+        if self._prober:
+            heard = self._ask(self._prober, Deadline(self._look_for))
+            now = time.monotonic()
+            before, self._finding = self._finding, judge(heard, now - begun - self._look_for, self._finding)
+            self._told = self._told and self._finding is not Finding.OK
+            if self._finding in (Finding.UNSURE, Finding.STARVED) and self._finding is not before:
+                self._agent.log.info(f"process {self._pid}: {self._finding.value}, no answer in {now - begun:.1f} s")
+        self._write_verdict()
+        if self._finding is Finding.SILENT:
+            return time.monotonic() + (_EVERY if self._tell_silence() else _RECONSIDER)
+        return begun if self._finding in (Finding.UNSURE, Finding.STARVED) else max(begun + _EVERY, time.monotonic())
+
+    def _ask(self, prober: "Prober", deadline: Deadline) -> Heard:
+        try:
+            prober.probe(deadline)
+        except TimedOut:
+            return Heard.NOTHING
+        except (AgentError, OSError) as error:
+            if self._finding is not Finding.UNKNOWN:
+                self._agent.log.info(f"no knowing whether process {self._pid} answers: {error}")
+            return Heard.UNCLEAR
+        return Heard.ANSWER
+
+    def _write_verdict(self) -> None:
+        text = f"{self._pid}:{self._started} {self._finding.value} {time.monotonic():.3f}"
+        try:
+            self._files.write(watch.VERDICT, text)
+        except OSError as error:
+            self._agent.log.error(f"cannot write in {self._files.directory}: {error.strerror}")
+
+    # -- telling ------------------------------------------------------------------------------------------------------
+
+    def tell(self, what: str) -> bool:
+        """Tell the cluster that the resource failed, unless there is a reason to keep quiet; whether it was told."""
+        deadline = Deadline(_TELL)
+        while not watch.is_quiet(self._files, self._pid, self._started):
+            try:
+                return self._tell(what, deadline)
+            except (AgentError, OSError) as error:
+                self._agent.log.error(f"process {self._pid} {what} and the cluster could not be told: {error}")
+            if deadline.expired:
+                break
+            time.sleep(min(_EVERY, deadline.remaining()))  # no answer at once, as while the cluster's daemons restart
+        return False
+
+    def _tell(self, what: str, deadline: Deadline) -> bool:
+        from backstay.pacemaker import Pacemaker
+
+        agent = self._agent
+        node = agent.invocation.node
+        pacemaker = Pacemaker(agent.invocation.resource, node, self._files.directory, deadline)
+        overview = pacemaker.overview()
+        active = overview and any(instance.node == node for instance in overview.instances)
+        if overview is None or overview.maintenance or not active:
+            agent.log.info(f"process {self._pid} {what}: not told, the resource is not managed or not active here")
+            return False
+        # Again: the question took a while, and a stop may have begun meanwhile.
+        if watch.is_quiet(self._files, self._pid, self._started):
+            return False
+        agent.log.warning(f"process {self._pid} {what}: telling the cluster")
+        if self._finding is Finding.SILENT:
+            self._files.write(watch.TOLD, "")
+            self._files.write(watch.SILENT, f"{self._pid}:{self._started}")
+        try:
+            pacemaker.fail()
+        except TimedOut as error:
+            agent.log.error(f"{error}; it may know nevertheless")
+        return True
+
+    def _tell_silence(self) -> bool:
+        """Once until it answers again, and never often, whichever process it is."""
+        if self._told:
+            return False
+        if self._files.age(watch.TOLD) < _AGAIN:
+            self._agent.log.info(f"process {self._pid} answers nothing, as one did just before: left to the monitor")
+            return False
+        self._told = self.tell(f"lives and answers nothing ({2 * self._look_for:g} s)")
+        return self._told
+
+    # -- an address that moves ----------------------------------------------------------------------------------------
+
+    def _pass_on(self) -> None:
+        """In a child: it loads what need not stay in memory, and must not hold up the looks. One at a time; moves
+        meanwhile make one more."""
+        try:
+            self._agent.address_moved()
+        except AgentError as error:
+            self._agent.log.warning(f"{self._agent.watched_address()} moved: {error}")
+
+
+def _neighbour(agent: "Agent") -> "Neighbour | None":
+    from backstay.address import parse_address
+    from backstay.neighbour import Neighbour
+
+    text = agent.watched_address()
+    try:
+        return Neighbour(parse_address(text)) if text else None
+    except (OSError, ValueError) as error:
+        agent.log.info(f"not watching {text}: {error}")  # a name, or no netlink: TCP's and the replica's timers remain
+        return None

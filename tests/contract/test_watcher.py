@@ -1,0 +1,103 @@
+"""The watcher of a real server, in the chamber: there is no cluster, so it can see and not tell."""
+
+from __future__ import annotations
+
+from tests.conftest import Chamber  # type: ignore[import-not-found]
+from tests.contract.test_mysql_contract import PREPARE  # type: ignore[import-not-found]
+
+WATCHED = r"""
+export OCF_RESKEY_probe_timeout=1500ms
+MONITOR="monitor $RECURRING OCF_RESKEY_CRM_meta_on_node=n1"  # the monitor of a cluster's node is what watches
+up() { act start; act $MONITOR; within 5 is ok; }
+verdict() { cut -d' ' -f2 /run/backstay/db/verdict 2>/dev/null; }
+watcher() { cut -d' ' -f3 /run/backstay/db/watch.lock; }
+server() { cat /run/mysqld/mysqld.pid; }
+# `within SECONDS COMMAND …` runs it until it succeeds
+within() {
+    end=$(($(date +%s) + $1)); shift
+    until "$@"; do
+        [ $(date +%s) -lt $end ] || { echo "not in time: $*; $(cat /run/backstay/db/verdict)"; exit 1; }
+        sleep 0.1
+    done
+}
+is() { [ "$(verdict)" = "$1" ]; }
+replaced() { [ "$(watcher)" != "$1" ] && [ -n "$(watcher)" ] && kill -0 "$(watcher)"; }
+gone() { ! kill -0 "$1" 2>/dev/null; }
+"""
+
+
+def run(chamber: Chamber, script: str) -> str:
+    done = chamber(PREPARE + WATCHED + script, timeout=90, check=False)
+    assert done.status == 0, done.out + done.err
+    return str(done.out)
+
+
+def test_a_server_that_lives_and_does_not_answer_is_seen(chamber: Chamber) -> None:
+    said = run(
+        chamber,
+        """
+        up
+        kill -STOP $(server); s=$(date +%s%N); within 8 is silent; echo saw $(( ($(date +%s%N) - s) / 1000000 ))
+        kill -CONT $(server); within 15 is ok
+        act promote; mariadb -e 'select sleep(60)' & w=$(watcher)
+        act demote; within 5 is ok; [ $(watcher) = $w ]
+        act stop; within 5 gone $w
+        """,
+    )
+    took = int(said.split("saw ")[1].split()[0])
+    assert 900 <= took <= 4000, said  # two looks of 0.5 s each, the first of them begun within a second
+
+
+def test_what_keeps_us_from_asking_is_not_silence(chamber: Chamber) -> None:
+    """No free connection, a changed password, our connection killed, a lock on everything."""
+    said = run(
+        chamber,
+        """
+        up; w=$(watcher)
+        mariadb -e 'set global max_connections = 10'
+        for i in $(seq 12); do mariadb -e 'select sleep(30)' & done
+        refused() { ! mariadb -e 'select 1' 2>/dev/null; }
+        within 10 refused; sleep 3; verdict
+        pkill -x mariadb || true; within 10 mariadb -e 'select 1' >/dev/null
+        kill_it="select id from information_schema.processlist where command = 'Sleep' and user = 'root'"
+        for id in $(mariadb -Ne "$kill_it"); do mariadb -e "kill $id"; done
+        within 5 is ok
+        echo "flush tables with read lock; select sleep(4);" | mariadb >/dev/null & sleep 3; verdict; wait $!
+        mariadb -e "set sql_log_bin=0; alter user root@localhost identified by 'new'"
+        for id in $(mariadb -pnew -Ne "$kill_it"); do mariadb -pnew -e "kill $id"; done
+        within 5 is unknown; sleep 2; verdict; [ $(watcher) = $w ]
+        """,
+    ).split()
+    assert [word for word in said if word in ("ok", "unknown", "silent", "unsure")] == ["ok", "ok", "unknown"]
+
+
+def test_a_watcher_that_is_gone_or_stands_still_is_replaced_by_the_monitor(chamber: Chamber) -> None:
+    said = run(
+        chamber,
+        """
+        up
+        w=$(watcher); act $MONITOR; [ $(watcher) = $w ]
+        kill -9 $w; within 5 gone $w; act $MONITOR; within 5 replaced $w; within 5 is ok
+        w=$(watcher); kill -STOP $w; sleep 4; act $MONITOR; [ $(watcher) = $w ]
+        stale() { [ $(($(date +%s) - $(stat -c %Y /run/backstay/db/verdict))) -gt 10 ]; }
+        within 15 stale; act $MONITOR; within 5 gone $w; within 5 replaced $w; within 5 is ok
+        cat /tmp/said; act stop
+        """,
+    )
+    assert "stands still: starting another" in said
+
+
+def test_a_watcher_is_small(chamber: Chamber) -> None:
+    """Its own memory, in KiB, and what it must not hold on to."""
+    said = run(
+        chamber,
+        """
+        python3 -m compileall -q /usr/lib/ocf/lib/backstay || true
+        up; sleep 2
+        awk '/^Private_Dirty/ {print "private", $2}' /proc/$(watcher)/smaps_rollup
+        grep -c 'etree\\|_ssl\\|_hashlib' /proc/$(watcher)/maps || true
+        act stop
+        """,
+    )
+    assert int(said.split("private ")[1].split()[0]) < 7000, said
+    assert "\n0\n" in said
