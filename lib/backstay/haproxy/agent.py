@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from backstay.haproxy.findings import Processes
     from backstay.process import Process
+    from backstay.watch import Prober
 
 _SCORE = 10  # of an instance that could serve; all are equal, location constraints decide
-_STOPPING = "stopping"  # read by the watcher
 
 
 class Found(AgentError):
@@ -48,13 +48,13 @@ class Haproxy(HaproxyParameters):
 
         layout = self.layout(daemon.find_binary(self.binary))
         daemon.prepare(layout)
-        self.state.remove(_STOPPING)
         master = self.master()
         if master and self._answers():
             self._adopt(master)
             return
         if master or daemon.ours(layout.socket):
             self.log.warning("ending an HAProxy of this resource that does not answer")
+            self._quiet(master)
             daemon.end(layout.socket, self.deadline)
         self.state.remove("promoted")
         master = loading.load(self, layout)
@@ -70,7 +70,7 @@ class Haproxy(HaproxyParameters):
         master = self.master()
         if master is None and not daemon.ours(layout.socket):
             return
-        self._note_stopping()
+        self._quiet(master)
         if master and loading.remember_servers(self, layout):
             daemon.drain(master, min(self.drain_timeout, self.deadline.remaining() * 0.6), self.deadline)
         daemon.end(layout.socket, self.deadline)
@@ -137,7 +137,7 @@ class Haproxy(HaproxyParameters):
         except AgentError as error:
             # One that cannot be closed may go on serving: it is better dead, and its monitor says so.
             self.log.warning(f"demote ends HAProxy: {error}")
-            self._note_stopping()
+            self._quiet(master)
             daemon.end(self.layout().socket, self.deadline)
 
     @action(timeout=60)
@@ -194,6 +194,14 @@ class Haproxy(HaproxyParameters):
         if left:
             raise AgentError(f"frontend {left[0]} cannot be closed: {' '.join(said.split()) or 'see its log'}")
 
+    def prober(self) -> "Prober":
+        from backstay.haproxy.prober import HaproxyProber
+
+        return HaproxyProber(self.layout().socket)
+
+    def patience(self) -> float:
+        return float(self.probe_timeout)
+
     def explain(self, reason: str) -> None:
         """An exit reason for a result that is no failure."""
         import sys
@@ -230,9 +238,13 @@ class Haproxy(HaproxyParameters):
             watch.ensure(self, master.pid, master.started)
             self._publish({})
 
-    def _note_stopping(self) -> None:
+    def _quiet(self, master: "Optional[Process]") -> None:
+        """We end it ourselves: the watcher shall not tell."""
+        from backstay import watch
+
         try:
-            self.state.write(_STOPPING, "")
+            if master:
+                watch.quiet(self.state, master.pid, master.started)
         except OSError as error:
             self.log.warning(f"the watcher may report this stop as a failure: {error}")
 

@@ -73,12 +73,18 @@ def worker(path: str, pid: int, command: str, deadline: Deadline) -> str:
 
 def look(path: str, deadline: Deadline) -> "tuple[Processes, Optional[Stat]]":
     """The processes, and what the worker says of its proxies; None when none that serves was found in time. A worker that
-    is listed but still loads (HAProxy 3.1 and later) is waited for. Raises NoAnswer, AgentError."""
+    is listed but still loads (HAProxy 3.1 and later) is waited for, and then the one asked that serves meanwhile. Raises
+    NoAnswer, AgentError."""
+    patience = deadline.within(deadline.remaining() / 2)
     while True:
         found = processes(path, deadline)
-        seen = parse_stat(worker(path, found.worker, "show stat", deadline)) if found.worker else None
-        if seen or deadline.remaining() < _STEP:
-            return found, seen
+        for pid in (found.worker, *(found.old if patience.expired else ())):
+            seen = parse_stat(worker(path, pid, "show stat", deadline)) if pid else None
+            if seen:
+                found.worker = pid
+                return found, seen
+        if deadline.remaining() < _STEP:
+            return found, None
         time.sleep(_STEP)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 class Processes:
     """From `show proc`. worker: the pid that serves, 0 when none does. failed: reloads that failed since the last that did
-    not. old: workers that finish their last sessions."""
+    not. old: workers that finish their last sessions, the newest first."""
 
     __slots__ = ("failed", "old", "worker")
 
@@ -46,7 +46,7 @@ def parse_processes(text: str) -> "Optional[Processes]":
         return None
     serving = sorted(workers) or (sorted(old) if failed else [])
     worker = serving[0][1] if serving else 0
-    return Processes(worker, failed, tuple(sorted(pid for _, pid in old if pid != worker)))
+    return Processes(worker, failed, tuple(pid for _, pid in sorted(old) if pid != worker))
 
 
 class Stat:

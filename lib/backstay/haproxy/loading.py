@@ -19,8 +19,9 @@ _FAILED = -1  # instead of a pid
 _DUMP_COMMAND = "show servers state"
 
 
-def check(agent: "Haproxy", layout: daemon.Layout) -> "tuple[str, Configuration]":
-    """The configuration on disk, found good. Raises WrongParameter with file and line."""
+def check(agent: "Haproxy", layout: daemon.Layout, known_good: str = "") -> "tuple[str, Configuration]":
+    """The configuration on disk, found good: by HAProxy, unless it is this text. Raises WrongParameter with file and
+    line."""
     text = daemon.read(layout.config)
     configuration = Configuration(text)
     daemon.prepare(layout)
@@ -33,15 +34,18 @@ def check(agent: "Haproxy", layout: daemon.Layout) -> "tuple[str, Configuration]
                 f"maxconn {maxconn} needs about {descriptors(int(maxconn))} file descriptors, {allowed} are allowed: "
                 "raise LimitNOFILE of pacemaker, or lower maxconn"
             )
-    daemon.check(layout, agent.deadline)
+    if not known_good or text != known_good:
+        daemon.check(layout, agent.deadline)
     return text, configuration
 
 
 def load(agent: "Haproxy", layout: daemon.Layout) -> "Process":
     """Start; the master, when its worker serves. Raises AgentError; nothing is left running then."""
-    text, configuration = check(agent, layout)
+    # What was loaded since boot was checked: after a crash that saves a tenth of the way back.
+    text, configuration = check(agent, layout, known_good=agent.state.read("text"))
     dump = agent.state.read(_DUMP)
     agent.state.remove(_DUMP)
+    agent.state.remove("refused")
     same = servers.unchanged(Configuration(agent.state.read("text")), configuration) if dump else frozenset()
     daemon.write(layout.server_state, servers.keep(dump, same))
     master = daemon.launch(layout, agent.deadline)
