@@ -15,6 +15,8 @@ class State(Files):
 
     promoted   identity of the server process that was promoted, and the facts it was promoted with: a restarted server
                is not promoted, whatever its variables say
+    closed     identity of the server process whose promotion was refused, until Pacemaker demotes it
+    refusal    why, until there is a primary
     silent     identity of the process that a monitor or the watcher found silent: demote and stop need not find out again
     stopping   identity of the process that we end ourselves: the watcher keeps quiet (watch.py)
     errant     the errant transactions that were found

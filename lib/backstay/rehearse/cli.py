@@ -71,7 +71,8 @@ def describe(outcome: Outcome) -> str:
     """One run in one line."""
     phases = "  ".join(f"{phase} {seconds:.2f}" for phase, seconds in outcome.phases.items())
     place = f"{outcome.was}{'*' if outcome.coordinator else ''} -> {outcome.now}"
-    return f"{outcome.fault}: gap {outcome.gap:.2f} s, {place}; {outcome.verdict}\n    {phases}"
+    unsilenced = f"; {len(outcome.unsilenced)} acknowledged by the one that was hit" if outcome.unsilenced else ""
+    return f"{outcome.fault}: gap {outcome.gap:.2f} s, {place}; {outcome.verdict}{unsilenced}\n    {phases}"
 
 
 def rehearse_all(
@@ -103,6 +104,7 @@ def _run(service: Service, fault: Fault, number: int, clean_up: bool) -> dict[st
     record = {"fault": fault.name, "clean": outcome.clean, "gap": outcome.gap, "phases": outcome.phases}
     record.update(was=outcome.was, now=outcome.now, coordinator=outcome.coordinator, error="")
     record["verdict"] = plain(outcome.verdict)
+    record["unsilenced"] = plain(outcome.unsilenced)
     if outcome.clean:
         shutil.rmtree(histories)
     else:

@@ -40,7 +40,8 @@ class Fault(NamedTuple):
     server must take over; otherwise `moves` is the most often that one may. fails: the node whose failure the cluster
     remembers, which keeps its server stopped until failure-timeout or a cleanup. patience: seconds until writes must be
     acknowledged again. median, worst: bounds of the write gap, seconds, None where there is none. nodes: the size of
-    the set it needs. unseen: the node whose loss clients of the others must not notice."""
+    the set it needs. unseen: the node whose loss clients of the others must not notice. silences: nothing that was begun
+    after it may be acknowledged by the server that led before."""
 
     name: str
     what: str
@@ -54,6 +55,7 @@ class Fault(NamedTuple):
     worst: float | None = None
     nodes: int = 3
     unseen: Callable[[Stage[Any]], str] | None = None
+    silences: bool = False
 
 
 def leader(stage: Stage[Any]) -> str:
