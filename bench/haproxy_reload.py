@@ -14,30 +14,13 @@ import argparse
 import asyncio
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+from inside import AGENTS, again
+
 CONFIGURATION = Path("/etc/haproxy/haproxy.cfg")
-AGENT = "/usr/lib/ocf/resource.d/backstay/haproxy"
-ENTER = """
-image=$1 checkout=$2; shift 2
-mount -t tmpfs bench /mnt
-mkdir /mnt/upper /mnt/layer /mnt/root
-mount -t overlay bench -o "lowerdir=$image,upperdir=/mnt/upper,workdir=/mnt/layer" /mnt/root
-cd /mnt/root
-bind() { mkdir -p ".$2" && mount --bind "$1" ".$2"; }
-bind "$checkout/lib/backstay" /usr/lib/ocf/lib/backstay
-bind "$checkout/agents" /usr/lib/ocf/resource.d/backstay
-bind "$checkout/bench" /bench
-mount -t proc proc proc
-mount --rbind /dev dev
-mount -t tmpfs run run
-ip link set lo up
-exec chroot . "$@"
-"""
 CONFIG = """
 global
     maxconn 4000
@@ -120,7 +103,7 @@ async def act(action: str, **environ: str) -> "tuple[int, str]":
     """Run the agent; its exit status and exit reason."""
     given = {"OCF_RESOURCE_INSTANCE": "bench", "OCF_RESKEY_CRM_meta_timeout": "30000", **environ}
     child = await asyncio.create_subprocess_exec(
-        AGENT, action, env={**os.environ, **given}, stderr=asyncio.subprocess.PIPE
+        f"{AGENTS}/haproxy", action, env={**os.environ, **given}, stderr=asyncio.subprocess.PIPE
     )
     _, said = await child.communicate()
     reasons = [line for line in said.decode().splitlines() if line.startswith("ocf-exit-reason:")]
@@ -203,13 +186,7 @@ def main() -> None:
     elif options.inside:
         asyncio.run(measure(options))
     else:
-        sys.path.insert(0, str(CHECKOUT / "lib"))
-        from backstay.lab import image
-
-        root = image.ensure(options.image, lambda line: print(line, file=sys.stderr))
-        confined = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "sh", "-ec", ENTER, "sh"]
-        again = ["python3", "/bench/haproxy_reload.py", "--inside", *sys.argv[1:]]
-        sys.exit(subprocess.run([*confined, root, str(CHECKOUT), *again], check=False).returncode)
+        sys.exit(again(options.image, __file__, ["--inside", *sys.argv[1:]]))
 
 
 if __name__ == "__main__":
