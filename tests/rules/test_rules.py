@@ -12,13 +12,9 @@ LIBRARY = CHECKOUT / "lib/backstay"
 FILES = sorted(path for part in ("lib", "agents", "tests", "bench") for path in (CHECKOUT / part).rglob("*.py"))
 # Values in, values out: no clock, no environment, no file, no process, no network.
 PURE = [
-<<<<<<< HEAD
-    "address", "codes", "haproxy/findings", "haproxy/servers", "liveness", "vip/findings", "vip/frames",
-    "admin/crmsh", "admin/judge", "admin/pcs", "admin/service", "admin/view", "mysql/admin", "vip/admin",
-=======
     "address", "codes", "liveness", "vip/findings", "vip/frames",
     "admin/checks", "admin/crmsh", "admin/judge", "admin/pcs", "admin/service", "admin/view", "mysql/admin", "vip/admin",
->>>>>>> main
+    "haproxy/findings", "haproxy/servers",
     "mysql/binlog", "mysql/conflict", "mysql/duties", "mysql/election", "mysql/facts", "mysql/gtid", "mysql/health",
     "mysql/observation", "rabbitmq/complaint", "rabbitmq/etf", "rabbitmq/facts", "rabbitmq/formation", "rabbitmq/health",
     "rabbitmq/observation", "rabbitmq/partition", "rabbitmq/settings", "rabbitmq/terms", "rehearse/checkers",
