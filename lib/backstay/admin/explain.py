@@ -66,7 +66,7 @@ def read(paths: Iterable[str], names: dict[str, str]) -> list[Event]:
 
 def report(failover: Failover, nodes: Iterable[str]) -> list[str]:
     """For people. nodes: of the cluster, to say whose words are missing."""
-    first = failover.events[0].at
+    first = failover.start
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(first))
     said = [f"{failover.resource} was promoted on {failover.node}, {stamp}", f"cause: {failover.cause}"]
     phases = ", ".join(f"{name} {seconds:.2f}" for name, seconds in failover.phases.items())
@@ -110,7 +110,7 @@ def explain(logs: tuple[str, ...], resource: str, back: int, listing: bool, as_j
     found = history.failovers(read(logs or [own_log()], names), resource)
     if listing:
         for one in found:
-            stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.events[0].at))
+            stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.start))
             click.echo(f"{stamp}  {one.resource} on {one.node}, {history.pause(one):.2f} s: {one.cause}")
         return
     if not 0 <= back < len(found):

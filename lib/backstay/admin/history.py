@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 QUIET = 60.0  # seconds without an event between what belongs together
 AFTERWARDS = 120.0  # seconds after the promotion that are still shown, until the next one begins
 SIGNS = ("lost", "failed", "moved", "standby", "scored")  # what a failover begins with, the most telling first
+_COARSE = 1.1  # seconds by which an agent's time may be too early
 _DEGRADED = ("190", "191")
 _REPORTED = "asyncmon"
 
@@ -35,11 +36,12 @@ class Event(NamedTuple):
 
 
 class Failover(NamedTuple):
-    """Of one promotion. cause: in words. events: all that belongs to it, in order. phases: name -> seconds after the first
-    sign; `promoted` is always among them. logs: nodes whose logs were read."""
+    """Of one promotion. start: the time of the first sign. cause: in words. events: all that belongs to it, in order.
+    phases: name -> seconds after the first sign; `promoted` is always among them. logs: nodes whose logs were read."""
 
     resource: str
     node: str
+    start: float
     cause: str
     events: list[Event]
     phases: dict[str, float]
@@ -210,9 +212,12 @@ def _failover(found: Sequence[Event], at: int, before: int, after: int, logs: li
         if event.at - promoted.at > AFTERWARDS or (event.kind in SIGNS[:4] and event.at - promoted.at > 1):
             break
         last = number
-    own = list(found[first : last + 1])
-    start = own[0].at
-    return Failover(promoted.resource, promoted.node, _cause(own, promoted), own, _phases(own, promoted, start), logs)
+    start = found[first].at
+    # The agents' whole seconds lie up to a second before what they led to.
+    said = [event for event in found[before + 1 : first] if event.kind == "said" and start - event.at < _COARSE]
+    own = [*said, *found[first : last + 1]]
+    cause, phases = _cause(own, promoted), _phases(own, promoted, start)
+    return Failover(promoted.resource, promoted.node, start, cause, own, phases, logs)
 
 
 def _concerns(event: Event, promoted: Event) -> bool:
