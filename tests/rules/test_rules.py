@@ -16,7 +16,7 @@ PURE = [
     "admin/checks", "admin/crmsh", "admin/judge", "admin/pcs", "admin/service", "admin/view", "mysql/admin", "vip/admin",
     "mysql/binlog", "mysql/conflict", "mysql/duties", "mysql/election", "mysql/facts", "mysql/gtid", "mysql/health",
     "mysql/observation", "rabbitmq/complaint", "rabbitmq/etf", "rabbitmq/facts", "rabbitmq/formation", "rabbitmq/health",
-    "rabbitmq/observation", "rabbitmq/settings", "rabbitmq/terms", "rehearse/checkers",
+    "rabbitmq/observation", "rabbitmq/partition", "rabbitmq/settings", "rabbitmq/terms", "rehearse/checkers",
     "rehearse/messages",
 ]  # fmt: skip
 HARMLESS = {

@@ -81,8 +81,9 @@ class Rabbitmq(RabbitmqParameters):
             raise AgentError(f"process {running.pid} lives and answers nothing")
         notes: list[str] = []
         verdict = self._examine(running, promoted, notes)
-        if verdict.outcome == health.FAILED:
-            self.state.write("silent", running.identity)
+        if verdict.outcome in (health.FAILED, health.HUNG):
+            if verdict.outcome == health.HUNG:
+                self.state.write("silent", running.identity)
             self._publish(verdict)
             raise AgentError(verdict.reason)
         self.watch(running)
@@ -135,7 +136,8 @@ class Rabbitmq(RabbitmqParameters):
     def state(self) -> Files:
         """process: the broker's identity. promoted: that of the broker that has the lease. unanswered: identity, how many
         monitors in a row had no greeting, and since when. silent: identity of a broker that was found so, and failed.
-        account: identity, and the password with which a monitor logs in. facts: our copy. Others: watch.py."""
+        partition: since when, and from whom. account: identity, and the account with which a monitor logs in. facts: our
+        copy of the record. Others: watch.py."""
         return Files(self.state_directory())
 
     @property
@@ -245,6 +247,8 @@ class Rabbitmq(RabbitmqParameters):
                     probe.learn_account(self, node, dialect, running)
                 if greeted == ANSWERS:
                     notes += self._duties(node, dialect, seen, promoted)
+        except health.Restart:
+            raise
         except AgentError as error:
             # AMQP alone decides whether the broker serves: what else we cannot learn is unknown.
             self.log.info(f"not asked over Erlang's protocol: {error}")
@@ -254,12 +258,12 @@ class Rabbitmq(RabbitmqParameters):
         return health.judge(seen, in_a_row, self.silences, since, self.partition_grace)
 
     def _duties(self, node: "Node", dialect: "Dialect", seen: Seen, promoted: bool) -> "list[str]":
-        node.deadline = self.deadline.within(10)
+        node.deadline = self.deadline.within(self.probe_timeout)
         said: list[str] = []
         if self.invocation.check_level >= 10:
             from backstay.rabbitmq import probe
 
-            said += probe.findings(self, node, dialect)
+            said += probe.findings(self, node, dialect, seen)
         elif promoted:
             from backstay.rabbitmq import coordinator
 

@@ -81,6 +81,20 @@ class Dialect:
     def vhosts(self, node: "Node") -> "list[str]":
         return sorted(map(text, node.call("rabbit_vhost", "list_names")))
 
+    def partition_handling(self, node: "Node") -> str:
+        """The setting in force; "" where there is none."""
+        answer = node.call("application", "get_env", Atom("rabbit"), Atom("cluster_partition_handling"))
+        return str(answer[1]) if isinstance(answer, tuple) and isinstance(answer[1], Atom) else ""
+
+    def ticktime(self, node: "Node") -> int:
+        """Seconds; 0 while it changes."""
+        answer = node.call("net_kernel", "get_net_ticktime")
+        return answer if isinstance(answer, int) else 0
+
+    def unsafe_policies(self, node: "Node") -> "list[str]":
+        """Policies that can lose confirmed messages, each as a sentence."""
+        return []
+
     # -- effects ------------------------------------------------------------------------------------------------------
 
     def disconnect(self, node: "Node", other: str) -> None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from backstay.rabbitmq.agent import Rabbitmq
     from backstay.rabbitmq.dialect import Dialect
     from backstay.rabbitmq.distribution import Node
+    from backstay.rabbitmq.observation import Seen
 
 
 def account(agent: "Rabbitmq") -> Account:
@@ -35,9 +36,13 @@ def learn_account(agent: "Rabbitmq", node: "Node", dialect: "Dialect", running: 
         agent.state.write("account", "\n".join([running.identity, ours.user, ours.password, ours.vhost]))
 
 
-def findings(agent: "Rabbitmq", node: "Node", dialect: "Dialect") -> "list[str]":
+def findings(agent: "Rabbitmq", node: "Node", dialect: "Dialect", seen: "Seen") -> "list[str]":
     """What is degraded; empty when all is well. Raises AgentError."""
-    found = [f"{count} {what}" for what, count in sorted(dialect.irreplaceable(node).items())]
+    found = []
+    if len(seen.members) > 1:
+        found = [f"only here: {count} {what}" for what, count in sorted(dialect.irreplaceable(node).items())]
+    if seen.alarms:
+        return found  # a publish would only wait; the alarm is told already
     trouble = round_trip(agent, agent.deadline.within(agent.probe_timeout))
     return [*found, trouble] if trouble else found
 
@@ -47,7 +52,7 @@ def round_trip(agent: "Rabbitmq", deadline: "Deadline") -> str:
     import logging
 
     import pika
-    from pika.exceptions import AMQPError, ProbableAuthenticationError
+    from pika.exceptions import AMQPError, ConnectionBlockedTimeout, ProbableAuthenticationError
 
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     ours = account(agent)
@@ -63,12 +68,8 @@ def round_trip(agent: "Rabbitmq", deadline: "Deadline") -> str:
         stack_timeout=seconds,
         connection_attempts=1,
     )
-    blocked: list[str] = []
     try:
         connection = pika.BlockingConnection(parameters)
-        connection.add_on_connection_blocked_callback(
-            lambda _, frame: blocked.append(str(getattr(frame.method, "reason", "")))
-        )
         connection.call_later(seconds, connection.close)
         channel = connection.channel()
         channel.confirm_delivery()
@@ -79,8 +80,8 @@ def round_trip(agent: "Rabbitmq", deadline: "Deadline") -> str:
         connection.close()
     except ProbableAuthenticationError:
         return f"the probe's account {ours.user} is refused: is probe_password what the broker has?"
+    except ConnectionBlockedTimeout:
+        return "publishers are blocked"
     except AMQPError as error:
-        if blocked:
-            return f"publishers are blocked: {blocked[0]}"
         return f"a confirmed publish failed: {type(error).__name__} {error}".rstrip()
     return "" if method else "what was published and confirmed could not be fetched"
