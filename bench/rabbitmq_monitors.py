@@ -48,7 +48,8 @@ def main() -> None:
     options = parser.parse_args()
     lab = Lab.attach(options.directory)
     node = RabbitSet(lab).promoted()
-    lab.put(node, "/root/monitor_cpu.py", (Path(__file__).parent / "monitor_cpu.py").read_text(), mode=0o755)
+    for name in ("monitor_cpu.py", "inside.py"):
+        lab.put(node, f"/root/{name}", (Path(__file__).parent / name).read_text(), mode=0o755)
     # Else the peer takes the broker for a slave's, which costs it four Erlang machines and not nine.
     lab.run(node, ["crm_attribute", "-N", node, "-l", "reboot", "-n", "rabbit-master", "-v", "true"])
     argv = ["/root/monitor_cpu.py", "-n", str(options.runs), "--count", "beam.smp", *commands(lab, node)]
