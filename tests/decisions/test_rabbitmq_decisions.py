@@ -4,9 +4,11 @@ import itertools
 
 import pytest
 
+from backstay.admin.view import Cluster, Instance, Node, Resource
 from backstay.errors import Misconfigured, NotInstalled
 from backstay.pacemaker import NEVER
 from backstay.rabbitmq import formation, health, settings
+from backstay.rabbitmq.admin import Admin
 from backstay.rabbitmq.complaint import complaint
 from backstay.rabbitmq.dialect import dialect_for
 from backstay.rabbitmq.facts import Facts, MalformedFacts
@@ -226,3 +228,37 @@ def test_the_telling_line_of_a_failed_boot():
     found = complaint(PORT)
     assert not found.configuration and found.text == "ERROR: could not bind to distribution port 25672 on host n1."
     assert complaint("").text == ""
+
+
+class TestAdmin:
+    def of(self, record, meta=None, scores=None):
+        meta = meta or {"notify": "true", "interleave": "true", "ordered": "false"}
+        resource = Resource("rabbitmq", "ocf:backstay:rabbitmq", ("rabbitmq-clone",), meta=meta)
+        nodes = tuple(
+            Node(node, True, attributes={"master-rabbitmq": (scores or {}).get(node, "100")}) for node in NODES
+        )
+        instances = tuple(Instance("rabbitmq", node, "Unpromoted") for node in ("n1", "n2"))
+        return Admin(resource), Cluster(
+            nodes=nodes, instances=instances, facts={"rabbitmq": record}, resources=(resource,)
+        )
+
+    def test_a_member_without_a_broker_is_a_copy_less(self):
+        service, cluster = self.of("members=n1:rabbit@n1,n2:rabbit@n2,n3:rabbit@n3")
+        assert service.summary(cluster) == "members n1, n2, n3"
+        assert [(one.level, one.what) for one in service.findings(cluster)] == [
+            ("warning", "n3 is a member and runs no broker: its queues have a copy less")
+        ]
+
+    def test_one_that_does_not_serve_is_an_error(self):
+        service, cluster = self.of("members=n1:rabbit@n1,n2:rabbit@n2", scores={"n2": NEVER})
+        assert [(one.level, one.subject) for one in service.findings(cluster)] == [("error", "rabbitmq on n2")]
+        assert service.note(cluster, cluster.instances[1]) == "does not serve"
+
+    def test_the_clones_attributes(self):
+        service, cluster = self.of("", meta={"notify": "false", "ordered": "true"})
+        assert [one.what.partition("=")[0] for one in service.configuration(cluster)] == [
+            "notify",
+            "interleave",
+            "ordered",
+        ]
+        assert not self.of("")[0].configuration(cluster)
