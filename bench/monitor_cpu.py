@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """CPU time of commands, run in turn so that a busy machine burdens all alike.
 
-    bench/monitor_cpu.py [-n RUNS] 'NAME=VALUE … COMMAND ARGUMENT …' ['…' …]
+    bench/monitor_cpu.py [-n RUNS] [--image SUITE [--before SCRIPT]] 'NAME=VALUE … COMMAND ARGUMENT …' ['…' …]
 
 Each command is one shell-quoted word with its environment in front. Prints per command the exit status, the least and
 the median of CPU (user and system, with all descendants) and wall time in milliseconds, and the ratio of its least CPU
@@ -12,13 +12,26 @@ The virtual address against ocf:heartbeat:IPaddr2, on a host that holds 10.9.0.5
     bench/monitor_cpu.py \\
       'OCF_ROOT=/usr/lib/ocf OCF_RESKEY_ip=10.9.0.50 /usr/lib/ocf/resource.d/heartbeat/IPaddr2 monitor' \\
       'OCF_RESKEY_ip=10.9.0.50 OCF_RESKEY_CRM_meta_interval=5000 agents/vip monitor'
+
+With --image the commands run in namespaces of their own over the lab's image, after a shell script. HAProxy against the
+bare interpreter, as root:
+
+    A=/usr/lib/ocf/resource.d/backstay/haproxy
+    bench/monitor_cpu.py --image bookworm \\
+      --before "printf 'defaults\\n mode tcp\\nlisten l\\n bind :7000\\n' > /etc/haproxy/haproxy.cfg; $A start" \\
+      '/usr/bin/python3 -I -c pass' "OCF_RESKEY_CRM_meta_interval=5000 $A monitor" \\
+      "OCF_RESKEY_CRM_meta_interval=5000 OCF_CHECK_LEVEL=10 $A monitor"
 """
 
 import argparse
 import os
 import shlex
 import statistics
+import subprocess
+import sys
 import time
+
+from inside import again
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,8 +62,15 @@ class Contender:
 def main(argv: "Sequence[str] | None" = None) -> None:
     parser = argparse.ArgumentParser(description="CPU time of commands, run in turn.")
     parser.add_argument("-n", "--runs", type=int, default=50)
+    parser.add_argument("--image", metavar="SUITE", help="run in the lab's image of this Debian suite")
+    parser.add_argument("--before", default="", metavar="SCRIPT", help="run this first, in the image")
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("commands", nargs="+", metavar="COMMAND")
     options = parser.parse_args(argv)
+    if options.image and not options.inside:
+        sys.exit(again(options.image, __file__, ["--inside", *(sys.argv[1:] if argv is None else argv)]))
+    if options.before:
+        subprocess.run(["sh", "-ec", options.before], check=True)
     contenders = [Contender(text) for text in options.commands]
     for _ in range(options.runs):
         for contender in contenders:
