@@ -7,7 +7,7 @@ import os
 
 from backstay.codes import ExitCode, Role
 from backstay.declaration import action
-from backstay.errors import AgentError
+from backstay.errors import AgentError, TimedOut
 from backstay.process import Process
 from backstay.rabbitmq import broker, health
 from backstay.rabbitmq.observation import ANSWERS, SILENT, UNKNOWN, Seen
@@ -71,6 +71,10 @@ class Rabbitmq(RabbitmqParameters):
         if running is None:
             return ExitCode.NOT_RUNNING
         promoted = self.is_promoted(running)
+        if promoted and self.invocation.role in ("Unpromoted", "Slave"):
+            # After reload-agent Pacemaker 2.1 takes a promoted instance for unpromoted, and promotes one anew.
+            self.demote()
+            promoted = False
         alive = ExitCode.RUNNING_PROMOTED if promoted else ExitCode.SUCCESS
         if self.invocation.is_probe:
             return alive
@@ -240,7 +244,7 @@ class Rabbitmq(RabbitmqParameters):
         try:
             if greeted == SILENT:
                 raise AgentError("the broker does not answer AMQP")
-            with self.connect(self.deadline.within(self.probe_timeout)) as node:
+            with self.connect(self.deadline.within(self.probe_timeout / 2)) as node:
                 dialect = broker.dialect_of(node)
                 seen = broker.look(node, dialect, greeted)
                 if account is None and greeted == ANSWERS:
@@ -252,7 +256,8 @@ class Rabbitmq(RabbitmqParameters):
         except AgentError as error:
             # AMQP alone decides whether the broker serves: what else we cannot learn is unknown.
             self.log.info(f"not asked over Erlang's protocol: {error}")
-            if greeted == ANSWERS and seen.app == UNKNOWN:
+            # One that is merely late is busy: a changed result would abort what the cluster is doing.
+            if greeted == ANSWERS and seen.app == UNKNOWN and not isinstance(error, TimedOut):
                 notes.append(f"membership and alarms are unknown: {error}")
         in_a_row, since = self._count(running, greeted)
         return health.judge(seen, in_a_row, self.silences, since, self.partition_grace)
@@ -275,7 +280,9 @@ class Rabbitmq(RabbitmqParameters):
         from backstay.rabbitmq.dialect import Mirroring
 
         vhosts = tuple(name.strip() for name in str(self.ha_vhosts or "").split(",") if name.strip())
-        return Mirroring(dialect.default_mirroring(self.ha_mode or ""), self.ha_params, self.ha_pattern, vhosts)
+        return Mirroring(
+            dialect.default_mirroring(self.ha_mode or ""), self.ha_params, self.ha_pattern, vhosts, self.probe_vhost
+        )
 
     def removed_nodes(self) -> "list[str]":
         return [name.strip() for name in str(self.removed or "").split(",") if name.strip()]
