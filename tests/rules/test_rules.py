@@ -13,7 +13,8 @@ FILES = sorted(path for part in ("lib", "agents", "tests", "bench") for path in 
 # Values in, values out: no clock, no environment, no file, no process, no network.
 PURE = [
     "address", "codes", "liveness", "vip/findings", "vip/frames",
-    "admin/checks", "admin/crmsh", "admin/judge", "admin/pcs", "admin/service", "admin/view", "mysql/admin", "vip/admin",
+    "admin/checks", "admin/crmsh", "admin/judge", "admin/pcs", "admin/plan", "admin/service", "admin/view",
+    "mysql/admin", "vip/admin",
     "haproxy/findings", "haproxy/servers",
     "mysql/binlog", "mysql/conflict", "mysql/duties", "mysql/election", "mysql/facts", "mysql/gtid", "mysql/health",
     "mysql/observation", "rabbitmq/admin", "rabbitmq/complaint", "rabbitmq/etf", "rabbitmq/facts", "rabbitmq/formation",
