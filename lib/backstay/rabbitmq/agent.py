@@ -34,12 +34,13 @@ class Rabbitmq(RabbitmqParameters):
     @action(timeout=180)
     def start(self) -> None:
         """Up, a member, answering AMQP."""
-        from backstay.rabbitmq import starting
+        from backstay.rabbitmq import leaving, starting
 
         self.state.remove("promoted")
         self.state.remove("unanswered")
         running = starting.start(self)
         self.state.write("process", running.identity)
+        leaving.announce(self, False)
         self.watch(running)
         self.pacemaker.set_promotion_score(health.SERVING)
 
