@@ -130,7 +130,11 @@ class RabbitSet(Service):
 
     def cleanup(self, failed: str) -> None:
         """Once the broker is back by itself: Pacemaker takes a start under way for failed when it is told to forget."""
-        poll(lambda: self.serves(failed), Deadline(RETURN_TIMEOUT), f"the broker on {failed} to return", interval=0.5)
+
+        def returned() -> bool:
+            return failed in self.in_role("Promoted") + self.in_role("Unpromoted") and self.serves(failed)
+
+        poll(returned, Deadline(RETURN_TIMEOUT), f"the broker on {failed} to return", interval=0.5)
         self.forget(failed)
 
     # -- load and verdict ---------------------------------------------------------------------------------------------
