@@ -75,6 +75,7 @@ class Watcher:
         self._look_for = agent.patience() / _LOOKS
         self._finding = Finding.OK
         self._told = False
+        self._added = ""
         self._moving: Optional[Child] = None
         self._moved_again = False
 
@@ -122,8 +123,9 @@ class Watcher:
         return begun if self._finding in (Finding.UNSURE, Finding.STARVED) else max(begun + _EVERY, time.monotonic())
 
     def _ask(self, prober: "Prober", deadline: Deadline) -> Heard:
+        self._added = ""
         try:
-            prober.probe(deadline)
+            self._added = prober.probe(deadline) or ""
         except TimedOut:
             return Heard.NOTHING
         except (AgentError, OSError) as error:
@@ -133,7 +135,7 @@ class Watcher:
         return Heard.ANSWER
 
     def _write_verdict(self) -> None:
-        text = f"{self._pid}:{self._started} {self._finding.value} {time.monotonic():.3f}"
+        text = f"{self._pid}:{self._started} {time.monotonic():.3f} {self._finding.value} {self._added}".rstrip()
         try:
             self._files.write(watch.VERDICT, text)
         except OSError as error:

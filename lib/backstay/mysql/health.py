@@ -18,6 +18,20 @@ UNSYNCED = 20  # replicates but does not acknowledge yet
 DETACHED = 10  # does not replicate; could only be promoted if it proves that it has everything
 
 
+def smooth(seen: "Observed") -> bool:
+    """Whether a replica does all that it is there for; then the record need not be read."""
+    replica = seen.replica
+    return bool(replica and replica.io == "Yes" and replica.sql and replica.by_gtid and seen.acks.gives)
+
+
+def calm(seen: "Observed", me: str, errant: str, was_readable: bool, max_lag: float) -> bool:
+    """Whether a replica's monitor would have nothing to do and nothing to publish beyond what it published last."""
+    if errant or not seen.read_only or not smooth(seen):
+        return False
+    verdict = judge_replica(seen, me, None, errant, was_readable, max_lag)
+    return not verdict.state and verdict.score == HEALTHY and verdict.readable == was_readable
+
+
 class Verdict:
     """score: the wish to be promoted. readable: fit to serve reads. state: what is wrong, "" when nothing is."""
 

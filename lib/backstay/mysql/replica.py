@@ -2,7 +2,7 @@
 
 from backstay.errors import AgentError
 from backstay.mysql.duties import Step, replica_step
-from backstay.mysql.health import judge_replica
+from backstay.mysql.health import judge_replica, smooth
 from backstay.mysql.state import write_mark
 
 TYPE_CHECKING = False
@@ -21,11 +21,9 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
         dialect.set_read_only(server, True)
     note = ""
     # The record is one process to read: only where it can matter.
-    replica = seen.replica
     errant = agent.state.read("errant")
-    smooth = replica and replica.io == "Yes" and replica.sql and replica.by_gtid and seen.acks.gives
     try:
-        facts = None if smooth and not errant else agent.facts()
+        facts = None if smooth(seen) and not errant else agent.facts()
     except AgentError as error:
         return str(error)  # nothing is decided and nothing published on a record that could not be read
     if facts:

@@ -17,6 +17,8 @@ class State(Files):
                is not promoted, whatever its variables say
     silent     identity of the process that a monitor or the watcher found silent: demote and stop need not find out again
     stopping   identity of the process that we end ourselves: the watcher keeps quiet (watch.py)
+    looked     identity of the process that a monitor last looked at itself and found well
+    readable   1 or 0, as published
     errant     the errant transactions that were found
     rebuild*   of the job that copies the primary's data (rebuild.py): its lock, its log, its secrets, why it failed
     """
