@@ -16,6 +16,7 @@ COMMANDS = {
     "lab": ("backstay.lab.cli", "lab", "A real cluster of several nodes on this machine."),
     "rehearse": ("backstay.rehearse.cli", "command", "Inflict faults on a lab and measure what they cost."),
     "render": ("backstay.admin.render", "render", "Write a topology for crm or pcs."),
+    "status": ("backstay.admin.status", "status", "The cluster on one screen, and what is not as wanted."),
     "demo": ("backstay.rehearse.demo", "demo", "A real failover from start to finish."),
 }
 

@@ -110,12 +110,13 @@ class Pacemaker:
         value = (said or "").partition(' value="')[2].rpartition('"')[0]
         return value or None
 
-    def set_attribute(self, name: str, value: str) -> None:
-        """Set a transient attribute of this node, if that changes it."""
+    def set_attribute(self, name: str, value: str, private: bool = False) -> None:
+        """Set a transient attribute of this node, if that changes it. A private one makes the scheduler look at nothing."""
         remembered = self._remembered()
         if remembered.get(name) == value:
             return
-        if self._ask(["attrd_updater", "-n", name, "-N", self.node(), "-U", value]) is not None:
+        update = ["attrd_updater", "-n", name, "-N", self.node(), "-U", value]
+        if self._ask([*update, "-p"] if private else update) is not None:
             remembered[name] = value
             self._remember(remembered)
 
@@ -145,9 +146,9 @@ class Pacemaker:
 
     # -- failures -----------------------------------------------------------------------------------------------------
 
-    def fail(self) -> None:
-        """Tell the cluster that the resource failed on this node, now, without waiting for a monitor."""
-        run(["crm_resource", "--fail", "-r", self.resource, "-N", self.node()], timeout=10)
+    def fail(self, node: str = "") -> None:
+        """Tell the cluster that the resource failed on this node, or another, now, without waiting for a monitor."""
+        run(["crm_resource", "--fail", "-r", self.resource, "-N", node or self.node()], timeout=10)
 
     # -- inside -------------------------------------------------------------------------------------------------------
 

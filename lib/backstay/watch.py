@@ -6,6 +6,8 @@ watcher.py is the process.
 | its daemon die                            | a pidfd         | tells Pacemaker that the resource failed          |
 | its daemon live and answer nothing        | the agent's     | tells Pacemaker, after a second look, once        |
 |                                           | Prober          |                                                   |
+| an address of this host removed, its link | netlink, and    | tells Pacemaker, after a second look, once        |
+| lost                                      | the Prober      |                                                   |
 | an address move to another host           | the kernel's    | has the agent drop what still points at the old   |
 | (the agent names it: a replica's source)  | neighbour table | holder, instead of waiting for TCP and retry timers |
 
@@ -24,6 +26,9 @@ Before it ends the daemon, in stop or otherwise:
 To have it looked at, override `prober()` of the agent, which returns an object with one method (class Prober below), and
 `patience()`: seconds without an answer after which a daemon has failed; the watcher spends a third of it on each of its
 two looks, and looks every second. A prober should be small: what it imports stays in memory. See mysql/prober.py.
+
+What has no process, as an address, passes pid 0 and as `started` what is different at each start; it is watched until a
+`quiet`. Its prober is asked every `look_every()` seconds, and when `events()` says so. See vip/prober.py.
 
 Files in the agent's state directory:
 
@@ -57,6 +62,13 @@ if TYPE_CHECKING:
             goes into the verdict, for the agent's monitor. Raises TimedOut when it did not answer by the deadline: the
             next call must use a new connection then. Any other AgentError, or OSError, means that nobody knows."""
 
+    class Events(Protocol):
+        def fileno(self) -> int:
+            """Readable when something happened."""
+
+        def heard(self) -> bool:
+            """Read what came; whether to look at once."""
+
 
 LOCK, VERDICT, SILENT, STOPPING, TOLD = "watch.lock", "verdict", "silent", "stopping", "told"
 STALE = 10.0  # seconds after which a watcher that has written no verdict stands still; it writes one a second
@@ -76,14 +88,14 @@ def ensure(agent: "Agent", pid: int, started: str, anew: bool = False) -> bool:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if ours:
-                agent.log.warning(f"the watcher of process {pid} was gone: starting another")
+                agent.log.warning("the watcher was gone: starting another")
         except BlockingIOError:
             # Of a new one the lock is the first sign of life.
             alive = min(files.age(LOCK), files.age(VERDICT)) < STALE
             if ours and alive and not anew:
                 return False
             if ours and not alive:
-                agent.log.warning(f"the watcher of process {pid} stands still: starting another")
+                agent.log.warning("the watcher stands still: starting another")
             _end(fields[2:4])
     module, name = type(agent).__module__, type(agent).__name__
     # Without site: it costs 3 ms and half a MiB; what it adds to the path is in ours.

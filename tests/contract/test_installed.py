@@ -13,9 +13,10 @@ from tests.conftest import CHECKOUT  # type: ignore[import-not-found]
 from backstay.declaration import actions_of, parameters_of
 from backstay.manpage import render
 from backstay.mysql.agent import Mysql
+from backstay.rabbitmq.agent import Rabbitmq
 from backstay.vip.agent import Vip
 
-AGENTS = [Mysql, Vip]
+AGENTS = [Mysql, Rabbitmq, Vip]
 CLEAN = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "OCF_ROOT": "/usr/lib/ocf", "HOME": "/nonexistent"}
 
 

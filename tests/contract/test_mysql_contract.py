@@ -71,6 +71,26 @@ def test_the_life_of_an_instance(chamber: Chamber) -> None:
     assert "\n1\n" in result.text
 
 
+def test_a_promotion_ends_what_sends_the_log_since_an_earlier_one(chamber: Chamber) -> None:
+    """A replica that comes back would wait for its old sender. Demoting leaves it: it brings the last commits across."""
+    result = run(
+        chamber,
+        """
+        act start; act promote
+        senders() { mariadb -Ne "select count(*) from information_schema.processlist where command like 'Binlog Dump%'"; }
+        mkdir /tmp/read; cd /tmp/read
+        log=$(mariadb -Ne 'show master status' | cut -f 1)
+        mariadb-binlog --read-from-remote-server --stop-never --raw -S /run/mysqld/mysqld.sock -u root $log & reader=$!
+        until [ "$(senders)" = 1 ]; do kill -0 $reader; sleep 0.05; done
+        act demote; echo before $(senders)
+        act promote; for i in $(seq 40); do [ "$(senders)" = 0 ] && break; sleep 0.05; done; echo after $(senders)
+        act stop
+        """,
+    )
+    assert result.codes == [0, 0, 0, 0, 0], result.text
+    assert "before 1" in result.text and "after 0" in result.text, result.text
+
+
 def test_a_restarted_server_is_not_promoted_whatever_it_was(chamber: Chamber) -> None:
     result = run(
         chamber,
@@ -229,6 +249,56 @@ def test_level_10_names_each_mistake_with_its_remedy(chamber: Chamber) -> None:
         "tls_ca /nonexistent.pem is not readable",
     ]
     for reason, words in zip(result.reasons[2:8], expected):
+        assert words in reason
+
+
+def test_level_10_names_what_a_server_lacks_that_others_started(chamber: Chamber) -> None:
+    """All of it, in the log; the first as the exit reason."""
+    said = chamber(
+        PREPARE
+        + """
+        act start; act stop
+        mariadbd --defaults-file=/etc/mysql/set.cnf --user=mysql --datadir=/var/lib/mysql --skip-log-bin \
+            --socket=/run/mysqld/mysqld.sock --pid-file=/run/mysqld/mysqld.pid --relay-log-recovery=1 >/dev/null 2>&1 &
+        until mariadb -e 'select 1' >/dev/null 2>&1; do sleep 0.1; done
+        act validate-all OCF_CHECK_LEVEL=10; cat /tmp/said
+        kill $(cat /run/mysqld/mysqld.pid); wait
+        """,
+        timeout=90,
+    ).out
+    for words in (
+        "log_bin is OFF and must be ON",
+        "log_slave_updates is OFF and must be ON",
+        "gtid_strict_mode is OFF and must be ON",
+        "sync_binlog is 0 and must be 1",
+        "sync_relay_log is 10000 and must be 1",
+        "relay_log_recovery is ON and must be OFF",
+        "rpl_semi_sync_master_wait_point is AFTER_COMMIT and must be AFTER_SYNC",
+    ):
+        assert f"{words}: restart the server through the cluster" in said, said
+    assert re.search(r"^validate-all 1 log_bin is OFF", said, re.MULTILINE), said
+
+
+def test_level_10_looks_at_the_host_before_there_is_a_server(chamber: Chamber) -> None:
+    check = "act validate-all OCF_CHECK_LEVEL=10"
+    result = run(
+        chamber,
+        f"""
+        {check} OCF_RESKEY_initialize=false
+        mkdir -p /var/lib/mysql; mount -t tmpfs data /var/lib/mysql; {check} OCF_RESKEY_rebuild=auto
+        mount -o remount,ro /var/lib/mysql; {check}; umount /var/lib/mysql
+        mv /usr/bin/my_print_defaults /tmp; {check}; mv /tmp/my_print_defaults /usr/bin
+        {check}
+        """,
+    )
+    expected = [
+        "/var/lib/mysql holds no database: set initialize=true",
+        "rebuild=auto cannot move /var/lib/mysql, a mount point",
+        "/var/lib/mysql cannot be written: mount it writable",
+        "my_print_defaults is not installed",
+    ]
+    assert result.codes == [1, 1, 1, 1, 0], result.text
+    for reason, words in zip(result.reasons, expected):
         assert words in reason
 
 

@@ -134,3 +134,9 @@ def test_histories_are_read_from_json_lines_in_order() -> None:
     assert sample == Sample("n1", 1.0, 1.1, None)
     with pytest.raises(ValueError, match="Expecting"):
         parse_attempts(['{"writer":'])
+
+
+def test_what_a_silenced_server_acknowledges_is_found() -> None:
+    late = acks(1, 1.25, 1.3)  # begun 5 ms before they ended
+    assert checkers.unsilenced(FAILOVER + late, server=1, since=1.247) == late[1:]
+    assert checkers.unsilenced(FAILOVER, server=1, since=FAULT) == []

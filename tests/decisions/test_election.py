@@ -2,7 +2,7 @@
 
 import pytest
 
-from backstay.mysql.election import Fetch, Promote, Refuse, Report, decide, witnesses
+from backstay.mysql.election import Fetch, Promote, Refuse, Report, decide, stray, witnesses
 from backstay.mysql.facts import Facts
 from backstay.mysql.gtid import MariadbHistory
 
@@ -127,3 +127,11 @@ def test_allowed_loss_still_takes_the_most_there_is():
 )
 def test_whom_to_ask(me, facts, asked):
     assert witnesses(me, facts, NODES) == asked
+
+
+def test_what_a_witness_wrote_itself_since_the_promotion_does_not_count():
+    assert str(stray("n3", history("0-3-60"), FACTS, history("0-1-50,0-3-40"))) == "0-3-41..60"
+    assert stray("n3", history("0-3-40"), FACTS, history("0-1-50,0-3-40")) is None
+    # what it wrote as an earlier primary stands in the record; the recorded primary's is what counts most
+    assert stray("n1", history("0-1-99"), FACTS, history("0-1-50")) is None
+    assert stray("n3", history("0-3-9"), None, None) is None

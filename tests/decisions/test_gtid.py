@@ -81,3 +81,10 @@ def test_any_text_is_read_or_refused(text):
             family.parse(text)
         except MalformedGtid:
             continue
+
+
+def test_what_one_server_wrote():
+    mysql = MysqlHistory.parse(f"{UUID_A}:1-5:tag:1-2,{UUID_B}:1-9")
+    assert mysql.written_by(UUID_A.upper()) == MysqlHistory.parse(f"{UUID_A}:1-5:tag:1-2")
+    mariadb = MariadbHistory.parse("0-1001-5,3-1001-7,0-2001-9,0-11001-12")
+    assert mariadb.written_by("1001") == MariadbHistory.parse("0-1001-5,3-1001-7")

@@ -35,3 +35,14 @@ def test_a_lost_node_is_detected_by_the_membership_and_then_fenced() -> None:
         "Peer n3 was terminated (reboot) by n1 on behalf of pacemaker-controld.131@n1: OK | event=ae9b7f58",
     ]
     assert phases(lines, FAULT, "mysql") == pytest.approx({"detected": 2.991, "fenced": 3.051}, abs=0.001)
+
+
+def test_the_moment_when_a_primary_is_recorded_as_alone() -> None:
+    change = "(cib_perform_op) \tinfo: +  /cib/configuration/crm_config: @value=epoch=1 primary=n3 gtid= sync="
+    lines = [
+        f"Nov 23 15:31:32.000 n1 pacemaker-based [5] {change}n1 solo=no mysql-facts",
+        f"Nov 23 15:31:33.000 n1 pacemaker-based [5] {change} solo=yes".replace(
+            "crm_config:", "nvpair[@id='x-mysql-facts']:"
+        ),
+    ]
+    assert phases(lines, FAULT, "mysql") == pytest.approx({"alone": 3.1}, abs=0.001)

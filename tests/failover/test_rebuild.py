@@ -63,3 +63,12 @@ def test_after_an_allowed_loss_it_is_left_to_the_admin(mysql: MysqlSet) -> None:
     poll(lambda: "not rebuilt: epoch 9" in mysql.lab.run(replica, state).out, Deadline(40), "the refusal to be shown")
     assert mysql.lab.run(replica, ["sh", "-c", OLD]).out == ""
     assert mysql.root(replica, "SELECT COUNT(*) FROM app.ours") == "1"
+
+    # It is still a witness, since it may hold what others lack; what it wrote itself is no testimony.
+    other = next(node for node in mysql.lab.nodes if node not in (primary, replica))
+    assert replica in mysql.facts().partition("sync=")[2].split()[0].split(",")
+    mysql.lab.fault("kill", primary, "mysql")
+    poll(lambda: mysql.in_role("Promoted") == [other], Deadline(20), f"{other} to be promoted", interval=0.2)
+    poll(lambda: mysql.root(other, "SELECT @@read_only") == "0", Deadline(20), f"{other} to be open")
+    assert mysql.root(other, "SELECT COUNT(*) FROM app.ours") == "0"
+    assert mysql.root(replica, "SELECT COUNT(*) FROM app.ours") == "1"

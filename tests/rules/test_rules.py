@@ -12,9 +12,12 @@ LIBRARY = CHECKOUT / "lib/backstay"
 FILES = sorted(path for part in ("lib", "agents", "tests", "bench") for path in (CHECKOUT / part).rglob("*.py"))
 # Values in, values out: no clock, no environment, no file, no process, no network.
 PURE = [
-    "address", "codes", "liveness", "admin/crmsh", "admin/pcs", "vip/findings", "vip/frames",
+    "address", "codes", "liveness", "vip/findings", "vip/frames",
+    "admin/crmsh", "admin/judge", "admin/pcs", "admin/service", "admin/view", "mysql/admin", "vip/admin",
     "mysql/binlog", "mysql/conflict", "mysql/duties", "mysql/election", "mysql/facts", "mysql/gtid", "mysql/health",
-    "mysql/observation", "rehearse/checkers",
+    "mysql/observation", "rabbitmq/complaint", "rabbitmq/etf", "rabbitmq/facts", "rabbitmq/formation", "rabbitmq/health",
+    "rabbitmq/observation", "rabbitmq/settings", "rabbitmq/terms", "rehearse/checkers",
+    "rehearse/messages",
 ]  # fmt: skip
 HARMLESS = {
     "collections",
@@ -30,7 +33,7 @@ HARMLESS = {
     "__future__",
     "_socket",
 }
-SERVICES = {"mysql", "vip"}
+SERVICES = {"mysql", "rabbitmq", "vip"}
 
 
 def imports(path: Path, at_run_time: bool = True) -> set[str]:

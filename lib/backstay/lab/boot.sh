@@ -45,6 +45,7 @@ bind $code/lib/backstay /usr/lib/ocf/lib/backstay
 bind $code/lib/backstay /usr/lib/python3/dist-packages/backstay
 bind $code/agents /usr/lib/ocf/resource.d/backstay
 bind $code/crm-templates /usr/share/backstay/crm-templates
+[ "$name" != client ] || bind $code/packages /usr/local/lib/backstay-packages # empty until something needs them
 cp $code/bin/backstay root/usr/bin/backstay
 install -m 755 $code/lib/backstay/lab/fence_backstay_lab root/usr/sbin/fence_backstay_lab
 

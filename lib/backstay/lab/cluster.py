@@ -211,6 +211,16 @@ class Lab:
                 break
         return answer
 
+    def complaints(self) -> str:
+        """What failed, in the agents' own words."""
+        crm = self.cluster_status()
+        failures = [] if crm is None else list(crm.iterfind("failures/failure"))
+        told = [
+            f"{failure.get('op_key')} on {failure.get('node')}: {failure.get('exitreason') or failure.get('exitstatus')}"
+            for failure in failures
+        ]
+        return "; ".join(told) or "no failure is on record"
+
     def wait_online(self, nodes: "Sequence[str]", timeout: float) -> None:
         """Until Pacemaker has these nodes as members of the quorate partition, and fencing is armed."""
 

@@ -118,6 +118,7 @@ def _copy_code(layout: Layout, root: str) -> None:
             shutil.copytree(os.path.join(checkout, part), layout.path("code", part), ignore=ignored)
         else:
             os.makedirs(layout.path("code", part))
+    os.makedirs(layout.path("code", "packages"))  # filled when something needs them: packages.py
     # The nodes see it read-only, so it is compiled beforehand, by the image's own Python: without that every agent
     # would compile the library at every start.
     compile_it = 'mount --bind "$1" "$2/mnt" && exec chroot "$2" python3 -m compileall -q -d /usr/lib/ocf/lib /mnt'

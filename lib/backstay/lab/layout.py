@@ -4,7 +4,7 @@
     DIR/supervisor         "PID START" of the supervisor, as this host sees it
     DIR/ready              there once `up` succeeded
     DIR/control            Unix socket of the supervisor; in the nodes it is the power management network
-    DIR/code/              the copy of the agents and the library that the nodes see
+    DIR/code/              the copy of the agents and the library that the nodes see, and packages for the client
     DIR/endpoints.json     written by a topology: {"writer": URL, …}
     DIR/nodes/NAME/        init ("PID START" of the node's init, empty when off), seed/ (files for a new disk),
                            upper/ and work/ (the disk), root/ (where it is mounted), console.log

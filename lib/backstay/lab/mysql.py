@@ -6,7 +6,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from backstay.deadline import Deadline, poll
-from backstay.errors import AgentError, TimedOut
+from backstay.errors import TimedOut
 from backstay.lab.layout import CLIENT, LabError
 from backstay.mysql.dialect import dialect_for
 from backstay.templates import load, render
@@ -67,7 +67,7 @@ def mysql(lab: Lab) -> None:
         primary = poll(lambda: _primary(lab), deadline, "a primary with the writer address", interval=0.2)
         _account(lab, primary, secrets.token_hex(8), deadline)
     except TimedOut as late:
-        raise LabError(f"{late}; {_complaints(lab)}") from late
+        raise LabError(f"{late}; {lab.complaints()}") from late
 
 
 def _primary(lab: Lab) -> str | None:
@@ -100,20 +100,3 @@ def _account(lab: Lab, primary: str, password: str, deadline: Deadline) -> None:
     poll(writes, deadline, "a write through the writer address", interval=0.2)
     addresses = lab.status()["nodes"]
     lab.endpoints = {"writer": writer, "readers": [url(addresses[node]["address"]) for node in lab.nodes]}
-
-
-def _complaints(lab: Lab) -> str:
-    """What failed, in the agents' own words."""
-    try:
-        crm = lab.cluster_status()
-    except AgentError as error:
-        return str(error)
-    failures = (
-        []
-        if crm is None
-        else [
-            f"{failure.get('op_key')} on {failure.get('node')}: {failure.get('exitreason') or failure.get('exitstatus')}"
-            for failure in crm.iterfind("failures/failure")
-        ]
-    )
-    return "; ".join(failures) or "no failure is on record"

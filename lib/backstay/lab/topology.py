@@ -22,4 +22,11 @@ def mysql(lab: "Lab") -> None:
     serve(lab)
 
 
-TOPOLOGIES: "dict[str, Callable[[Lab], None]]" = {"none": none, "mysql": mysql}
+def rabbitmq(lab: "Lab") -> None:
+    """A RabbitMQ broker on every node."""
+    from backstay.lab.rabbitmq import rabbitmq as serve
+
+    serve(lab)
+
+
+TOPOLOGIES: "dict[str, Callable[[Lab], None]]" = {"none": none, "mysql": mysql, "rabbitmq": rabbitmq}

@@ -82,6 +82,7 @@ class Mysql(MysqlParameters):
             self._quiet(running)
             running.end(self.deadline, gently=self._may_end_gently(running))
         self.state.remove("promoted")
+        self._not_readable()
         if self.state.age("rebuild-lock") < float("inf"):
             from backstay.mysql import rebuild
 
@@ -94,11 +95,12 @@ class Mysql(MysqlParameters):
         if running is None:
             return ExitCode.NOT_RUNNING
         facts = self.state.promoted(running.identity)
-        alive = ExitCode.RUNNING_PROMOTED if facts else ExitCode.SUCCESS
-        degraded = ExitCode.DEGRADED_PROMOTED if facts else ExitCode.DEGRADED
+        promoted = facts or self.state.read("closed") == running.identity
+        alive = ExitCode.RUNNING_PROMOTED if promoted else ExitCode.SUCCESS
+        degraded = ExitCode.DEGRADED_PROMOTED if promoted else ExitCode.DEGRADED
         if self.invocation.is_probe:
             return alive
-        if not facts and self._calm(running):
+        if not promoted and self._calm(running):
             self.watch(running)
             return alive
         deadline = self.deadline.within(self.probe_timeout)
@@ -116,7 +118,6 @@ class Mysql(MysqlParameters):
         if note:
             self.explain(note)
             return degraded
-        self.state.write("looked", running.identity)
         return alive
 
     @action(timeout=60)
@@ -133,6 +134,7 @@ class Mysql(MysqlParameters):
     def demote(self) -> None:
         """Read-only when this returns, with nothing waiting that could still be committed; or dead."""
         running = self.find_process()
+        self.state.remove("closed")
         if running is None:
             self.state.remove("promoted")
             return
@@ -296,7 +298,20 @@ class Mysql(MysqlParameters):
             return primary.attend(self, server, dialect, seen, facts)
         from backstay.mysql import replica
 
+        if self.state.read("closed") == self.running().identity:
+            return replica.wait_for_demotion(self)
         return replica.attend(self, server, dialect, seen)
+
+    def _not_readable(self) -> None:
+        """Whoever places readers by the attribute must not meet a stopped server. The promotion score stays: a change of it
+        would cost the failover a transition, while this one falls into the time of the promotion."""
+        if self.state.read("readable") != "1":
+            return
+        self.state.write("readable", "0")
+        try:
+            self.pacemaker.set_attribute(f"{self.invocation.resource}-readable", "0")
+        except AgentError as error:
+            self.log.warning(f"still shown as readable: {error}")
 
     def _greets(self, deadline: Deadline) -> bool:
         from backstay.mysql.server import answers
@@ -305,7 +320,7 @@ class Mysql(MysqlParameters):
 
     def _calm(self, running: process.Process) -> bool:
         """Whether the watcher sees, right now, that a look would find this replica as the last one did."""
-        if self.state.age("looked") > _LOOK_EVERY or self.state.read("looked") != running.identity:
+        if self.state.age("calm") > _LOOK_EVERY or self.state.read("calm") != running.identity:
             return False
         from backstay import watch
 
@@ -317,6 +332,7 @@ class Mysql(MysqlParameters):
 
     def _adopt(self, running: process.Process) -> None:
         """Take over a server that runs already: read-only, unless it is the primary that we promoted."""
+        self.state.remove("closed")
         if not self.state.promoted(running.identity):
             with self.connect(self.deadline) as server:
                 self.dialect(server).set_read_only(server, True)

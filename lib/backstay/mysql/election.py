@@ -13,6 +13,10 @@ that it holds every acknowledged transaction, by one of these proofs, tried in t
 
 A witness that has more is fetched from first; nobody is refused merely for being second best. A witness whose node is
 up, but which does not answer yet or still sorts out its relay log, is asked again until the deadline: it is `unsettled`.
+
+What a witness wrote itself does not count, beyond what the record has: since that promotion only the recorded primary
+acknowledged, so it is errant. Counted, it would be fetched and become part of the set; or could not be fetched, since the
+witness stopped applying over it, and nobody could be promoted.
 """
 
 from backstay.mysql.facts import Facts
@@ -61,6 +65,13 @@ class Refuse:
     def __init__(self, reason: str, passing: bool = False) -> None:
         self.reason = reason
         self.passing = passing
+
+
+def stray(node: str, own: "History", facts: "Facts | None", promoted_with: "History | None") -> "History | None":
+    """What of a witness's history does not count, None for nothing. own: what it wrote itself."""
+    if facts is None or promoted_with is None or node == facts.primary:
+        return None
+    return own.minus(promoted_with) or None
 
 
 def witnesses(me: str, facts: "Facts | None", nodes: "Collection[str]") -> "list[str]":

@@ -54,6 +54,14 @@ class History:
         keys = {*self.sets, *other.sets}
         return type(self)({k: _merged([*self.sets.get(k, ()), *other.sets.get(k, ())]) for k in keys})
 
+    def written_by(self, server: str) -> "History":
+        """The part that one server wrote itself. server: its UUID on MySQL, its id on MariaDB."""
+        return type(self)({key: mine for key, mine in self.sets.items() if self._writer(key) == server.lower()})
+
+    @staticmethod
+    def _writer(origin: str) -> str:
+        raise NotImplementedError
+
     def __bool__(self) -> bool:
         return bool(self.sets)
 
@@ -88,6 +96,10 @@ class MariadbHistory(History):
         if first <= last:
             found.setdefault(f"{fields[0]}-{fields[1]}", []).append((first, last))
 
+    @staticmethod
+    def _writer(origin: str) -> str:
+        return origin.partition("-")[2]
+
     def _spell(self, origin: str) -> str:
         return ",".join(f"{origin}-{b}" if a in (1, b) else f"{origin}-{a}..{b}" for a, b in self.sets[origin])
 
@@ -113,6 +125,10 @@ class MysqlHistory(History):
             first, last = int(low), int(high or low)
             if first <= last:  # the server accepts 5-3 and reads it as empty
                 found.setdefault(origin, []).append((first, last))
+
+    @staticmethod
+    def _writer(origin: str) -> str:
+        return origin.partition(":")[0]
 
     def _spell(self, origin: str) -> str:
         return origin + "".join(f":{a}-{b}" if a != b else f":{a}" for a, b in self.sets[origin])

@@ -18,18 +18,29 @@ UNSYNCED = 20  # replicates but does not acknowledge yet
 DETACHED = 10  # does not replicate; could only be promoted if it proves that it has everything
 
 
+_LAGS = (0, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)  # seconds
+
+
+def published_lag(lag: "int | None") -> str:
+    """The lag for people, "" when unknown: the greatest of a few steps that it reaches, so that it is seldom written.
+    The servers count whole seconds, and a second is often only their clocks."""
+    return "" if lag is None else str(max(step for step in _LAGS if step <= max(lag, 0)))
+
+
 def smooth(seen: "Observed") -> bool:
     """Whether a replica does all that it is there for; then the record need not be read."""
     replica = seen.replica
     return bool(replica and replica.io == "Yes" and replica.sql and replica.by_gtid and seen.acks.gives)
 
 
-def calm(seen: "Observed", me: str, errant: str, was_readable: bool, max_lag: float) -> bool:
-    """Whether a replica's monitor would have nothing to do and nothing to publish beyond what it published last."""
-    if errant or not seen.read_only or not smooth(seen):
+def calm(seen: "Observed", me: str, trouble: str, readable: bool, max_lag: float) -> bool:
+    """Whether a replica's monitor would have nothing to do and nothing else to publish than a calm one before it.
+
+    trouble: what was found before, errant transactions or a refused promotion, "" for nothing. readable: as published."""
+    if trouble or not seen.read_only or not smooth(seen) or not seen.replica or published_lag(seen.replica.lag) != "0":
         return False
-    verdict = judge_replica(seen, me, None, errant, was_readable, max_lag)
-    return not verdict.state and verdict.score == HEALTHY and verdict.readable == was_readable
+    verdict = judge_replica(seen, me, None, "", readable, max_lag)
+    return not verdict.state and verdict.score == HEALTHY and verdict.readable and readable
 
 
 class Verdict:

@@ -134,7 +134,7 @@ class Mariadb(Dialect):
     def peer(self, server: "Server") -> Peer:
         look = server.one(
             "SELECT @@gtid_binlog_state AS state, @@gtid_slave_pos AS pos, @@read_only AS read_only,"
-            " @@rpl_semi_sync_slave_enabled AS gives"
+            " @@server_id AS server_id, @@rpl_semi_sync_slave_enabled AS gives"
         )
         slave = server.one("SHOW SLAVE STATUS")
         applied = MariadbHistory.parse(look["state"] or "", look["pos"] or "")
@@ -142,7 +142,8 @@ class Mariadb(Dialect):
         if slave and slave["Using_Gtid"] == "No" and slave["Slave_SQL_Running"] == "Yes":
             why = "is still applying the relay log it had before its restart"
         received = applied.union(MariadbHistory.parse(slave.get("Gtid_IO_Pos") or ""))
-        return Peer(received, not look["read_only"], why, bool(look["gives"]))
+        own = received.written_by(str(look["server_id"]))
+        return Peer(received, own, not look["read_only"], why, bool(look["gives"]))
 
     # -- replicating --------------------------------------------------------------------------------------------------
 

@@ -53,13 +53,14 @@ class Acks:
 
 
 class Peer:
-    """What another node's server says. received: applied, or in its relay log. why: what makes its word unsettled, "" for
-    nothing. gives: it acknowledges as a replica."""
+    """What another node's server says. received: applied, or in its relay log. own: what of that it wrote itself since it
+    has its present identity. why: what makes its word unsettled, "" for nothing. gives: it acknowledges as a replica."""
 
-    __slots__ = ("gives", "received", "why", "writable")
+    __slots__ = ("gives", "own", "received", "why", "writable")
 
-    def __init__(self, received: "History", writable: bool, why: str, gives: bool) -> None:
+    def __init__(self, received: "History", own: "History", writable: bool, why: str, gives: bool) -> None:
         self.received = received
+        self.own = own
         self.writable = writable
         self.why = why
         self.gives = gives

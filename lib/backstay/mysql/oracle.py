@@ -190,11 +190,12 @@ class Oracle(Dialect):
     def peer(self, server: "Server") -> Peer:
         look = server.one(
             "SELECT @@global.gtid_executed AS executed, @@global.super_read_only AS read_only,"
-            f" @@global.{self._gives}_enabled AS gives"
+            f" @@server_uuid AS uuid, @@global.{self._gives}_enabled AS gives"
         )
         row = self._status(server)
         received = MysqlHistory.parse(look["executed"] or "", row.get("Retrieved_Gtid_Set") or "")
-        return Peer(received, not look["read_only"], "", bool(look["gives"]))
+        own = received.written_by(str(look["uuid"]))
+        return Peer(received, own, not look["read_only"], "", bool(look["gives"]))
 
     # -- replicating --------------------------------------------------------------------------------------------------
 

@@ -216,10 +216,12 @@ def _has(agent: "Mysql", dialect: "Dialect", node: str, history: "History") -> b
 
 def step_down(agent: "Mysql", server: "Server") -> None:
     """Close for writes, let commits under way finish, send clients off. Raises AgentError when that takes too long; then
-    only a kill leaves nothing behind."""
+    only a kill leaves nothing behind.
+
+    It goes on waiting for acknowledgements, of nothing: MySQL takes up to a second to stop that (its acknowledgement
+    receiver sleeps so long), and a client would wait with it. Whatever applies here next ends it first."""
     dialect = agent.dialect(server)
     dialect.set_read_only(server, True)
     # Only then: killing a session that waits would commit what it waits for.
     poll(lambda: not dialect.observe(server).acks.waiting, server.deadline, "acknowledgements", 0.02)
     server.kill(dialect.client_threads(server))
-    dialect.stop_waiting(server)

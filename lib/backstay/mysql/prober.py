@@ -83,8 +83,8 @@ class MysqlProber:
             self._drop(kept)
             return ""
         state = self._agent.state
-        errant, readable = state.read("errant"), state.read("readable") == "1"
-        return "calm" if calm(seen, self._agent.me, errant, readable, float(self._agent.max_lag)) else ""
+        trouble, readable = state.read("errant") or state.read("refusal"), state.read("readable") == "1"
+        return "calm" if calm(seen, self._agent.me, trouble, readable, float(self._agent.max_lag)) else ""
 
     def _greeting(self, deadline: Deadline) -> None:
         """A server that greets a new connection lives. Raises TimedOut, and OSError when nothing listens."""
@@ -97,10 +97,10 @@ class MysqlProber:
                     raise AgentError("the server ends connections at once")
                 return
             except timeout:
-                raise TimedOut("the server does not greet") from None
+                raise TimedOut("the server lives and does not answer") from None
             except BlockingIOError:  # its queue of connections is full
                 if deadline.expired:
-                    raise TimedOut("the server takes no connection") from None
+                    raise TimedOut("the server lives and takes no connection") from None
                 time.sleep(min(_FULL, deadline.remaining()))
             finally:
                 fresh.close()

@@ -10,6 +10,7 @@ from backstay.errors import AgentError, TimedOut
 from backstay.mysql import election
 from backstay.mysql.dialect import FOREVER, NOMINAL
 from backstay.mysql.facts import Facts
+from backstay.mysql.replica import end_waiting
 from backstay.mysql.state import write_mark
 from backstay.pacemaker import NEVER
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from backstay.mysql.agent import Mysql
     from backstay.mysql.dialect import Dialect
+    from backstay.mysql.gtid import History
     from backstay.mysql.observation import Observed
     from backstay.mysql.process import Process
     from backstay.mysql.server import Server
@@ -28,18 +30,50 @@ _SETTLE = 8.0  # seconds for all of them to; while promote waits, Pacemaker star
 
 
 class Refused(AgentError):
-    """This node must not be the primary now. The template has `op promote on-fail=demote`, so that its server is not
-    stopped for that."""
+    """This node must not be the primary now."""
 
 
 def promote(agent: "Mysql", server: "Server", running: "Process") -> None:
-    """Raises AgentError with the reason when this node must not be the primary."""
+    """Open this server for writes, or leave it closed and say why.
+
+    A refusal is no failure of the action. Pacemaker would count it, and with migration-threshold=1 stop the server, which
+    then can neither be asked by others nor go on applying: two nodes that each need the other's word took turns at that
+    for minutes (seen). So it counts as promoted, closed, with a score that forbids it: Pacemaker demotes it at once,
+    before the writer address comes, and its monitors as a replica find when it is worth trying again.
+    """
+    try:
+        _promote(agent, server, running)
+    except Refused as refusal:
+        agent.log.error(str(refusal))
+        agent.state.write("closed", running.identity)
+        agent.state.write("refusal", str(refusal))
+        agent.pacemaker.set_promotion_score(NEVER)
+        agent.explain(str(refusal))
+    else:
+        agent.state.remove("closed")
+        agent.state.remove("refusal")
+
+
+def still_refused(agent: "Mysql", dialect: "Dialect", seen: "Observed") -> str:
+    """Why a promotion would be refused as the last one was, "" when it is worth trying. Asks each witness once."""
+    facts = agent.facts()
+    nodes = agent.pacemaker.nodes() if facts is None else []
+    promoted_with = dialect.history.parse(facts.gtid) if facts else None
+    if not seen.applied.includes(seen.received):
+        return f"not promoted: applying {seen.received.minus(seen.applied)}"
+    reports = _ask(agent, dialect, facts, promoted_with, election.witnesses(agent.me, facts, nodes))
+    verdict = election.decide(agent.me, seen.applied, facts, nodes, reports, promoted_with, bool(agent.allow_loss))
+    return f"not promoted: {verdict.reason}" if isinstance(verdict, election.Refuse) else ""
+
+
+def _promote(agent: "Mysql", server: "Server", running: "Process") -> None:
+    """Raises Refused with the reason."""
     dialect = agent.dialect(server)
     facts = agent.facts()
     nodes = agent.pacemaker.nodes() if facts is None else []
     promoted_with = dialect.history.parse(facts.gtid) if facts else None
     if agent.state.read("errant"):
-        raise AgentError(f"not promoted: errant {agent.state.read('errant')}")
+        raise Refused(f"not promoted: errant {agent.state.read('errant')}")
     seen = _drain(agent, server, dialect)
 
     refusal = ""
@@ -47,7 +81,7 @@ def promote(agent: "Mysql", server: "Server", running: "Process") -> None:
 
     def proof() -> "Optional[str]":
         nonlocal seen, refusal, reports
-        reports = _ask(agent, dialect, election.witnesses(agent.me, facts, nodes))
+        reports = _ask(agent, dialect, facts, promoted_with, election.witnesses(agent.me, facts, nodes))
         verdict = election.decide(agent.me, seen.applied, facts, nodes, reports, promoted_with, bool(agent.allow_loss))
         if isinstance(verdict, election.Promote):
             return verdict.proof
@@ -63,9 +97,7 @@ def promote(agent: "Mysql", server: "Server", running: "Process") -> None:
 
     try:
         found = poll(proof, agent.deadline.within(_SETTLE), "the witnesses to settle", 0.1)
-    except (TimedOut, Refused):
-        # Not a failed server: it stays up, so that others can ask it, and the next monitor finds whether to try again.
-        agent.pacemaker.set_promotion_score(NEVER)
+    except TimedOut:
         raise Refused(f"not promoted: {refusal}") from None
     agent.log.notice(f"promoting by {found}")
 
@@ -98,18 +130,25 @@ def _drain(agent: "Mysql", server: "Server", dialect: "Dialect") -> "Observed":
     if seen.applied.includes(seen.received):
         return seen
     if seen.replica and seen.replica.applier_error[0]:
-        raise AgentError(f"not promoted: the applier stopped: {seen.replica.applier_error[1]}")
+        raise Refused(f"not promoted: the applier stopped: {seen.replica.applier_error[1]}")
+    end_waiting(server, dialect, seen)
     if seen.replica and not seen.replica.sql:
         if seen.replica.io == "No":
             agent.log.notice(dialect.rescue(server, str(agent.datadir)) or "nothing to rescue")
         else:
             dialect.start_applier(server)
     if not dialect.wait_applied(server, seen.received, agent.deadline.remaining() * 0.8):
-        raise AgentError(f"not promoted: applying {seen.received.minus(seen.applied)} takes longer than promote may")
+        raise Refused(f"not promoted: applying {seen.received.minus(seen.applied)} takes longer than promote may")
     return dialect.observe(server)
 
 
-def _ask(agent: "Mysql", dialect: "Dialect", witnesses: "list[str]") -> "dict[str, election.Report]":
+def _ask(
+    agent: "Mysql",
+    dialect: "Dialect",
+    facts: "Optional[Facts]",
+    promoted_with: "Optional[History]",
+    witnesses: "list[str]",
+) -> "dict[str, election.Report]":
     """What each witness has. Nodes that left the cluster are not asked: they are fenced, and silence takes time."""
     members = set(agent.pacemaker.members()) if witnesses else set()
     reports = {}
@@ -120,8 +159,12 @@ def _ask(agent: "Mysql", dialect: "Dialect", witnesses: "list[str]") -> "dict[st
         try:
             with agent.connect_peer(node, dialect, _ASK) as peer:
                 said = dialect.peer(peer)
-                received = None if said.why else said.received
-                reports[node] = election.Report(received, said.writable, said.why, said.gives)
+                received = said.received
+                stray = election.stray(node, said.own, facts, promoted_with)
+                if stray:
+                    agent.log.warning(f"{node} wrote {stray} itself and was not the primary: that does not count")
+                    received = received.minus(stray)
+                reports[node] = election.Report(None if said.why else received, said.writable, said.why, said.gives)
         except AgentError as error:
             # Its node is a member, so its server may just be starting: worth waiting for, if its word is needed.
             reports[node] = election.Report(None, why=str(error))
@@ -133,10 +176,11 @@ def _fetch(agent: "Mysql", server: "Server", dialect: "Dialect", node: str, repo
     if report.received is None:
         return
     seen = dialect.observe(server)
+    end_waiting(server, dialect, seen)
     dialect.fetch(server, agent.source(node), seen)
     if not dialect.wait_applied(server, report.received, agent.deadline.remaining() * 0.7):
-        raise AgentError(f"not promoted: {node} has more, and fetching it takes longer than promote may")
+        raise Refused(f"not promoted: {node} has more, and fetching it takes longer than promote may")
     missing = report.received.minus(dialect.observe(server).applied)
     if missing:
-        raise AgentError(f"not promoted: {node} has {missing}, and fetching it did not bring it; rebuild this node")
+        raise Refused(f"not promoted: {node} has {missing}, and fetching it did not bring it; rebuild this node")
     dialect.end_fetch(server)

@@ -2,8 +2,9 @@
 
 from backstay.errors import AgentError
 from backstay.mysql.duties import Step, replica_step
-from backstay.mysql.health import judge_replica, smooth
+from backstay.mysql.health import calm, judge_replica, published_lag, smooth
 from backstay.mysql.state import write_mark
+from backstay.pacemaker import NEVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,14 +43,42 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
         from backstay.mysql import rebuild
 
         state, rebuilt = rebuild.standing(agent, errant)
-    publish(agent, verdict.score, verdict.readable, state)
+    refusal = _refusal(agent, dialect, seen)
+    state = state or refusal
+    lag = published_lag(seen.replica.lag if seen.replica else None)
+    published = publish(agent, NEVER if refusal else verdict.score, verdict.readable, state, lag)
+    if published and calm(seen, agent.me, errant or refusal, verdict.readable, float(agent.max_lag)):
+        agent.state.write("calm", agent.running().identity)
+    else:
+        agent.state.remove("calm")
     if rebuilt:
         raise AgentError(state)  # Pacemaker stops and starts it, and start finds the copy
     return state or note
 
 
-def publish(agent: "Mysql", score: "int | str", readable: bool, state: str) -> None:
-    """Tell the cluster, where something changed."""
+def _refusal(agent: "Mysql", dialect: "Dialect", seen: "Observed") -> str:
+    """Why the last promotion here was refused, "" once there is a primary or it is worth trying again."""
+    if not agent.state.read("refusal"):
+        return ""
+    refusal = ""
+    if not (seen.replica and seen.replica.io == "Yes"):
+        from backstay.mysql import promotion
+
+        refusal = promotion.still_refused(agent, dialect, seen)
+    if not refusal:
+        agent.state.remove("refusal")
+    return refusal
+
+
+def wait_for_demotion(agent: "Mysql") -> str:
+    """A promotion was refused, and Pacemaker takes the role away because of the score; see that it does."""
+    refusal = agent.state.read("refusal")
+    publish(agent, NEVER, agent.state.read("readable") == "1", refusal)
+    return refusal
+
+
+def publish(agent: "Mysql", score: "int | str", readable: bool, state: str, lag: str = "") -> bool:
+    """Tell the cluster, where something changed; whether it knows. The lag moves too often for the scheduler to hear of it."""
     resource = agent.invocation.resource
     if agent.state.read("readable") != str(int(readable)):
         agent.state.write("readable", str(int(readable)))
@@ -57,8 +86,12 @@ def publish(agent: "Mysql", score: "int | str", readable: bool, state: str) -> N
         agent.pacemaker.set_promotion_score(score)
         agent.pacemaker.set_attribute(f"{resource}-readable", str(int(readable)))
         agent.pacemaker.set_attribute(f"{resource}-state", state[:120] or "ok")
+        if lag:
+            agent.pacemaker.set_attribute(f"{resource}-lag", lag, private=True)
     except AgentError as error:
         agent.log.warning(f"not published, the next monitor tries again: {error}")
+        return False
+    return True
 
 
 def _carry_out(
@@ -84,6 +117,7 @@ def _carry_out(
         # Recorded already, as after a blackout: from the first event on. A source asks for the acknowledgement of an event
         # when it sends it; one that was received without would be waited for without end.
         dialect.acknowledge(server, agent.me in facts.sync and not facts.solo)
+        end_waiting(server, dialect, seen)
         dialect.follow(server, agent.source(host), seen)
     elif step is Step.APPLY:
         dialect.start_applier(server)
@@ -92,6 +126,12 @@ def _carry_out(
         dialect.acknowledge(server, True)
         dialect.restart_receiver(server)
     return ""
+
+
+def end_waiting(server: "Server", dialect: "Dialect", seen: "Observed") -> None:
+    """Left on by a demotion, and the applier's commits would wait for acknowledgements that nobody gives."""
+    if seen.acks.waits:
+        dialect.stop_waiting(server)
 
 
 def _parted(agent: "Mysql", dialect: "Dialect", seen: "Observed", facts: "Facts") -> bool:

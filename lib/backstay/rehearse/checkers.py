@@ -90,6 +90,11 @@ def deposed(attempts: Sequence[Attempt], moves: int) -> list[Attempt]:
     return [attempt for term in terms(attempts)[moves + 1 :] for attempt in term.acknowledged]
 
 
+def unsilenced(attempts: Sequence[Attempt], server: int | None, since: float) -> list[Attempt]:
+    """What was begun after `since` (monotonic seconds) and acknowledged by this server."""
+    return [one for one in attempts if one.result == OK and one.begun > since and one.server == server]
+
+
 def write_gap(attempts: Sequence[Attempt], fault: float) -> Gap:
     """The longest time without an acknowledgement that ended after `fault` (monotonic seconds).
 

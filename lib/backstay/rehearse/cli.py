@@ -60,11 +60,19 @@ def laboratory(directory: str, nodes: int, image: str, topology: str) -> Iterato
     yield lab
 
 
+def plain(value: Any) -> Any:
+    """A verdict for JSON: named tuples as objects, at any depth."""
+    if hasattr(value, "_asdict"):
+        return {name: plain(one) for name, one in value._asdict().items()}
+    return [plain(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
 def describe(outcome: Outcome) -> str:
     """One run in one line."""
     phases = "  ".join(f"{phase} {seconds:.2f}" for phase, seconds in outcome.phases.items())
     place = f"{outcome.was}{'*' if outcome.coordinator else ''} -> {outcome.now}"
-    return f"{outcome.fault}: gap {outcome.gap:.2f} s, {place}; {outcome.verdict}\n    {phases}"
+    unsilenced = f"; {len(outcome.unsilenced)} acknowledged by the one that was hit" if outcome.unsilenced else ""
+    return f"{outcome.fault}: gap {outcome.gap:.2f} s, {place}; {outcome.verdict}{unsilenced}\n    {phases}"
 
 
 def rehearse_all(
@@ -95,7 +103,8 @@ def _run(service: Service, fault: Fault, number: int, clean_up: bool) -> dict[st
     click.echo(describe(outcome))
     record = {"fault": fault.name, "clean": outcome.clean, "gap": outcome.gap, "phases": outcome.phases}
     record.update(was=outcome.was, now=outcome.now, coordinator=outcome.coordinator, error="")
-    record["verdict"] = outcome.verdict._asdict()
+    record["verdict"] = plain(outcome.verdict)
+    record["unsilenced"] = plain(outcome.unsilenced)
     if outcome.clean:
         shutil.rmtree(histories)
     else:

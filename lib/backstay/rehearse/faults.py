@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from backstay.deadline import Deadline, poll
@@ -18,7 +19,9 @@ S = TypeVar("S", bound=Service)
 
 
 class Stage(Generic[S]):
-    """What a fault may act upon. `leader` is the node whose loss stops the writers, `others` the rest in order."""
+    """What a fault may act upon. `leader` is the node whose loss stops the writers, `others` the rest in order. `began`
+    is the monotonic time of the fault. What a fault measures itself goes to `phases`: phase -> seconds; what it has to
+    remember to `noted`."""
 
     def __init__(self, service: S, load: Load, order: tuple[str, ...] = ()) -> None:
         self.service = service
@@ -27,6 +30,9 @@ class Stage(Generic[S]):
         self.leader = service.leader()
         self.others = [node for node in self.lab.nodes if node != self.leader]
         self.order = order or tuple(self.lab.nodes)
+        self.began = math.inf
+        self.phases: dict[str, float] = {}
+        self.noted: dict[str, str] = {}
 
 
 class Fault(NamedTuple):
@@ -34,7 +40,8 @@ class Fault(NamedTuple):
     server must take over; otherwise `moves` is the most often that one may. fails: the node whose failure the cluster
     remembers, which keeps its server stopped until failure-timeout or a cleanup. patience: seconds until writes must be
     acknowledged again. median, worst: bounds of the write gap, seconds, None where there is none. nodes: the size of
-    the set it needs."""
+    the set it needs. unseen: the node whose loss clients of the others must not notice. silences: nothing that was begun
+    after it may be acknowledged by the server that led before."""
 
     name: str
     what: str
@@ -47,6 +54,8 @@ class Fault(NamedTuple):
     median: float | None = None
     worst: float | None = None
     nodes: int = 3
+    unseen: Callable[[Stage[Any]], str] | None = None
+    silences: bool = False
 
 
 def leader(stage: Stage[Any]) -> str:

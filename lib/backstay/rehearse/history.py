@@ -35,6 +35,38 @@ class Sample(NamedTuple):
     writable: bool | None
 
 
+class Delivery(NamedTuple):
+    """One message as a consumer got it. `session` is the connection it came by, `drain` for what was got at the end;
+    `server` as in Attempt; `redelivered` is the broker's own word."""
+
+    queue: str
+    id: int
+    at: float
+    redelivered: bool
+    session: str
+    server: int | None = None
+
+
+class Request(NamedTuple):
+    """One remote procedure call or cast. `ended` is None while there is no answer. result: ok (the right answer, or the
+    cast was accepted), fail (an error was reported), or wrong (somebody else's answer)."""
+
+    id: int
+    kind: str
+    begun: float
+    ended: float | None = None
+    result: str = ""
+    error: str = ""
+
+
+class Execution(NamedTuple):
+    """A server of remote procedure calls did what request `id` asked for."""
+
+    id: int
+    at: float
+    server: str
+
+
 def parse_attempts(lines: Iterable[str]) -> list[Attempt]:
     """Attempts from the ledger's JSON lines, in the order in which they ended."""
     return sorted((Attempt(**record) for record in _records(lines)), key=lambda attempt: attempt.ended)
@@ -43,6 +75,25 @@ def parse_attempts(lines: Iterable[str]) -> list[Attempt]:
 def parse_samples(lines: Iterable[str]) -> list[Sample]:
     """Samples from the sampler's JSON lines, in the order in which they began."""
     return sorted((Sample(**record) for record in _records(lines)), key=lambda sample: sample.begun)
+
+
+def parse_deliveries(lines: Iterable[str]) -> list[Delivery]:
+    """Deliveries from consumers' JSON lines, in the order in which they came."""
+    return sorted((Delivery(**record) for record in _records(lines)), key=lambda delivery: delivery.at)
+
+
+def parse_requests(lines: Iterable[str]) -> list[Request]:
+    """Requests from a client's JSON lines, of which each request has one when it begins and one when it has ended."""
+    found: dict[int, Request] = {}
+    for record in _records(lines):
+        request = Request(**record)
+        found[request.id] = request
+    return sorted(found.values(), key=lambda request: request.begun)
+
+
+def parse_executions(lines: Iterable[str]) -> list[Execution]:
+    """Executions from a server's JSON lines."""
+    return sorted((Execution(**record) for record in _records(lines)), key=lambda execution: execution.at)
 
 
 def _records(lines: Iterable[str]) -> Iterable[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from backstay.deadline import Deadline, poll
@@ -40,6 +41,14 @@ def unmove(stage: Stage[MysqlSet]) -> None:
     stage.lab.run(stage.others[0], ["crm_resource", "--clear", "--resource", stage.service.clone])
 
 
+def pause(stage: Stage[MysqlSet]) -> None:
+    """Hung until the cluster has noticed, then going again, with its clients and their statements, before it is ended."""
+    marks, wall = stage.service.log_marks(), time.time()
+    hang(stage)
+    poll(lambda: "detected" in stage.service.phases_since(marks, wall), Deadline(30), "the hang to be noticed", 0.01)
+    resume(stage)
+
+
 def relay_log(stage: Stage[MysqlSet]) -> None:
     """Rows that were acknowledged and that no replica has applied; the replicas' servers crash; the primary is lost."""
     since = 0.0
@@ -69,14 +78,49 @@ def return_replica(stage: Stage[MysqlSet]) -> None:
 FAULTS = {
     fault.name: fault
     for fault in (
-        Fault("kill", "SIGKILL of the primary's server", kill, nothing, True, leader, median=2.0, worst=4.0),
-        Fault("power-off", "power-off of the primary's node", power_off, power_on, elsewhere=True),
+        Fault(
+            "kill",
+            "SIGKILL of the primary's server",
+            kill,
+            nothing,
+            elsewhere=True,
+            fails=leader,
+            median=2.0,
+            worst=4.0,
+            silences=True,
+        ),
+        Fault("power-off", "power-off of the primary's node", power_off, power_on, elsewhere=True, silences=True),
         Fault("move", "planned move of the promoted role", move, unmove, elsewhere=True, median=1.0),
         Fault(
-            "hang", "SIGSTOP of the primary's server, then SIGCONT", hang, resume, True, leader, median=5.0, worst=8.0
+            "hang",
+            "SIGSTOP of the primary's server, SIGCONT once another serves",
+            hang,
+            resume,
+            elsewhere=True,
+            fails=leader,
+            median=5.0,
+            worst=8.0,
+            silences=True,
+        ),
+        Fault(
+            "pause",
+            "SIGSTOP of the primary's server, SIGCONT as soon as it was noticed",
+            pause,
+            nothing,
+            elsewhere=True,
+            fails=leader,
+            median=5.0,
+            worst=8.0,
         ),
         Fault("replica-crash", "SIGKILL of a replica's server", kill_other, nothing, False, other, moves=0),
-        Fault("partition-primary", "the primary cut off from both replicas", partition_leader, mend, elsewhere=True),
+        Fault(
+            "partition-primary",
+            "the primary cut off from both replicas",
+            partition_leader,
+            mend,
+            elsewhere=True,
+            silences=True,
+        ),
         Fault("partition-replica", "a replica cut off", partition_other, mend_other, elsewhere=False, moves=0),
         Fault(
             "relay-log",
@@ -85,6 +129,7 @@ FAULTS = {
             power_on,
             elsewhere=True,
             patience=180.0,
+            silences=True,
         ),
         Fault("blackout", "all nodes off, started one by one", blackout, nothing, elsewhere=False, patience=240.0),
         Fault(

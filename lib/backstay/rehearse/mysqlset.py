@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
     from backstay.lab.cluster import Lab
+    from backstay.rehearse.faults import Fault, Stage
 
 WRITER = "mysql-writer"  # as in crm-templates/mysql.crm
 MARKER = "CREATE TABLE IF NOT EXISTS marker (id INT PRIMARY KEY, value BIGINT NOT NULL)"
@@ -109,11 +110,11 @@ class MysqlSet(Service):
         writer = workload.Recorder(self.lab, "ledger", [self.writer, "--first", str(first)], directory)
         return workload.Load([writer, sampler])
 
-    def judge(self, histories: Sequence[Sequence[str]], moves: int) -> checkers.Verdict:
+    def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> checkers.Verdict:
         """Against the rows on the primary; that the replicas hold the same ones is part of it."""
         attempts, samples = parse_attempts(histories[0]), parse_samples(histories[1])
         ids = [attempt.id for attempt in attempts]
         held = {node: self.ids(node, min(ids), max(ids)) for node in self.lab.nodes}
         present = held[self.primary()]
         differ = sorted(node for node in self.lab.nodes if held[node] != present)
-        return checkers.judge(attempts, samples, present, moves)._replace(copies_differ=differ)
+        return checkers.judge(attempts, samples, present, fault.moves)._replace(copies_differ=differ)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from backstay.rehearse.checkers import unsilenced
 from backstay.rehearse.faults import Fault, Stage
 
 if TYPE_CHECKING:
+    from backstay.rehearse.history import Attempt
     from backstay.rehearse.service import Service, Verdict
 
 STEADY_TIMEOUT = 30.0  # seconds for a whole service to take the load
@@ -16,7 +18,8 @@ WHOLE_TIMEOUT = 240.0  # seconds until all nodes are back; includes booting and,
 
 class Outcome(NamedTuple):
     """What one fault cost. gap: seconds without an acknowledgement. phases: seconds after the fault; `first write` and
-    `whole` among them. was, now: the leader before and after. coordinator: the one before was the cluster's DC too."""
+    `whole` among them. was, now: the leader before and after. coordinator: the one before was the cluster's DC too.
+    unsilenced: acknowledgements by the old leader of what was begun after a fault that silences it."""
 
     fault: str
     gap: float
@@ -25,10 +28,11 @@ class Outcome(NamedTuple):
     was: str
     now: str
     coordinator: bool
+    unsilenced: list[Attempt]
 
     @property
     def clean(self) -> bool:
-        return self.verdict.clean
+        return self.verdict.clean and not self.unsilenced
 
 
 def rehearse(
@@ -47,7 +51,9 @@ def rehearse(
         coordinator = service.is_dc(stage.leader)
         marks = service.log_marks()
         wall, start = time.time(), time.monotonic()
+        stage.began = start
         fault.inflict(stage)
+        inflicted = time.monotonic()
         # In-flight writes of the old leader may be acknowledged just after the fault; a planned move ends later.
         since = start if fault.elsewhere else time.monotonic()
         first = load.wait_steady(since, fault.patience, not_by=before if fault.elsewhere else None)
@@ -61,9 +67,15 @@ def rehearse(
     return Outcome(
         fault=fault.name,
         gap=service.gap(load.attempts, start),
-        verdict=service.judge(histories, fault.moves),
-        phases={**service.phases_since(marks, wall), "first write": first.ended - start, "whole": whole},
+        verdict=service.judge(histories, fault, stage),
+        phases={
+            **service.phases_since(marks, wall),
+            **stage.phases,
+            "first write": first.ended - start,
+            "whole": whole,
+        },
         was=stage.leader,
         now=service.leader(),
         coordinator=coordinator,
+        unsilenced=unsilenced(load.attempts, before, inflicted) if fault.silences else [],
     )

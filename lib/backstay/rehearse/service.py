@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
     from backstay.lab.cluster import Lab
+    from backstay.rehearse.faults import Fault, Stage
     from backstay.rehearse.history import Attempt
     from backstay.rehearse.workload import Load
 
@@ -64,11 +65,8 @@ class Service(ABC):
         """Start the workload; its histories go to the directory."""
 
     @abstractmethod
-    def judge(self, histories: Sequence[Sequence[str]], moves: int) -> Verdict:
-        """The verdict over the histories that the load's recorders wrote, once the service is whole again.
-
-        `moves` is the most often that the leader may have changed.
-        """
+    def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> Verdict:
+        """The verdict over the histories that the load's recorders wrote, once the service is whole again."""
 
     def gap(self, attempts: Sequence[Attempt], fault: float) -> float:
         """Seconds without an acknowledgement because of the fault at the monotonic time `fault`."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from backstay.rehearse import mysqlfaults
+from backstay.rehearse import mysqlfaults, rabbitfaults
 from backstay.rehearse.mysqlset import MysqlSet
+from backstay.rehearse.rabbitset import RabbitSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,5 +31,12 @@ SERVICES = {
         "mysql",
         mysqlfaults.FAULTS,
         "four writers, an attempt every 10 ms, 1 s to connect, send and receive, a fresh connection after an error",
+    ),
+    "rabbitmq": Rehearsed(
+        RabbitSet,
+        "rabbitmq",
+        rabbitfaults.FAULTS,
+        "four publishers, an attempt every 20 ms each, 1 s to connect, 2 s for a confirm, the next node after an error; the "
+        "gap is that of the publisher that waited longest",
     ),
 }

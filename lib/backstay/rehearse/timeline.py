@@ -19,6 +19,7 @@ PHASES = {
     "demoted": r"Result of demote operation for {resource} on \S+: ok",
     "promoting": r"(Initiating|Requesting local execution of) promote operation",
     "promoted": r"Result of promote operation for {resource} on \S+: ok",
+    "alone": r"cib_perform_op.*{resource}-facts.*solo=yes",
     "address": r"Result of start operation for {resource}-writer on \S+: ok",
 }
 _STAMP = re.compile(r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?P<fraction>\.\d+)? ")

@@ -25,10 +25,12 @@ FINISH = 15.0  # seconds for the programs to end; an attempt takes up to three c
 class Recorder:
     """One program of this package on the client, and the file with its JSON lines."""
 
-    def __init__(self, lab: Lab, program: str, arguments: list[str], directory: str) -> None:
+    def __init__(self, lab: Lab, program: str, arguments: list[str], directory: str, path: str = "") -> None:
+        """`path`: a directory of the client with packages that the program needs beyond Debian's."""
         self.path = os.path.join(directory, f"{program}.jsonl")
         self._errors = os.path.join(directory, f"{program}.err")
-        argv = argv_for(lab.layout, CLIENT, ["python3", "-m", f"backstay.rehearse.{program}", *arguments])
+        python = ["env", f"PYTHONPATH={path}", "python3"] if path else ["python3"]
+        argv = argv_for(lab.layout, CLIENT, [*python, "-m", f"backstay.rehearse.{program}", *arguments])
         self._running = command.Running(argv, self.path, self._errors)
         self._read = 0
         self._program = program

@@ -1,0 +1,68 @@
+"""Looks at the cluster from this node, with Pacemaker's own programs. Decides nothing."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from backstay.admin.reading import read
+from backstay.admin.services import services_of
+from backstay.codes import ExitCode
+from backstay.command import run
+from backstay.errors import AgentError, CommandFailed, TimedOut
+
+if TYPE_CHECKING:
+    from backstay.admin.view import Cluster
+    from backstay.deadline import Deadline
+
+_PATIENCE = 10.0  # seconds for one program; they take 0.05
+_BRIEFLY = 2.0  # seconds for a coordinator to answer
+_NO_CLUSTER = (102, 107)  # CRM_EX_DISCONNECT, CRM_EX_NOHOST
+
+
+class NotRunning(AgentError):
+    """The cluster software does not run on this node."""
+
+    code = ExitCode.NOT_RUNNING
+
+
+def ask(argv: list[str], deadline: Deadline) -> str:
+    """A program's output. Raises NotRunning where there is no cluster here, CommandFailed and TimedOut as `run` does."""
+    done = run(argv, deadline.within(_PATIENCE).remaining(), check=False)
+    if done.status in _NO_CLUSTER or (done.status and "ould not connect" in done.err):
+        raise NotRunning("the cluster does not run on this node: systemctl start pacemaker, or ask another node")
+    if done.status:
+        said = (done.err or done.out).strip().splitlines()
+        raise CommandFailed(f"{argv[0]} failed with status {done.status}: {said[-1] if said else ''}", done.status)
+    return done.out
+
+
+def look(deadline: Deadline) -> Cluster:
+    """The cluster now, with the private attributes that its services want to see. Raises AgentError."""
+    seen = read(ask(["crm_mon", "-1", "--output-as=xml"], deadline), ask(["cibadmin", "--query"], deadline))
+    names = [name for service in services_of(seen) for name in service.private()]
+    state = coordinator_state(seen.dc, deadline) if seen.dc else ""
+    return seen._replace(private={name: private_attribute(name, deadline) for name in names}, state=state)
+
+
+def coordinator_state(dc: str, deadline: Deadline) -> str:
+    """S_IDLE when the cluster has nothing left to do, "" when the coordinator does not say. One whose node was lost gives
+    no answer until the others have noticed."""
+    try:
+        done = run(["crmadmin", "--status", dc], deadline.within(_BRIEFLY).remaining(), check=False)
+    except TimedOut:
+        return ""
+    found = re.search(r"\bS_[A-Z_]+\b", done.out)
+    return found[0] if found else ""
+
+
+def private_attribute(name: str, deadline: Deadline) -> dict[str, str]:
+    """Node -> value. Empty when no node has set it."""
+    argv = ["attrd_updater", "--query", "--all", "--name", name]
+    done = run(argv, deadline.within(_PATIENCE).remaining(), check=False)
+    return {found[1]: found[2] for found in re.finditer(r'host="([^"]*)" value="([^"]*)"', done.out)}
+
+
+def local_node(deadline: Deadline) -> str:
+    """This node's name in the cluster. Raises NotRunning."""
+    return ask(["crm_node", "--name"], deadline).strip()

@@ -1,0 +1,45 @@
+"""What a service tells an admin beyond what Pacemaker knows. Each service has a class `Admin(Service)` in its own `admin`
+module (mysql/admin.py is the model; services.py finds it); an agent without one is shown as Pacemaker sees it. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from backstay.admin.view import Cluster, Finding, Instance, Resource
+
+
+class Service:
+    """The part of one configured resource; these defaults say nothing."""
+
+    # What our logs say of a failover beyond Pacemaker's own words: pattern -> what it means, with the pattern's groups.
+    events: Mapping[str, str] = {}
+
+    def __init__(self, resource: Resource) -> None:
+        self.resource = resource
+
+    def private(self) -> Sequence[str]:
+        """Names of private attributes that the methods below want to see in `cluster.private`."""
+        return ()
+
+    def note(self, cluster: Cluster, instance: Instance) -> str:
+        """Beside the role of an instance that runs: a few words."""
+        return ""
+
+    def summary(self, cluster: Cluster) -> str:
+        """One line for the resource as a whole, "" for none."""
+        return ""
+
+    def findings(self, cluster: Cluster) -> list[Finding]:
+        """What is not as wanted now."""
+        return []
+
+    def configuration(self, cluster: Cluster) -> list[Finding]:
+        """What in the configuration works against what the template explains."""
+        return []
+
+    def obstacles(self, cluster: Cluster, candidate: str) -> list[str]:
+        """Why the promoted role should not be moved to the candidate now."""
+        return []

@@ -1,0 +1,160 @@
+"""`backstay status`: the cluster on one screen, with the reason for anything not as wanted."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from backstay.admin import judge
+from backstay.admin.cluster import look
+from backstay.admin.services import services_of
+from backstay.admin.view import IDLE
+from backstay.deadline import Deadline
+from backstay.errors import AgentError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+    from backstay.admin.service import Service
+    from backstay.admin.view import Cluster, Finding
+
+_PATIENCE = 20.0  # seconds for one look
+_STYLES = {"error": "bold red", "warning": "yellow", "Promoted": "bold green", "online": "green"}
+
+
+def observe(seconds: float = _PATIENCE) -> tuple[Cluster, list[Service], list[Finding]]:
+    """A look, the services in it, and what is not as wanted. Raises AgentError."""
+    cluster = look(Deadline(seconds))
+    services = services_of(cluster)
+    return cluster, services, judge.judge(cluster, services)
+
+
+def document(cluster: Cluster, services: Sequence[Service], findings: Sequence[Finding]) -> dict[str, Any]:
+    """For programs: {"cluster", "nodes": {name: {"state", "attributes", "resources": {id: {"role", "note"}}}},
+    "services": {resource: line}, "findings": [{"level", "subject", "what", "remedy"}]}."""
+    return {
+        "cluster": {
+            "name": cluster.name,
+            "version": cluster.version,
+            "quorum": cluster.quorum,
+            "coordinator": cluster.dc,
+            "state": cluster.state,
+            "fencing": judge.fencing_wanted(cluster),
+        },
+        "nodes": {
+            node.name: {
+                "state": node.state,
+                "attributes": dict(node.attributes),
+                "resources": {
+                    one.resource: {"role": one.role, "note": service.note(cluster, one)}
+                    for service in services
+                    for one in cluster.active(service.resource.id)
+                    if one.node == node.name
+                },
+            }
+            for node in cluster.nodes
+        },
+        "services": {service.resource.id: service.summary(cluster) for service in services if service.summary(cluster)},
+        "facts": dict(cluster.facts),
+        "findings": [finding._asdict() for finding in findings],
+    }
+
+
+def screen(cluster: Cluster, services: Sequence[Service], findings: Sequence[Finding]) -> RenderableType:
+    """The same for people."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    def styled(text: str) -> Text:
+        return Text(text, style=_STYLES.get(text, ""))
+
+    online = f"{len(cluster.online)} of {len(cluster.nodes)} nodes online"
+    quorum = "quorum" if cluster.quorum else "NO QUORUM"
+    fencing = "fencing on" if judge.fencing_wanted(cluster) else "FENCING OFF"
+    busy = {"": "", IDLE: "idle"}.get(cluster.state, f"busy ({cluster.state[2:].lower().replace('_', ' ')})")
+    parts = [cluster.name or "cluster", online, quorum, f"coordinator {cluster.dc or 'none'}", fencing, busy]
+    head = Text(", ".join(part for part in parts if part) + time.strftime("   %H:%M:%S"), style="bold")
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("node", "state", "resource", "role", ""):
+        table.add_column(title, overflow="fold")
+    for node in cluster.nodes:
+        first = [Text(node.name), styled(node.state)]
+        for service in services:
+            for one in cluster.active(service.resource.id):
+                if one.node == node.name:
+                    table.add_row(*first, Text(one.resource), styled(one.role), Text(service.note(cluster, one)))
+                    first = [Text(""), Text("")]
+        if first[0].plain:
+            table.add_row(*first)
+    lines: list[RenderableType] = [head, Text(""), table, Text("")]
+    for service in services:
+        said = service.summary(cluster)
+        if said:
+            lines += [Text(f"{service.resource.id}: {said}"), Text("")]
+    if not findings:
+        lines.append(Text("all is as wanted", style="green"))
+    for finding in findings:
+        lines.append(
+            Text.assemble((f"{finding.level}: ", _STYLES[finding.level]), f"{finding.subject}: {finding.what}")
+        )
+        lines.append(Text(f"    {finding.remedy}", style="dim"))
+    return Group(*lines)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--watch", is_flag=True, help="Stay, and look again every --interval seconds.")
+@click.option("--interval", default=2.0, show_default=True, type=click.FloatRange(min=0.2), help="Seconds.")
+def status(as_json: bool, watch: bool, interval: float) -> None:
+    """The cluster on one screen, and the reason for anything that is not as wanted.
+
+    Run it on any node, as root or as a member of haclient. It needs no password. Exit status: 0 when all is as wanted, 1
+    when something is not, 7 when the cluster does not run here.
+    """
+    from rich.console import Console
+
+    if watch:
+        _watch(interval)
+        return
+    cluster, services, findings = observe()
+    if as_json:
+        click.echo(json.dumps(document(cluster, services, findings), indent=1))
+    else:
+        Console(highlight=False).print(screen(cluster, services, findings))
+    sys.exit(1 if findings else 0)
+
+
+def _watch(interval: float) -> None:
+    """Until Ctrl-C. A look that fails is shown, and the next one tried. Where no terminal is, one screen below the other."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    console = Console(highlight=False)
+
+    def shown() -> RenderableType:
+        try:
+            return screen(*observe())
+        except AgentError as error:
+            return Text(f"{time.strftime('%H:%M:%S')} {error}", style="bold red")
+
+    try:
+        if not console.is_terminal:
+            while True:
+                console.print(shown(), "")
+                sys.stdout.flush()
+                time.sleep(interval)
+        with Live(shown(), console=console, auto_refresh=False, screen=True) as live:
+            while True:
+                time.sleep(interval)
+                live.update(shown(), refresh=True)
+    except KeyboardInterrupt:
+        return

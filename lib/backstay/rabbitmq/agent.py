@@ -1,0 +1,310 @@
+"""ocf:backstay:rabbitmq: what Pacemaker calls. Looks, asks a pure module what it means, and has it done.
+
+Flow of an action: agents/rabbitmq → backstay.agent.main → a method here → starting.py, coordinator.py or probe.py.
+"""
+
+import os
+
+from backstay.codes import ExitCode, Role
+from backstay.declaration import action
+from backstay.errors import AgentError
+from backstay.process import Process
+from backstay.rabbitmq import broker, health
+from backstay.rabbitmq.observation import ANSWERS, SILENT, UNKNOWN, Seen
+from backstay.rabbitmq.parameters import RabbitmqParameters
+from backstay.state import Files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backstay.deadline import Deadline
+    from backstay.rabbitmq.dialect import Dialect, Mirroring
+    from backstay.rabbitmq.distribution import Node
+    from backstay.rabbitmq.facts import Facts
+    from backstay.rabbitmq.launch import Layout
+    from backstay.watch import Prober
+
+_KILL_AT = 0.4  # of the stop's timeout is left when SIGKILL is sent
+_RECENT = 30.0  # seconds for which a monitor's finding of silence spares stop its own
+
+
+class Rabbitmq(RabbitmqParameters):
+    # -- actions ------------------------------------------------------------------------------------------------------
+
+    @action(timeout=180)
+    def start(self) -> None:
+        """Up, a member, answering AMQP."""
+        from backstay.rabbitmq import starting
+
+        self.state.remove("promoted")
+        self.state.remove("unanswered")
+        running = starting.start(self)
+        self.state.write("process", running.identity)
+        self.watch(running)
+        self.pacemaker.set_promotion_score(health.SERVING)
+
+    @action(timeout=90)
+    def stop(self) -> None:
+        """Gone when this returns."""
+        running = self.find_process()
+        if running:
+            from backstay import watch
+
+            watch.quiet(self.state, running.pid, running.started)
+            silent = self.is_silent(running)
+            remaining = self.deadline.remaining()
+            if not silent:
+                from backstay.rabbitmq import leaving
+
+                leaving.leave(self, self.deadline.within(min(self.drain, remaining / 3)))
+            timeout = self.invocation.timeout or 90
+            patience = max(0.0, 1 - _KILL_AT * timeout / max(self.deadline.remaining(), 0.1))
+            running.end(self.deadline, gently=not silent, patience=patience)
+        self.state.remove("promoted")
+        self.state.remove("process")
+
+    @action(timeout=20, interval=3, role=Role.PROMOTED)
+    @action(timeout=20, interval=5, role=Role.UNPROMOTED)
+    @action(timeout=30, interval=61, role=Role.PROMOTED, depth=10)
+    @action(timeout=30, interval=60, role=Role.UNPROMOTED, depth=10)
+    def monitor(self) -> ExitCode:
+        running = self.find_process()
+        if running is None:
+            return ExitCode.NOT_RUNNING
+        promoted = self.is_promoted(running)
+        alive = ExitCode.RUNNING_PROMOTED if promoted else ExitCode.SUCCESS
+        if self.invocation.is_probe:
+            return alive
+        if self.me in self.removed_nodes():
+            raise Removed(f"{self.me} is named in removed: its broker leaves the cluster")
+        if self.is_silent(running):
+            # Found a moment ago, by the watcher or a monitor. Asking again would keep what ends this broker waiting.
+            raise AgentError(f"process {running.pid} lives and answers nothing")
+        notes: list[str] = []
+        verdict = self._examine(running, promoted, notes)
+        if verdict.outcome == health.FAILED:
+            self.state.write("silent", running.identity)
+            self._publish(verdict)
+            raise AgentError(verdict.reason)
+        self.watch(running)
+        self._publish(verdict)
+        if verdict.reason:
+            notes.insert(0, verdict.reason)
+        if not notes:
+            return alive
+        self.explain("; ".join(notes))
+        return ExitCode.DEGRADED_PROMOTED if promoted else ExitCode.DEGRADED
+
+    @action(timeout=30)
+    def promote(self) -> None:
+        """Take the lease. Nothing that a client could notice."""
+        from backstay.rabbitmq import coordinator
+
+        running = self.running()
+        if self.is_promoted(running):
+            return
+        deadline = self.deadline.within(self.probe_timeout)
+        if broker.greets(self.port, deadline) != ANSWERS:
+            raise AgentError("not promoted: this broker does not answer AMQP")
+        with self.connect(self.deadline) as node:
+            coordinator.attend(self, node, broker.dialect_of(node), None)
+        self.state.write("promoted", running.identity)
+
+    @action(timeout=20)
+    def demote(self) -> None:
+        """Give up the lease; the broker goes on."""
+        self.state.remove("promoted")
+
+    @action(timeout=20)
+    def notify(self) -> None:
+        """After an instance has ended elsewhere, by itself or by fencing: have our broker take it for dead at once."""
+        from backstay.rabbitmq import coordinator
+
+        kind = self.invocation.environ.get("OCF_RESKEY_CRM_meta_notify_type", "")
+        operation = self.invocation.environ.get("OCF_RESKEY_CRM_meta_notify_operation", "")
+        if (kind, operation) == ("post", "stop") and self.find_process():
+            ended = self.invocation.environ.get("OCF_RESKEY_CRM_meta_notify_stop_uname", "").split()
+            coordinator.let_go(self, [node for node in ended if node != self.me])
+
+    @action(timeout=10)
+    def reload_agent(self) -> None:
+        """Reloadable parameters are read afresh by each action: there is nothing to do."""
+
+    # -- what the parts of this agent share ---------------------------------------------------------------------------
+
+    @property
+    def state(self) -> Files:
+        """process: the broker's identity. promoted: that of the broker that has the lease. unanswered: identity, how many
+        monitors in a row had no greeting, and since when. silent: identity of a broker that was found so, and failed.
+        account: identity, and the password with which a monitor logs in. facts: our copy. Others: watch.py."""
+        return Files(self.state_directory())
+
+    @property
+    def me(self) -> str:
+        return self.pacemaker.node()
+
+    @property
+    def erlang_name(self) -> str:
+        """The broker's node name."""
+        name = str(self.node_name).replace("{node}", self.me) if self.node_name else ""
+        return name or f"rabbit@{os.uname().nodename.partition('.')[0]}"
+
+    def layout(self) -> "Layout":
+        from backstay.rabbitmq import launch
+
+        return launch.Layout(
+            server=launch.find_server(self.server),
+            node=self.erlang_name,
+            config=self.config,
+            base=self.data_directory,
+            logs=self.log_directory,
+            user=self.user,
+            cookie_file=self.cookie_file,
+            port=self.port,
+            settings=f"{self.state_directory()}.conf.d",
+        )
+
+    def facts(self) -> "Facts":
+        """The durable record. Raises AgentError when it cannot be read."""
+        from backstay.rabbitmq.facts import Facts, MalformedFacts
+
+        try:
+            return Facts.parse(self.pacemaker.facts())
+        except MalformedFacts as error:
+            raise AgentError(str(error)) from None
+
+    def record(self, facts: "Facts") -> None:
+        self.log.notice(f"recording {facts}")
+        self.pacemaker.set_facts(str(facts))
+        self.state.write("facts", str(facts))
+
+    def read_cookie(self) -> str:
+        """What the broker was started with: the file, once it is there. Raises AgentError."""
+        from backstay.rabbitmq import cookie
+
+        return cookie.read(self.cookie_file)
+
+    def connect(self, deadline: "Deadline") -> "Node":
+        """The local broker's Erlang node. Raises NodeDown, NodeSilent, WrongCookie."""
+        return broker.connect(self.erlang_name, self.read_cookie(), deadline, f"backstay-{self.invocation.action}")
+
+    def find_process(self) -> "Process | None":
+        directory = os.path.join(self.data_directory, self.erlang_name)
+        return broker.find(self.state.read("process"), self.erlang_name, directory)
+
+    def running(self) -> Process:
+        found = self.find_process()
+        if found is None:
+            raise AgentError("the broker does not run")
+        return found
+
+    def is_promoted(self, running: Process) -> bool:
+        return self.state.read("promoted") == running.identity
+
+    def is_silent(self, running: Process) -> bool:
+        """Whether this very broker was just found not to answer: stop need not find out again."""
+        return self.state.age("silent") < _RECENT and self.state.read("silent") == running.identity
+
+    def watch(self, running: Process) -> None:
+        """See that a watcher is there, once this node is part of a cluster."""
+        if self.invocation.node:
+            from backstay import watch
+
+            watch.ensure(self, running.pid, running.started)
+
+    def prober(self) -> "Prober":
+        from backstay.rabbitmq.prober import RabbitmqProber
+
+        return RabbitmqProber(self)
+
+    def patience(self) -> float:
+        return float(self.probe_timeout * self.silences)
+
+    def explain(self, reason: str) -> None:
+        """An exit reason for a result that is no failure."""
+        import sys
+
+        prefix = self.invocation.environ.get("OCF_EXIT_REASON_PREFIX", "ocf-exit-reason:")
+        sys.stderr.write(f"{prefix}{self.log.masked(' '.join(reason.split()))}\n")
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _examine(self, running: Process, promoted: bool, notes: "list[str]") -> health.Verdict:
+        """Look, judge, and do the duties; what else is to be said goes into `notes`."""
+        from backstay.rabbitmq import probe
+
+        account = probe.known_account(self, running)
+        greeted = broker.greets(self.port, self.deadline.within(self.probe_timeout), account)
+        seen = Seen(greeted)
+        try:
+            if greeted == SILENT:
+                raise AgentError("the broker does not answer AMQP")
+            with self.connect(self.deadline.within(self.probe_timeout)) as node:
+                dialect = broker.dialect_of(node)
+                seen = broker.look(node, dialect, greeted)
+                if account is None and greeted == ANSWERS:
+                    probe.learn_account(self, node, dialect, running)
+                if greeted == ANSWERS:
+                    notes += self._duties(node, dialect, seen, promoted)
+        except AgentError as error:
+            # AMQP alone decides whether the broker serves: what else we cannot learn is unknown.
+            self.log.info(f"not asked over Erlang's protocol: {error}")
+            if greeted == ANSWERS and seen.app == UNKNOWN:
+                notes.append(f"membership and alarms are unknown: {error}")
+        in_a_row, since = self._count(running, greeted)
+        return health.judge(seen, in_a_row, self.silences, since, self.partition_grace)
+
+    def _duties(self, node: "Node", dialect: "Dialect", seen: Seen, promoted: bool) -> "list[str]":
+        node.deadline = self.deadline.within(10)
+        said: list[str] = []
+        if self.invocation.check_level >= 10:
+            from backstay.rabbitmq import probe
+
+            said += probe.findings(self, node, dialect)
+        elif promoted:
+            from backstay.rabbitmq import coordinator
+
+            said += coordinator.attend(self, node, dialect, seen)
+        return said
+
+    def mirroring(self, dialect: "Dialect") -> "Mirroring":
+        """What the parameters ask for. Raises Misconfigured where this RabbitMQ cannot do it."""
+        from backstay.rabbitmq.dialect import Mirroring
+
+        vhosts = tuple(name.strip() for name in str(self.ha_vhosts or "").split(",") if name.strip())
+        return Mirroring(dialect.default_mirroring(self.ha_mode or ""), self.ha_params, self.ha_pattern, vhosts)
+
+    def removed_nodes(self) -> "list[str]":
+        return [name.strip() for name in str(self.removed or "").split(",") if name.strip()]
+
+    def _count(self, running: Process, greeted: str) -> "tuple[int, float]":
+        """Monitors in a row without a greeting, this one included, and the seconds since the first."""
+        if greeted == ANSWERS:
+            self.state.remove("unanswered")
+            return 0, 0.0
+        import time
+
+        fields = self.state.read("unanswered").split()
+        count, since = 0, time.time()
+        if len(fields) == 3 and fields[0] == running.identity:
+            count, since = int(fields[1]), float(fields[2])
+        self.state.write("unanswered", f"{running.identity} {count + 1} {since}")
+        return count + 1, time.time() - since
+
+    def _publish(self, verdict: health.Verdict) -> None:
+        self.pacemaker.set_promotion_score(verdict.score)
+
+    def check_host(self) -> None:
+        """Level 10: the findings of doctor.py, the first as the exit reason."""
+        from backstay.rabbitmq import doctor
+
+        findings = doctor.findings(self)
+        for finding in findings[1:]:
+            self.log.error(finding)
+        if findings:
+            raise AgentError(findings[0])
+
+
+class Removed(AgentError):
+    """This node leaves the cluster for good (hard error: Pacemaker stops the broker and starts it here no more)."""
+
+    code = ExitCode.ERR_ARGS

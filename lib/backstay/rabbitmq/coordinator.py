@@ -1,0 +1,97 @@
+"""What the promoted instance does for the cluster, and what each does when another has ended."""
+
+from backstay.rabbitmq import broker, probe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from backstay.rabbitmq.agent import Rabbitmq
+    from backstay.rabbitmq.dialect import Dialect
+    from backstay.rabbitmq.distribution import Node
+    from backstay.rabbitmq.observation import Seen
+
+
+def attend(agent: "Rabbitmq", node: "Node", dialect: "Dialect", seen: "Seen | None") -> "list[str]":
+    """The duties of the promoted instance, each idempotent: compare, then write. What an admin should know. seen: None
+    at promotion. Raises AgentError."""
+    members = seen.members if seen else dialect.members(node)
+    running = seen.running if seen else dialect.running(node)
+    said = _keep_record(agent, node, dialect, members, running)
+    dialect.ensure_probe(node, probe.account(agent))
+    for line in dialect.ensure_mirroring(node, agent.mirroring(dialect)):
+        if line.startswith("set policy"):
+            agent.log.notice(line)
+        else:
+            said.append(line)
+    return said
+
+
+def _keep_record(
+    agent: "Rabbitmq", node: "Node", dialect: "Dialect", members: "frozenset[str]", running: "frozenset[str]"
+) -> "list[str]":
+    """Have the record name the members, and forget those that leave for good. Our own copy saves asking the cluster."""
+    from backstay.rabbitmq.facts import Facts, MalformedFacts
+
+    if not members:
+        return []
+    leaving = set(agent.removed_nodes())
+    try:
+        facts = Facts.parse(agent.state.read("facts"))
+    except MalformedFacts:
+        facts = Facts({}, {})
+    if set(facts.members.values()) == members and not leaving & set(facts.members):
+        return []
+    facts = agent.facts()
+    said = []
+    for leaver in sorted(leaving & set(facts.members)):
+        erlang = facts.members[leaver]
+        if erlang in running:
+            said.append(f"{leaver} leaves for good: waiting for its broker to stop")
+            continue
+        if erlang in members:
+            dialect.forget(node, erlang)
+            agent.log.notice(f"{leaver} left the cluster for good: {erlang} is forgotten")
+            members = members - {erlang}
+        facts = facts.without(leaver, erlang)
+    known = _who(agent, facts.members, members)
+    changed = facts
+    for name, erlang in known.items():
+        if erlang in members and changed.members.get(name) != erlang:
+            changed = changed.with_member(name, erlang)
+    if str(changed) != str(agent.facts()):
+        agent.record(changed)
+    else:
+        agent.state.write("facts", str(changed))
+    return said
+
+
+def _who(agent: "Rabbitmq", recorded: "dict[str, str]", members: "frozenset[str]") -> "dict[str, str]":
+    """Node of the cluster -> Erlang name, for each that we can tell."""
+    from backstay.rabbitmq.starting import attribute
+
+    known = {**recorded, agent.me: agent.erlang_name}
+    if members <= set(known.values()):
+        return known
+    for name in agent.pacemaker.members():
+        if name not in known:
+            words = (agent.pacemaker.attribute(attribute(agent), name) or "").split()
+            if words:
+                known[name] = words[0]
+    return known
+
+
+def let_go(agent: "Rabbitmq", ended: "Sequence[str]") -> None:
+    """Have our broker take those of the nodes `ended` for dead, now: their instances have surely ended. Otherwise it
+    would wait out the tick time for one that lost its power. Raises AgentError."""
+    if not ended:
+        return
+    with agent.connect(agent.deadline.within(agent.probe_timeout)) as node:
+        dialect = broker.dialect_of(node)
+        connected = dialect.connected(node)
+        recorded = agent.facts().members
+        for name in ended:
+            erlang = recorded.get(name) or f"rabbit@{name.partition('.')[0]}"
+            if erlang in connected:
+                dialect.disconnect(node, erlang)
+                agent.log.notice(f"the broker of {name} has ended: {erlang} is disconnected")

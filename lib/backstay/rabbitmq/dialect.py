@@ -1,0 +1,168 @@
+"""What differs between RabbitMQ's families. One class each, in mnesia.py (3.x) and khepri.py (4.x); here what they share.
+
+Every question is a call over Erlang's distribution protocol. What a broker does not know raises CallFailed: the caller
+takes it as unknown, never as a failure of the broker.
+"""
+
+from backstay.errors import AgentError, NotInstalled
+from backstay.rabbitmq.distribution import CallFailed
+from backstay.rabbitmq.etf import Atom, Opaque, text
+from backstay.rabbitmq.observation import BOOTING, DRAINED, PAUSED, RUNNING, STOPPED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from backstay.rabbitmq.amqp import Account
+    from backstay.rabbitmq.distribution import Node
+
+_ACCOUNTS = "rabbit_auth_backend_internal"
+ACTOR = b"ocf:backstay:rabbitmq"  # who did it, in the broker's events and logs
+
+
+class Mirroring:
+    """How classic queues shall be mirrored. mode: all, exactly or none; count: for exactly. vhosts: empty for all."""
+
+    __slots__ = ("count", "mode", "pattern", "vhosts")
+
+    def __init__(self, mode: str, count: int, pattern: str, vhosts: "tuple[str, ...]") -> None:
+        self.mode = mode
+        self.count = count
+        self.pattern = pattern
+        self.vhosts = vhosts
+
+
+class Dialect:
+    """version: as numbers."""
+
+    def __init__(self, version: "tuple[int, ...]") -> None:
+        self.version = version
+
+    # -- questions ----------------------------------------------------------------------------------------------------
+
+    def application(self, node: "Node") -> str:
+        """RUNNING, BOOTING, PAUSED, DRAINED or STOPPED."""
+        if node.call("rabbit", "is_running") is True:
+            return DRAINED if self._drained(node) else RUNNING
+        if node.call("rabbit", "is_booting") is True:
+            return BOOTING
+        # The process that waits, with the application stopped, for a majority or for the end of a partition.
+        waits = node.call("erlang", "whereis", Atom("rabbit_outside_app_process"))
+        return PAUSED if isinstance(waits, Opaque) else STOPPED
+
+    def _drained(self, node: "Node") -> bool:
+        try:
+            return node.call("rabbit_maintenance", "is_being_drained_local_read", Atom(node.node)) is True
+        except CallFailed:
+            return False  # before 3.8.8 there is no such mode
+
+    def members(self, node: "Node") -> "frozenset[str]":
+        raise NotImplementedError
+
+    def running(self, node: "Node") -> "frozenset[str]":
+        raise NotImplementedError
+
+    def partitions(self, node: "Node") -> "frozenset[str]":
+        """The nodes that this one is partitioned from, though it may see them again."""
+        raise NotImplementedError
+
+    def alarms(self, node: "Node") -> "tuple[str, ...]":
+        """Of this node: `memory`, `disk`, or what else it says."""
+        return tuple(sorted({_alarm(alarm) for alarm in node.call("rabbit_alarm", "get_local_alarms")}))
+
+    def connected(self, node: "Node") -> "frozenset[str]":
+        """The nodes with an open connection to this one."""
+        return names(node.call("erlang", "nodes"))
+
+    def irreplaceable(self, node: "Node") -> "dict[str, int]":
+        """How many queues would lose something, or their majority, with this node, by the kind of reason."""
+        raise NotImplementedError
+
+    def vhosts(self, node: "Node") -> "list[str]":
+        return sorted(map(text, node.call("rabbit_vhost", "list_names")))
+
+    # -- effects ------------------------------------------------------------------------------------------------------
+
+    def disconnect(self, node: "Node", other: str) -> None:
+        """Have this node take the other for dead, now."""
+        node.call("erlang", "disconnect_node", Atom(other))
+
+    def forget(self, node: "Node", other: str) -> None:
+        """Remove a member that does not run. Raises AgentError."""
+        raise NotImplementedError
+
+    def ensure_mirroring(self, node: "Node", wanted: Mirroring) -> "list[str]":
+        """Make it so, where it is not; what was done or is wrong. Raises AgentError."""
+        raise NotImplementedError
+
+    def ensure_probe(self, node: "Node", account: "Account") -> None:
+        """The probe's virtual host and its account, which may do everything there and nothing elsewhere. Compares first.
+        Raises AgentError."""
+        user, vhost = account.user.encode(), account.vhost.encode()
+        if account.vhost not in self.vhosts(node):
+            checked(node.call("rabbit_vhost", "add", vhost, ACTOR), f"virtual host {account.vhost}")
+        if not self.lets_in(node, account):
+            known = node.call(_ACCOUNTS, "exists", user) is True
+            act = "change_password" if known else "add_user"
+            checked(node.call(_ACCOUNTS, act, user, account.password.encode(), ACTOR), f"account {account.user}")
+        granted = node.call(_ACCOUNTS, "list_user_permissions", user)
+        if not any((Atom("vhost"), vhost) in permissions for permissions in granted):
+            answer = node.call(_ACCOUNTS, "set_permissions", user, vhost, b".*", b".*", b".*", ACTOR)
+            checked(answer, f"permissions of {account.user}")
+
+    def lets_in(self, node: "Node", account: "Account") -> bool:
+        """Whether the broker has the account with this password. Asked so because it logs every refused login."""
+        proof = [(Atom("password"), account.password.encode())]
+        answer = node.call(_ACCOUNTS, "user_login_authentication", account.user.encode(), proof)
+        return isinstance(answer, tuple) and answer[:1] == ("ok",)
+
+    # -- before it runs -----------------------------------------------------------------------------------------------
+
+    def settings(self, partition_handling: str, queue_type: str) -> "list[str]":
+        """Lines of rabbitmq.conf that only this family knows."""
+        raise NotImplementedError
+
+    def default_mirroring(self, mode: str) -> str:
+        """The mode for an unset parameter. Raises Misconfigured for a mode that this family cannot do."""
+        raise NotImplementedError
+
+    def can_force(self, directory: str) -> bool:
+        """Whether the broker with this data can boot without a node that was up last."""
+        raise NotImplementedError
+
+
+def names(term: "Any") -> "frozenset[str]":
+    """Node names of an answer. Raises CallFailed when it is something else."""
+    if not isinstance(term, list) or not all(isinstance(name, Atom) for name in term):
+        raise CallFailed(f"expected node names, not {term!r:.80}", term)
+    return frozenset(str(name) for name in term)
+
+
+def checked(answer: "Any", what: str) -> "Any":
+    """The answer of a call that says how it went. Raises AgentError when not well."""
+    if isinstance(answer, tuple) and answer and str(answer[0]).startswith("error"):
+        raise AgentError(f"{what}: the broker refuses: {answer[1]!r:.160}")
+    return answer
+
+
+def _alarm(term: "Any") -> str:
+    """{{resource_limit, disk, Node}, []} and the like, as one word."""
+    while isinstance(term, tuple) and term and isinstance(term[0], tuple):
+        term = term[0]
+    if isinstance(term, tuple) and len(term) > 1 and term[0] == "resource_limit":
+        return text(term[1])
+    return str(term)
+
+
+def dialect_for(version: str) -> Dialect:
+    """For a version such as 3.10.8. Raises NotInstalled for one that is too old."""
+    numbers = tuple(int(part) for part in version.split("-")[0].split("+")[0].split(".") if part.isdigit())
+    if not numbers or numbers < (3, 8):
+        raise NotInstalled(f"RabbitMQ {version or 'of unknown version'} is not supported: 3.8 or later is needed")
+    if numbers[0] == 3:
+        from backstay.rabbitmq.mnesia import Mnesia
+
+        return Mnesia(numbers)
+    from backstay.rabbitmq.khepri import Khepri
+
+    return Khepri(numbers)

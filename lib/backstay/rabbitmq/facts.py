@@ -1,0 +1,67 @@
+"""The durable record of a cluster: who is a member. Pure. Read by a node without data, to know whom to join.
+
+`members=n1:rabbit@n1,n2:rabbit@n2 removed=n3:rabbit@n3`, or `seed=n1` while the first member boots.
+
+members   the cluster's name of each node that holds the cluster's data, and its Erlang name. A node without data joins
+          one of these and never begins a cluster of its own
+removed   left on purpose: what they still have on disk is of no worth
+seed      began the cluster and has not yet said that it serves
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class MalformedFacts(ValueError):
+    """This text is no record."""
+
+
+class Facts:
+    """members, removed: node of the cluster -> Erlang name."""
+
+    __slots__ = ("members", "removed", "seed")
+
+    def __init__(self, members: "Mapping[str, str]", removed: "Mapping[str, str]", seed: str = "") -> None:
+        self.members = dict(members)
+        self.removed = dict(removed)
+        self.seed = seed
+
+    @classmethod
+    def parse(cls, text: str) -> "Facts":
+        """From its text; "" is an empty record. Raises MalformedFacts."""
+        fields = dict(word.partition("=")[::2] for word in text.split())
+        if set(fields) - {"members", "removed", "seed"}:
+            raise MalformedFacts(f"the record holds what this version does not know: {text}")
+        return cls(_pairs(fields.get("members", "")), _pairs(fields.get("removed", "")), fields.get("seed", ""))
+
+    def __str__(self) -> str:
+        words = [
+            f"{name}={','.join(f'{node}:{erlang}' for node, erlang in sorted(pairs.items()))}"
+            for name, pairs in (("members", self.members), ("removed", self.removed))
+            if pairs
+        ]
+        return " ".join(words + ([f"seed={self.seed}"] if self.seed else []))
+
+    def seeded_by(self, node: str) -> "Facts":
+        return Facts(self.members, self.removed, node)
+
+    def with_member(self, node: str, erlang: str) -> "Facts":
+        """It serves: the cluster has begun, if it had not."""
+        removed = {other: name for other, name in self.removed.items() if other != node}
+        return Facts({**self.members, node: erlang}, removed)
+
+    def without(self, node: str, erlang: str) -> "Facts":
+        """It left on purpose."""
+        members = {other: name for other, name in self.members.items() if other != node}
+        return Facts(members, {**self.removed, node: erlang}, self.seed)
+
+
+def _pairs(text: str) -> "dict[str, str]":
+    pairs = {}
+    for entry in filter(None, text.split(",")):
+        node, colon, erlang = entry.partition(":")
+        if not colon or not node or "@" not in erlang:
+            raise MalformedFacts(f"{entry!r} is no member")
+        pairs[node] = erlang
+    return pairs

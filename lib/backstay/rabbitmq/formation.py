@@ -1,0 +1,120 @@
+"""How a broker begins: boot with its data, begin a cluster, join one, or wait. Pure.
+
+A cluster is begun once, by one node, and never again while the record says who has its data: a node whose disk was
+replaced, or not mounted, must not begin a second one beside it.
+
+| this node  | the record names       | and                               | it                                        |
+|------------|------------------------|-----------------------------------|-------------------------------------------|
+| has data   | this node as removed   |                                   | puts the data aside, then as without data |
+| has data   | anything else          |                                   | boots                                     |
+| no data    | other members          | one of them runs                  | joins it                                  |
+| no data    | other members          | none runs                         | waits                                     |
+| no data    | only this node         |                                   | refuses: its data is gone or not mounted  |
+| no data    | nobody, another seed   | which may still be at it          | waits                                     |
+| no data    | nobody                 | a peer has data                   | waits for it to serve, and be recorded    |
+| no data    | nobody                 | a peer has not said what it has   | waits, for a while                        |
+| no data    | nobody                 | this is the first by name         | begins the cluster                        |
+| no data    | nobody                 | it is not                         | waits for the first                       |
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
+
+    from backstay.rabbitmq.facts import Facts
+
+BOOT, SEED, JOIN, WAIT, REFUSE, ASIDE = "boot", "seed", "join", "wait", "refuse", "put aside"
+# What a peer says of itself before it boots.
+EMPTY, DATA, UNSAID = "empty", "data", ""
+
+
+class Plan:
+    """step: one of the words above. targets: Erlang names to join. reason: of a wait or a refusal."""
+
+    __slots__ = ("reason", "step", "targets")
+
+    def __init__(self, step: str, reason: str = "", targets: "tuple[str, ...]" = ()) -> None:
+        self.step = step
+        self.reason = reason
+        self.targets = targets
+
+
+def plan(
+    me: str,
+    has_data: bool,
+    facts: "Facts",
+    peers: "Mapping[str, str]",
+    running: "AbstractSet[str]",
+    down: "AbstractSet[str]",
+    patient: bool,
+) -> Plan:
+    """peers: online nodes other than this one -> EMPTY, DATA or UNSAID. running: Erlang names of members that serve now.
+    down: nodes that surely run no broker. patient: peers that have said nothing are still waited for."""
+    if has_data:
+        if me in facts.removed and me not in facts.members:
+            return Plan(ASIDE, f"{me} had been removed from the cluster")
+        return Plan(BOOT)
+    others = {node: erlang for node, erlang in facts.members.items() if node != me}
+    if others:
+        serving = tuple(sorted(running & set(others.values())))
+        if serving:
+            return Plan(JOIN, targets=serving)
+        names = " or ".join(sorted(others))
+        return Plan(WAIT, f"{me} has no data and waits for {names}, which hold the cluster's: start one of them")
+    if me in facts.members:
+        return Plan(
+            REFUSE,
+            f"{me} is recorded as the only holder of the cluster's data and has none: mount its data directory, or, if "
+            "the data is lost for good, delete the record",
+        )
+    if facts.seed and facts.seed != me and facts.seed not in down:
+        return Plan(WAIT, f"{me} has no data and waits for {facts.seed}, which begins the cluster")
+    full = sorted(node for node, has in peers.items() if has == DATA)
+    if full:
+        return Plan(WAIT, f"{me} has no data and waits for {full[0]}, which has, to serve")
+    unsaid = sorted(node for node, has in peers.items() if has == UNSAID)
+    if unsaid and patient:
+        return Plan(WAIT, f"{me} waits for {unsaid[0]} to say whether it has data")
+    first = min([me, *(node for node, has in peers.items() if has == EMPTY)])
+    if first != me:
+        return Plan(WAIT, f"{me} has no data and waits for {first} to begin the cluster")
+    return Plan(SEED)
+
+
+class Force:
+    """force: boot without waiting. missing: nodes that were up when the others went down and have not come back."""
+
+    __slots__ = ("force", "missing", "reason")
+
+    def __init__(self, force: bool, missing: "tuple[str, ...]" = (), reason: str = "") -> None:
+        self.force = force
+        self.missing = missing
+        self.reason = reason
+
+
+def force_boot(
+    me: str,
+    up_at_shutdown: "Mapping[str, AbstractSet[str]]",
+    erlang_names: "Mapping[str, str]",
+    down: "AbstractSet[str]",
+    allowed: bool,
+) -> Force:
+    """Whether this node may boot without a node that went down last.
+
+    up_at_shutdown: online node that has data, this one included -> the Erlang names that were up when it went down.
+    Who is in everybody's set was up last. erlang_names: of all members, by node. down: nodes known to be fenced or shut
+    down. Only one node forces, the first by name: two that did would each go on with their own.
+    """
+    sets = list(up_at_shutdown.values())
+    last = frozenset.intersection(*map(frozenset, sets)) if sets else frozenset()
+    present = {erlang_names.get(node, "") for node in up_at_shutdown}
+    node_of = {erlang: node for node, erlang in erlang_names.items()}
+    missing = tuple(sorted(node_of.get(erlang, erlang) for erlang in last - present))
+    if not missing:
+        return Force(False)
+    names = ", ".join(missing)
+    reason = f"{names} went down last and has not come back: start it, or, if it is lost for good, set allow_force_boot"
+    if not allowed or any(node not in down for node in missing):
+        return Force(False, missing, reason)
+    return Force(me == min(up_at_shutdown), missing, f"boots without {names}, which went down last: allow_force_boot")

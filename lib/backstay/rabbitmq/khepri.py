@@ -1,0 +1,53 @@
+"""RabbitMQ 4: no mirrored queues; quorum queues, and metadata that a majority of the nodes agrees on (Mnesia until 4.1)."""
+
+import os
+
+from backstay.errors import Misconfigured
+from backstay.rabbitmq.dialect import Dialect, Mirroring, checked, names
+from backstay.rabbitmq.distribution import CallFailed
+from backstay.rabbitmq.etf import Atom
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backstay.rabbitmq.distribution import Node
+
+
+class Khepri(Dialect):
+    def members(self, node: "Node") -> "frozenset[str]":
+        return names(node.call("rabbit_nodes", "list_members"))
+
+    def running(self, node: "Node") -> "frozenset[str]":
+        return names(node.call("rabbit_nodes", "list_running"))
+
+    def partitions(self, node: "Node") -> "frozenset[str]":
+        try:
+            return names(node.call("rabbit_node_monitor", "partitions"))
+        except CallFailed:
+            return frozenset()  # 4.3 has none: a minority cannot go on
+
+    def irreplaceable(self, node: "Node") -> "dict[str, int]":
+        minimum = node.call("rabbit_quorum_queue", "list_with_minimum_quorum")
+        return {"quorum queues at their minimum": len(minimum)} if isinstance(minimum, list) and minimum else {}
+
+    def forget(self, node: "Node", other: str) -> None:
+        checked(node.call("rabbit_db_cluster", "forget_member", Atom(other), False), f"forgetting {other}")
+
+    def ensure_mirroring(self, node: "Node", wanted: Mirroring) -> "list[str]":
+        return []
+
+    def settings(self, partition_handling: str, queue_type: str) -> "list[str]":
+        lines = [f"default_queue_type = {queue_type}"]
+        if self.version < (4, 3):
+            lines.append(f"cluster_partition_handling = {partition_handling}")
+        return lines
+
+    def default_mirroring(self, mode: str) -> str:
+        if mode in ("", "none"):
+            return "none"
+        version = ".".join(map(str, self.version))
+        raise Misconfigured(
+            f"ha_mode={mode}: RabbitMQ {version} has no mirrored queues: unset ha_mode, and declare quorum queues"
+        )
+
+    def can_force(self, directory: str) -> bool:
+        return self.version < (4, 2) and os.path.exists(os.path.join(directory, "schema.DAT"))

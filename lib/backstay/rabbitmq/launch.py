@@ -1,0 +1,268 @@
+"""Start a broker: its files, the port mapper, the launcher, the wait until AMQP answers, and the reason when it does not.
+
+The launcher's exit status is never asked: it was 0 after a failed boot. What it and the broker write is."""
+
+import os
+import pwd
+
+from backstay.command import available, run, spawn
+from backstay.deadline import Deadline, poll
+from backstay.errors import AgentError, NotInstalled, PermissionMissing, TimedOut, WrongParameter
+from backstay.process import Process, start_time
+from backstay.rabbitmq import amqp, broker, terms
+from backstay.rabbitmq.etf import Malformed
+from backstay.rabbitmq.observation import ANSWERS
+from backstay.rabbitmq.settings import ERLANG_ARGUMENTS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Optional
+
+_SERVERS = ("/usr/lib/rabbitmq/bin/rabbitmq-server", "/opt/rabbitmq/sbin/rabbitmq-server")
+_DATA = {"schema.DAT", "cluster_nodes.config", "nodes_running_at_shutdown", "coordination"}
+_FILES = 65536  # open files, as the packages' own units set it
+
+
+class Layout:
+    """Where the broker lives. As the parameters say."""
+
+    def __init__(
+        self,
+        server: str,
+        node: str,
+        config: str,
+        base: str,
+        logs: str,
+        user: str,
+        cookie_file: str,
+        port: int,
+        settings: str,
+    ) -> None:
+        self.server = server
+        self.node = node
+        self.config = config
+        self.base = base
+        self.logs = logs
+        self.user = user
+        self.cookie_file = cookie_file
+        self.port = port
+        self.settings = settings  # a directory for the files of settings that come after `config`
+
+    @property
+    def directory(self) -> str:
+        """The node's own data."""
+        return os.path.join(self.base, self.node)
+
+    @property
+    def console(self) -> str:
+        """What the launcher and a failing boot print."""
+        return os.path.join(self.logs, f"{self.node}-console.log")
+
+
+def find_server(wanted: str) -> str:
+    """The launcher. Raises NotInstalled."""
+    for path in (wanted,) if wanted else _SERVERS:
+        if available(path):
+            return path
+    raise NotInstalled(f"no rabbitmq-server at {wanted or ' or '.join(_SERVERS)}: install RabbitMQ, or set server")
+
+
+def version(server: str) -> str:
+    """The installed version, from the name of its main application's directory. Raises NotInstalled."""
+    home = os.path.dirname(os.path.dirname(os.path.realpath(server)))
+    plugins = os.path.join(home, "plugins")
+    names = os.listdir(plugins) if os.path.isdir(plugins) else []
+    for name in names:
+        application, _, number = name.partition("-")
+        if application == "rabbit" and number[:1].isdigit():
+            return number[: -len(".ez")] if number.endswith(".ez") else number
+    raise NotInstalled(f"the version of {server} cannot be told: there is no application rabbit in {plugins}")
+
+
+def account(user: str) -> "pwd.struct_passwd":
+    """Raises WrongParameter."""
+    try:
+        return pwd.getpwnam(user)
+    except KeyError:
+        raise WrongParameter(f"there is no system account {user}: install RabbitMQ, or set user") from None
+
+
+# -- what is on disk ---------------------------------------------------------------------------------------------------
+
+
+def has_data(directory: str) -> bool:
+    """Whether the node has ever been booted there. A directory with nothing but what a boot makes first has no data."""
+    try:
+        return bool(_DATA & set(os.listdir(directory)))
+    except OSError:
+        return False
+
+
+def up_at_shutdown(directory: str) -> "frozenset[str]":
+    """The Erlang names of the nodes that were up when this one went down, empty when that is not recorded (RabbitMQ 4 with
+    its own metadata store)."""
+    try:
+        with open(os.path.join(directory, "nodes_running_at_shutdown"), encoding="utf-8", errors="replace") as source:
+            return terms.node_names(source.read())
+    except (OSError, Malformed):
+        return frozenset()
+
+
+def put_aside(directory: str) -> str:
+    """Rename the node's data; the new name."""
+    import time
+
+    kept = f"{directory}.removed-{time.strftime('%Y%m%d-%H%M%S')}"
+    os.rename(directory, kept)
+    return kept
+
+
+def force_next_boot(layout: Layout) -> None:
+    """As rabbitmqctl force_boot does it: an empty file that the boot takes away."""
+    owner = account(layout.user)
+    path = os.path.join(layout.directory, "force_load")
+    with open(path, "wb"):
+        os.chown(path, owner.pw_uid, owner.pw_gid)
+
+
+# -- what a boot needs -------------------------------------------------------------------------------------------------
+
+
+def prepare(layout: Layout) -> None:
+    """Directories, owned by the broker's account and writable. Raises PermissionMissing, WrongParameter."""
+    owner = account(layout.user)
+    for path in (layout.base, layout.logs, os.path.dirname(layout.cookie_file)):
+        try:
+            if not os.path.isdir(path):
+                os.makedirs(path, mode=0o750)
+                os.chown(path, owner.pw_uid, owner.pw_gid)
+            elif os.stat(path).st_uid == 0:
+                os.chown(path, owner.pw_uid, owner.pw_gid)  # what root made, and only that: not the tree below
+        except OSError as error:
+            raise PermissionMissing(f"{path} cannot be made the broker's: {error.strerror}") from None
+    unwritable = unwritable_by(layout.user, [layout.base, layout.logs])
+    if unwritable:
+        raise PermissionMissing(
+            f"{unwritable} cannot be written by {layout.user}: change its owner or mount it writable"
+        )
+
+
+def unwritable_by(user: str, paths: "Sequence[str]") -> str:
+    """The first of the directories in which the account cannot make a file, "" when there is none."""
+    owner = account(user)
+    child = os.fork()
+    if child == 0:  # rights are asked for as the account: modes do not show a read-only mount
+        number = 255
+        try:
+            os.setgroups([])
+            os.setgid(owner.pw_gid)
+            os.setuid(owner.pw_uid)
+            number = next((at for at, path in enumerate(paths) if not os.access(path, os.W_OK | os.X_OK)), 254)
+        finally:
+            os._exit(number)
+    _, status = os.waitpid(child, 0)
+    number = os.waitstatus_to_exitcode(status)
+    return paths[number] if 0 <= number < len(paths) else ""
+
+
+def write_settings(layout: Layout, text: str) -> None:
+    """The agent's settings, and links to the admin's own additional files, which come before them."""
+    owner = account(layout.user)
+    os.makedirs(layout.settings, exist_ok=True)
+    for path in (os.path.dirname(layout.settings), layout.settings):
+        os.chmod(path, 0o755)  # noqa: S103  the broker's account reads the files; they hold no secret
+    for name in os.listdir(layout.settings):
+        os.unlink(os.path.join(layout.settings, name))
+    theirs = os.path.join(os.path.dirname(layout.config), "conf.d")
+    for name in os.listdir(theirs) if os.path.isdir(theirs) else []:
+        os.symlink(os.path.join(theirs, name), os.path.join(layout.settings, f"a-{name}"))
+    path = os.path.join(layout.settings, "z-backstay.conf")
+    with open(path, "w", encoding="utf-8") as sink:
+        os.fchmod(sink.fileno(), 0o640)
+        os.fchown(sink.fileno(), 0, owner.pw_gid)
+        sink.write(text)
+
+
+def ensure_port_mapper(layout: Layout, deadline: Deadline) -> None:
+    """Erlang's port mapper is one for the host and outlives every broker: where systemd runs it belongs there, else in a
+    session of its own. Left to the first broker it would be in that one's group and cgroup, and die with it."""
+    if amqp.listening(4369):
+        return
+    if os.path.isdir("/run/systemd/system"):
+        started = run(["systemctl", "start", "epmd.service"], timeout=deadline.within(10).remaining(), check=False)
+        if started.status == 0 and amqp.listening(4369):
+            return
+    program = next((path for path in ("epmd", "/usr/lib64/erlang/bin/epmd") if available(path)), "")
+    if not program:
+        raise NotInstalled("epmd, Erlang's port mapper, is not installed: it comes with Erlang")
+    owner = account(layout.user)
+    spawn([program], user=owner.pw_uid, group=owner.pw_gid)
+    poll(lambda: bool(amqp.listening(4369)), deadline.within(10), "epmd, Erlang's port mapper, to listen")
+
+
+def environment(layout: Layout) -> "dict[str, str]":
+    """Names, places and what must not be lost. The admin's rabbitmq-env.conf is read by the launcher itself."""
+    return {
+        "HOME": os.path.dirname(layout.cookie_file),
+        "RABBITMQ_NODENAME": layout.node,
+        "RABBITMQ_USE_LONGNAME": "true" if "." in layout.node.partition("@")[2] else "false",
+        "RABBITMQ_CONFIG_FILE": layout.config,
+        "RABBITMQ_CONFIG_FILES": layout.settings,
+        "RABBITMQ_MNESIA_BASE": layout.base,
+        "RABBITMQ_LOG_BASE": layout.logs,
+        "RABBITMQ_NODE_PORT": str(layout.port),
+        # Appended to whatever command line the launcher makes; its own variables for that are the admin's.
+        "ERL_ZFLAGS": ERLANG_ARGUMENTS,
+    }
+
+
+def launch(layout: Layout) -> Process:
+    """Start the launcher. It stays the broker's parent while that lives."""
+    import resource
+
+    owner = account(layout.user)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < _FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES if hard < 0 else min(_FILES, hard), hard))
+    with open(layout.console, "wb") as console:
+        os.fchown(console.fileno(), owner.pw_uid, owner.pw_gid)
+    pid = spawn(
+        [layout.server],
+        log=layout.console,
+        env=environment(layout),
+        user=owner.pw_uid,
+        group=owner.pw_gid,
+        cwd=layout.base,
+    )
+    return Process(pid, start_time(pid))
+
+
+def await_greeting(layout: Layout, launcher: Process, deadline: Deadline) -> Process:
+    """The broker's process, once AMQP answers. Raises AgentError with the broker's own words when it ends before,
+    TimedOut."""
+
+    def settled() -> "Optional[Process]":
+        if amqp.listening(layout.port) and broker.greets(layout.port, deadline.within(2)) == ANSWERS:
+            found = broker.find("", layout.node, layout.directory)
+            if found:
+                return found
+        if not launcher.alive():
+            raise AgentError(f"the broker ended while booting: {boot_failure(layout)}")
+        return None
+
+    try:
+        return poll(settled, deadline, "the broker to answer AMQP", interval=0.1)
+    except TimedOut:
+        raise TimedOut(f"the broker did not answer AMQP in time: see {layout.logs}/{layout.node}.log") from None
+
+
+def boot_failure(layout: Layout) -> str:
+    """Why the boot failed, from what was printed."""
+    from backstay.rabbitmq.complaint import complaint
+
+    try:
+        with open(layout.console, encoding="utf-8", errors="replace") as source:
+            return complaint(source.read()) or f"see {layout.console}"
+    except OSError as error:
+        return f"{layout.console} cannot be read: {error.strerror}"

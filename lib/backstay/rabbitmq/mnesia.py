@@ -1,0 +1,104 @@
+"""RabbitMQ 3.8 to 3.13: metadata in Mnesia, classic queues mirrored by policy."""
+
+import os
+
+from backstay.rabbitmq.dialect import ACTOR, Dialect, Mirroring, checked, names
+from backstay.rabbitmq.etf import Atom, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from backstay.rabbitmq.distribution import Node
+
+POLICY = "backstay"
+_PRIORITY = 0
+# What makes a mirrored queue lose confirmed messages: a mirror that lacks some of them is promoted.
+_SAFE = {
+    "ha-sync-mode": "automatic",
+    "ha-promote-on-failure": "when-synced",
+    "ha-promote-on-shutdown": "when-synced",
+}
+
+
+class Mnesia(Dialect):
+    def members(self, node: "Node") -> "frozenset[str]":
+        return names(node.call("mnesia", "system_info", Atom("db_nodes")))
+
+    def running(self, node: "Node") -> "frozenset[str]":
+        return names(node.call("mnesia", "system_info", Atom("running_db_nodes")))
+
+    def partitions(self, node: "Node") -> "frozenset[str]":
+        return names(node.call("rabbit_node_monitor", "partitions"))
+
+    def irreplaceable(self, node: "Node") -> "dict[str, int]":
+        unsynced = node.call("rabbit_amqqueue", "list_local_mirrored_classic_without_synchronised_mirrors")
+        minimum = node.call("rabbit_quorum_queue", "list_with_minimum_quorum")
+        found = {"queues without a synchronised mirror": unsynced, "quorum queues at their minimum": minimum}
+        return {what: len(queues) for what, queues in found.items() if isinstance(queues, list) and queues}
+
+    def forget(self, node: "Node", other: str) -> None:
+        checked(node.call("rabbit_mnesia", "forget_cluster_node", Atom(other), False), f"forgetting {other}")
+
+    def ensure_mirroring(self, node: "Node", wanted: Mirroring) -> "list[str]":
+        said: list[str] = []
+        if wanted.mode == "none":
+            return said
+        vhosts = self.vhosts(node)
+        for vhost in vhosts if not wanted.vhosts else sorted(set(wanted.vhosts) & set(vhosts)):
+            for policy in node.call("rabbit_policy", "list", vhost.encode()):
+                said += _unsafe(vhost, _plain(dict(policy)))
+            if self._ensure_policy(node, vhost, wanted):
+                said.append(f"set policy {POLICY} in virtual host {vhost}")
+        return said
+
+    def _ensure_policy(self, node: "Node", vhost: str, wanted: Mirroring) -> bool:
+        """Compare, then write: a policy that is written again, though equal, makes every queue look at it again."""
+        definition = {"ha-mode": wanted.mode, **_SAFE}
+        if wanted.mode == "exactly":
+            definition["ha-params"] = wanted.count  # type: ignore[assignment]
+        have = node.call("rabbit_policy", "lookup", vhost.encode(), POLICY.encode())
+        if isinstance(have, list):
+            found = _plain(dict(have))
+            same = found.get("definition") == definition and found.get("pattern") == wanted.pattern
+            if same and found.get("apply-to") == "queues" and found.get("priority") == _PRIORITY:
+                return False
+        terms = [(_binary(key), _binary(value)) for key, value in definition.items()]
+        given = (vhost.encode(), POLICY.encode(), wanted.pattern.encode(), terms, _PRIORITY, b"queues", ACTOR)
+        checked(node.call("rabbit_policy", "set", *given), f"policy {POLICY} in virtual host {vhost}")
+        return True
+
+    def settings(self, partition_handling: str, queue_type: str) -> "list[str]":
+        return [f"cluster_partition_handling = {partition_handling}"]
+
+    def default_mirroring(self, mode: str) -> str:
+        return mode or "all"
+
+    def can_force(self, directory: str) -> bool:
+        return os.path.exists(os.path.join(directory, "schema.DAT"))
+
+
+def _unsafe(vhost: str, policy: "dict[str, Any]") -> "list[str]":
+    """What a policy of the admin's risks. Ours is never unsafe; it is put right."""
+    definition = policy.get("definition")
+    if not isinstance(definition, dict) or "ha-mode" not in definition or policy.get("name") == POLICY:
+        return []
+    defaults = {"ha-sync-mode": "manual", "ha-promote-on-failure": "always", "ha-promote-on-shutdown": "when-synced"}
+    wrong = [f"{key}={definition.get(key, defaults[key])}" for key in _SAFE]
+    wrong = [word for word, (key, value) in zip(wrong, _SAFE.items()) if word != f"{key}={value}"]
+    if not wrong:
+        return []
+    return [f"policy {policy.get('name')} in virtual host {vhost} can lose confirmed messages: {', '.join(wrong)}"]
+
+
+def _plain(term: "Any") -> "Any":
+    """A policy in plain Python: property lists as dicts, names as str."""
+    if isinstance(term, dict):
+        return {text(key): _plain(value) for key, value in term.items()}
+    if isinstance(term, list) and term and all(isinstance(pair, tuple) and len(pair) == 2 for pair in term):
+        return {text(key): _plain(value) for key, value in term}
+    return term.decode("utf-8", "replace") if isinstance(term, bytes) else term
+
+
+def _binary(value: "str | int") -> "bytes | int":
+    return value.encode() if isinstance(value, str) else value

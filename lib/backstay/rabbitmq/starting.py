@@ -1,0 +1,232 @@
+"""Start: adopt a broker that serves, end one that does not, else decide how to begin and boot."""
+
+import os
+
+from backstay.deadline import poll
+from backstay.errors import AgentError, TimedOut, WrongParameter
+from backstay.process import Process
+from backstay.rabbitmq import amqp, broker, cookie, formation, launch, settings
+from backstay.rabbitmq.dialect import dialect_for
+from backstay.rabbitmq.observation import ANSWERS, BOOTING, UNKNOWN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backstay.rabbitmq.agent import Rabbitmq
+    from backstay.rabbitmq.dialect import Dialect
+    from backstay.rabbitmq.facts import Facts
+
+_BOOT = 30.0  # seconds that a boot may need: waiting for others ends so long before the start's deadline
+_PATIENCE = 15.0  # seconds for which online nodes are waited for that have not said what data they have
+_ATTRIBUTE = "data"  # private, of each node: its Erlang name, what it has, and who was up when it went down
+
+
+class Removal(WrongParameter):
+    """This node left the cluster for good."""
+
+
+def start(agent: "Rabbitmq") -> Process:
+    """The broker's process, once it answers AMQP. Raises AgentError."""
+    if agent.me in agent.removed_nodes():
+        raise Removal(f"{agent.me} is named in removed: take it out of that parameter to have a broker here")
+    running = agent.find_process()
+    adopted = running and _adopt(agent, running)
+    if adopted:
+        return adopted
+    layout = agent.layout()
+    dialect = dialect_for(launch.version(layout.server))
+    agent.mirroring(dialect)
+    _check_files(agent, layout)
+    launch.prepare(layout)
+    secret = cookie.ensure(layout.cookie_file, agent.cookie, layout.user)
+    taken = amqp.holder(layout.port)
+    if taken:
+        raise AgentError(f"port {layout.port} is taken by {taken}: end that, or set port")
+    launch.ensure_port_mapper(layout, agent.deadline)
+    return _boot(agent, layout, dialect, secret)
+
+
+def _check_files(agent: "Rabbitmq", layout: launch.Layout) -> None:
+    if "config" in agent.invocation.parameters and not os.access(layout.config, os.R_OK):
+        raise WrongParameter(f"the configuration {layout.config} is not readable: set config to it")
+    if agent.definitions and not os.access(agent.definitions, os.R_OK):
+        raise WrongParameter(f"the definitions {agent.definitions} are not readable: set definitions to a file")
+
+
+def _adopt(agent: "Rabbitmq", running: Process) -> "Process | None":
+    """The broker that runs, if it serves or is about to; None once it has been ended."""
+    layout_node, directory = agent.erlang_name, os.path.join(agent.data_directory, agent.erlang_name)
+    if broker.greets(agent.port, agent.deadline.within(agent.probe_timeout)) == ANSWERS:
+        return running
+    app = UNKNOWN
+    try:
+        with agent.connect(agent.deadline.within(agent.probe_timeout)) as node:
+            app = broker.dialect_of(node).application(node)
+    except AgentError as error:
+        agent.log.warning(f"the broker that runs says nothing: {error}")
+    if app == BOOTING:
+        agent.log.info(f"waiting for process {running.pid}, which is booting")
+
+        def settled() -> "Process | None":
+            if broker.greets(agent.port, agent.deadline.within(2)) == ANSWERS:
+                return running
+            return None if running.alive() else Process(0, "")
+
+        served = poll(
+            settled, agent.deadline.within(agent.deadline.remaining() / 2), "the booting broker", interval=0.2
+        )
+        if served.pid:
+            return served
+    agent.log.warning(f"ending process {running.pid} of {layout_node} ({directory}), a broker that does not serve")
+    running.end(agent.deadline.within(agent.deadline.remaining() / 3), gently=app != UNKNOWN)
+    return None
+
+
+def _boot(agent: "Rabbitmq", layout: launch.Layout, dialect: "Dialect", secret: str) -> Process:
+    plan, facts = _plan(agent, layout, secret)
+    if plan.step == formation.ASIDE:
+        agent.log.notice(f"{plan.reason}: its data is kept in {launch.put_aside(layout.directory)}")
+        plan, facts = _plan(agent, layout, secret)
+    force = formation.Force(False)
+    if plan.step == formation.BOOT:
+        force = _force(agent, layout, dialect, facts, secret)
+        if force.force:
+            agent.log.warning(force.reason)
+            launch.force_next_boot(layout)
+    if plan.step == formation.SEED:
+        agent.record(facts.seeded_by(agent.me))
+    agent.log.info(f"{layout.node}: {plan.step} {' '.join(plan.targets)}".rstrip())
+    text = settings.fragment(
+        dialect,
+        broker_count(agent),
+        agent.net_ticktime,
+        max(10.0, agent.deadline.remaining() - _BOOT / 2),
+        layout.node,
+        plan.targets,
+        agent.definitions if plan.step == formation.SEED else "",
+        agent.default_queue_type,
+    )
+    launch.write_settings(layout, text)
+    launcher = launch.launch(layout)
+    try:
+        running = launch.await_greeting(layout, launcher, agent.deadline)
+    except AgentError as error:
+        raise _explained(agent, layout, facts, force, error) from None
+    if plan.step == formation.SEED:
+        agent.record(facts.with_member(agent.me, layout.node))
+    return running
+
+
+def _explained(
+    agent: "Rabbitmq", layout: launch.Layout, facts: "Facts", force: formation.Force, error: AgentError
+) -> AgentError:
+    """A boot that failed: the cause, where we know more than the broker said."""
+    late = isinstance(error, TimedOut) or "timeout_waiting_for_tables" in str(error)
+    if late and force.reason:
+        return AgentError(f"the broker waits for others: {force.reason}")
+    if late:
+        absent = sorted(launch.up_at_shutdown(layout.directory) - {layout.node})
+        if absent:
+            return AgentError(f"the broker waits for {', '.join(absent)}, up when it went down: start them. {error}")
+    return error
+
+
+def broker_count(agent: "Rabbitmq") -> int:
+    """How many brokers the cluster has."""
+    wanted = agent.invocation.environ.get("OCF_RESKEY_CRM_meta_clone_max", "")
+    return int(wanted) if wanted.isdigit() else max(1, len(agent.pacemaker.nodes()))
+
+
+# -- how to begin ------------------------------------------------------------------------------------------------------
+
+
+def _plan(agent: "Rabbitmq", layout: launch.Layout, secret: str) -> "tuple[formation.Plan, Facts]":
+    """What to do, once that is not to wait. Raises AgentError with what was waited for in vain, or the refusal."""
+    full = launch.has_data(layout.directory)
+    _say(agent, layout, full)
+    begun = agent.deadline.remaining()
+    found: list[tuple[formation.Plan, Facts]] = []
+
+    def decided() -> bool:
+        facts = agent.facts()
+        running: set[str] = set()
+        states: dict[str, str] = {}
+        down: frozenset[str] = frozenset()
+        if not full:
+            running = _serving(agent, facts, secret)
+            if not running:
+                states = {node: said[1] for node, said in _said(agent).items()}
+                down = _down(agent)
+        patient = begun - agent.deadline.remaining() < _PATIENCE
+        plan = formation.plan(agent.me, full, facts, states, running, down, patient)
+        found[:] = [(plan, facts)]
+        return plan.step != formation.WAIT
+
+    try:
+        poll(decided, agent.deadline.within(agent.deadline.remaining() - _BOOT), "", interval=0.5)
+    except TimedOut:
+        raise AgentError(found[0][0].reason) from None
+    plan, facts = found[0]
+    if plan.step == formation.REFUSE:
+        remedy = f"crm_attribute -t crm_config -s backstay -n {agent.invocation.resource}-facts -D"
+        raise AgentError(f"{plan.reason}: {remedy}")
+    return plan, facts
+
+
+def _force(
+    agent: "Rabbitmq", layout: launch.Layout, dialect: "Dialect", facts: "Facts", secret: str
+) -> formation.Force:
+    """Whether to boot without a node that was up last. Asked only when one that was up with us is not online."""
+    mine = launch.up_at_shutdown(layout.directory)
+    names = {**facts.members, agent.me: layout.node}
+    if not mine or not dialect.can_force(layout.directory):
+        return formation.Force(False)
+    online = set(agent.pacemaker.members())
+    if all(node in online or names[node] not in mine for node in names):
+        return formation.Force(False)
+    begun = agent.deadline.remaining()
+
+    def heard() -> "dict[str, tuple[str, str, frozenset[str]]] | None":
+        said = _said(agent)
+        waited = begun - agent.deadline.remaining() > _PATIENCE
+        return said if waited or all(has for _, has, _ in said.values()) else None
+
+    said = poll(heard, agent.deadline, "what the other nodes have", interval=0.5)
+    if _serving(agent, facts, secret):
+        return formation.Force(False)
+    known = {node: up for node, (_, has, up) in said.items() if has == formation.DATA}
+    return formation.force_boot(agent.me, {**known, agent.me: mine}, names, _down(agent), agent.allow_force_boot)
+
+
+def _say(agent: "Rabbitmq", layout: launch.Layout, full: bool) -> None:
+    """Tell the other nodes what we have."""
+    up = ",".join(sorted(launch.up_at_shutdown(layout.directory))) if full else ""
+    has = formation.DATA if full else formation.EMPTY
+    agent.pacemaker.set_attribute(attribute(agent), f"{layout.node} {has} {up}".rstrip(), private=True)
+
+
+def attribute(agent: "Rabbitmq") -> str:
+    return f"{agent.invocation.resource}-{_ATTRIBUTE}"
+
+
+def _said(agent: "Rabbitmq") -> "dict[str, tuple[str, str, frozenset[str]]]":
+    """Other online nodes: Erlang name, what it has, who was up when it went down; "" where it has not said."""
+    heard = {}
+    for node in agent.pacemaker.members():
+        if node != agent.me:
+            words = (agent.pacemaker.attribute(attribute(agent), node) or "").split()
+            up = frozenset(words[2].split(",")) if len(words) > 2 else frozenset()
+            heard[node] = (words[0], words[1], up) if len(words) > 1 else ("", formation.UNSAID, up)
+    return heard
+
+
+def _serving(agent: "Rabbitmq", facts: "Facts", secret: str) -> "set[str]":
+    """Erlang names of other members that serve. Raises WrongCookie: no cluster without the same cookie."""
+    online = agent.pacemaker.members()
+    others = [erlang for node, erlang in facts.members.items() if node != agent.me and node in online]
+    return {erlang for erlang in others if broker.serves(erlang, secret, agent.deadline.within(2))}
+
+
+def _down(agent: "Rabbitmq") -> "frozenset[str]":
+    """Nodes that are known to be fenced or shut down."""
+    overview = agent.pacemaker.overview()
+    return overview.offline if overview else frozenset()

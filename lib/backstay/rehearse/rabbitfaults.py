@@ -1,0 +1,142 @@
+"""The faults that a RabbitMQ cluster must survive, as a table. The leader is the node with the queues' leaders."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from backstay.deadline import Deadline, poll
+from backstay.errors import AgentError
+from backstay.rehearse.faults import (
+    Fault,
+    Stage,
+    blackout,
+    hang,
+    kill,
+    leader,
+    mend,
+    mend_other,
+    nothing,
+    partition_leader,
+    partition_other,
+    power_off,
+    power_on,
+    resume,
+)
+
+if TYPE_CHECKING:
+    from backstay.rehearse.rabbitset import RabbitSet
+
+MANY = [f"many-{number}" for number in range(1000)]
+STOP_TIMEOUT = 120.0  # seconds, of the stop operation in crm-templates/rabbitmq.crm
+
+
+def promoted(stage: Stage[RabbitSet]) -> str:
+    """The node that was promoted when the fault came, and led no queue."""
+    return stage.noted["promoted"]
+
+
+def _move_role_off_the_leader(stage: Stage[RabbitSet]) -> None:
+    """The role's node must lead no queue, else clients lose a leader and not just the role. A move is no event either."""
+    service = stage.service
+    if service.promoted() == stage.leader:
+        where = ["--resource", service.clone]
+        stage.lab.run(stage.others[0], ["crm_resource", "--move", "--promoted", "--node", stage.others[0], *where])
+        poll(lambda: service.in_role("Promoted") == [stage.others[0]], Deadline(60), "the role to move", interval=0.2)
+        stage.lab.run(stage.others[0], ["crm_resource", "--clear", *where])
+    stage.noted["promoted"] = service.promoted()
+
+
+def lose_promoted(stage: Stage[RabbitSet]) -> None:
+    _move_role_off_the_leader(stage)
+    stage.lab.fault("kill", promoted(stage), stage.service.name)
+
+
+def _standby(stage: Stage[RabbitSet], node: str, on: bool) -> float:
+    """Put a node on standby, or take it back; seconds until its broker is stopped, or serves."""
+    begun = time.monotonic()
+    asked = next(each for each in stage.lab.nodes if each != node)
+    stage.lab.run(asked, ["crm_standby", "--node", node, "-v", "on" if on else "off"])
+
+    def settled() -> bool:
+        return (stage.service.name in stage.lab.roles().get(node, {})) != on
+
+    state = "stopped" if on else "running"
+    poll(settled, Deadline(2 * STOP_TIMEOUT), f"the broker on {node} to be {state}", interval=0.2)
+    return time.monotonic() - begun
+
+
+def standby(stage: Stage[RabbitSet]) -> None:
+    stage.phases["stopped"] = _standby(stage, stage.leader, on=True)
+
+
+def online(stage: Stage[RabbitSet]) -> None:
+    stage.phases["started"] = _standby(stage, stage.leader, on=False)
+
+
+def stop_after_start(stage: Stage[RabbitSet]) -> None:
+    """Brokers of 3.x have hung for minutes when they were stopped while mirrors of many queues were being set up."""
+    boot = _boot_id(stage)
+    stage.service.queues("declare", stage.leader, *MANY)
+    _standby(stage, stage.leader, on=True)
+    _standby(stage, stage.leader, on=False)
+    taken = stage.phases["stopped"] = _standby(stage, stage.leader, on=True)
+    if taken > STOP_TIMEOUT or _boot_id(stage) != boot:
+        raise AgentError(f"a stop right after a start took {taken:.0f} s, or {stage.leader} was fenced")
+
+
+def _boot_id(stage: Stage[RabbitSet]) -> int | None:
+    """Which boot of the leader's node this is: its init, as the host sees it."""
+    return stage.lab.layout.init_of(stage.leader)
+
+
+def delete_many(stage: Stage[RabbitSet]) -> None:
+    online(stage)
+    stage.service.queues("delete", stage.others[0], *MANY)
+
+
+def cold_start(stage: Stage[RabbitSet]) -> None:
+    """All power fails, and returns for all nodes in the same moment."""
+    for node in stage.lab.nodes:
+        stage.lab.power_off(node)
+    begun = time.monotonic()
+    for node in stage.lab.nodes:
+        stage.lab.power_on(node)
+
+    def serving() -> bool:
+        return len(stage.lab.online()) == len(stage.lab.nodes) and not stage.service.broken()
+
+    poll(serving, Deadline(240), "all brokers to serve", interval=0.3)
+    stage.phases["all serve after power-on"] = time.monotonic() - begun
+
+
+FAULTS = {
+    fault.name: fault
+    for fault in (
+        Fault("kill", "SIGKILL of the broker that leads the queues", kill, nothing, False, leader, median=0.5),
+        Fault("hang", "SIGSTOP of that broker, SIGCONT later", hang, resume, False, leader, worst=15.0),
+        Fault("power-off", "power-off of that broker's node", power_off, power_on, elsewhere=False),
+        Fault("partition-leader", "that node cut off from both others", partition_leader, mend, elsewhere=False),
+        Fault("partition-other", "another node cut off", partition_other, mend_other, elsewhere=False),
+        Fault(
+            "lose-promoted",
+            "SIGKILL of the promoted broker, which leads no queue",
+            lose_promoted,
+            nothing,
+            elsewhere=False,
+            fails=promoted,
+            unseen=promoted,
+        ),
+        Fault("standby", "planned stop of the broker that leads the queues", standby, online, elsewhere=False),
+        Fault("blackout", "all nodes off, started one by one", blackout, nothing, elsewhere=False, patience=300.0),
+        Fault("cold-start", "all nodes off, started at once", cold_start, nothing, elsewhere=False, patience=300.0),
+        Fault(
+            "stop-after-start",
+            "stop right after a start, 1,000 mirrored queues",
+            stop_after_start,
+            delete_many,
+            elsewhere=False,
+            patience=240.0,
+        ),
+    )
+}

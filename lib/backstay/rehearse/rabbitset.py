@@ -1,0 +1,158 @@
+"""The RabbitMQ cluster of a lab, seen from outside: where the queues' leaders are, is it whole, what came out of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from backstay.deadline import Deadline, poll
+from backstay.errors import AgentError, CommandFailed, TimedOut
+from backstay.lab import packages
+from backstay.lab.layout import CLIENT, LabError
+from backstay.rehearse import messages, workload
+from backstay.rehearse.history import parse_attempts, parse_deliveries, parse_executions, parse_requests
+from backstay.rehearse.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lxml.etree import _Element
+
+    from backstay.lab.cluster import Lab
+    from backstay.rehearse.faults import Fault, Stage
+    from backstay.rehearse.history import Attempt
+
+VHOST = "app"
+CONSUMED = ["ledger-0", "ledger-1"]  # consumed while the run lasts
+KEPT = ["ledger-2", "ledger-3"]  # drained at its end: what a backlog must survive
+QUEUES = CONSUMED + KEPT
+CTL_TIMEOUT = 60.0  # seconds for an Erlang machine to start and ask; about one, on an idle machine
+DRAIN_TIMEOUT = 120.0
+RPC_TIMEOUT = 40.0  # seconds for oslo.messaging to be loaded and its servers to answer; about 3
+
+
+class RabbitSet(Service):
+    """`urls` maps node to URL. The leader is the node with the leaders of the ledger's queues, or of most of them: quorum
+    queues hold elections when they like. Where that is goes round from run to run, so it is sometimes the promoted node and
+    sometimes another."""
+
+    name, clone = "rabbitmq", "rabbitmq-clone"  # as in crm-templates/rabbitmq.crm
+
+    def __init__(self, lab: Lab) -> None:
+        super().__init__(lab)
+        self.urls = dict(zip(lab.nodes, lab.endpoints["amqp"]))
+        self._runs = 0
+        self._quorum: bool | None = None
+
+    # -- asking -------------------------------------------------------------------------------------------------------
+
+    def ctl(self, node: str, *arguments: str) -> str:
+        """What rabbitmqctl on the node prints, without headings."""
+        return self.lab.run(node, ["rabbitmqctl", "--silent", *arguments], timeout=CTL_TIMEOUT).out
+
+    def listed(self, node: str, *columns: str) -> dict[str, list[str]]:
+        """The ledger's queues, as the broker on the node has them: name -> text of the columns."""
+        lines = [line.split("\t") for line in self.ctl(node, "list_queues", "-p", VHOST, "name", *columns).splitlines()]
+        return {name: rest for name, *rest in lines if name in QUEUES}
+
+    def queues(self, do: str, node: str, *names: str) -> str:
+        """Run the program of that name on the client, against one node."""
+        kind = ["--type", "quorum" if self.quorum else "classic"]
+        argv = ["python3", "-m", "backstay.rehearse.queues", do, self.urls[node], *names, *kind]
+        return self.lab.run(CLIENT, argv, timeout=DRAIN_TIMEOUT).out
+
+    @property
+    def quorum(self) -> bool:
+        """Whether this broker has quorum queues in place of mirrored ones, as from version 4."""
+        if self._quorum is None:
+            version = self.lab.run(self.lab.nodes[0], ["dpkg-query", "-W", "-f", "${Version}", "rabbitmq-server"]).out
+            self._quorum = int(version.partition(".")[0]) >= 4
+        return self._quorum
+
+    def leader(self) -> str:
+        for node in self.lab.nodes:
+            try:
+                queues = self.listed(node, "leader" if self.quorum else "pid")
+            except (CommandFailed, TimedOut, LabError):
+                continue  # down, or about to be
+            places = Counter(place for [where] in queues.values() for place in _nodes_in(where))
+            if places:
+                return places.most_common(1)[0][0]
+        raise AgentError("no broker answers, or no queue of the ledger has a leader")
+
+    # -- whole --------------------------------------------------------------------------------------------------------
+
+    def incomplete(self, crm: _Element) -> str:
+        """One cluster of all nodes without partitions, every node serves the application, every queue has all copies."""
+        for node in self.lab.nodes:
+            argv = ["python3", "-m", "backstay.rehearse.queues", "check", self.urls[node], "whole"]
+            if self.lab.run(CLIENT, argv, timeout=30, check=False).status != 0:
+                return f"the broker on {node} does not serve the application"
+        asked = self.lab.nodes[0]
+        try:
+            status = json.loads(self.ctl(asked, "--formatter", "json", "cluster_status"))
+            queues = self.listed(asked, "online" if self.quorum else "synchronised_slave_pids")
+        except (CommandFailed, TimedOut) as failed:
+            return f"the broker on {asked} does not answer: {failed}"
+        missing = {f"rabbit@{each}" for each in self.lab.nodes} - set(status["running_nodes"])
+        if missing or status.get("partitions"):
+            return f"brokers not running: {sorted(missing)}; partitions: {status.get('partitions')}"
+        wanted = len(self.lab.nodes) - (0 if self.quorum else 1)
+        poor = [f"{name}: {copies or 'none'}" for name, [copies] in queues.items() if len(_nodes_in(copies)) < wanted]
+        return f"queues lack copies that are up to date: {'; '.join(poor)}" if poor else ""
+
+    # -- load and verdict ---------------------------------------------------------------------------------------------
+
+    def load(self, directory: str) -> workload.Load:
+        """Four publishers and two consumers on four queues, and remote procedure calls; all know all nodes."""
+        place = self.lab.nodes[self._runs % len(self.lab.nodes)]
+        self._runs += 1
+        self.queues("declare", place, *QUEUES)
+        urls = list(self.urls.values())
+        first = ["--first", str(time.time_ns() // 1_000_000)]  # grows faster than ids are used
+        path = packages.provide(self.lab)
+        rpc = [_transport(urls), *(["--quorum"] if self.quorum else [])]
+        record = workload.Recorder
+        named = [[f"--queue={name}" for name in names] for names in (QUEUES, CONSUMED)]
+        server = record(self.lab, "rpcserver", rpc, directory, path)
+        client = record(self.lab, "rpcclient", [*rpc, *first], directory, path)
+        with workload.Load([client, server]):
+            poll(
+                lambda: client.lines() or None,
+                Deadline(RPC_TIMEOUT),
+                "remote procedure calls to be answered",
+                interval=0.2,
+            )
+        consumer = record(self.lab, "consumer", [*named[1], *urls], directory)
+        publisher = record(self.lab, "publisher", [*named[0], *first, *urls], directory)
+        return workload.Load([publisher, client, consumer, server])
+
+    def gap(self, attempts: Sequence[Attempt], fault: float) -> float:
+        """Of the publisher that waited longest for a confirm."""
+        return messages.confirm_gap(attempts, fault)
+
+    def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> messages.Messages:
+        """After a full drain of all queues."""
+        drained = self.queues("drain", self.lab.nodes[0], *QUEUES).splitlines()
+        published, requests, consumed, executed = histories
+        attempts, deliveries = parse_attempts(published), parse_deliveries([*consumed, *drained])
+        verdict = messages.judge(attempts, deliveries, stage.began)
+        if fault.unseen:
+            gone = self.lab.nodes.index(fault.unseen(stage)) + 1
+            verdict = verdict._replace(disturbed=messages.disturbed(attempts, stage.began, gone))
+        answers = messages.judge_requests(parse_requests(requests), parse_executions(executed))
+        return verdict._replace(requests=answers)
+
+
+def _nodes_in(text: str) -> list[str]:
+    """n1 and n2 of "[rabbit@n1, rabbit@n2]" and of "[<rabbit@n1.1795560095.1171.0>, <rabbit@n2.…>]"."""
+    return re.findall(r"@([\w-]+)", text)
+
+
+def _transport(urls: list[str]) -> str:
+    """oslo.messaging's URL for the same brokers: rabbit://USER:PASSWORD@HOST:PORT,…/VHOST."""
+    hosts = [url.partition("://")[2].partition("/")[0] for url in urls]
+    return f"rabbit://{','.join(hosts)}/{urls[0].rpartition('/')[2]}"

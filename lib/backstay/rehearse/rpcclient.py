@@ -1,0 +1,101 @@
+"""A client of remote procedure calls on oslo.messaging, as nova-api and nova-conductor are. Every request is noted.
+
+    rpcclient TRANSPORT_URL --first ID [--quorum] [--rate 10] [--timeout 10]
+
+Waits until all servers answer. Then one thread casts, some call; `rate` requests of each kind a second. A JSON line when
+a request begins and one when it has ended go to standard output. The end of standard input ends the run, once all
+requests have ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+import threading
+import time
+from typing import Any
+
+import oslo_messaging
+
+from backstay.rehearse.rpc import SERVERS, TOPIC, Oslo
+
+CALLERS = 4
+PATIENCE = 30  # seconds for the servers' first answer
+
+
+class Requester:
+    """One thread. Takes numbers from a counter that all share."""
+
+    def __init__(self, kind: str, clients: list[Any], numbers: Any, period: float, stop: threading.Event) -> None:
+        self.kind, self.clients, self.numbers, self.period, self.stop = kind, clients, numbers, period, stop
+
+    def run(self) -> None:
+        due = time.monotonic()
+        while not self.stop.wait(max(0.0, due - time.monotonic())):
+            due = max(due + self.period, time.monotonic())
+            number = next(self.numbers)
+            begun = time.monotonic()
+            self._note(number, begun)
+            try:
+                result, error = self._ask(number), ""
+            except Exception as reason:  # noqa: BLE001 - whatever the driver reports, it reported it
+                result, error = "fail", repr(reason)
+            self._note(number, begun, time.monotonic(), result, error)
+
+    def _ask(self, number: int) -> str:
+        client = self.clients[number % len(self.clients)]
+        if self.kind == "cast":
+            client.cast({}, "note", number=number)
+            return "ok"
+        return "ok" if client.call({}, "echo", number=number) == number else "wrong"
+
+    def _note(self, number: int, begun: float, ended: float | None = None, result: str = "", error: str = "") -> None:
+        record = {"id": number, "kind": self.kind, "begun": begun, "ended": ended, "result": result, "error": error}
+        sys.stdout.write(json.dumps(record) + "\n")
+        sys.stdout.flush()
+
+
+def wait_ready(client: Any) -> None:
+    """Until the client's server answers: what is sent to a queue that is not there yet is dropped."""
+    begun = time.monotonic()
+    while True:
+        try:
+            client.prepare(timeout=1).call({}, "ready")
+            return
+        except oslo_messaging.MessagingTimeout:
+            if time.monotonic() - begun > PATIENCE:
+                raise
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Call and cast, and note every request.")
+    parser.add_argument("url")
+    parser.add_argument("--first", type=int, required=True, help="the smallest id")
+    parser.add_argument("--quorum", action="store_true")
+    parser.add_argument("--rate", type=float, default=10.0, help="calls a second, and casts")
+    parser.add_argument("--timeout", type=float, default=10.0, help="seconds for an answer")
+    options = parser.parse_args()
+    oslo = Oslo(options.url, options.quorum)
+    clients = [oslo.client(oslo.target(topic=TOPIC, server=name, version="1.0"), options.timeout) for name in SERVERS]
+    for client in clients:
+        client.prepare(timeout=PATIENCE, retry=-1).call(
+            {}, "ready"
+        )  # a cast to a queue that is not there yet is dropped
+    numbers, stop = itertools.count(options.first), threading.Event()
+    kinds = [("cast", 1 / options.rate), *[("call", CALLERS / options.rate)] * CALLERS]
+    threads = [
+        threading.Thread(target=Requester(kind, clients, numbers, period, stop).run, daemon=True)
+        for kind, period in kinds
+    ]
+    for thread in threads:
+        thread.start()
+    sys.stdin.read()
+    stop.set()
+    for thread in threads:
+        thread.join(2 * options.timeout)
+
+
+if __name__ == "__main__":
+    main()

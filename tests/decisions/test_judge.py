@@ -1,0 +1,135 @@
+"""What is not as wanted is named with its reason and its remedy; a whole cluster gives no finding."""
+
+from __future__ import annotations
+
+import pytest
+from tests.decisions.cluster_values import (  # type: ignore[import-not-found]
+    MYSQL,
+    attributes,
+    cluster,
+    with_attributes,
+    with_node,
+)
+
+from backstay.admin.judge import judge
+from backstay.admin.services import services_of
+from backstay.admin.view import Cluster, Constraint, Failure, Instance
+
+
+def said(of: Cluster) -> list[tuple[str, str, str]]:
+    found = judge(of, services_of(of))
+    assert all(finding.remedy for finding in found)
+    return [(finding.level, finding.subject, finding.what) for finding in found]
+
+
+def test_a_whole_cluster_has_no_finding() -> None:
+    assert said(cluster()) == []
+
+
+@pytest.mark.parametrize(
+    ("of", "level", "subject", "part"),
+    [
+        (cluster(quorum=False, instances=()), "error", "cluster", "no quorum"),
+        (cluster(options={"maintenance-mode": "true"}), "warning", "cluster", "maintenance"),
+        (cluster(options={"stonith-enabled": "false"}), "error", "cluster", "fencing is off"),
+        (cluster(state="", dc="n2"), "error", "cluster", "coordinator n2 does not answer"),
+        (with_node("n3", online=False), "error", "n3", "offline"),
+        (with_node("n3", unclean=True, online=False), "error", "n3", "unclean"),
+        (with_node("n3", standby=True), "warning", "n3", "standby"),
+        (with_node("n3", maintenance=True), "warning", "n3", "maintenance"),
+        (with_attributes("n2", state="errant 0-1-7", score="-INFINITY"), "error", "mysql on n2", "errant 0-1-7"),
+        (with_attributes("n2", state="more than 30 s behind", score="50"), "warning", "mysql on n2", "30 s behind"),
+        (with_attributes("n2", score="20"), "warning", "mysql on n2", "score 20 of 100"),
+        (with_node("n2", attributes={}), "warning", "mysql on n2", "no promotion score"),
+        (cluster(facts={"mysql": "epoch=x"}), "error", "mysql", "not readable"),
+        (
+            cluster(facts={"mysql": "epoch=3 primary=n1 gtid= sync= solo=yes"}),
+            "error",
+            "mysql",
+            "n1 runs alone",
+        ),
+        (
+            cluster(facts={"mysql": "epoch=3 primary=n1 gtid= sync=n2 solo=no"}),
+            "warning",
+            "mysql",
+            "n3 does not acknowledge yet",
+        ),
+        (
+            cluster(facts={"mysql": "epoch=4 primary=n2 gtid= sync=n3 solo=no"}),
+            "error",
+            "mysql",
+            "n1 is promoted, and the record names n2",
+        ),
+        (
+            cluster(constraints=(Constraint("location", "cli-prefer-mysql-clone", {"rsc": "mysql-clone"}),)),
+            "warning",
+            "mysql-clone",
+            "left from a move",
+        ),
+        (
+            cluster(failures=(Failure("mysql", "n2", "monitor", 1, "receiver stopped: 1236"),)),
+            "warning",
+            "mysql on n2",
+            "receiver stopped: 1236",
+        ),
+        (
+            cluster(failures=(Failure("mysql", "n2", "asyncmon", 1, "Simulated failure"),)),
+            "warning",
+            "mysql on n2",
+            "the watcher",
+        ),
+    ],
+)
+def test_each_flaw_is_named(of: Cluster, level: str, subject: str, part: str) -> None:
+    assert any(found[:2] == (level, subject) and part in found[2] for found in said(of)), said(of)
+
+
+def test_an_instance_that_should_run_and_does_not() -> None:
+    whole = cluster()
+    left = tuple(one for one in whole.instances if (one.resource, one.node) != ("mysql", "n3"))
+    assert ("error", "mysql on n3", "does not run, though its node is online") in said(cluster(instances=left))
+    failed = cluster(instances=left, failures=(Failure("mysql", "n3", "start", 1, "no space"),))
+    assert [one for one in said(failed) if one[1] == "mysql on n3"] == [
+        ("error", "mysql on n3", "start failed: no space")
+    ]
+    two = MYSQL._replace(meta={**MYSQL.meta, "clone-max": "2"})
+    assert (
+        said(cluster(instances=left, resources=(two,), facts={"mysql": "epoch=3 primary=n1 gtid= sync=n2 solo=no"}))
+        == []
+    )
+
+
+def test_without_a_primary_the_scores_and_the_address_say_why() -> None:
+    instances = (
+        *(Instance("mysql", node, "Unpromoted") for node in ("n1", "n2", "n3")),
+        Instance("mysql-writer", "", "Stopped"),
+    )
+    of = with_node("n2", cluster(instances=instances), attributes=attributes(score="-INFINITY"))
+    assert ("error", "mysql", "nobody is promoted: promotion scores n1 100, n2 -INFINITY, n3 100") in said(of)
+    assert (
+        "error",
+        "mysql-writer",
+        "runs nowhere: it goes with the promoted mysql, and nobody is promoted",
+    ) in said(of)
+
+
+def test_attributes_of_a_node_that_is_off_count_for_nothing() -> None:
+    of = with_node("n2", online=False, attributes=attributes(state="errant 0-1-7"))
+    assert [subject for _, subject, _ in said(of)] == ["n2"]
+
+
+@pytest.mark.parametrize(
+    ("of", "part"),
+    [
+        (cluster(), None),
+        (with_attributes("n2", state="errant 1"), "errant 1"),
+        (with_attributes("n2", score="50"), "promotion score 50"),
+        (cluster(facts={"mysql": "epoch=3 primary=n1 gtid= sync=n3 solo=no"}), "does not acknowledge"),
+        (cluster(facts={"mysql": "epoch=3 primary=n1 gtid= sync= solo=yes"}), "runs alone"),
+        (cluster(private={"mysql-lag": {"n2": "10"}}), "10 s or more behind"),
+        (cluster(private={"mysql-lag": {"n2": "0"}}), None),
+    ],
+)
+def test_what_speaks_against_a_candidate(of: Cluster, part: str | None) -> None:
+    obstacles = services_of(of)[1].obstacles(of, "n2")
+    assert obstacles == [] if part is None else any(part in one for one in obstacles)

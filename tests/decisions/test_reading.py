@@ -1,0 +1,63 @@
+"""crm_mon's XML and the CIB as Pacemaker 2.1 writes them, read into values."""
+
+from __future__ import annotations
+
+import pytest
+
+from backstay.admin.reading import read
+from backstay.admin.view import Failure, Instance, Operation
+from backstay.errors import AgentError
+
+MONITOR = """<pacemaker-result api-version="2.25"><summary>
+<current_dc present="true" version="2.1.5" name="n3" id="3" with_quorum="true"/></summary>
+<nodes>
+<node name="n1" online="true" standby="false" maintenance="false" pending="false" unclean="false" shutdown="false"/>
+<node name="n2" online="false" standby="true" maintenance="false" pending="false" unclean="true" shutdown="false"/>
+</nodes>
+<resources>
+<clone id="db_x-clone" multi_state="true"><resource id="db_x" resource_agent="ocf:backstay:mysql" role="Master"
+ active="true" orphaned="false" blocked="false" managed="false" failed="false"><node name="n1"/></resource>
+<resource id="db_x" resource_agent="ocf:backstay:mysql" role="Stopped" active="false" orphaned="false" blocked="false"
+ managed="true" failed="false"/></clone>
+</resources>
+<node_attributes><node name="n1"><attribute name="db_x-state" value="ok"/></node></node_attributes>
+<failures>
+<failure op_key="db_x_monitor_3000" node="n1" exitstatus="promoted (degraded)" exitreason="alone" exitcode="191"/>
+<failure op_key="db_x_start_0" node="n2" exitstatus="error" exitreason="no space" exitcode="1" task="start"
+ last-rc-change="2026-11-24 22:31:22Z"/>
+</failures></pacemaker-result>"""
+CIB = """<cib><configuration><crm_config>
+<cluster_property_set id="cib-bootstrap-options"><nvpair name="cluster-name" value="lab"/>
+<nvpair name="dc-version" value="2.1.5-a3f44"/></cluster_property_set>
+<cluster_property_set id="backstay"><nvpair name="db_x-facts" value="epoch=1"/></cluster_property_set>
+</crm_config><nodes/><resources><clone id="db_x-clone"><meta_attributes><nvpair name="promotable" value="true"/>
+<nvpair name="resource-stickiness" value="1"/></meta_attributes><primitive id="db_x" class="ocf" provider="backstay"
+ type="mysql"><!-- a word --><instance_attributes><nvpair name="datadir" value="/d"/></instance_attributes>
+<meta_attributes><nvpair name="resource-stickiness" value="5"/></meta_attributes>
+<operations><op name="monitor" interval="3s" timeout="1min" role="Master" on-fail="demote"/></operations>
+</primitive></clone></resources>
+<constraints><rsc_location id="cli-prefer-db" rsc="db_x-clone" node="n1" score="INFINITY"/></constraints>
+</configuration></cib>"""
+
+
+def test_both_are_read() -> None:
+    cluster = read(MONITOR, CIB)
+    assert (cluster.name, cluster.version, cluster.quorum, cluster.dc) == ("lab", "2.1.5", True, "n3")
+    assert [(node.name, node.state) for node in cluster.nodes] == [("n1", "online"), ("n2", "unclean")]
+    assert cluster.attribute("n1", "db_x-state") == "ok"
+    assert cluster.instances == (
+        Instance("db_x", "n1", "Promoted", managed=False),
+        Instance("db_x", "", "Stopped"),
+    )
+    assert cluster.failures == (Failure("db_x", "n2", "start", 1, "no space", "2026-11-24 22:31:22Z"),)
+    assert cluster.facts == {"db_x": "epoch=1"}
+    [resource] = cluster.resources
+    assert (resource.agent, resource.handle, resource.promotable) == ("ocf:backstay:mysql", "db_x-clone", True)
+    assert resource.meta["resource-stickiness"] == "5"  # its own before its clone's
+    assert resource.operations == (Operation("monitor", 3.0, 60.0, "Promoted", "demote"),)
+    assert [(one.kind, one.id) for one in cluster.constraints] == [("location", "cli-prefer-db")]
+
+
+def test_what_is_no_xml_is_an_error() -> None:
+    with pytest.raises(AgentError, match="crm_mon gave no readable XML"):
+        read("oops", CIB)
