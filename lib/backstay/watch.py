@@ -37,7 +37,7 @@ Files in the agent's state directory:
                  each look
     silent       PID:START of a daemon that was found silent and told: demote and stop need not find out again
     stopping     PID:START of a daemon that we end ourselves; empty: any
-    told         when silence was last told
+    told         when silence was told lately (CLOCK_MONOTONIC, seconds)
 """
 
 import fcntl
@@ -98,10 +98,9 @@ def ensure(agent: "Agent", pid: int, started: str, anew: bool = False) -> bool:
                 agent.log.warning("the watcher stands still: starting another")
             _end(fields[2:4])
     module, name = type(agent).__module__, type(agent).__name__
-    # Without site: it costs 3 ms and half a MiB; what it adds to the path is in ours.
-    code = f"import sys; sys.path[:] = {sys.path!r}; from {module} import {name}; "
+    code = f"import sys; sys.path[:0] = {sys.path!r}; from {module} import {name}; "
     code += f"from backstay.watcher import main; sys.exit(main({name}, sys.argv))"
-    spawn([sys.executable, "-I", "-S", "-c", code, f"watch({agent.invocation.resource})", str(pid), started])
+    spawn([sys.executable, "-I", "-c", code, f"watch({agent.invocation.resource})", str(pid), started])
     return True
 
 

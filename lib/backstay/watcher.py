@@ -26,7 +26,7 @@ _EVERY = 1.0  # seconds between looks
 _LOOKS = 3  # each look may take this fraction of the agent's patience
 _TAKEOVER = 5.0  # seconds for the watcher of the process before to end
 _TELL = 15.0  # seconds for telling the cluster
-_AGAIN = 20.0  # seconds between two tellings of silence
+_OFTEN, _WITHIN = 3, 60.0  # silence is told that many times within so many seconds, then it is left to the monitor
 _RECONSIDER = 10.0  # seconds until silence that was not told, as in maintenance, is looked at again
 
 
@@ -35,7 +35,16 @@ def main(agent_class: "type[Agent]", argv: "list[str]") -> int:
     from backstay.invocation import Invocation
 
     agent = agent_class(Invocation("watch", os.environ))
-    pid, started = int(argv[2]), argv[3]
+    try:
+        return _main(agent, int(argv[2]), argv[3])
+    except Exception:  # the monitor finds it gone; why, only this can say
+        import traceback
+
+        agent.log.error(f"the watcher ends: {traceback.format_exc()}")
+        raise
+
+
+def _main(agent: "Agent", pid: int, started: str) -> int:
     with open(os.path.join(agent.state_directory(), watch.LOCK), "a+", encoding="ascii") as lock:
         try:
             poll(lambda: _locked(lock.fileno()), Deadline(_TAKEOVER), "the watcher before")
@@ -183,7 +192,7 @@ class Watcher:
             return False
         agent.log.warning(f"{what}: telling the cluster")
         if self._finding is Finding.SILENT:
-            self._files.write(watch.TOLD, "")
+            self._files.write(watch.TOLD, " ".join([*self._told_lately(), f"{time.monotonic():.0f}"]))
             self._files.write(watch.SILENT, f"{self._pid}:{self._started}")
         try:
             pacemaker.fail()
@@ -195,11 +204,15 @@ class Watcher:
         """Once until it answers again, and never often, whichever process it is."""
         if self._told:
             return False
-        if self._files.age(watch.TOLD) < _AGAIN:
-            self._agent.log.info(f"{self._why}, and it was told just before: left to the monitor")
+        if len(self._told_lately()) >= _OFTEN:
+            self._agent.log.warning(f"{self._why}, and was told {_OFTEN} times just before: left to the monitor")
             return False
         self._told = self.tell(f"{self._why}, asked twice")
         return self._told
+
+    def _told_lately(self) -> "list[str]":
+        now = time.monotonic()
+        return [moment for moment in self._files.read(watch.TOLD).split() if 0 <= now - float(moment) < _WITHIN]
 
     # -- an address that moves ----------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import pytest
 
 from backstay.deadline import Deadline, poll
 from backstay.lab.cluster import Lab
+from backstay.rehearse.alarms import measure
 from backstay.rehearse.mysqlfaults import FAULTS
 from backstay.rehearse.mysqlset import MysqlSet
 from backstay.rehearse.scenarios import Outcome, rehearse
@@ -58,7 +59,8 @@ def test_the_topology_serves_an_unprivileged_account(three: Lab) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["kill", "move", "hang", "pause", "replica-crash", "partition-replica", "partition-primary"]
+    "name",
+    ["kill", "move", "hang", "pause", "address-removed", "replica-crash", "partition-replica", "partition-primary"],
 )
 def test_writes_survive(three: Lab, tmp_path: Path, name: str) -> None:
     check(rehearse(MysqlSet(three), FAULTS[name], str(tmp_path)))
@@ -87,6 +89,13 @@ def test_silence_is_not_told_in_maintenance(three: Lab) -> None:
     mysql.wait_whole(60)
     assert mysql.primary() == node
     assert "fail-count" not in three.run(node, ["crm_mon", "-1", "-f"]).out
+
+
+def test_nothing_is_told_while_nothing_fails(three: Lab) -> None:
+    """Load, no processor to spare, watchers that stood still, planned stops. `make test-alarms` takes an hour of it."""
+    count = measure(three, minutes=0, stops=6)
+    assert count.stops == 6 and count.stopped_watchers >= 4
+    assert count.told == []
 
 
 def test_writes_survive_the_loss_of_the_primarys_node(three: Lab, tmp_path: Path) -> None:
