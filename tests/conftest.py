@@ -32,7 +32,7 @@ mount -t proc proc proc
 mount --rbind /dev dev
 exec chroot . sh -ec "cd /work; $script"
 """
-CONFINED = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child"]
+CONFINED = ["unshare", "--mount", "--pid", "--net", "--uts", "--fork", "--kill-child"]
 
 Chamber = Callable[..., command.Finished]
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 COMMANDS = {
     "lab": ("backstay.lab.cli", "lab", "A real cluster of several nodes on this machine."),
     "rehearse": ("backstay.rehearse.cli", "command", "Inflict faults on a lab and measure what they cost."),
+    "explain": ("backstay.admin.explain", "explain", "What happened in the last failover."),
     "render": ("backstay.admin.render", "render", "Write a topology for crm or pcs."),
+    "doctor": ("backstay.admin.doctor", "doctor", "Examine this node and the configuration; with remedies."),
     "status": ("backstay.admin.status", "status", "The cluster on one screen, and what is not as wanted."),
     "demo": ("backstay.rehearse.demo", "demo", "A real failover from start to finish."),
 }

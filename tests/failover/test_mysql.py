@@ -58,6 +58,22 @@ def test_the_topology_serves_an_unprivileged_account(three: Lab) -> None:
     assert mysql.sql("SET GLOBAL read_only = 1", mysql.writer) == [None]
 
 
+def test_validation_names_another_nodes_server_id(three: Lab) -> None:
+    """It silently drops events, and only the running cluster shows it."""
+    mysql = MysqlSet(three)
+    mysql.wait_whole(60)
+    primary = mysql.primary()
+    replica = next(node for node in three.nodes if node != primary)
+    theirs, own = (mysql.root(node, "SELECT @@server_id") for node in (primary, replica))
+    check = ["crm_resource", "--validate=10", "--resource", mysql.name]
+    assert three.run(replica, check, check=False).status == 0
+    mysql.root(replica, f"SET GLOBAL server_id = {theirs}")
+    done = three.run(replica, check, check=False)
+    mysql.root(replica, f"SET GLOBAL server_id = {own}")
+    assert done.status != 0
+    assert f"server id {theirs} is also that of {primary}" in done.out + done.err
+
+
 @pytest.mark.parametrize(
     "name",
     ["kill", "move", "hang", "pause", "address-removed", "replica-crash", "partition-replica", "partition-primary"],

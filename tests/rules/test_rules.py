@@ -13,10 +13,11 @@ FILES = sorted(path for part in ("lib", "agents", "tests", "bench") for path in 
 # Values in, values out: no clock, no environment, no file, no process, no network.
 PURE = [
     "address", "codes", "liveness", "vip/findings", "vip/frames",
-    "admin/crmsh", "admin/judge", "admin/pcs", "admin/service", "admin/view", "mysql/admin", "vip/admin",
+    "admin/checks", "admin/crmsh", "admin/judge", "admin/pcs", "admin/service", "admin/view", "mysql/admin", "vip/admin",
+    "haproxy/findings", "haproxy/servers",
     "mysql/binlog", "mysql/conflict", "mysql/duties", "mysql/election", "mysql/facts", "mysql/gtid", "mysql/health",
     "mysql/observation", "rabbitmq/complaint", "rabbitmq/etf", "rabbitmq/facts", "rabbitmq/formation", "rabbitmq/health",
-    "rabbitmq/observation", "rabbitmq/settings", "rabbitmq/terms", "rehearse/checkers",
+    "rabbitmq/observation", "rabbitmq/partition", "rabbitmq/settings", "rabbitmq/terms", "rehearse/checkers",
     "rehearse/messages",
 ]  # fmt: skip
 HARMLESS = {
@@ -33,7 +34,7 @@ HARMLESS = {
     "__future__",
     "_socket",
 }
-SERVICES = {"mysql", "rabbitmq", "vip"}
+SERVICES = {"haproxy", "mysql", "rabbitmq", "vip"}
 
 
 def imports(path: Path, at_run_time: bool = True) -> set[str]:

@@ -24,6 +24,11 @@ def is_true(text: str) -> bool:
     return text.lower() in _TRUE
 
 
+def exit_status(findings: Sequence[Finding]) -> int:
+    """For scripts, as monitoring plug-ins have it: 0 nothing, 1 warnings only, 2 at least one error."""
+    return 2 if any(finding.level == "error" for finding in findings) else int(bool(findings))
+
+
 def fencing_wanted(cluster: Cluster) -> bool:
     """stonith-enabled, or fencing-enabled as Pacemaker 3 may call it; true when unset."""
     return is_true(cluster.options.get("stonith-enabled", cluster.options.get("fencing-enabled", "true")))
@@ -151,6 +156,6 @@ def leftovers(cluster: Cluster) -> Iterator[Finding]:
     for one in cluster.constraints:
         if one.kind == "location" and one.id.startswith(("cli-prefer-", "cli-ban-")):
             resource = one.attributes.get("rsc", "")
-            what = f"the constraint {one.id} is left from a move or ban"
-            remedy = f"crm_resource --clear --resource {resource}, once the move is over"
+            what = f"the constraint {one.id} is left from a move or ban, and binds the scheduler"
+            remedy = f"crm_resource --clear --resource {resource}"
             yield Finding("warning", resource, what, remedy)

@@ -147,6 +147,7 @@ def _resources(cib: Any) -> Iterator[Resource]:
                     timeout=_seconds(op.get("timeout")),
                     role=_OLD_ROLES.get(str(op.get("role")), str(op.get("role") or "")),
                     on_fail=str(op.get("on-fail") or ""),
+                    id=str(op.get("id") or ""),
                 )
                 for op in element.iterfind("operations/op")
             ),

@@ -17,6 +17,9 @@ class Service:
     # What our logs say of a failover beyond Pacemaker's own words: pattern -> what it means, with the pattern's groups.
     events: Mapping[str, str] = {}
 
+    # Python modules that the agent needs beyond lxml and psutil.
+    modules: Sequence[str] = ()
+
     def __init__(self, resource: Resource) -> None:
         self.resource = resource
 

@@ -116,8 +116,8 @@ def screen(cluster: Cluster, services: Sequence[Service], findings: Sequence[Fin
 def status(as_json: bool, watch: bool, interval: float) -> None:
     """The cluster on one screen, and the reason for anything that is not as wanted.
 
-    Run it on any node, as root or as a member of haclient. It needs no password. Exit status: 0 when all is as wanted, 1
-    when something is not, 7 when the cluster does not run here.
+    Run it on any node, as root or as a member of haclient. It needs no password. Exit status: 0 all is as
+    wanted, 1 warnings only, 2 at least one error, 7 the cluster does not run here.
     """
     from rich.console import Console
 
@@ -129,7 +129,7 @@ def status(as_json: bool, watch: bool, interval: float) -> None:
         click.echo(json.dumps(document(cluster, services, findings), indent=1))
     else:
         Console(highlight=False).print(screen(cluster, services, findings))
-    sys.exit(1 if findings else 0)
+    sys.exit(judge.exit_status(findings))
 
 
 def _watch(interval: float) -> None:

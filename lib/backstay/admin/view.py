@@ -68,13 +68,14 @@ class Failure(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """Of a resource's configuration. Seconds; timeout None when the default is used."""
+    """Of a resource's configuration. Seconds; timeout None when the default is used. id: in the CIB."""
 
     name: str
     interval: float = 0.0
     timeout: float | None = None
     role: str = ""
     on_fail: str = ""
+    id: str = ""
 
 
 class Resource(NamedTuple):

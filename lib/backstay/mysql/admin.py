@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backstay.admin.checks import promotable, together
 from backstay.admin.service import Service
 from backstay.admin.view import Finding
 from backstay.mysql.facts import Facts, MalformedFacts
@@ -18,6 +19,8 @@ _OK = ("", "ok")
 
 class Admin(Service):
     """A set: its record, and of each instance what its agent publishes."""
+
+    modules = ("pymysql",)
 
     def private(self) -> list[str]:
         return [f"{self.resource.id}-lag"]
@@ -69,6 +72,11 @@ class Admin(Service):
             what = f"{promoted[0]} is promoted, and the record names {facts.primary}"
             found.append(Finding("error", name, what, "a promotion is under way; if it stays so, read pacemaker.log"))
         return found
+
+    def configuration(self, cluster: Cluster) -> list[Finding]:
+        found = list(promotable(self.resource, len(cluster.nodes)))
+        address = self.resource.parameters.get("writer_address", "")
+        return found + (list(together(cluster, self.resource, address)) if address else [])
 
     def obstacles(self, cluster: Cluster, candidate: str) -> list[str]:
         score = self._attribute(cluster, candidate, "score") or "unset"

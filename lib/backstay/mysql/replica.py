@@ -58,13 +58,18 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
 
 def _refusal(agent: "Mysql", dialect: "Dialect", seen: "Observed") -> str:
     """Why the last promotion here was refused, "" once there is a primary or it is worth trying again."""
-    if not agent.state.read("refusal"):
+    before = agent.state.read("refusal")
+    if not before:
         return ""
     refusal = ""
     if not (seen.replica and seen.replica.io == "Yes"):
         from backstay.mysql import promotion
 
-        refusal = promotion.still_refused(agent, dialect, seen)
+        try:
+            refusal = promotion.still_refused(agent, dialect, seen)
+        except AgentError as error:
+            agent.log.warning(f"not asked whether a promotion would be refused again: {error}")
+            refusal = before
     if not refusal:
         agent.state.remove("refusal")
     return refusal

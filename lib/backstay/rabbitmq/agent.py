@@ -7,7 +7,7 @@ import os
 
 from backstay.codes import ExitCode, Role
 from backstay.declaration import action
-from backstay.errors import AgentError
+from backstay.errors import AgentError, TimedOut
 from backstay.process import Process
 from backstay.rabbitmq import broker, health
 from backstay.rabbitmq.observation import ANSWERS, SILENT, UNKNOWN, Seen
@@ -71,6 +71,10 @@ class Rabbitmq(RabbitmqParameters):
         if running is None:
             return ExitCode.NOT_RUNNING
         promoted = self.is_promoted(running)
+        if promoted and self.invocation.role in ("Unpromoted", "Slave"):
+            # After reload-agent Pacemaker 2.1 takes a promoted instance for unpromoted, and promotes one anew.
+            self.demote()
+            promoted = False
         alive = ExitCode.RUNNING_PROMOTED if promoted else ExitCode.SUCCESS
         if self.invocation.is_probe:
             return alive
@@ -81,8 +85,9 @@ class Rabbitmq(RabbitmqParameters):
             raise AgentError(f"process {running.pid} lives and answers nothing")
         notes: list[str] = []
         verdict = self._examine(running, promoted, notes)
-        if verdict.outcome == health.FAILED:
-            self.state.write("silent", running.identity)
+        if verdict.outcome in (health.FAILED, health.HUNG):
+            if verdict.outcome == health.HUNG:
+                self.state.write("silent", running.identity)
             self._publish(verdict)
             raise AgentError(verdict.reason)
         self.watch(running)
@@ -135,7 +140,8 @@ class Rabbitmq(RabbitmqParameters):
     def state(self) -> Files:
         """process: the broker's identity. promoted: that of the broker that has the lease. unanswered: identity, how many
         monitors in a row had no greeting, and since when. silent: identity of a broker that was found so, and failed.
-        account: identity, and the password with which a monitor logs in. facts: our copy. Others: watch.py."""
+        partition: since when, and from whom. account: identity, and the account with which a monitor logs in. facts: our
+        copy of the record. Others: watch.py."""
         return Files(self.state_directory())
 
     @property
@@ -238,28 +244,31 @@ class Rabbitmq(RabbitmqParameters):
         try:
             if greeted == SILENT:
                 raise AgentError("the broker does not answer AMQP")
-            with self.connect(self.deadline.within(self.probe_timeout)) as node:
+            with self.connect(self.deadline.within(self.probe_timeout / 2)) as node:
                 dialect = broker.dialect_of(node)
                 seen = broker.look(node, dialect, greeted)
                 if account is None and greeted == ANSWERS:
                     probe.learn_account(self, node, dialect, running)
                 if greeted == ANSWERS:
                     notes += self._duties(node, dialect, seen, promoted)
+        except health.Restart:
+            raise
         except AgentError as error:
             # AMQP alone decides whether the broker serves: what else we cannot learn is unknown.
             self.log.info(f"not asked over Erlang's protocol: {error}")
-            if greeted == ANSWERS and seen.app == UNKNOWN:
+            # One that is merely late is busy: a changed result would abort what the cluster is doing.
+            if greeted == ANSWERS and seen.app == UNKNOWN and not isinstance(error, TimedOut):
                 notes.append(f"membership and alarms are unknown: {error}")
         in_a_row, since = self._count(running, greeted)
         return health.judge(seen, in_a_row, self.silences, since, self.partition_grace)
 
     def _duties(self, node: "Node", dialect: "Dialect", seen: Seen, promoted: bool) -> "list[str]":
-        node.deadline = self.deadline.within(10)
+        node.deadline = self.deadline.within(self.probe_timeout)
         said: list[str] = []
         if self.invocation.check_level >= 10:
             from backstay.rabbitmq import probe
 
-            said += probe.findings(self, node, dialect)
+            said += probe.findings(self, node, dialect, seen)
         elif promoted:
             from backstay.rabbitmq import coordinator
 
@@ -271,7 +280,9 @@ class Rabbitmq(RabbitmqParameters):
         from backstay.rabbitmq.dialect import Mirroring
 
         vhosts = tuple(name.strip() for name in str(self.ha_vhosts or "").split(",") if name.strip())
-        return Mirroring(dialect.default_mirroring(self.ha_mode or ""), self.ha_params, self.ha_pattern, vhosts)
+        return Mirroring(
+            dialect.default_mirroring(self.ha_mode or ""), self.ha_params, self.ha_pattern, vhosts, self.probe_vhost
+        )
 
     def removed_nodes(self) -> "list[str]":
         return [name.strip() for name in str(self.removed or "").split(",") if name.strip()]

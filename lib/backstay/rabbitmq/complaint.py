@@ -1,28 +1,39 @@
-"""The telling line of what a failed boot prints. Pure."""
+"""The telling line of what a failing boot prints. Pure.
+
+A failing boot prints pages: the cause first or after BOOT FAILED, then what each supervisor thinks of it.
+"""
 
 import re
 
-# The broker's words -> what to do. The first that is found is the cause.
-_KNOWN = (
-    (r"eaddrinuse.*?port[ ,:]+(\d+)|port (\d+) in use", "a port is taken: {0}"),
-    (r"inconsistent_cluster", "the others removed this node, or its data is of another cluster: {line}"),
-    (r"timeout_waiting_for_tables", "it waited in vain for the nodes that went down last"),
-    (r"cookie", "{line}"),
-    (
-        r"(?:Error (?:parsing|preparing) configuration|failed_to_\w+_configuration)",
-        "the configuration is not accepted: {line}",
-    ),
+_LINE = re.compile(r"^\d{4}-\d\d-\d\d \S+ \[(?:error|critical|emergency|alert)\] <[0-9.]+>")
+_DETAIL = re.compile(r"^-\s+(.*)$")
+_NOISE = re.compile(
+    r"^(=+|BOOT FAILED|\*+|Error during startup:.*configuration.*|(Exception|Error) during startup:|"
+    r"(supervisor|errorContext|reason|offender|crasher|initial call|pid|registered_name|in function|ancestors):?.*)$"
 )
-_ERROR = re.compile(
-    r"^(?:\S+ \S+ )?\[(?:error|critical)\] <[0-9.]+>\s*(.*)$|^\s*(?:Error|ERROR)[:,]? (.*)$", re.MULTILINE
-)
-_NOISE = re.compile(r"^(BOOT FAILED|=+|\s*|Error during startup.*|Supervisor.*|\*+|Backtrace.*)$")
+_CONFIGURATION = re.compile(r"^Error (preparing|parsing) configuration|unable to (parse|read) .*config", re.IGNORECASE)
 
 
-def complaint(printed: str) -> str:
-    """One line; "" when nothing tells."""
-    errors = [(first or second).strip() for first, second in _ERROR.findall(printed)]
-    errors = [line for line in errors if line and not _NOISE.match(line)]
-    after = printed.partition("BOOT FAILED")[2].splitlines()
-    errors += [line.strip() for line in after if line.strip() and not _NOISE.match(line.strip())]
-    return errors[0] if errors else ""
+class Complaint:
+    """text: one line, "" when nothing tells. configuration: it is about the broker's settings."""
+
+    __slots__ = ("configuration", "text")
+
+    def __init__(self, text: str, configuration: bool = False) -> None:
+        self.text = text
+        self.configuration = configuration
+
+
+def complaint(printed: str) -> Complaint:
+    """From what the launcher and the broker wrote to the console."""
+    lines = [_LINE.sub("", line).strip() for line in printed.splitlines()]
+    for at, line in enumerate(lines):
+        if _CONFIGURATION.search(line):
+            details = [found[1] for found in map(_DETAIL.match, lines[at + 1 : at + 6]) if found]
+            return Complaint("; ".join(details[:2]) or line, configuration=True)
+    telling = [line for line in lines if line and not _NOISE.match(line)]
+    failed = next((at for at, line in enumerate(lines) if line.startswith("BOOT FAILED")), None)
+    if failed is not None:
+        after = [line for line in lines[failed:] if line and not _NOISE.match(line)]
+        telling = after or telling
+    return Complaint(telling[0][:300] if telling else "")

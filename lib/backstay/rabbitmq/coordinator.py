@@ -1,6 +1,9 @@
 """What the promoted instance does for the cluster, and what each does when another has ended."""
 
-from backstay.rabbitmq import broker, probe
+import time
+
+from backstay.rabbitmq import broker, partition, probe
+from backstay.rabbitmq.health import Restart
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +21,8 @@ def attend(agent: "Rabbitmq", node: "Node", dialect: "Dialect", seen: "Seen | No
     members = seen.members if seen else dialect.members(node)
     running = seen.running if seen else dialect.running(node)
     said = _keep_record(agent, node, dialect, members, running)
+    if seen:
+        said += _heal(agent, seen)
     dialect.ensure_probe(node, probe.account(agent))
     for line in dialect.ensure_mirroring(node, agent.mirroring(dialect)):
         if line.startswith("set policy"):
@@ -25,6 +30,29 @@ def attend(agent: "Rabbitmq", node: "Node", dialect: "Dialect", seen: "Seen | No
         else:
             said.append(line)
     return said
+
+
+def _heal(agent: "Rabbitmq", seen: "Seen") -> "list[str]":
+    """Have the smaller side of a partition that lasts restarted: tell the cluster that it failed. Raises Restart when it is
+    this one's."""
+    apart = " ".join(sorted(seen.partitions))
+    since, _, before = agent.state.read("partition").partition(" ")
+    if not apart or before != apart:
+        since = str(time.time())
+        agent.state.write("partition", f"{since} {apart}")
+    lasted = time.time() - float(since)
+    healing = partition.heal(agent.erlang_name, seen.members, seen.partitions, lasted, agent.partition_grace)
+    if not healing.restart:
+        return [healing.reason] if healing.reason else []
+    agent.state.remove("partition")
+    agent.log.warning(f"{healing.reason}: what was confirmed there since the partition began is discarded")
+    nodes = {erlang: name for name, erlang in agent.facts().members.items()}
+    for erlang in healing.restart:
+        if erlang != agent.erlang_name and erlang in nodes:
+            agent.pacemaker.fail(nodes[erlang])
+    if agent.erlang_name in healing.restart:
+        raise Restart(healing.reason)
+    return [healing.reason]
 
 
 def _keep_record(

@@ -21,15 +21,17 @@ ACTOR = b"ocf:backstay:rabbitmq"  # who did it, in the broker's events and logs
 
 
 class Mirroring:
-    """How classic queues shall be mirrored. mode: all, exactly or none; count: for exactly. vhosts: empty for all."""
+    """How classic queues shall be mirrored. mode: all, exactly or none; count: for exactly. vhosts: empty for all but
+    `without`, where the probe's queues tell of their own node."""
 
-    __slots__ = ("count", "mode", "pattern", "vhosts")
+    __slots__ = ("count", "mode", "pattern", "vhosts", "without")
 
-    def __init__(self, mode: str, count: int, pattern: str, vhosts: "tuple[str, ...]") -> None:
+    def __init__(self, mode: str, count: int, pattern: str, vhosts: "tuple[str, ...]", without: str) -> None:
         self.mode = mode
         self.count = count
         self.pattern = pattern
         self.vhosts = vhosts
+        self.without = without
 
 
 class Dialect:
@@ -80,6 +82,20 @@ class Dialect:
 
     def vhosts(self, node: "Node") -> "list[str]":
         return sorted(map(text, node.call("rabbit_vhost", "list_names")))
+
+    def partition_handling(self, node: "Node") -> str:
+        """The setting in force; "" where there is none."""
+        answer = node.call("application", "get_env", Atom("rabbit"), Atom("cluster_partition_handling"))
+        return str(answer[1]) if isinstance(answer, tuple) and isinstance(answer[1], Atom) else ""
+
+    def ticktime(self, node: "Node") -> int:
+        """Seconds; 0 while it changes."""
+        answer = node.call("net_kernel", "get_net_ticktime")
+        return answer if isinstance(answer, int) else 0
+
+    def unsafe_policies(self, node: "Node") -> "list[str]":
+        """Policies that can lose confirmed messages, each as a sentence."""
+        return []
 
     # -- effects ------------------------------------------------------------------------------------------------------
 

@@ -16,15 +16,22 @@ its application does. A broker that is silent has said nothing: load does that t
 | silent   | any              | failed at the Nth           | hung, or starved                                           |
 """
 
+from backstay.errors import AgentError
 from backstay.pacemaker import NEVER
 from backstay.rabbitmq.observation import ANSWERS, BOOTING, DRAINED, PAUSED, SILENT, STOPPED, Seen
 
+
+class Restart(AgentError):
+    """This broker answers, and has to be started anew all the same."""
+
+
 SERVING = 100
-OK, DEGRADED, FAILED = "ok", "degraded", "failed"
+OK, DEGRADED, FAILED, HUNG = "ok", "degraded", "failed", "hung"
 
 
 class Verdict:
-    """outcome: OK, DEGRADED or FAILED. score: the wish to be promoted. reason: "" when all is well."""
+    """outcome: OK, DEGRADED, FAILED, or HUNG, which is failed and not worth another question. score: the wish to be
+    promoted. reason: "" when all is well."""
 
     __slots__ = ("outcome", "reason", "score")
 
@@ -40,7 +47,7 @@ def judge(seen: Seen, in_a_row: int, tolerated: int, not_serving_for: float, gra
     if seen.amqp == ANSWERS:
         return _serving(seen)
     if seen.amqp == SILENT:
-        return _counted(in_a_row, tolerated, "the broker does not answer AMQP")
+        return _counted(in_a_row, tolerated, HUNG, "the broker does not answer AMQP")
     if seen.app == STOPPED:
         return Verdict(FAILED, NEVER, "the RabbitMQ application is stopped in a running Erlang machine")
     if seen.app == BOOTING:
@@ -51,12 +58,12 @@ def judge(seen: Seen, in_a_row: int, tolerated: int, not_serving_for: float, gra
         if not_serving_for <= grace:
             return Verdict(DEGRADED, NEVER, "paused: this broker sees a minority of its cluster")
         return Verdict(FAILED, NEVER, f"paused for over {grace:g} s: this broker sees a minority of its cluster")
-    return _counted(in_a_row, tolerated, "the broker refuses AMQP connections")
+    return _counted(in_a_row, tolerated, FAILED, "the broker refuses AMQP connections")
 
 
-def _counted(in_a_row: int, tolerated: int, what: str) -> Verdict:
+def _counted(in_a_row: int, tolerated: int, outcome: str, what: str) -> Verdict:
     if in_a_row >= tolerated:
-        return Verdict(FAILED, NEVER, f"{what}, {in_a_row} monitors in a row")
+        return Verdict(outcome, NEVER, f"{what}, {in_a_row} monitors in a row")
     # No finding yet, and no changed result: that would abort a transition, such as the one that ends this broker.
     return Verdict(OK, SERVING)
 

@@ -17,7 +17,8 @@ class Khepri(Dialect):
         return names(node.call("rabbit_nodes", "list_members"))
 
     def running(self, node: "Node") -> "frozenset[str]":
-        return names(node.call("rabbit_nodes", "list_running"))
+        # Not rabbit_nodes:list_running, which asks each of them and waits for one that has just lost its power.
+        return (self.connected(node) | {node.node}) & self.members(node)
 
     def partitions(self, node: "Node") -> "frozenset[str]":
         try:
@@ -25,9 +26,12 @@ class Khepri(Dialect):
         except CallFailed:
             return frozenset()  # 4.3 has none: a minority cannot go on
 
+    def partition_handling(self, node: "Node") -> str:
+        return super().partition_handling(node) if self.version < (4, 3) else ""
+
     def irreplaceable(self, node: "Node") -> "dict[str, int]":
         minimum = node.call("rabbit_quorum_queue", "list_with_minimum_quorum")
-        return {"quorum queues at their minimum": len(minimum)} if isinstance(minimum, list) and minimum else {}
+        return {"quorum queue(s) at their minimum": len(minimum)} if isinstance(minimum, list) and minimum else {}
 
     def forget(self, node: "Node", other: str) -> None:
         checked(node.call("rabbit_db_cluster", "forget_member", Atom(other), False), f"forgetting {other}")

@@ -166,6 +166,24 @@ def unwritable_by(user: str, paths: "Sequence[str]") -> str:
     return paths[number] if 0 <= number < len(paths) else ""
 
 
+def _additional(layout: Layout) -> "list[str]":
+    """The admin's files of settings beside the main one, in the broker's order."""
+    theirs = os.path.join(os.path.dirname(layout.config), "conf.d")
+    return [os.path.join(theirs, name) for name in sorted(os.listdir(theirs))] if os.path.isdir(theirs) else []
+
+
+def admin_settings(layout: Layout) -> str:
+    """The text of the admin's settings, as far as it can be read."""
+    text = ""
+    for path in (layout.config, *_additional(layout)):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as source:
+                text += source.read() + "\n"
+        except OSError:
+            continue
+    return text
+
+
 def write_settings(layout: Layout, text: str) -> None:
     """The agent's settings, and links to the admin's own additional files, which come before them."""
     owner = account(layout.user)
@@ -174,9 +192,8 @@ def write_settings(layout: Layout, text: str) -> None:
         os.chmod(path, 0o755)  # noqa: S103  the broker's account reads the files; they hold no secret
     for name in os.listdir(layout.settings):
         os.unlink(os.path.join(layout.settings, name))
-    theirs = os.path.join(os.path.dirname(layout.config), "conf.d")
-    for name in os.listdir(theirs) if os.path.isdir(theirs) else []:
-        os.symlink(os.path.join(theirs, name), os.path.join(layout.settings, f"a-{name}"))
+    for theirs in _additional(layout):
+        os.symlink(theirs, os.path.join(layout.settings, f"a-{os.path.basename(theirs)}"))
     path = os.path.join(layout.settings, "z-backstay.conf")
     with open(path, "w", encoding="utf-8") as sink:
         os.fchmod(sink.fileno(), 0o640)
@@ -248,7 +265,7 @@ def await_greeting(layout: Layout, launcher: Process, deadline: Deadline) -> Pro
             if found:
                 return found
         if not launcher.alive():
-            raise AgentError(f"the broker ended while booting: {boot_failure(layout)}")
+            raise boot_failure(layout)
         return None
 
     try:
@@ -257,12 +274,15 @@ def await_greeting(layout: Layout, launcher: Process, deadline: Deadline) -> Pro
         raise TimedOut(f"the broker did not answer AMQP in time: see {layout.logs}/{layout.node}.log") from None
 
 
-def boot_failure(layout: Layout) -> str:
+def boot_failure(layout: Layout) -> AgentError:
     """Why the boot failed, from what was printed."""
     from backstay.rabbitmq.complaint import complaint
 
     try:
         with open(layout.console, encoding="utf-8", errors="replace") as source:
-            return complaint(source.read()) or f"see {layout.console}"
+            said = complaint(source.read(1 << 20))
     except OSError as error:
-        return f"{layout.console} cannot be read: {error.strerror}"
+        return AgentError(f"the broker ended while booting, and {layout.console} cannot be read: {error.strerror}")
+    if said.configuration:
+        return WrongParameter(f"{layout.config} is not accepted: {said.text}")
+    return AgentError(f"the broker ended while booting: {said.text or f'see {layout.console}'}")

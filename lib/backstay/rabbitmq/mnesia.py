@@ -34,7 +34,7 @@ class Mnesia(Dialect):
     def irreplaceable(self, node: "Node") -> "dict[str, int]":
         unsynced = node.call("rabbit_amqqueue", "list_local_mirrored_classic_without_synchronised_mirrors")
         minimum = node.call("rabbit_quorum_queue", "list_with_minimum_quorum")
-        found = {"queues without a synchronised mirror": unsynced, "quorum queues at their minimum": minimum}
+        found = {"queue(s) without a synchronised mirror": unsynced, "quorum queue(s) at their minimum": minimum}
         return {what: len(queues) for what, queues in found.items() if isinstance(queues, list) and queues}
 
     def forget(self, node: "Node", other: str) -> None:
@@ -44,12 +44,17 @@ class Mnesia(Dialect):
         said: list[str] = []
         if wanted.mode == "none":
             return said
-        vhosts = self.vhosts(node)
-        for vhost in vhosts if not wanted.vhosts else sorted(set(wanted.vhosts) & set(vhosts)):
-            for policy in node.call("rabbit_policy", "list", vhost.encode()):
-                said += _unsafe(vhost, _plain(dict(policy)))
+        vhosts = set(self.vhosts(node)) - {wanted.without}
+        for vhost in sorted(vhosts & set(wanted.vhosts) if wanted.vhosts else vhosts):
             if self._ensure_policy(node, vhost, wanted):
                 said.append(f"set policy {POLICY} in virtual host {vhost}")
+        return said + self.unsafe_policies(node)
+
+    def unsafe_policies(self, node: "Node") -> "list[str]":
+        said: list[str] = []
+        for policy in node.call("rabbit_policy", "list"):
+            found = _plain(dict(policy))
+            said += _unsafe(str(found.get("vhost")), found)
         return said
 
     def _ensure_policy(self, node: "Node", vhost: str, wanted: Mirroring) -> bool:

@@ -1,7 +1,7 @@
 """The agent's own account, and the deep probe with it (OCF_CHECK_LEVEL 10): what depends on this node alone, and a
 confirmed publish, a declaration and a get."""
 
-from backstay.rabbitmq.amqp import Account
+from backstay.rabbitmq.amqp import LOOPBACK, Account, listening
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from backstay.rabbitmq.agent import Rabbitmq
     from backstay.rabbitmq.dialect import Dialect
     from backstay.rabbitmq.distribution import Node
+    from backstay.rabbitmq.observation import Seen
 
 
 def account(agent: "Rabbitmq") -> Account:
@@ -35,15 +36,41 @@ def learn_account(agent: "Rabbitmq", node: "Node", dialect: "Dialect", running: 
         agent.state.write("account", "\n".join([running.identity, ours.user, ours.password, ours.vhost]))
 
 
-def findings(agent: "Rabbitmq", node: "Node", dialect: "Dialect") -> "list[str]":
+def findings(agent: "Rabbitmq", node: "Node", dialect: "Dialect", seen: "Seen") -> "list[str]":
     """What is degraded; empty when all is well. Raises AgentError."""
-    found = [f"{count} {what}" for what, count in sorted(dialect.irreplaceable(node).items())]
+    found = []
+    if len(seen.members) > 1:
+        found = [f"only here: {count} {what}" for what, count in sorted(dialect.irreplaceable(node).items())]
+    if seen.alarms:
+        return found  # a publish would only wait; the alarm is told already
     trouble = round_trip(agent, agent.deadline.within(agent.probe_timeout))
     return [*found, trouble] if trouble else found
 
 
+class _Late(Exception):
+    """The round trip took too long. Raised by a signal: pika waits for a confirmation without end."""
+
+
 def round_trip(agent: "Rabbitmq", deadline: "Deadline") -> str:
     """Declare a queue, publish with a confirmation, get. What went wrong, "" when nothing did."""
+    import signal
+
+    def late(*_: object) -> None:
+        raise _Late
+
+    before = signal.signal(signal.SIGALRM, late)
+    seconds = max(0.5, deadline.remaining())
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        return _round_trip(agent, seconds)
+    except _Late:
+        return f"a confirmed publish takes over {seconds:.0f} s"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _round_trip(agent: "Rabbitmq", seconds: float) -> str:
     import logging
 
     import pika
@@ -51,36 +78,27 @@ def round_trip(agent: "Rabbitmq", deadline: "Deadline") -> str:
 
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     ours = account(agent)
-    seconds = max(0.5, deadline.remaining())
     parameters = pika.ConnectionParameters(
-        host="127.0.0.1",
+        host=next(iter(listening(agent.port)), LOOPBACK),
         port=agent.port,
         virtual_host=ours.vhost,
         credentials=pika.PlainCredentials(ours.user, ours.password),
         heartbeat=0,
-        blocked_connection_timeout=seconds,
         socket_timeout=seconds,
         stack_timeout=seconds,
         connection_attempts=1,
     )
-    blocked: list[str] = []
+    queue = f"probe.{agent.erlang_name}"
     try:
         connection = pika.BlockingConnection(parameters)
-        connection.add_on_connection_blocked_callback(
-            lambda _, frame: blocked.append(str(getattr(frame.method, "reason", "")))
-        )
-        connection.call_later(seconds, connection.close)
         channel = connection.channel()
         channel.confirm_delivery()
-        queue = f"probe.{agent.erlang_name}"
-        channel.queue_declare(queue, durable=True, arguments={"x-max-length": 100, "x-expires": 3600000})
+        channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "classic", "x-max-length": 100})
         channel.basic_publish("", queue, agent.me.encode(), pika.BasicProperties(delivery_mode=2), mandatory=True)
         method, _, _ = channel.basic_get(queue, auto_ack=True)
         connection.close()
     except ProbableAuthenticationError:
         return f"the probe's account {ours.user} is refused: is probe_password what the broker has?"
     except AMQPError as error:
-        if blocked:
-            return f"publishers are blocked: {blocked[0]}"
         return f"a confirmed publish failed: {type(error).__name__} {error}".rstrip()
     return "" if method else "what was published and confirmed could not be fetched"

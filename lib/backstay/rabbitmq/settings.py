@@ -7,8 +7,11 @@ net_ticktime                a mirrored queue confirms nothing while a silent pee
                             this at the earliest: by then the peer has been fenced
 net_setuptime               (on the command line) how long a survivor tries to reach a lost peer before it goes on
 message_store_shutdown…     600 s by default, longer than any stop
+log.connection.level        (unless the admin sets it) a monitor logs in every few seconds on every node
 mnesia_table_loading…       300 s by default, longer than any start: end within ours, with a reason
 """
+
+import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,11 +37,13 @@ def fragment(
     join: "Sequence[str]",
     definitions: str,
     queue_type: str,
+    theirs: str,
 ) -> str:
     """The file's text.
 
     nodes: how many brokers the cluster has. boot_within: seconds until a broker that waits for others gives up. join:
     Erlang names to join, empty to begin a cluster or with data. definitions: a file that a new cluster reads, or "".
+    theirs: the text of the admin's settings.
     """
     lines = [
         f"net_ticktime = {round(ticktime)}",
@@ -51,6 +56,8 @@ def fragment(
         *(f"cluster_formation.classic_config.nodes.{at} = {name}" for at, name in enumerate([*join, me], 1)),
         *dialect.settings(partition_handling(nodes), queue_type),
     ]
+    if not re.search(r"^\s*log\.connection\.level\s*=", theirs, re.MULTILINE):
+        lines.append("log.connection.level = warning")
     if definitions:
         lines.append(f"load_definitions = {definitions}")
     return "# Written by ocf:backstay:rabbitmq at each start; changes are lost.\n" + "\n".join(lines) + "\n"

@@ -35,7 +35,7 @@ def start(agent: "Rabbitmq") -> Process:
     layout = agent.layout()
     dialect = dialect_for(launch.version(layout.server))
     agent.mirroring(dialect)
-    _check_files(agent, layout)
+    check_files(agent, layout)
     launch.prepare(layout)
     secret = cookie.ensure(layout.cookie_file, agent.cookie, layout.user)
     taken = amqp.holder(layout.port)
@@ -45,11 +45,20 @@ def start(agent: "Rabbitmq") -> Process:
     return _boot(agent, layout, dialect, secret)
 
 
-def _check_files(agent: "Rabbitmq", layout: launch.Layout) -> None:
-    if "config" in agent.invocation.parameters and not os.access(layout.config, os.R_OK):
+def check_files(agent: "Rabbitmq", layout: launch.Layout) -> None:
+    """The files that parameters name. Raises WrongParameter."""
+    if layout.config != type(agent).config.default and not os.access(layout.config, os.R_OK):
         raise WrongParameter(f"the configuration {layout.config} is not readable: set config to it")
     if agent.definitions and not os.access(agent.definitions, os.R_OK):
         raise WrongParameter(f"the definitions {agent.definitions} are not readable: set definitions to a file")
+    if agent.definitions and not launch.has_data(layout.directory):
+        import json
+
+        try:
+            with open(agent.definitions, encoding="utf-8") as source:
+                json.load(source)  # RabbitMQ 3.10 boots without a word when it cannot read them
+        except ValueError as error:
+            raise WrongParameter(f"the definitions {agent.definitions} are no JSON: {error}") from None
 
 
 def _adopt(agent: "Rabbitmq", running: Process) -> "Process | None":
@@ -104,6 +113,7 @@ def _boot(agent: "Rabbitmq", layout: launch.Layout, dialect: "Dialect", secret: 
         plan.targets,
         agent.definitions if plan.step == formation.SEED else "",
         agent.default_queue_type,
+        launch.admin_settings(layout),
     )
     launch.write_settings(layout, text)
     launcher = launch.launch(layout)

@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from backstay.deadline import Deadline
 from backstay.rehearse.mysqlset import WRITER, MysqlSet
+from backstay.rehearse.service import DEGRADED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from backstay.lab.cluster import Lab as LabType
 
-LOOPS = 8  # busy loops in each node
+LOOPS = 4  # busy loops in each node
 _LOG = "/var/log/pacemaker/pacemaker.log"
 _WATCHERS = "for lock in /run/backstay/*/watch.lock; do cut -d' ' -f3 $lock; done"
 _SETTLE = 240.0  # seconds for a planned stop or start under all that load
@@ -110,7 +111,8 @@ def measure(lab: LabType, minutes: float, stops: int) -> Count:
         load.finish()
     lines, starved = told(lab, marks)
     crm = lab.cluster_status()
-    failures = [] if crm is None else [str(one.get("op_key")) for one in crm.iterfind("failures/failure")]
+    found = [] if crm is None else crm.findall("failures/failure")
+    failures = [f"{one.get('op_key')} on {one.get('node')}" for one in found if one.get("exitcode") not in DEGRADED]
     return Count(lines, failures, done, halted, starved, time.monotonic() - begun)
 
 

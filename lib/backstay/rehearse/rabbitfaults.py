@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from backstay.deadline import Deadline, poll
@@ -27,8 +28,7 @@ from backstay.rehearse.faults import (
 if TYPE_CHECKING:
     from backstay.rehearse.rabbitset import RabbitSet
 
-MANY = [f"many-{number}" for number in range(1000)]
-STOP_TIMEOUT = 120.0  # seconds, of the stop operation in crm-templates/rabbitmq.crm
+STOP_TIMEOUT = 90.0  # seconds, of the stop operation in crm-templates/rabbitmq.crm
 
 
 def promoted(stage: Stage[RabbitSet]) -> str:
@@ -74,25 +74,41 @@ def online(stage: Stage[RabbitSet]) -> None:
     stage.phases["started"] = _standby(stage, stage.leader, on=False)
 
 
-def stop_after_start(stage: Stage[RabbitSet]) -> None:
+def stop_after_start(stage: Stage[RabbitSet], count: int) -> None:
     """Brokers of 3.x have hung for minutes when they were stopped while mirrors of many queues were being set up."""
-    boot = _boot_id(stage)
-    stage.service.queues("declare", stage.leader, *MANY)
+    boot = _boot_of_leader(stage)
+    stage.service.queues("declare", stage.leader, *_many(count))
     _standby(stage, stage.leader, on=True)
     _standby(stage, stage.leader, on=False)
     taken = stage.phases["stopped"] = _standby(stage, stage.leader, on=True)
-    if taken > STOP_TIMEOUT or _boot_id(stage) != boot:
+    if taken > STOP_TIMEOUT or _boot_of_leader(stage) != boot:
         raise AgentError(f"a stop right after a start took {taken:.0f} s, or {stage.leader} was fenced")
 
 
-def _boot_id(stage: Stage[RabbitSet]) -> int | None:
+def _boot_of_leader(stage: Stage[RabbitSet]) -> int | None:
     """Which boot of the leader's node this is: its init, as the host sees it."""
     return stage.lab.layout.init_of(stage.leader)
 
 
-def delete_many(stage: Stage[RabbitSet]) -> None:
+def _many(count: int) -> list[str]:
+    return [f"many-{number}" for number in range(count)]
+
+
+def _delete_many(stage: Stage[RabbitSet], count: int) -> None:
     online(stage)
-    stage.service.queues("delete", stage.others[0], *MANY)
+    stage.service.queues("delete", stage.others[0], *_many(count))
+
+
+def early_stop(count: int) -> Fault:
+    """The fault with so many mirrored queues. Declaring a thousand takes a minute or two."""
+    return Fault(
+        "stop-after-start",
+        f"stop right after a start, {count} mirrored queues",
+        partial(stop_after_start, count=count),
+        partial(_delete_many, count=count),
+        elsewhere=False,
+        patience=240.0,
+    )
 
 
 def cold_start(stage: Stage[RabbitSet]) -> None:
@@ -130,13 +146,6 @@ FAULTS = {
         Fault("standby", "planned stop of the broker that leads the queues", standby, online, elsewhere=False),
         Fault("blackout", "all nodes off, started one by one", blackout, nothing, elsewhere=False, patience=300.0),
         Fault("cold-start", "all nodes off, started at once", cold_start, nothing, elsewhere=False, patience=300.0),
-        Fault(
-            "stop-after-start",
-            "stop right after a start, 1,000 mirrored queues",
-            stop_after_start,
-            delete_many,
-            elsewhere=False,
-            patience=240.0,
-        ),
+        early_stop(1000),
     )
 }

@@ -30,7 +30,7 @@ CONSUMED = ["ledger-0", "ledger-1"]  # consumed while the run lasts
 KEPT = ["ledger-2", "ledger-3"]  # drained at its end: what a backlog must survive
 QUEUES = CONSUMED + KEPT
 CTL_TIMEOUT = 60.0  # seconds for an Erlang machine to start and ask; about one, on an idle machine
-DRAIN_TIMEOUT = 120.0
+QUEUES_TIMEOUT = 400.0  # seconds to drain some, or to declare a thousand on a busy machine
 RPC_TIMEOUT = 40.0  # seconds for oslo.messaging to be loaded and its servers to answer; about 3
 
 
@@ -62,7 +62,7 @@ class RabbitSet(Service):
         """Run the program of that name on the client, against one node."""
         kind = ["--type", "quorum" if self.quorum else "classic"]
         argv = ["python3", "-m", "backstay.rehearse.queues", do, self.urls[node], *names, *kind]
-        return self.lab.run(CLIENT, argv, timeout=DRAIN_TIMEOUT).out
+        return self.lab.run(CLIENT, argv, timeout=QUEUES_TIMEOUT).out
 
     @property
     def quorum(self) -> bool:
@@ -110,6 +110,9 @@ class RabbitSet(Service):
         """Four publishers and two consumers on four queues, and remote procedure calls; all know all nodes."""
         place = self.lab.nodes[self._runs % len(self.lab.nodes)]
         self._runs += 1
+        left = self.ctl(place, "list_queues", "-p", VHOST, "name").split()
+        if left:
+            self.queues("delete", place, *left)  # clients of earlier runs left theirs to expire in half an hour
         self.queues("declare", place, *QUEUES)
         urls = list(self.urls.values())
         first = ["--first", str(time.time_ns() // 1_000_000)]  # grows faster than ids are used

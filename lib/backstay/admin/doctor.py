@@ -1,0 +1,150 @@
+"""`backstay doctor`: what would hurt later, on this node, each with what to do about it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from backstay.admin import checks, host, judge
+from backstay.admin.cluster import NotRunning, local_node, look
+from backstay.admin.services import agent_class, service_of
+from backstay.admin.view import Cluster, Finding, Resource
+from backstay.deadline import Deadline
+from backstay.declaration import actions_of, parameters_of
+from backstay.errors import AgentError, CommandFailed
+from backstay.invocation import Invocation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from backstay.agent import Agent
+
+SECRETS = "/var/lib/pacemaker/lrm/cibsecrets"  # where cibsecret keeps what the configuration calls lrm://
+_PATIENCE = 60.0  # seconds for the whole examination
+_AGENT_PATIENCE = 20  # seconds for one agent's own
+
+
+def examine(services: tuple[str, ...] = ()) -> tuple[str, list[Finding]]:
+    """This node's name and what was found, the gravest first. `services`: agents to prepare for, beyond those that are
+    configured. Raises AgentError when the cluster runs and cannot be asked."""
+    deadline = Deadline(_PATIENCE)
+    found: list[Finding] = []
+    try:
+        cluster: Cluster | None = look(deadline)
+    except (NotRunning, CommandFailed) as error:
+        cluster = None
+        found.append(Finding("warning", "cluster", str(error), "systemctl start pacemaker"))
+    try:
+        name = local_node(deadline)
+    except (NotRunning, CommandFailed):
+        name = ""  # a configuration in a file, or no cluster yet
+    resources = list(cluster.resources) if cluster else []
+    agents = {one.agent.rpartition(":")[2]: None for one in resources if agent_class(one.agent)} | dict.fromkeys(
+        services
+    )
+    modules = [module for agent in agents for module in _modules(agent)]
+    nodes = [node.name for node in cluster.nodes] if cluster else []
+    here = name or os.uname().nodename
+    found += checks.host(host.look(here, nodes, list(agents), modules, deadline))
+    if cluster:
+        found += checks.fencing(cluster, host.fenced(deadline) if name else None)
+        found += checks.options(cluster)
+        for resource in resources:
+            found += _resource(cluster, resource, name)
+    return here, sorted(found, key=lambda finding: finding.level)
+
+
+def _modules(agent: str) -> tuple[str, ...]:
+    return tuple(service_of(Resource("", f"ocf:backstay:{agent}")).modules)
+
+
+def _resource(cluster: Cluster, resource: Resource, node: str) -> Iterator[Finding]:
+    made = agent_class(resource.agent)
+    if made is None:
+        return
+    advised: dict[str, float] = {}
+    for spec in actions_of(made):
+        if spec.name not in ("meta-data", "validate-all"):
+            advised[spec.name] = max(advised.get(spec.name, 0), spec.timeout)
+    used = {one.name for one in resource.operations} | {"start", "stop"}
+    yield from checks.timeouts(resource, {name: seconds for name, seconds in advised.items() if name in used})
+    yield from checks.exposed(resource, [one.name for one in parameters_of(made) if one.secret])
+    yield from checks.expiry(resource)
+    yield from service_of(resource).configuration(cluster)
+    yield from _own(made, resource, node)
+
+
+def _own(made: type[Agent], resource: Resource, node: str) -> Iterator[Finding]:
+    """What the agent itself says of this host: validate-all at level 10, all findings instead of the first."""
+    environment = {
+        **os.environ,
+        "OCF_ROOT": "/usr/lib/ocf",
+        "OCF_RESOURCE_INSTANCE": resource.id,
+        "OCF_CHECK_LEVEL": "10",
+        "OCF_RESKEY_CRM_meta_timeout": str(_AGENT_PATIENCE * 1000),
+        "OCF_RESKEY_CRM_meta_on_node": node,
+        "HA_LOGFILE": os.devnull,  # what it says besides is not for this screen
+    }
+    for name, value in resource.parameters.items():
+        environment[f"OCF_RESKEY_{name}"] = _secret(resource.id, name) if value == "lrm://" else value
+    agent = made(Invocation("validate-all", environment))
+    module = f"{made.__module__.rpartition('.')[0]}.doctor"
+    try:
+        agent.check_parameters()
+        if importlib.util.find_spec(module):
+            sentences: list[str] = importlib.import_module(module).findings(agent)
+        else:
+            agent.check_host()
+            sentences = []
+    except AgentError as error:
+        sentences = [str(error)]
+    except ModuleNotFoundError as error:
+        sentences = [f"the agent cannot look further, {error}: apt-get install --yes python3-{error.name}"]
+    for sentence in sentences:
+        what, colon, remedy = agent.log.masked(sentence).rpartition(": ")
+        yield Finding("error", resource.id, what if colon else remedy, remedy if colon else "see above")
+
+
+def _secret(resource: str, name: str) -> str:
+    """A secret kept outside the configuration, "" when this node does not have it."""
+    try:
+        with open(os.path.join(SECRETS, resource, name), encoding="utf-8") as source:
+            return source.read().rstrip("\n")
+    except OSError:
+        return ""
+
+
+@click.command()
+@click.option(
+    "--service", "services", multiple=True, metavar="AGENT", help="Prepare for this agent too, such as mysql."
+)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def doctor(services: tuple[str, ...], as_json: bool) -> None:
+    """Examine this node and the cluster's configuration; each finding comes with its remedy.
+
+    Run it as root on every node, before a service is configured and after. Exit status: 0 nothing found, 1 warnings only,
+    2 at least one error.
+    """
+    here, findings = examine(services)
+    if as_json:
+        click.echo(json.dumps({"node": here, "findings": [finding._asdict() for finding in findings]}, indent=1))
+    else:
+        from rich.console import Console
+        from rich.text import Text
+
+        console = Console(highlight=False, soft_wrap=True)
+        for finding in findings:
+            style = "bold red" if finding.level == "error" else "yellow"
+            console.print(Text.assemble((f"{finding.level}: ", style), f"{finding.subject}: {finding.what}"))
+            console.print(Text(f"    {finding.remedy}", style="dim"))
+        errors = sum(finding.level == "error" for finding in findings)
+        console.print(
+            f"{here}: {errors} errors, {len(findings) - errors} warnings" if findings else f"{here}: nothing found"
+        )
+    sys.exit(judge.exit_status(findings))

@@ -1,0 +1,134 @@
+"""Looks at this machine for `doctor`: programs, modules, names, clock, Corosync's timing, fencing on record."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import socket
+from typing import TYPE_CHECKING
+
+from backstay import command
+from backstay.admin.checks import Corosync, Host
+from backstay.errors import AgentError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from backstay.deadline import Deadline
+
+CONFIGURATION = "/etc/corosync/corosync.conf"
+AGENTS = "/usr/lib/ocf/resource.d/backstay"
+_PROGRAMS = {
+    "corosync": "corosync",
+    "pacemakerd": "pacemaker",
+    "crm_mon": "pacemaker-cli-utils",
+    "cibadmin": "pacemaker-cli-utils",
+    "stonith_admin": "pacemaker-cli-utils",
+}
+_MODULES = ("lxml", "psutil")  # of every agent
+_UNSYNCHRONISED = 0x40  # STA_UNSYNC of adjtimex(2)
+_STATUS_OFFSET = 40  # of `status` in struct timex where a long has eight bytes
+
+
+def look(name: str, nodes: Sequence[str], agents: Sequence[str], modules: Sequence[str], deadline: Deadline) -> Host:
+    """name: of this node. nodes: whose names must resolve. agents: those that are used, "mysql". modules: that they need
+    beyond those of every agent. Raises AgentError when a program cannot be asked."""
+    corosync, listed = _corosync(deadline)
+    names = list(dict.fromkeys([*nodes, *listed]))
+    addresses = {other: _addresses(other) for other in names}
+    return Host(
+        name=name,
+        programs={program: package for program, package in _PROGRAMS.items() if not command.available(program)},
+        modules={
+            f"the Python module {module}": f"python3-{module}"
+            for module in dict.fromkeys([*_MODULES, *modules])
+            if importlib.util.find_spec(module) is None
+        },
+        agents={
+            agent: "make install, from a checkout of this version"
+            for agent in agents
+            if not os.access(os.path.join(AGENTS, agent), os.X_OK)
+        },
+        unresolved=[other for other, found in addresses.items() if not found],
+        looped=[
+            other
+            for other, found in addresses.items()
+            if found and other != name and all(one.startswith("127.") or one == "::1" for one in found)
+        ],
+        synchronised=_synchronised(),
+        corosync=corosync,
+    )
+
+
+def _addresses(name: str) -> set[str]:
+    try:
+        return {str(found[4][0]) for found in socket.getaddrinfo(name, None)}
+    except OSError:
+        return set()
+
+
+def _synchronised() -> bool | None:
+    """The kernel's own word, which chrony, ntpd and systemd-timesyncd keep."""
+    import ctypes
+
+    if ctypes.sizeof(ctypes.c_long) != 8:
+        return None
+    timex = ctypes.create_string_buffer(512)
+    if ctypes.CDLL(None).adjtimex(timex) < 0:
+        return None
+    status = int.from_bytes(timex.raw[_STATUS_OFFSET : _STATUS_OFFSET + 4], "little")
+    return not status & _UNSYNCHRONISED
+
+
+def _corosync(deadline: Deadline) -> tuple[Corosync | None, list[str]]:
+    """Its timing and the names in its node list: as in force where it runs, else as its configuration will have it."""
+    try:
+        with open(CONFIGURATION, encoding="utf-8", errors="replace") as source:
+            text = "\n".join(line for line in source.read().splitlines() if not line.lstrip().startswith("#"))
+    except OSError:
+        return None, []
+
+    def number(name: str, default: int) -> int:
+        found = re.search(rf"^\s*{name}\s*:\s*(\d+)\s*$", text, re.MULTILINE)
+        return int(found[1]) if found else default
+
+    listed = re.findall(r"^\s*name\s*:\s*(\S+)\s*$", text, re.MULTILINE)
+    nodes = len(re.findall(r"^\s*nodeid\s*:", text, re.MULTILINE))
+    coefficient = number("token_coefficient", 650)
+    token = number("token", 3000) + coefficient * max(0, nodes - 2)  # corosync.conf(5), Corosync 3.1
+    consensus = number("consensus", token * 12 // 10)
+    running = _in_force(deadline)
+    made = Corosync(
+        nodes=nodes,
+        token=running.get("token", token),
+        consensus=running.get("consensus", consensus),
+        coefficient=coefficient,
+        two_node=bool(number("two_node", 0)),
+    )
+    return made, listed
+
+
+def _in_force(deadline: Deadline) -> dict[str, int]:
+    """Empty where Corosync does not run."""
+    argv = ["corosync-cmapctl", "-b", "runtime.config.totem."]
+    try:
+        done = command.run(argv, deadline.within(5).remaining(), check=False)
+    except AgentError:
+        return {}  # a missing program is a finding of its own
+    pairs = re.findall(r"^runtime\.config\.totem\.(\w+) \(u32\) = (\d+)$", done.out, re.MULTILINE)
+    return {name: int(value) for name, value in pairs}
+
+
+def fenced(deadline: Deadline) -> frozenset[str] | None:
+    """Nodes that the cluster has fenced, as far as its memory goes; None where it cannot be asked."""
+    argv = ["stonith_admin", "--history", "*", "--output-as=xml"]
+    try:
+        done = command.run(argv, deadline.within(5).remaining(), check=False)
+    except AgentError:
+        return None
+    if done.status:
+        return None
+    events = re.findall(r"<fence_event [^>]*>", done.out)
+    targets = (re.search(r'target="([^"]*)"', event) for event in events if 'status="success"' in event)
+    return frozenset(found[1] for found in targets if found)

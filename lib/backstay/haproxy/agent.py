@@ -1,0 +1,326 @@
+"""ocf:backstay:haproxy: what Pacemaker calls. Looks, asks a pure module what it means, and has it done.
+
+What it remembers, in its directory under /run:
+
+master      pid, start time and program of the master
+promoted    the same, once that master was promoted: a restarted one is not
+loaded      the worker whose configuration the next two describe
+text        the configuration as it was loaded
+frontends   names of the frontends that listen
+refused     a configuration that was checked and refused, and why
+"""
+
+from backstay.codes import ExitCode, Role
+from backstay.deadline import Deadline
+from backstay.declaration import action
+from backstay.errors import AgentError, NotInstalled, TimedOut, WrongParameter
+from backstay.haproxy import daemon
+from backstay.haproxy.findings import Verdict, judge
+from backstay.haproxy.parameters import HaproxyParameters, words
+from backstay.state import Files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+    from backstay.haproxy.findings import Processes
+    from backstay.process import Process
+    from backstay.watch import Prober
+
+_SCORE = 10  # of an instance that could serve; all are equal, location constraints decide
+
+
+class Found(AgentError):
+    """A monitor's finding, with its code."""
+
+    def __init__(self, reason: str, code: ExitCode) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class Haproxy(HaproxyParameters):
+    # -- actions ------------------------------------------------------------------------------------------------------
+
+    @action(timeout=60)
+    def start(self) -> None:
+        """Up with every frontend open; in a promotable clone with every frontend closed."""
+        from backstay.haproxy import loading
+
+        layout = self.layout(daemon.find_binary(self.binary))
+        daemon.prepare(layout)
+        master = self.master()
+        if master and self._answers():
+            self._adopt(master)
+            return
+        if master or daemon.ours(layout.socket):
+            self.log.warning("ending an HAProxy of this resource that does not answer")
+            self._quiet(master)
+            daemon.end(layout.socket, self.deadline)
+        self.state.remove("promoted")
+        master = loading.load(self, layout)
+        self.state.write("master", daemon.identify(master))
+        self._adopt(master)
+
+    @action(timeout=30)
+    def stop(self) -> None:
+        """No process of this instance is left, and so none of its sockets. Needs neither configuration nor program."""
+        from backstay.haproxy import loading
+
+        layout = self.layout()
+        master = self.master()
+        if master is None and not daemon.ours(layout.socket):
+            return
+        self._quiet(master)
+        if master and loading.remember_servers(self, layout):
+            daemon.drain(master, min(self.drain_timeout, self.deadline.remaining() * 0.6), self.deadline)
+        daemon.end(layout.socket, self.deadline)
+        self.state.remove("promoted")
+
+    @action(timeout=20, interval=5)
+    @action(timeout=20, interval=6, role=Role.PROMOTED)
+    @action(timeout=20, interval=11, role=Role.UNPROMOTED)
+    @action(timeout=30, interval=60, depth=10)
+    def monitor(self) -> ExitCode:
+        """Master, worker, and every frontend, through the master CLI. Level 10 also connects to every address that is
+        listened on."""
+        master = self.master()
+        if master is None:
+            if not self.invocation.is_probe and daemon.ours(self.layout().socket):
+                raise AgentError("HAProxy's master died and a worker is left: stop ends it")
+            return ExitCode.NOT_RUNNING
+        promoted = self.invocation.promotable and self.promoted(master)
+        if self.invocation.is_probe:
+            return ExitCode.RUNNING_PROMOTED if promoted else ExitCode.SUCCESS
+        try:
+            verdict = self._look(master, promoted)
+        except TimedOut as error:
+            raise Found(str(error), ExitCode.FAILED_PROMOTED if promoted else ExitCode.ERR_GENERIC) from None
+        if self.invocation.node:
+            from backstay import watch
+
+            watch.ensure(self, master.pid, master.started)
+        code = verdict.code(promoted)
+        if verdict.reason and code in (ExitCode.DEGRADED, ExitCode.DEGRADED_PROMOTED):
+            self.explain(verdict.reason)
+        elif verdict.reason and code not in (ExitCode.SUCCESS, ExitCode.RUNNING_PROMOTED):
+            raise Found(verdict.reason, code)
+        return code
+
+    @action(timeout=30)
+    def promote(self) -> None:
+        """Open the frontends."""
+        from backstay.haproxy import control
+
+        master = self._running()
+        self.state.write("promoted", daemon.identify(master))
+        layout = self.layout()
+        names = self._frontends()
+        processes, stat = control.look(layout.socket, self.deadline.within(self.probe_timeout))
+        closed = [name for name in names if stat and stat.frontends.get(name) == "PAUSED"]
+        control.every(layout.socket, processes.worker, [f"enable frontend {name}" for name in closed], self.deadline)
+        _, stat = control.look(layout.socket, self.deadline.within(self.probe_timeout))
+        left = [name for name in names if stat is None or stat.frontends.get(name) != "OPEN"]
+        if left:
+            raise AgentError(f"frontend {left[0]} cannot be opened: see HAProxy's log in {layout.log}")
+
+    @action(timeout=30)
+    def demote(self) -> None:
+        """Close the frontends, let sessions finish, end those that do not. Fine when it does not run."""
+        from backstay.haproxy import sessions
+
+        master = self.master()
+        self.state.remove("promoted")
+        if master is None:
+            return
+        try:
+            sessions.close(self)
+        except AgentError as error:
+            # One that cannot be closed may go on serving: it is better dead, and its monitor says so.
+            self.log.warning(f"demote ends HAProxy: {error}")
+            self._quiet(master)
+            daemon.end(self.layout().socket, self.deadline)
+
+    @action(timeout=60)
+    def reload_agent(self) -> None:
+        """Check the configuration and reload it. What is refused leaves the old worker serving, and is no failure of this
+        action, since Pacemaker would answer that by a restart: with the refused configuration. The monitor tells."""
+        try:
+            self.reload()
+        except (WrongParameter, NotInstalled) as refused:
+            self.explain(str(refused))
+
+    @action(timeout=60)
+    def reload(self) -> None:
+        """For the admin's hand: as reload-agent, but fails when the configuration is refused."""
+        from backstay.haproxy import loading
+
+        self._running()
+        loading.reload(self, self.layout(daemon.find_binary(self.binary)))
+
+    # -- what the parts of this agent share ---------------------------------------------------------------------------
+
+    @property
+    def directory(self) -> str:
+        """As state_directory, but not made: stop must work where nothing can be written."""
+        return f"{self.invocation.environ.get('BACKSTAY_RUN', '/run/backstay')}/{self.invocation.resource}"
+
+    @property
+    def state(self) -> Files:
+        return Files(self.directory)
+
+    def layout(self, binary: str = "") -> daemon.Layout:
+        return daemon.Layout(binary, self.config, self.directory)
+
+    def master(self) -> "Optional[Process]":
+        return daemon.master(self.layout().socket, self.state.read("master"))
+
+    def promoted(self, master: "Process") -> bool:
+        """Whether this very master was promoted."""
+        return self.state.read("promoted") == daemon.identify(master)
+
+    def chosen_frontends(self) -> "list[str]":
+        return words(self.frontends)
+
+    def hold(self, deadline: Deadline) -> None:
+        """Close every frontend that is open. Raises AgentError when one stays open."""
+        from backstay.haproxy import control
+
+        socket, names = self.layout().socket, self._frontends()
+        processes, stat = control.look(socket, deadline)
+        opened = [name for name in names if stat and stat.frontends.get(name) == "OPEN"]
+        said = control.every(socket, processes.worker, [f"disable frontend {name}" for name in opened], deadline)
+        _, stat = control.look(socket, deadline)
+        left = [name for name in names if stat is None or stat.frontends.get(name) == "OPEN"]
+        if left:
+            raise AgentError(f"frontend {left[0]} cannot be closed: {' '.join(said.split()) or 'see its log'}")
+
+    def prober(self) -> "Prober":
+        from backstay.haproxy.prober import HaproxyProber
+
+        return HaproxyProber(self.layout().socket)
+
+    def patience(self) -> float:
+        return float(self.probe_timeout)
+
+    def explain(self, reason: str) -> None:
+        """An exit reason for a result that is no failure."""
+        import sys
+
+        prefix = self.invocation.environ.get("OCF_EXIT_REASON_PREFIX", "ocf-exit-reason:")
+        sys.stderr.write(f"{prefix}{' '.join(reason.split())}\n")
+        self.log.warning(reason)
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _running(self) -> "Process":
+        found = self.master()
+        if found is None:
+            raise AgentError("HAProxy does not run")
+        return found
+
+    def _answers(self) -> bool:
+        from backstay.haproxy import control
+
+        try:
+            return control.processes(self.layout().socket, self.deadline.within(self.probe_timeout)).worker > 0
+        except AgentError as error:
+            self.log.warning(str(error))
+            return False
+
+    def _adopt(self, master: "Process") -> None:
+        """What start leaves: the frontends as they should be, a watcher, a score."""
+        self.state.write("master", daemon.identify(master))
+        if self.invocation.promotable and not self.promoted(master):
+            self.hold(self.deadline)
+        if self.invocation.node:
+            from backstay import watch
+
+            watch.ensure(self, master.pid, master.started)
+            self._publish({})
+
+    def _quiet(self, master: "Optional[Process]") -> None:
+        """We end it ourselves: the watcher shall not tell."""
+        from backstay import watch
+
+        try:
+            if master:
+                watch.quiet(self.state, master.pid, master.started)
+        except OSError as error:
+            self.log.warning(f"the watcher may report this stop as a failure: {error}")
+
+    def _frontends(self) -> "list[str]":
+        return self.chosen_frontends() or self.state.read("frontends").split()
+
+    def _look(self, master: "Process", promoted: bool) -> Verdict:
+        from backstay.haproxy import control
+
+        layout = self.layout()
+        deadline = self.deadline.within(self.probe_timeout)
+        processes, stat = control.look(layout.socket, deadline)
+        if stat and self.state.read("loaded") != str(processes.worker):
+            from backstay.haproxy import loading
+
+            loading.learn(self, layout, processes.worker, stat)  # someone else reloaded it
+        stale, reloaded = self._renew(layout, processes)
+        if reloaded:
+            deadline = self.deadline.within(self.probe_timeout)
+            processes, stat = control.look(layout.socket, deadline)
+        held = self.invocation.promotable and not promoted
+        verdict = judge(processes, stat, self._frontends(), held, self.required(), stale)
+        if verdict.finding == "leaks":
+            self.log.warning(f"{verdict.reason}: closing it")
+            self.hold(deadline)
+        daemon.bound_log(layout.log)
+        if stat and self.invocation.node:
+            self._publish(stat.backends)
+        if self.invocation.check_level >= 10 and not held and verdict.finding in ("serves", "stale"):
+            self._connect(processes.worker, deadline)
+        return verdict
+
+    def _renew(self, layout: daemon.Layout, processes: "Processes") -> "tuple[str, bool]":
+        """Why the configuration on disk is not the one that serves, and whether it was reloaded just now."""
+        reason, _, refused = self.state.read("refused").partition("\n")
+        if self.reload_on_change:
+            from backstay.haproxy import loading
+
+            try:
+                text = daemon.read(layout.config)
+                if text == refused:
+                    return reason, False
+                if text != self.state.read("text") or processes.failed:
+                    loading.reload(self, self.layout(daemon.find_binary(self.binary)))
+                    return "", True
+                self.state.remove("refused")  # it is again what was loaded
+                return "", False
+            except (WrongParameter, NotInstalled) as error:
+                return str(error), False
+        if not reason and processes.failed:
+            from backstay.haproxy.findings import complaint
+
+            reason = f"the last reload failed, the old worker serves: {complaint(daemon.tail(layout.log))}"
+        return reason, False
+
+    def _publish(self, backends: "dict[str, int]") -> None:
+        """Inside a cluster: the wish to be promoted, and which backends have servers."""
+        wanted = words(self.backend_attributes)
+        try:
+            if self.invocation.promotable:
+                self.pacemaker.set_promotion_score(_SCORE)
+            for name, up in backends.items():
+                if wanted == ["all"] or name in wanted:
+                    self.pacemaker.set_attribute(f"{self.invocation.resource}-up-{name}", str(int(up > 0)))
+        except AgentError as error:
+            self.log.warning(f"not published, the next monitor tries again: {error}")
+
+    def _connect(self, worker: int, deadline: Deadline) -> None:
+        from backstay.haproxy import listeners
+
+        for listener in listeners.own(worker):
+            why = listeners.connect(listener, deadline)
+            if why:
+                raise AgentError(f"no connection to {listener}, where HAProxy listens: {why}")
+
+    def check_host(self) -> None:
+        from backstay.haproxy import loading
+
+        loading.check(self, self.layout(daemon.find_binary(self.binary)))
