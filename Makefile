@@ -12,6 +12,7 @@ HOST_PACKAGES = mmdebstrap iproute2 nftables util-linux procps python3 python3-c
     python3-lxml python3-pymysql python3-psutil python3-pytest python3-hypothesis python3-setuptools python3-wheel python3-venv \
     python3-pip man-db strace
 
+COMPLETIONS = $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions zsh/vendor-completions fish/vendor_completions.d)
 AGENTS = $(notdir $(wildcard agents/*))
 PACKAGES = $(shell cd lib && find backstay -type d ! -name __pycache__)
 
@@ -81,6 +82,11 @@ install:
 	for agent in $(AGENTS); do \
 	    PYTHONPATH=lib $(PYTHON) -m backstay.manpage $$agent > $(DESTDIR)$(PREFIX)/share/man/man7/ocf_backstay_$$agent.7; \
 	done
+	install -d $(DESTDIR)$(PREFIX)/share/man/man8 $(COMPLETIONS)
+	PYTHONPATH=lib $(PYTHON) -m backstay.admin.manpage $(DESTDIR)$(PREFIX)/share/man/man8
+	_BACKSTAY_COMPLETE=bash_source $(PYTHON) -I bin/backstay > $(word 1,$(COMPLETIONS))/backstay
+	_BACKSTAY_COMPLETE=zsh_source $(PYTHON) -I bin/backstay > $(word 2,$(COMPLETIONS))/_backstay
+	_BACKSTAY_COMPLETE=fish_source $(PYTHON) -I bin/backstay > $(word 3,$(COMPLETIONS))/backstay.fish
 
 clean:
 	-$(PYTHON) -I bin/backstay lab down --dir $(LAB)

@@ -80,5 +80,9 @@ def test_a_stop_right_after_a_start_ends_in_time(three: RabbitSet, tmp_path: Pat
     assert outcome.phases["stopped"] <= STOP_TIMEOUT
 
 
+def test_a_node_is_removed_and_a_virgin_one_joins_by_itself(three: RabbitSet, tmp_path: Path) -> None:
+    check(rehearse(three, FAULTS["replace-node"], str(tmp_path)))
+
+
 def test_confirmed_messages_survive_in_quorum_queues(sid: RabbitSet, tmp_path: Path) -> None:
     check(rehearse(sid, FAULTS["kill"], str(tmp_path)))

@@ -17,6 +17,7 @@ from backstay.state import Files
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.deadline import Deadline
+    from backstay.rabbitmq.amqp import Account
     from backstay.rabbitmq.dialect import Dialect, Mirroring
     from backstay.rabbitmq.distribution import Node
     from backstay.rabbitmq.facts import Facts
@@ -33,12 +34,13 @@ class Rabbitmq(RabbitmqParameters):
     @action(timeout=180)
     def start(self) -> None:
         """Up, a member, answering AMQP."""
-        from backstay.rabbitmq import starting
+        from backstay.rabbitmq import leaving, starting
 
         self.state.remove("promoted")
         self.state.remove("unanswered")
         running = starting.start(self)
         self.state.write("process", running.identity)
+        leaving.announce(self, False)
         self.watch(running)
         self.pacemaker.set_promotion_score(health.SERVING)
 
@@ -102,7 +104,7 @@ class Rabbitmq(RabbitmqParameters):
     @action(timeout=30)
     def promote(self) -> None:
         """Take the lease. Nothing that a client could notice."""
-        from backstay.rabbitmq import coordinator
+        from backstay.rabbitmq import coordinator, probe
 
         running = self.running()
         if self.is_promoted(running):
@@ -111,7 +113,7 @@ class Rabbitmq(RabbitmqParameters):
         if broker.greets(self.port, deadline) != ANSWERS:
             raise AgentError("not promoted: this broker does not answer AMQP")
         with self.connect(self.deadline) as node:
-            coordinator.attend(self, node, broker.dialect_of(node), None)
+            coordinator.attend(self, node, broker.dialect_of(node), probe.account(self))
         self.state.write("promoted", running.identity)
 
     @action(timeout=20)
@@ -248,9 +250,9 @@ class Rabbitmq(RabbitmqParameters):
                 dialect = broker.dialect_of(node)
                 seen = broker.look(node, dialect, greeted)
                 if account is None and greeted == ANSWERS:
-                    probe.learn_account(self, node, dialect, running)
+                    account = probe.learn_account(self, node, dialect, running)
                 if greeted == ANSWERS:
-                    notes += self._duties(node, dialect, seen, promoted)
+                    notes += self._duties(node, dialect, seen, account if promoted else None)
         except health.Restart:
             raise
         except AgentError as error:
@@ -262,17 +264,18 @@ class Rabbitmq(RabbitmqParameters):
         in_a_row, since = self._count(running, greeted)
         return health.judge(seen, in_a_row, self.silences, since, self.partition_grace)
 
-    def _duties(self, node: "Node", dialect: "Dialect", seen: Seen, promoted: bool) -> "list[str]":
+    def _duties(self, node: "Node", dialect: "Dialect", seen: Seen, account: "Account | None") -> "list[str]":
+        """account: the probe's, on the promoted node."""
         node.deadline = self.deadline.within(self.probe_timeout)
         said: list[str] = []
         if self.invocation.check_level >= 10:
             from backstay.rabbitmq import probe
 
             said += probe.findings(self, node, dialect, seen)
-        elif promoted:
+        elif account:
             from backstay.rabbitmq import coordinator
 
-            said += coordinator.attend(self, node, dialect, seen)
+            said += coordinator.attend(self, node, dialect, account, seen)
         return said
 
     def mirroring(self, dialect: "Dialect") -> "Mirroring":

@@ -26,14 +26,19 @@ def account(agent: "Rabbitmq") -> Account:
 def known_account(agent: "Rabbitmq", running: "Process") -> "Account | None":
     """The account that this very broker is known to let in."""
     fields = agent.state.read("account").split("\n")
-    return Account(*fields[1:]) if len(fields) == 4 and fields[0] == running.identity else None
+    if len(fields) != 4 or fields[0] != running.identity:
+        return None
+    noted = Account(*fields[1:])
+    wanted = (agent.probe_user, agent.probe_password or noted.password, agent.probe_vhost)
+    return noted if (noted.user, noted.password, noted.vhost) == wanted else None  # the parameters may have changed
 
 
-def learn_account(agent: "Rabbitmq", node: "Node", dialect: "Dialect", running: "Process") -> None:
-    """Note the account once the broker has it."""
+def learn_account(agent: "Rabbitmq", node: "Node", dialect: "Dialect", running: "Process") -> Account:
+    """The account, noted once the broker has it."""
     ours = account(agent)
     if ours.vhost in dialect.vhosts(node) and dialect.lets_in(node, ours):
         agent.state.write("account", "\n".join([running.identity, ours.user, ours.password, ours.vhost]))
+    return ours
 
 
 def findings(agent: "Rabbitmq", node: "Node", dialect: "Dialect", seen: "Seen") -> "list[str]":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from backstay.rehearse.faults import (
     mend,
     mend_other,
     nothing,
+    other,
     partition_leader,
     partition_other,
     power_off,
@@ -111,6 +113,29 @@ def early_stop(count: int) -> Fault:
     )
 
 
+def remove_other(stage: Stage[RabbitSet]) -> None:
+    """An admin takes a node out of the cluster for good: one parameter, and the agents do the rest."""
+    node, begun = other(stage), time.monotonic()
+    stage.lab.run(stage.leader, ["crm", "resource", "param", stage.service.name, "set", "removed", node])
+
+    def forgotten() -> bool:
+        status = json.loads(stage.service.ctl(stage.leader, "--formatter", "json", "cluster_status"))
+        return f"rabbit@{node}" not in status["disk_nodes"]
+
+    poll(forgotten, Deadline(120), f"the others to forget {node}", interval=0.5)
+    stage.phases["forgotten"] = time.monotonic() - begun
+
+
+def return_virgin(stage: Stage[RabbitSet]) -> None:
+    """A new machine of the same name: it has no data, and joins the others by itself."""
+    node, begun = other(stage), time.monotonic()
+    stage.lab.run(node, ["rm", "-rf", "/var/lib/rabbitmq/mnesia"])
+    stage.lab.run(stage.leader, ["crm", "resource", "param", stage.service.name, "delete", "removed"])
+    stage.service.cleanup(node)
+    poll(lambda: stage.service.name in stage.lab.roles().get(node, {}), Deadline(180), f"{node} to join", interval=0.5)
+    stage.phases["joined"] = time.monotonic() - begun
+
+
 def cold_start(stage: Stage[RabbitSet]) -> None:
     """All power fails, and returns for all nodes in the same moment."""
     for node in stage.lab.nodes:
@@ -147,5 +172,13 @@ FAULTS = {
         Fault("blackout", "all nodes off, started one by one", blackout, nothing, elsewhere=False, patience=300.0),
         Fault("cold-start", "all nodes off, started at once", cold_start, nothing, elsewhere=False, patience=300.0),
         early_stop(1000),
+        Fault(
+            "replace-node",
+            "a node is removed for good; a virgin one of the same name joins",
+            remove_other,
+            return_virgin,
+            elsewhere=False,
+            patience=120.0,
+        ),
     )
 }

@@ -44,7 +44,7 @@ class RabbitSet(Service):
     def __init__(self, lab: Lab) -> None:
         super().__init__(lab)
         self.urls = dict(zip(lab.nodes, lab.endpoints["amqp"]))
-        self._runs = 0
+        self._runs = int(time.time())  # so that short series begin at different nodes
         self._quorum: bool | None = None
 
     # -- asking -------------------------------------------------------------------------------------------------------
