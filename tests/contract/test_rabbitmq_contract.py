@@ -111,7 +111,7 @@ def test_its_data_survives_and_a_hung_one_is_killed(chamber: Chamber) -> None:
     assert result.codes == [0, 0, 0, 1, 1, 0, 0, 7, 0, 7, 0, 0, 0, 0, 0, 0], result.text
     assert result.reasons[3] == "the broker does not answer AMQP, 2 monitors in a row"
     assert "left: \n" in result.text
-    assert 1000 <= min(result.took[:2]) and max(result.took[:2]) < 5000  # it waited for one probe_timeout, not for two
+    assert min(result.took[:2]) >= 1000 and max(result.took[:2]) < 5000  # it waited for one probe_timeout, not for two
     assert result.took[2] < min(result.took[:2])  # what was found is not asked again
     assert result.took[3] < 5000  # and stop does not wait for it to end by itself
     assert "\nkept\n" in result.text and "\napp\t" in result.text and "\napp\n" not in result.text
@@ -130,7 +130,7 @@ def test_stop_and_probe_work_without_anything(chamber: Chamber) -> None:
         """,
     )
     assert result.codes == [0, 190, 0, 190, 2, 0, 7, 2], result.text
-    assert result.reasons[1].endswith("unknown: the Erlang cookie here differs from that of rabbit@n1")
+    assert "unknown: the Erlang cookie here differs from that of rabbit@n1: make" in result.reasons[1]
     assert "membership and alarms are unknown: there is no Erlang cookie in" in result.reasons[3]
     assert "there is no Erlang cookie in /var/lib/rabbitmq/.erlang.cookie: set cookie" in result.reasons[7]
 
