@@ -12,16 +12,18 @@ HOST_PACKAGES = mmdebstrap iproute2 nftables util-linux procps python3 python3-c
     python3-lxml python3-pymysql python3-psutil python3-pytest python3-hypothesis python3-setuptools python3-wheel python3-venv \
     python3-pip man-db strace
 
+COMPLETIONS = $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions zsh/vendor-completions fish/vendor_completions.d)
 AGENTS = $(notdir $(wildcard agents/*))
 PACKAGES = $(shell cd lib && find backstay -type d ! -name __pycache__)
 
-.PHONY: help setup demo test test-failover test-sid lint install clean
+.PHONY: help setup demo test test-failover test-sid test-alarms lint install clean
 
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
 	@echo 'make test           decisions, contract, templates, and failover on the lab'
 	@echo 'make test-failover  every fault, RUNS=$(RUNS) times each, with the distribution of the gap'
 	@echo 'make test-sid       the main faults with Oracle MySQL, RabbitMQ 4 and Pacemaker 3'
+	@echo 'make test-alarms    an hour of load and starvation, a thousand planned stops: the watchers must tell nothing'
 	@echo 'make setup          install what the above need here: $(firstword $(HOST_PACKAGES)) and a few more packages'
 	@echo 'make lint           ruff and mypy, in $(VENV)'
 	@echo 'make install        agents, library, templates and command, under DESTDIR=$(DESTDIR)'
@@ -57,6 +59,9 @@ $(VENV)/ready: Makefile
 	$(VENV)/bin/pip install --quiet ruff mypy click rich pytest types-psutil
 	touch $@
 
+test-alarms: setup
+	PYTHONPATH=lib $(PYTHON) -m backstay.rehearse.alarms
+
 lint: setup $(VENV)/ready
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -77,6 +82,11 @@ install:
 	for agent in $(AGENTS); do \
 	    PYTHONPATH=lib $(PYTHON) -m backstay.manpage $$agent > $(DESTDIR)$(PREFIX)/share/man/man7/ocf_backstay_$$agent.7; \
 	done
+	install -d $(DESTDIR)$(PREFIX)/share/man/man8 $(COMPLETIONS)
+	PYTHONPATH=lib $(PYTHON) -m backstay.admin.manpage $(DESTDIR)$(PREFIX)/share/man/man8
+	_BACKSTAY_COMPLETE=bash_source $(PYTHON) -I bin/backstay > $(word 1,$(COMPLETIONS))/backstay
+	_BACKSTAY_COMPLETE=zsh_source $(PYTHON) -I bin/backstay > $(word 2,$(COMPLETIONS))/_backstay
+	_BACKSTAY_COMPLETE=fish_source $(PYTHON) -I bin/backstay > $(word 3,$(COMPLETIONS))/backstay.fish
 
 clean:
 	-$(PYTHON) -I bin/backstay lab down --dir $(LAB)

@@ -42,7 +42,7 @@ class _Lazy(click.Group):
 
 @click.command(cls=_Lazy)
 def backstay() -> None:
-    """Backstay: Pacemaker resource agents for MySQL and RabbitMQ."""
+    """The admin's tool of Backstay, Pacemaker resource agents for MySQL, RabbitMQ, HAProxy and addresses."""
 
 
 def main() -> None:

@@ -125,8 +125,16 @@ def _describe(of: Plan) -> None:
     click.echo(f"    a constraint prefers {of.target} meanwhile; it is removed at the end, whatever happens")
 
 
+def _nodes(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """For the shell's completion."""
+    try:
+        return [name for name in node_names(Deadline(2)).values() if name.startswith(incomplete)]
+    except AgentError:
+        return []
+
+
 @click.command()
-@click.argument("node", required=False)
+@click.argument("node", required=False, shell_complete=_nodes)
 @click.option("--resource", default="", help="Which, where several can be promoted.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--timeout", default=90.0, show_default=True, help="Seconds for the role to arrive.")

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from backstay.deadline import Deadline, poll
@@ -31,7 +32,25 @@ KEPT = ["ledger-2", "ledger-3"]  # drained at its end: what a backlog must survi
 QUEUES = CONSUMED + KEPT
 CTL_TIMEOUT = 60.0  # seconds for an Erlang machine to start and ask; about one, on an idle machine
 QUEUES_TIMEOUT = 400.0  # seconds to drain some, or to declare a thousand on a busy machine
+CONSUME_TIMEOUT = 30.0  # seconds; a consumer's heartbeats take 8, and connecting to another node 1
 RPC_TIMEOUT = 40.0  # seconds for oslo.messaging to be loaded and its servers to answer; about 3
+
+
+class BrokerLoad(workload.Load):
+    """The third recorder's are the consumers."""
+
+    def finish(self) -> list[list[str]]:
+        """Once every consumed queue delivers: a consumer on a node without power notices that by its heartbeats."""
+        since = time.monotonic()
+        fresh: set[str] = set()
+
+        def consumed() -> bool:
+            fresh.update(one.queue for one in parse_deliveries(self.recorders[2].lines()) if one.at > since)
+            return fresh >= set(CONSUMED)
+
+        with suppress(TimedOut):  # a queue that no longer delivers is a finding, and the verdict's to tell
+            poll(consumed, Deadline(CONSUME_TIMEOUT), "deliveries", interval=0.1)
+        return super().finish()
 
 
 class RabbitSet(Service):
@@ -131,7 +150,7 @@ class RabbitSet(Service):
             )
         consumer = record(self.lab, "consumer", [*named[1], *urls], directory)
         publisher = record(self.lab, "publisher", [*named[0], *first, *urls], directory)
-        return workload.Load([publisher, client, consumer, server])
+        return BrokerLoad([publisher, client, consumer, server])
 
     def gap(self, attempts: Sequence[Attempt], fault: float) -> float:
         """Of the publisher that waited longest for a confirm."""
