@@ -28,24 +28,30 @@ class Cluster:
         self.chamber = chamber
         self.nodes = nodes
         (directory / "cib.xml").write_text(cib(nodes))
-        said = ""
-        (directory / "fencing.crm").write_text(FENCING.format(nodes=" ".join(nodes)))
-        for name, values in {"fencing": None, **templates}.items():
-            if values is not None:
-                (directory / f"{name}.crm").write_text(render(load(name), values))
-            done = chamber(f"crm configure load update {name}.crm")
-            said += done.out + done.err
-        self.said = said.strip()
+        texts = {"fencing": FENCING.format(nodes=" ".join(nodes))}
+        texts.update({name: render(load(name), values) for name, values in templates.items()})
+        for name, text in texts.items():
+            (directory / f"{name}.crm").write_text(text)
+        done = chamber("\n".join(f"crm configure load update {name}.crm" for name in texts))
+        self.said = (done.out + done.err).strip()
 
-    def attribute(self, name: str, **values: str) -> None:
-        for node, value in values.items():
-            self.chamber(f"crm_attribute -N {node} -n {name} -l reboot -v {value}")
+    def attributes(self, **values: dict[str, str]) -> None:
+        """Name, with _ for -, to the values of the nodes."""
+        self.chamber(
+            "".join(
+                f"crm_attribute -N {node} -n {name.replace('_', '-')} -l reboot -v {value}\n"
+                for name, nodes in values.items()
+                for node, value in nodes.items()
+            )
+        )
 
     def settle(self, *events: str) -> dict[str, str]:
-        """What happens is carried out; where the addresses are afterwards."""
-        self.chamber(f"crm_simulate -S -x cib.xml -O next.xml {' '.join(events)} > /dev/null; mv next.xml cib.xml")
-        self.chamber("crm_simulate -S -x cib.xml -O next.xml > /dev/null; mv next.xml cib.xml")
-        return self.placed()
+        """What happens is carried out, and what follows from it; where the addresses are afterwards."""
+        done = self.chamber(
+            f"crm_simulate -S -x cib.xml -O next.xml {' '.join(events)} > /dev/null; mv next.xml cib.xml\n"
+            "crm_simulate -S -x cib.xml -O next.xml > /dev/null; mv next.xml cib.xml\ncrm_simulate -L -x cib.xml"
+        )
+        return dict(HELD.findall(done.out))
 
     def placed(self) -> dict[str, str]:
         return dict(HELD.findall(self.chamber("crm_simulate -L -x cib.xml").out))
@@ -59,10 +65,11 @@ def set_with_readers(chamber: Chamber, directory: Path, count: int) -> Cluster:
     """All nodes readable, n1 promoted."""
     nodes = [f"n{number}" for number in range(1, count + 1)]
     cluster = Cluster(chamber, directory, nodes, {"mysql": {**MYSQL, "nodes": str(count)}, "mysql-readers": READERS})
-    for node in nodes:
-        chamber(f"crm node utilization {node} set reader 2")
-    cluster.attribute("master-mysql", **{node: str(1000 - number) for number, node in enumerate(nodes)})
-    cluster.attribute("mysql-readable", **dict.fromkeys(nodes, "1"))
+    chamber("".join(f"crm_attribute --utilization -N {node} -n reader -v 2\n" for node in nodes))
+    cluster.attributes(
+        master_mysql={node: str(1000 - number) for number, node in enumerate(nodes)},
+        mysql_readable=dict.fromkeys(nodes, "1"),
+    )
     cluster.settle()
     return cluster
 
@@ -97,8 +104,7 @@ def test_after_the_loss_of_a_node_all_are_there_and_after_its_return_they_spread
     cluster = set_with_readers(chamber, tmp_path, 3)
     assert readers(cluster.settle("--node-fail", lost)) == left
     cluster.settle("--node-up", lost)
-    cluster.attribute("master-mysql", **{lost: "900"})
-    cluster.attribute("mysql-readable", **{lost: "1"})
+    cluster.attributes(master_mysql={lost: "900"}, mysql_readable={lost: "1"})
     placed = cluster.settle()
     replicas = set(cluster.nodes) - {placed["mysql-writer"]}
     assert readers(placed) == dict.fromkeys(replicas, 1)
@@ -106,30 +112,32 @@ def test_after_the_loss_of_a_node_all_are_there_and_after_its_return_they_spread
 
 def test_the_primary_takes_them_when_it_is_alone(chamber: Chamber, tmp_path: Path) -> None:
     cluster = set_with_readers(chamber, tmp_path, 3)
-    cluster.attribute("mysql-readable", n2="0", n3="0")
+    cluster.attributes(mysql_readable={"n2": "0", "n3": "0"})
     assert readers(cluster.settle()) == {"n1": 2}
-    cluster.attribute("mysql-readable", n3="1")
+    cluster.attributes(mysql_readable={"n3": "1"})
     assert readers(cluster.settle()) == {"n3": 2}
 
 
 def test_none_where_nobody_may_be_read(chamber: Chamber, tmp_path: Path) -> None:
     cluster = set_with_readers(chamber, tmp_path, 3)
-    cluster.attribute("mysql-readable", n1="0", n2="0")
+    cluster.attributes(mysql_readable={"n1": "0", "n2": "0"})
     cluster.chamber("crm_attribute -N n3 -n mysql-readable -l reboot -D")
     assert readers(cluster.settle()) == {}
 
 
 def test_other_resources_do_not_unbalance_them(chamber: Chamber, tmp_path: Path) -> None:
     cluster = set_with_readers(chamber, tmp_path, 3)
-    for number in (1, 2, 3):
-        cluster.chamber(f"crm configure primitive other-{number} ocf:heartbeat:Dummy meta priority=10")
-        cluster.chamber(f"crm configure location other-{number}-on-n3 other-{number} inf: n3")
+    others = [
+        f"primitive other-{number} ocf:heartbeat:Dummy meta priority=10\nlocation on-n3-{number} other-{number} inf: n3\n"
+        for number in (1, 2, 3)
+    ]
+    cluster.chamber(f"echo '{''.join(others)}' > others.crm; crm configure load update others.crm")
     assert readers(cluster.settle()) == {"n2": 1, "n3": 1}
 
 
 def test_readers_do_not_decide_who_is_promoted(chamber: Chamber, tmp_path: Path) -> None:
     cluster = set_with_readers(chamber, tmp_path, 3)
-    cluster.attribute("mysql-readable", n1="0", n3="0")
+    cluster.attributes(mysql_readable={"n1": "0", "n3": "0"})
     assert cluster.settle()["mysql-writer"] == "n1"
     assert cluster.settle("--node-fail", "n1")["mysql-writer"] == "n2"
 

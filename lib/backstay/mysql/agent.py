@@ -115,7 +115,8 @@ class Mysql(MysqlParameters):
             self.explain(str(error))
             return degraded
         self.watch(running)
-        note = note or self._serve_readers(running)
+        complaint = self._serve_readers(running)
+        note = note or complaint
         if note:
             self.explain(note)
             return degraded

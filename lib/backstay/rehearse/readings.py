@@ -88,7 +88,7 @@ def start(lab: Lab, directory: str) -> Recorder:
     seen: set[str] = set()
 
     def everywhere() -> bool:
-        seen.update(read.server for read in parse(recorder.lines()) if read.result == "ok" and read.kept)
+        seen.update(read.server for read in parse(recorder.lines()) if read.result == "ok")
         return len(seen) >= len(lab.nodes) - 1
 
     poll(everywhere, Deadline(30), "reads from every replica")
