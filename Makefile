@@ -10,8 +10,9 @@ RUNS = 20
 # What the lab and the tests use on this machine. The cluster, the servers and their clients are in the lab's image.
 HOST_PACKAGES = mmdebstrap iproute2 nftables util-linux procps python3 python3-click python3-rich \
     python3-lxml python3-pymysql python3-psutil python3-pytest python3-hypothesis python3-setuptools python3-wheel python3-venv \
-    man-db strace
+    python3-pip man-db strace
 
+COMPLETIONS = $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions zsh/vendor-completions fish/vendor_completions.d)
 AGENTS = $(notdir $(wildcard agents/*))
 PACKAGES = $(shell cd lib && find backstay -type d ! -name __pycache__)
 
@@ -20,8 +21,8 @@ PACKAGES = $(shell cd lib && find backstay -type d ! -name __pycache__)
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
 	@echo 'make test           decisions, contract, templates, and failover on the lab'
-	@echo 'make test-failover  every fault, RUNS=$(RUNS) times each, with the distribution of the write gap'
-	@echo 'make test-sid       the main faults with Oracle MySQL and Pacemaker 3'
+	@echo 'make test-failover  every fault, RUNS=$(RUNS) times each, with the distribution of the gap'
+	@echo 'make test-sid       the main faults with Oracle MySQL, RabbitMQ 4 and Pacemaker 3'
 	@echo 'make setup          install what the above need here: $(firstword $(HOST_PACKAGES)) and a few more packages'
 	@echo 'make lint           ruff and mypy, in $(VENV)'
 	@echo 'make install        agents, library, templates and command, under DESTDIR=$(DESTDIR)'
@@ -40,11 +41,17 @@ demo: setup
 test: setup
 	$(PYTHON) -m pytest $(PYTEST)
 
-test-failover: setup
-	$(PYTHON) -I bin/backstay rehearse --runs $(RUNS) --fault all --json failover.json
+test-failover: test-failover-mysql test-failover-rabbitmq
+test-sid: test-sid-mysql test-sid-rabbitmq
 
-test-sid: setup
-	$(PYTHON) -I bin/backstay rehearse --image sid --runs 5 --fault kill --fault power-off --fault move --json failover-sid.json
+test-failover-%: setup
+	$(PYTHON) -I bin/backstay rehearse $* --runs $(RUNS) --fault all --json failover-$*.json
+
+SID_mysql = kill power-off move
+SID_rabbitmq = kill power-off cold-start
+
+test-sid-%: setup
+	$(PYTHON) -I bin/backstay rehearse $* --image sid --runs 5 $(addprefix --fault ,$(SID_$*)) --json failover-sid-$*.json
 
 $(VENV)/ready: Makefile
 	$(PYTHON) -m venv $(VENV)
@@ -71,6 +78,11 @@ install:
 	for agent in $(AGENTS); do \
 	    PYTHONPATH=lib $(PYTHON) -m backstay.manpage $$agent > $(DESTDIR)$(PREFIX)/share/man/man7/ocf_backstay_$$agent.7; \
 	done
+	install -d $(DESTDIR)$(PREFIX)/share/man/man8 $(COMPLETIONS)
+	PYTHONPATH=lib $(PYTHON) -m backstay.admin.manpage $(DESTDIR)$(PREFIX)/share/man/man8
+	_BACKSTAY_COMPLETE=bash_source $(PYTHON) -I bin/backstay > $(word 1,$(COMPLETIONS))/backstay
+	_BACKSTAY_COMPLETE=zsh_source $(PYTHON) -I bin/backstay > $(word 2,$(COMPLETIONS))/_backstay
+	_BACKSTAY_COMPLETE=fish_source $(PYTHON) -I bin/backstay > $(word 3,$(COMPLETIONS))/backstay.fish
 
 clean:
 	-$(PYTHON) -I bin/backstay lab down --dir $(LAB)

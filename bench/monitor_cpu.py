@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 """CPU time of commands, run in turn so that a busy machine burdens all alike.
 
-    bench/monitor_cpu.py [-n RUNS] [--image SUITE [--before SCRIPT]] 'NAME=VALUE … COMMAND ARGUMENT …' ['…' …]
+    bench/monitor_cpu.py [-n RUNS] [--count PROGRAM] [--image SUITE [--before SCRIPT]] \\
+      'NAME=VALUE … COMMAND ARGUMENT …' ['…' …]
 
 Each command is one shell-quoted word with its environment in front. Prints per command the exit status, the least and
 the median of CPU (user and system, with all descendants) and wall time in milliseconds, and the ratio of its least CPU
-to that of the first. The least is the fairer figure where others use the machine too.
+to that of the first. The least is the fairer figure where others use the machine too. With --count each command runs
+once more, under strace, and the last column says how often it or a descendant became that program.
 
 The virtual address against ocf:heartbeat:IPaddr2, on a host that holds 10.9.0.50:
 
@@ -21,14 +23,18 @@ bare interpreter, as root:
       --before "printf 'defaults\\n mode tcp\\nlisten l\\n bind :7000\\n' > /etc/haproxy/haproxy.cfg; $A start" \\
       '/usr/bin/python3 -I -c pass' "OCF_RESKEY_CRM_meta_interval=5000 $A monitor" \\
       "OCF_RESKEY_CRM_meta_interval=5000 OCF_CHECK_LEVEL=10 $A monitor"
+
+Brokers: bench/rabbitmq_monitors.py, which runs this one in a node of a lab.
 """
 
 import argparse
 import os
+import re
 import shlex
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 from inside import again
@@ -58,10 +64,21 @@ class Contender:
         self.cpu.append((used.ru_utime + used.ru_stime) * 1000)
         self.status = os.waitstatus_to_exitcode(status)
 
+    def count(self, program: str) -> int:
+        """How many processes of one run became the program."""
+        with tempfile.NamedTemporaryFile("r", encoding="utf-8", errors="replace") as trace:
+            strace = ["strace", "--follow-forks", "--trace=execve", "--quiet=all", f"--output={trace.name}"]
+            subprocess.run(
+                [*strace, *self.argv], env=self.environ, stdin=subprocess.DEVNULL, capture_output=True, check=False
+            )
+            started = re.compile(rf'execve\("(?:[^"]*/)?{re.escape(program)}",.*\) = 0$')
+            return sum(bool(started.search(line)) for line in trace)
+
 
 def main(argv: "Sequence[str] | None" = None) -> None:
     parser = argparse.ArgumentParser(description="CPU time of commands, run in turn.")
     parser.add_argument("-n", "--runs", type=int, default=50)
+    parser.add_argument("--count", metavar="PROGRAM", help="such as beam.smp, an Erlang virtual machine")
     parser.add_argument("--image", metavar="SUITE", help="run in the lab's image of this Debian suite")
     parser.add_argument("--before", default="", metavar="SCRIPT", help="run this first, in the image")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
@@ -76,12 +93,14 @@ def main(argv: "Sequence[str] | None" = None) -> None:
         for contender in contenders:
             contender.run()
     base = min(contenders[0].cpu)
-    print("status  CPU min  median  wall min  median  ratio  command")
+    counted = f"  {options.count}" if options.count else ""
+    print(f"status  CPU min  median  wall min  median   ratio{counted}  command")
     for contender in contenders:
         cpu, wall = contender.cpu, contender.wall
+        times = f"  {contender.count(options.count):{len(options.count)}}" if options.count else ""
         print(
             f"{contender.status:6}  {min(cpu):7.1f}  {statistics.median(cpu):6.1f}  {min(wall):8.1f}"
-            f"  {statistics.median(wall):6.1f}  {min(cpu) / base:5.2f}  {' '.join(contender.argv)}"
+            f"  {statistics.median(wall):6.1f}  {min(cpu) / base:6.2f}{times}  {' '.join(contender.argv)}"
         )
 
 

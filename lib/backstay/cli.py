@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 COMMANDS = {
     "lab": ("backstay.lab.cli", "lab", "A real cluster of several nodes on this machine."),
     "rehearse": ("backstay.rehearse.cli", "command", "Inflict faults on a lab and measure what they cost."),
+    "explain": ("backstay.admin.explain", "explain", "What happened in the last failover."),
     "render": ("backstay.admin.render", "render", "Write a topology for crm or pcs."),
     "doctor": ("backstay.admin.doctor", "doctor", "Examine this node and the configuration; with remedies."),
+    "switchover": ("backstay.admin.switchover", "switchover", "Move a promoted role to another node, as planned work."),
     "status": ("backstay.admin.status", "status", "The cluster on one screen, and what is not as wanted."),
     "demo": ("backstay.rehearse.demo", "demo", "A real failover from start to finish."),
 }
@@ -40,7 +42,7 @@ class _Lazy(click.Group):
 
 @click.command(cls=_Lazy)
 def backstay() -> None:
-    """Backstay: Pacemaker resource agents for MySQL and RabbitMQ."""
+    """The admin's tool of Backstay, Pacemaker resource agents for MySQL, RabbitMQ, HAProxy and addresses."""
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from backstay.declaration import Parameter
 
 
-def _text(text: str) -> str:
+def troff(text: str) -> str:
     """Escaped for troff: backslashes, hyphens that are typed, and lines that begin like a request."""
     paragraphs = [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
     escaped = [paragraph.replace("\\", "\\e").replace("-", "\\-") for paragraph in paragraphs]
@@ -28,7 +28,7 @@ def _parameter(parameter: "Parameter") -> str:
     marks += ["required"] if parameter.required else []
     marks += [f"default {parameter.default}"] if parameter.default else []
     marks += ["reloadable"] if parameter.reloadable else []
-    return f".TP\n.B {_text(parameter.name)}\n({_text(', '.join(marks))})\n{_text(describe(parameter))}\n"
+    return f".TP\n.B {troff(parameter.name)}\n({troff(', '.join(marks))})\n{troff(describe(parameter))}\n"
 
 
 def render(agent_class: "type[Agent]") -> str:
@@ -38,11 +38,11 @@ def render(agent_class: "type[Agent]") -> str:
     for spec in actions_of(agent_class):
         role = f" {spec.role.value}" if spec.role else ""
         every = f", interval {spec.interval}s" if spec.interval else ""
-        actions += f".TP\n.B {_text(spec.name)}{role}\ntimeout {spec.timeout}s{every}\n"
+        actions += f".TP\n.B {troff(spec.name)}{role}\ntimeout {spec.timeout}s{every}\n"
     return (
         f'.TH {name.upper()} 7 "" "Backstay {__version__}" "OCF resource agents"\n'
-        f".SH NAME\n{_text(name)} \\- {_text(agent_class.short)}\n"
-        f".SH DESCRIPTION\n{_text(agent_class.long)}\n"
+        f".SH NAME\n{troff(name)} \\- {troff(agent_class.short)}\n"
+        f".SH DESCRIPTION\n{troff(agent_class.long)}\n"
         f".SH PARAMETERS\n{''.join(map(_parameter, parameters_of(agent_class)))}"
         f".SH ACTIONS\nWith the timeouts and intervals that suit most; the cluster's configuration decides.\n{actions}"
         ".SH SEE ALSO\n.BR crm (8),\n.BR pcs (8),\n.BR crm_mon (8)\n"

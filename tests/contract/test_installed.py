@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from tests.conftest import CHECKOUT  # type: ignore[import-not-found]
 
+from backstay.admin.manpage import pages as command_pages
+from backstay.cli import COMMANDS
 from backstay.declaration import actions_of, parameters_of
 from backstay.manpage import render
 from backstay.mysql.agent import Mysql
@@ -52,6 +54,33 @@ def test_the_manual_page_has_it_all_and_formats(installed: Path, agent: type) ->
     assert not done.stderr
     for item in [*parameters_of(agent), *actions_of(agent)]:
         assert item.name in done.stdout
+
+
+def test_the_commands_pages_have_every_option_and_format(installed: Path) -> None:
+    pages = dict(command_pages())
+    assert set(pages) >= {"backstay.8", *(f"backstay-{name}.8" for name in COMMANDS)}
+    said = {}
+    for name, text in pages.items():
+        page = installed / "usr/share/man/man8" / name
+        assert page.read_text() == text
+        environment = {**os.environ, "LC_ALL": "C", "MANWIDTH": "100"}
+        argv = ["man", "--warnings", "-l", page]
+        done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True)
+        assert not done.stderr, (name, done.stderr)
+        said[name] = done.stdout
+    assert "--watch" in said["backstay-status.8"] and "Exit status" in said["backstay-status.8"]
+    assert "power-off" in said["backstay-lab.8"]
+
+
+def test_the_shell_completes(installed: Path) -> None:
+    script = installed / "usr/share/bash-completion/completions/backstay"
+    subprocess.run(["bash", "-n", script], check=True)
+    for other in ("zsh/vendor-completions/_backstay", "fish/vendor_completions.d/backstay.fish"):
+        assert "_BACKSTAY_COMPLETE" in (installed / "usr/share" / other).read_text()
+    environment = {**CLEAN, "_BACKSTAY_COMPLETE": "bash_complete", "COMP_WORDS": "backstay re", "COMP_CWORD": "1"}
+    argv = [installed / "usr/bin/backstay"]
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["plain,rehearse", "plain,render"]
 
 
 def test_pip_installs_the_library_and_the_command(tmp_path: Path) -> None:

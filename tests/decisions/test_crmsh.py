@@ -35,7 +35,7 @@ def pcs_lines(text: str) -> list[str]:
         ("colocation x 100: a b:Started\n", ["constraint colocation add a with Started b 100 id=x"]),
         (
             "order x Optional: a:stop b symmetrical=false\n",
-            ["constraint order stop a then b kind=Optional symmetrical=false id=x"],
+            ["constraint order stop a then stop b kind=Optional symmetrical=false id=x"],
         ),
         ("location x a 50: n1\n", ["constraint location add x a n1 50"]),
         (

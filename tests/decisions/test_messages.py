@@ -115,7 +115,9 @@ def test_a_publisher_that_is_never_confirmed_again_waits_for_ever() -> None:
 
 def test_the_drain_does_not_end_a_consumers_gap(run: Run) -> None:
     run.deliveries = delivered(9000, 9900) + delivered(10500, 10600, session="drain")
-    assert math.isinf(run.judge().consumer_gap)
+    verdict = run.judge()
+    assert math.isinf(verdict.consumer_gap)
+    assert not verdict.clean
 
 
 def test_a_queue_that_is_only_drained_has_no_consumers_gap(run: Run) -> None:

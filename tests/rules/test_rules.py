@@ -13,11 +13,12 @@ FILES = sorted(path for part in ("lib", "agents", "tests", "bench") for path in 
 # Values in, values out: no clock, no environment, no file, no process, no network.
 PURE = [
     "address", "codes", "liveness", "vip/findings", "vip/frames",
-    "admin/checks", "admin/crmsh", "admin/judge", "admin/pcs", "admin/service", "admin/view", "mysql/admin", "vip/admin",
+    "admin/checks", "admin/crmsh", "admin/judge", "admin/pcs", "admin/plan", "admin/service", "admin/view",
+    "mysql/admin", "vip/admin",
     "haproxy/findings", "haproxy/servers",
     "mysql/binlog", "mysql/conflict", "mysql/duties", "mysql/election", "mysql/facts", "mysql/gtid", "mysql/health",
-    "mysql/observation", "rabbitmq/complaint", "rabbitmq/etf", "rabbitmq/facts", "rabbitmq/formation", "rabbitmq/health",
-    "rabbitmq/observation", "rabbitmq/partition", "rabbitmq/settings", "rabbitmq/terms", "rehearse/checkers",
+    "mysql/observation", "rabbitmq/admin", "rabbitmq/complaint", "rabbitmq/etf", "rabbitmq/facts", "rabbitmq/formation",
+    "rabbitmq/health", "rabbitmq/observation", "rabbitmq/partition", "rabbitmq/settings", "rabbitmq/terms", "rehearse/checkers",
     "rehearse/messages",
 ]  # fmt: skip
 HARMLESS = {
@@ -129,4 +130,29 @@ def test_what_a_monitor_of_mysql_loads(chamber: Chamber) -> None:
         "pathlib",
     }
     ours = {"backstay.metadata", "backstay.mysql.daemon", "backstay.mysql.rebuild", "backstay.mysql.promotion"}
+    assert loaded & (heavy | ours) == set()
+
+
+def test_what_a_monitor_of_rabbitmq_loads(chamber: Chamber) -> None:
+    """Sockets and little else: no client library, no XML, no hashing by OpenSSL."""
+    said = chamber(
+        r"""
+        unset CIB_file; ip link set lo up; hostname n1 || true; echo 127.0.0.1 n1 >> /etc/hosts
+        export HOME=/root OCF_ROOT=/usr/lib/ocf OCF_RESOURCE_INSTANCE=rabbitmq
+        /usr/lib/ocf/resource.d/backstay/rabbitmq start; /usr/lib/ocf/resource.d/backstay/rabbitmq promote
+        export OCF_RESKEY_CRM_meta_interval=5000
+        /usr/lib/ocf/resource.d/backstay/rabbitmq monitor || true
+        python3 -I -X importtime /usr/lib/ocf/resource.d/backstay/rabbitmq monitor 2>&1 | awk -F'|' '$2 > 20 { print $3 }'
+        /usr/lib/ocf/resource.d/backstay/rabbitmq stop
+        """
+    ).out
+    loaded = set(said.split())
+    assert {"backstay.rabbitmq.distribution", "backstay.rabbitmq.mnesia", "backstay.rabbitmq.coordinator"} <= loaded
+    heavy = {"ssl", "_hashlib", "lxml", "psutil", "pika", "logging", "json", "argparse", "dataclasses", "pathlib"}
+    ours = {
+        "backstay.metadata",
+        "backstay.rabbitmq.starting",
+        "backstay.rabbitmq.doctor",
+        "backstay.rabbitmq.complaint",
+    }
     assert loaded & (heavy | ours) == set()

@@ -44,6 +44,9 @@ def canonical(path: Path) -> list[str]:
             attributes.pop("id", None)
         if attributes.get("rsc-role") == "Started":  # what pcs writes for no role, and Pacemaker reads the same
             attributes.pop("rsc-role")
+        if element.tag == "rsc_order":  # Pacemaker's defaults, which pcs writes out
+            attributes.setdefault("first-action", "start")
+            attributes.setdefault("then-action", attributes["first-action"])
         shown = " ".join(f"{name}={value!r}" for name, value in sorted(attributes.items()))
         return f"<{element.tag} {shown}>{''.join(sorted(map(told, element)))}</>"
 

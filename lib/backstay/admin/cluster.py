@@ -66,3 +66,9 @@ def private_attribute(name: str, deadline: Deadline) -> dict[str, str]:
 def local_node(deadline: Deadline) -> str:
     """This node's name in the cluster. Raises NotRunning."""
     return ask(["crm_node", "--name"], deadline).strip()
+
+
+def node_names(deadline: Deadline) -> dict[str, str]:
+    """Node id -> name, of all nodes that the cluster knows. Raises NotRunning."""
+    listing = ask(["crm_node", "--list"], deadline)
+    return {fields[0]: fields[1] for fields in map(str.split, listing.splitlines()) if len(fields) > 1}

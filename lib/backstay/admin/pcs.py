@@ -109,6 +109,7 @@ def _order(command: "Command") -> "list[str]":
     if len(command.members) > 2:
         raise WrongParameter(f"order {command.id}: pcs takes two resources; write one order for each pair")
     (first, action), (then, then_action) = command.members
+    then_action = then_action or action  # as Pacemaker reads an order without it; pcs would write start
     words = ["constraint", "order", *([action] if action else []), first]
     words += ["then", *([then_action] if then_action else []), then]
     return [*words, f"kind={command.score}", *_pairs(command.options), f"id={command.id}"]

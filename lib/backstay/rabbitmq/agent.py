@@ -7,7 +7,7 @@ import os
 
 from backstay.codes import ExitCode, Role
 from backstay.declaration import action
-from backstay.errors import AgentError
+from backstay.errors import AgentError, TimedOut
 from backstay.process import Process
 from backstay.rabbitmq import broker, health
 from backstay.rabbitmq.observation import ANSWERS, SILENT, UNKNOWN, Seen
@@ -17,6 +17,7 @@ from backstay.state import Files
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.deadline import Deadline
+    from backstay.rabbitmq.amqp import Account
     from backstay.rabbitmq.dialect import Dialect, Mirroring
     from backstay.rabbitmq.distribution import Node
     from backstay.rabbitmq.facts import Facts
@@ -33,12 +34,13 @@ class Rabbitmq(RabbitmqParameters):
     @action(timeout=180)
     def start(self) -> None:
         """Up, a member, answering AMQP."""
-        from backstay.rabbitmq import starting
+        from backstay.rabbitmq import leaving, starting
 
         self.state.remove("promoted")
         self.state.remove("unanswered")
         running = starting.start(self)
         self.state.write("process", running.identity)
+        leaving.announce(self, False)
         self.watch(running)
         self.pacemaker.set_promotion_score(health.SERVING)
 
@@ -71,6 +73,10 @@ class Rabbitmq(RabbitmqParameters):
         if running is None:
             return ExitCode.NOT_RUNNING
         promoted = self.is_promoted(running)
+        if promoted and self.invocation.role in ("Unpromoted", "Slave"):
+            # After reload-agent Pacemaker 2.1 takes a promoted instance for unpromoted, and promotes one anew.
+            self.demote()
+            promoted = False
         alive = ExitCode.RUNNING_PROMOTED if promoted else ExitCode.SUCCESS
         if self.invocation.is_probe:
             return alive
@@ -98,7 +104,7 @@ class Rabbitmq(RabbitmqParameters):
     @action(timeout=30)
     def promote(self) -> None:
         """Take the lease. Nothing that a client could notice."""
-        from backstay.rabbitmq import coordinator
+        from backstay.rabbitmq import coordinator, probe
 
         running = self.running()
         if self.is_promoted(running):
@@ -107,7 +113,7 @@ class Rabbitmq(RabbitmqParameters):
         if broker.greets(self.port, deadline) != ANSWERS:
             raise AgentError("not promoted: this broker does not answer AMQP")
         with self.connect(self.deadline) as node:
-            coordinator.attend(self, node, broker.dialect_of(node), None)
+            coordinator.attend(self, node, broker.dialect_of(node), probe.account(self))
         self.state.write("promoted", running.identity)
 
     @action(timeout=20)
@@ -240,34 +246,36 @@ class Rabbitmq(RabbitmqParameters):
         try:
             if greeted == SILENT:
                 raise AgentError("the broker does not answer AMQP")
-            with self.connect(self.deadline.within(self.probe_timeout)) as node:
+            with self.connect(self.deadline.within(self.probe_timeout / 2)) as node:
                 dialect = broker.dialect_of(node)
                 seen = broker.look(node, dialect, greeted)
                 if account is None and greeted == ANSWERS:
-                    probe.learn_account(self, node, dialect, running)
+                    account = probe.learn_account(self, node, dialect, running)
                 if greeted == ANSWERS:
-                    notes += self._duties(node, dialect, seen, promoted)
+                    notes += self._duties(node, dialect, seen, account if promoted else None)
         except health.Restart:
             raise
         except AgentError as error:
             # AMQP alone decides whether the broker serves: what else we cannot learn is unknown.
             self.log.info(f"not asked over Erlang's protocol: {error}")
-            if greeted == ANSWERS and seen.app == UNKNOWN:
+            # One that is merely late is busy: a changed result would abort what the cluster is doing.
+            if greeted == ANSWERS and seen.app == UNKNOWN and not isinstance(error, TimedOut):
                 notes.append(f"membership and alarms are unknown: {error}")
         in_a_row, since = self._count(running, greeted)
         return health.judge(seen, in_a_row, self.silences, since, self.partition_grace)
 
-    def _duties(self, node: "Node", dialect: "Dialect", seen: Seen, promoted: bool) -> "list[str]":
+    def _duties(self, node: "Node", dialect: "Dialect", seen: Seen, account: "Account | None") -> "list[str]":
+        """account: the probe's, on the promoted node."""
         node.deadline = self.deadline.within(self.probe_timeout)
         said: list[str] = []
         if self.invocation.check_level >= 10:
             from backstay.rabbitmq import probe
 
             said += probe.findings(self, node, dialect, seen)
-        elif promoted:
+        elif account:
             from backstay.rabbitmq import coordinator
 
-            said += coordinator.attend(self, node, dialect, seen)
+            said += coordinator.attend(self, node, dialect, account, seen)
         return said
 
     def mirroring(self, dialect: "Dialect") -> "Mirroring":
@@ -275,7 +283,9 @@ class Rabbitmq(RabbitmqParameters):
         from backstay.rabbitmq.dialect import Mirroring
 
         vhosts = tuple(name.strip() for name in str(self.ha_vhosts or "").split(",") if name.strip())
-        return Mirroring(dialect.default_mirroring(self.ha_mode or ""), self.ha_params, self.ha_pattern, vhosts)
+        return Mirroring(
+            dialect.default_mirroring(self.ha_mode or ""), self.ha_params, self.ha_pattern, vhosts, self.probe_vhost
+        )
 
     def removed_nodes(self) -> "list[str]":
         return [name.strip() for name in str(self.removed or "").split(",") if name.strip()]

@@ -2,7 +2,7 @@
 
 import time
 
-from backstay.rabbitmq import broker, partition, probe
+from backstay.rabbitmq import broker, partition
 from backstay.rabbitmq.health import Restart
 
 TYPE_CHECKING = False
@@ -10,20 +10,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from backstay.rabbitmq.agent import Rabbitmq
+    from backstay.rabbitmq.amqp import Account
     from backstay.rabbitmq.dialect import Dialect
     from backstay.rabbitmq.distribution import Node
     from backstay.rabbitmq.observation import Seen
 
 
-def attend(agent: "Rabbitmq", node: "Node", dialect: "Dialect", seen: "Seen | None") -> "list[str]":
-    """The duties of the promoted instance, each idempotent: compare, then write. What an admin should know. seen: None
-    at promotion. Raises AgentError."""
+def attend(
+    agent: "Rabbitmq", node: "Node", dialect: "Dialect", account: "Account", seen: "Seen | None" = None
+) -> "list[str]":
+    """The duties of the promoted instance, each idempotent: compare, then write. What an admin should know. account: the
+    probe's. seen: None at promotion. Raises AgentError."""
     members = seen.members if seen else dialect.members(node)
     running = seen.running if seen else dialect.running(node)
     said = _keep_record(agent, node, dialect, members, running)
     if seen:
         said += _heal(agent, seen)
-    dialect.ensure_probe(node, probe.account(agent))
+    dialect.ensure_probe(node, account)
     for line in dialect.ensure_mirroring(node, agent.mirroring(dialect)):
         if line.startswith("set policy"):
             agent.log.notice(line)

@@ -21,15 +21,17 @@ ACTOR = b"ocf:backstay:rabbitmq"  # who did it, in the broker's events and logs
 
 
 class Mirroring:
-    """How classic queues shall be mirrored. mode: all, exactly or none; count: for exactly. vhosts: empty for all."""
+    """How classic queues shall be mirrored. mode: all, exactly or none; count: for exactly. vhosts: empty for all but
+    `without`, where the probe's queues tell of their own node."""
 
-    __slots__ = ("count", "mode", "pattern", "vhosts")
+    __slots__ = ("count", "mode", "pattern", "vhosts", "without")
 
-    def __init__(self, mode: str, count: int, pattern: str, vhosts: "tuple[str, ...]") -> None:
+    def __init__(self, mode: str, count: int, pattern: str, vhosts: "tuple[str, ...]", without: str) -> None:
         self.mode = mode
         self.count = count
         self.pattern = pattern
         self.vhosts = vhosts
+        self.without = without
 
 
 class Dialect:

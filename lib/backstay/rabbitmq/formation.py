@@ -104,7 +104,7 @@ def force_boot(
 
     up_at_shutdown: online node that has data, this one included -> the Erlang names that were up when it went down.
     Who is in everybody's set was up last. erlang_names: of all members, by node. down: nodes known to be fenced or shut
-    down. Only one node forces, the first by name: two that did would each go on with their own.
+    down. Only one node forces, the one that went down last of those here: two that did would each go on with their own.
     """
     sets = list(up_at_shutdown.values())
     last = frozenset.intersection(*map(frozenset, sets)) if sets else frozenset()
@@ -117,4 +117,6 @@ def force_boot(
     reason = f"{names} went down last and has not come back: start it, or, if it is lost for good, set allow_force_boot"
     if not allowed or any(node not in down for node in missing):
         return Force(False, missing, reason)
-    return Force(me == min(up_at_shutdown), missing, f"boots without {names}, which went down last: allow_force_boot")
+    # Who saw the fewest others up went down after those that saw more.
+    forces = min(up_at_shutdown, key=lambda node: (len(up_at_shutdown[node]), node))
+    return Force(me == forces, missing, f"boots without {names}, which went down last: allow_force_boot")

@@ -8,34 +8,50 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.deadline import Deadline
     from backstay.rabbitmq.agent import Rabbitmq
+    from backstay.rabbitmq.dialect import Dialect
+    from backstay.rabbitmq.distribution import Node
 
-_ATTRIBUTE = "leaving"  # private, of each node: it is about to stop
+
+def announce(agent: "Rabbitmq", leaving: bool) -> None:
+    """Tell the other nodes whether we are about to stop: those that stop too need not wait for us. A private attribute.
+    Raises AgentError."""
+    agent.pacemaker.set_attribute(_attribute(agent), "1" if leaving else "0", private=True)
 
 
 def leave(agent: "Rabbitmq", deadline: "Deadline") -> None:
-    """Returns when nothing depends on this broker alone, or at the deadline. Never fails: it is part of stop."""
+    """Returns when nothing depends on this broker alone, when nobody is left to take over, or at the deadline. Never
+    fails: it is part of stop."""
     try:
+        announce(agent, True)
         with agent.connect(deadline.within(agent.probe_timeout)) as node:
             dialect = broker.dialect_of(node)
-            others = dialect.running(node) - {agent.erlang_name}
-            if not others:
+            if not dialect.running(node) - {agent.erlang_name}:
                 return
             node.deadline = deadline
             needed = dialect.irreplaceable(node)
             if not needed:
                 return
-            agent.log.notice(f"stop waits: {_words(needed)}")
-
-            def replaceable() -> bool:
-                left = dialect.irreplaceable(node)
-                return not left or not dialect.running(node) - {agent.erlang_name}
-
-            poll(replaceable, deadline, "the queues to have another copy", interval=0.5)
+            agent.log.notice(f"stop waits: {', '.join(f'{count} {what}' for what, count in sorted(needed.items()))}")
+            poll(
+                lambda: not _successors(agent, node, dialect) or not dialect.irreplaceable(node),
+                deadline,
+                "the queues to have another copy",
+                interval=0.5,
+            )
     except TimedOut as error:
         agent.log.warning(f"stop waits no longer: {error}")
     except AgentError as error:
         agent.log.info(f"stop does not wait: {error}")
 
 
-def _words(needed: "dict[str, int]") -> str:
-    return ", ".join(f"{count} {what}" for what, count in sorted(needed.items()))
+def _successors(agent: "Rabbitmq", node: "Node", dialect: "Dialect") -> "set[str]":
+    """Erlang names of the brokers that stay."""
+    staying = set(dialect.running(node)) - {agent.erlang_name}
+    for name, erlang in agent.facts().members.items():
+        if erlang in staying and agent.pacemaker.attribute(_attribute(agent), name) == "1":
+            staying.discard(erlang)
+    return staying
+
+
+def _attribute(agent: "Rabbitmq") -> str:
+    return f"{agent.invocation.resource}-leaving"

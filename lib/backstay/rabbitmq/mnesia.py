@@ -44,8 +44,8 @@ class Mnesia(Dialect):
         said: list[str] = []
         if wanted.mode == "none":
             return said
-        vhosts = self.vhosts(node)
-        for vhost in vhosts if not wanted.vhosts else sorted(set(wanted.vhosts) & set(vhosts)):
+        vhosts = set(self.vhosts(node)) - {wanted.without}
+        for vhost in sorted(vhosts & set(wanted.vhosts) if wanted.vhosts else vhosts):
             if self._ensure_policy(node, vhost, wanted):
                 said.append(f"set policy {POLICY} in virtual host {vhost}")
         return said + self.unsafe_policies(node)

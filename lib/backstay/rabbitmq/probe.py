@@ -1,7 +1,7 @@
 """The agent's own account, and the deep probe with it (OCF_CHECK_LEVEL 10): what depends on this node alone, and a
 confirmed publish, a declaration and a get."""
 
-from backstay.rabbitmq.amqp import Account
+from backstay.rabbitmq.amqp import LOOPBACK, Account, listening
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,14 +26,19 @@ def account(agent: "Rabbitmq") -> Account:
 def known_account(agent: "Rabbitmq", running: "Process") -> "Account | None":
     """The account that this very broker is known to let in."""
     fields = agent.state.read("account").split("\n")
-    return Account(*fields[1:]) if len(fields) == 4 and fields[0] == running.identity else None
+    if len(fields) != 4 or fields[0] != running.identity:
+        return None
+    noted = Account(*fields[1:])
+    wanted = (agent.probe_user, agent.probe_password or noted.password, agent.probe_vhost)
+    return noted if (noted.user, noted.password, noted.vhost) == wanted else None  # the parameters may have changed
 
 
-def learn_account(agent: "Rabbitmq", node: "Node", dialect: "Dialect", running: "Process") -> None:
-    """Note the account once the broker has it."""
+def learn_account(agent: "Rabbitmq", node: "Node", dialect: "Dialect", running: "Process") -> Account:
+    """The account, noted once the broker has it."""
     ours = account(agent)
     if ours.vhost in dialect.vhosts(node) and dialect.lets_in(node, ours):
         agent.state.write("account", "\n".join([running.identity, ours.user, ours.password, ours.vhost]))
+    return ours
 
 
 def findings(agent: "Rabbitmq", node: "Node", dialect: "Dialect", seen: "Seen") -> "list[str]":
@@ -47,41 +52,58 @@ def findings(agent: "Rabbitmq", node: "Node", dialect: "Dialect", seen: "Seen") 
     return [*found, trouble] if trouble else found
 
 
+class _Late(Exception):
+    """The round trip took too long. Raised by a signal: pika waits for a confirmation without end."""
+
+
 def round_trip(agent: "Rabbitmq", deadline: "Deadline") -> str:
     """Declare a queue, publish with a confirmation, get. What went wrong, "" when nothing did."""
+    import signal
+
+    def late(*_: object) -> None:
+        raise _Late
+
+    before = signal.signal(signal.SIGALRM, late)
+    seconds = max(0.5, deadline.remaining())
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        return _round_trip(agent, seconds)
+    except _Late:
+        return f"a confirmed publish takes over {seconds:.0f} s"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _round_trip(agent: "Rabbitmq", seconds: float) -> str:
     import logging
 
     import pika
-    from pika.exceptions import AMQPError, ConnectionBlockedTimeout, ProbableAuthenticationError
+    from pika.exceptions import AMQPError, ProbableAuthenticationError
 
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     ours = account(agent)
-    seconds = max(0.5, deadline.remaining())
     parameters = pika.ConnectionParameters(
-        host="127.0.0.1",
+        host=next(iter(listening(agent.port)), LOOPBACK),
         port=agent.port,
         virtual_host=ours.vhost,
         credentials=pika.PlainCredentials(ours.user, ours.password),
         heartbeat=0,
-        blocked_connection_timeout=seconds,
         socket_timeout=seconds,
         stack_timeout=seconds,
         connection_attempts=1,
     )
+    queue = f"probe.{agent.erlang_name}"
     try:
         connection = pika.BlockingConnection(parameters)
-        connection.call_later(seconds, connection.close)
         channel = connection.channel()
         channel.confirm_delivery()
-        queue = f"probe.{agent.erlang_name}"
-        channel.queue_declare(queue, durable=True, arguments={"x-max-length": 100, "x-expires": 3600000})
+        channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "classic", "x-max-length": 100})
         channel.basic_publish("", queue, agent.me.encode(), pika.BasicProperties(delivery_mode=2), mandatory=True)
         method, _, _ = channel.basic_get(queue, auto_ack=True)
         connection.close()
     except ProbableAuthenticationError:
         return f"the probe's account {ours.user} is refused: is probe_password what the broker has?"
-    except ConnectionBlockedTimeout:
-        return "publishers are blocked"
     except AMQPError as error:
         return f"a confirmed publish failed: {type(error).__name__} {error}".rstrip()
     return "" if method else "what was published and confirmed could not be fetched"

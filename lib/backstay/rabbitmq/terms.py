@@ -85,7 +85,7 @@ def _term(tokens: _Tokens, depth: int) -> "Any":
     end = ("sign", _CLOSE[value])
     while tokens.ahead != end:
         items.append(_term(tokens, depth + 1))
-        if tokens.ahead != end and tokens.next() != ("sign", ","):
-            raise Malformed("a comma is missing")
+        if tokens.ahead != end and (tokens.next() != ("sign", ",") or tokens.ahead == end):
+            raise Malformed("terms in a list or tuple have one comma between them")
     tokens.next()
     return items if value == "[" else tuple(items)

@@ -49,8 +49,8 @@ class Requests(NamedTuple):
 
 
 class Messages(NamedTuple):
-    """The verdict over one run. `confirmed` to `consumer_gap` (seconds) inform; the lists must be empty, and `requests`
-    clean where there were any."""
+    """The verdict over one run. `confirmed` to `consumer_gap` (seconds) inform, but the gap must have an end; the lists must
+    be empty, and `requests` clean where there were any."""
 
     confirmed: int
     failed: int
@@ -65,7 +65,7 @@ class Messages(NamedTuple):
 
     @property
     def clean(self) -> bool:
-        served = self.requests is None or self.requests.clean
+        served = math.isfinite(self.consumer_gap) and (self.requests is None or self.requests.clean)
         return served and not (self.lost or self.phantoms or self.duplicates or self.disturbed)
 
     def __str__(self) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from backstay.deadline import Deadline, poll
@@ -17,6 +19,7 @@ from backstay.rehearse.faults import (
     mend,
     mend_other,
     nothing,
+    other,
     partition_leader,
     partition_other,
     power_off,
@@ -27,8 +30,7 @@ from backstay.rehearse.faults import (
 if TYPE_CHECKING:
     from backstay.rehearse.rabbitset import RabbitSet
 
-MANY = [f"many-{number}" for number in range(1000)]
-STOP_TIMEOUT = 120.0  # seconds, of the stop operation in crm-templates/rabbitmq.crm
+STOP_TIMEOUT = 90.0  # seconds, of the stop operation in crm-templates/rabbitmq.crm
 
 
 def promoted(stage: Stage[RabbitSet]) -> str:
@@ -74,25 +76,64 @@ def online(stage: Stage[RabbitSet]) -> None:
     stage.phases["started"] = _standby(stage, stage.leader, on=False)
 
 
-def stop_after_start(stage: Stage[RabbitSet]) -> None:
+def stop_after_start(stage: Stage[RabbitSet], count: int) -> None:
     """Brokers of 3.x have hung for minutes when they were stopped while mirrors of many queues were being set up."""
-    boot = _boot_id(stage)
-    stage.service.queues("declare", stage.leader, *MANY)
+    boot = _boot_of_leader(stage)
+    stage.service.queues("declare", stage.leader, *_many(count))
     _standby(stage, stage.leader, on=True)
     _standby(stage, stage.leader, on=False)
     taken = stage.phases["stopped"] = _standby(stage, stage.leader, on=True)
-    if taken > STOP_TIMEOUT or _boot_id(stage) != boot:
+    if taken > STOP_TIMEOUT or _boot_of_leader(stage) != boot:
         raise AgentError(f"a stop right after a start took {taken:.0f} s, or {stage.leader} was fenced")
 
 
-def _boot_id(stage: Stage[RabbitSet]) -> int | None:
+def _boot_of_leader(stage: Stage[RabbitSet]) -> int | None:
     """Which boot of the leader's node this is: its init, as the host sees it."""
     return stage.lab.layout.init_of(stage.leader)
 
 
-def delete_many(stage: Stage[RabbitSet]) -> None:
+def _many(count: int) -> list[str]:
+    return [f"many-{number}" for number in range(count)]
+
+
+def _delete_many(stage: Stage[RabbitSet], count: int) -> None:
     online(stage)
-    stage.service.queues("delete", stage.others[0], *MANY)
+    stage.service.queues("delete", stage.others[0], *_many(count))
+
+
+def early_stop(count: int) -> Fault:
+    """The fault with so many mirrored queues. Declaring a thousand takes a minute or two."""
+    return Fault(
+        "stop-after-start",
+        f"stop right after a start, {count} mirrored queues",
+        partial(stop_after_start, count=count),
+        partial(_delete_many, count=count),
+        elsewhere=False,
+        patience=240.0,
+    )
+
+
+def remove_other(stage: Stage[RabbitSet]) -> None:
+    """An admin takes a node out of the cluster for good: one parameter, and the agents do the rest."""
+    node, begun = other(stage), time.monotonic()
+    stage.lab.run(stage.leader, ["crm", "resource", "param", stage.service.name, "set", "removed", node])
+
+    def forgotten() -> bool:
+        status = json.loads(stage.service.ctl(stage.leader, "--formatter", "json", "cluster_status"))
+        return f"rabbit@{node}" not in status["disk_nodes"]
+
+    poll(forgotten, Deadline(120), f"the others to forget {node}", interval=0.5)
+    stage.phases["forgotten"] = time.monotonic() - begun
+
+
+def return_virgin(stage: Stage[RabbitSet]) -> None:
+    """A new machine of the same name: it has no data, and joins the others by itself."""
+    node, begun = other(stage), time.monotonic()
+    stage.lab.run(node, ["rm", "-rf", "/var/lib/rabbitmq/mnesia"])
+    stage.lab.run(stage.leader, ["crm", "resource", "param", stage.service.name, "delete", "removed"])
+    stage.service.cleanup(node)
+    poll(lambda: stage.service.name in stage.lab.roles().get(node, {}), Deadline(180), f"{node} to join", interval=0.5)
+    stage.phases["joined"] = time.monotonic() - begun
 
 
 def cold_start(stage: Stage[RabbitSet]) -> None:
@@ -130,13 +171,14 @@ FAULTS = {
         Fault("standby", "planned stop of the broker that leads the queues", standby, online, elsewhere=False),
         Fault("blackout", "all nodes off, started one by one", blackout, nothing, elsewhere=False, patience=300.0),
         Fault("cold-start", "all nodes off, started at once", cold_start, nothing, elsewhere=False, patience=300.0),
+        early_stop(1000),
         Fault(
-            "stop-after-start",
-            "stop right after a start, 1,000 mirrored queues",
-            stop_after_start,
-            delete_many,
+            "replace-node",
+            "a node is removed for good; a virgin one of the same name joins",
+            remove_other,
+            return_virgin,
             elsewhere=False,
-            patience=240.0,
+            patience=120.0,
         ),
     )
 }

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from backstay.deadline import Deadline, poll
@@ -30,8 +31,26 @@ CONSUMED = ["ledger-0", "ledger-1"]  # consumed while the run lasts
 KEPT = ["ledger-2", "ledger-3"]  # drained at its end: what a backlog must survive
 QUEUES = CONSUMED + KEPT
 CTL_TIMEOUT = 60.0  # seconds for an Erlang machine to start and ask; about one, on an idle machine
-DRAIN_TIMEOUT = 120.0
+QUEUES_TIMEOUT = 400.0  # seconds to drain some, or to declare a thousand on a busy machine
+CONSUME_TIMEOUT = 30.0  # seconds; a consumer's heartbeats take 8, and connecting to another node 1
 RPC_TIMEOUT = 40.0  # seconds for oslo.messaging to be loaded and its servers to answer; about 3
+
+
+class BrokerLoad(workload.Load):
+    """The third recorder's are the consumers."""
+
+    def finish(self) -> list[list[str]]:
+        """Once every consumed queue delivers: a consumer on a node without power notices that by its heartbeats."""
+        since = time.monotonic()
+        fresh: set[str] = set()
+
+        def consumed() -> bool:
+            fresh.update(one.queue for one in parse_deliveries(self.recorders[2].lines()) if one.at > since)
+            return fresh >= set(CONSUMED)
+
+        with suppress(TimedOut):  # a queue that no longer delivers is a finding, and the verdict's to tell
+            poll(consumed, Deadline(CONSUME_TIMEOUT), "deliveries", interval=0.1)
+        return super().finish()
 
 
 class RabbitSet(Service):
@@ -44,7 +63,7 @@ class RabbitSet(Service):
     def __init__(self, lab: Lab) -> None:
         super().__init__(lab)
         self.urls = dict(zip(lab.nodes, lab.endpoints["amqp"]))
-        self._runs = 0
+        self._runs = int(time.time())  # so that short series begin at different nodes
         self._quorum: bool | None = None
 
     # -- asking -------------------------------------------------------------------------------------------------------
@@ -62,7 +81,7 @@ class RabbitSet(Service):
         """Run the program of that name on the client, against one node."""
         kind = ["--type", "quorum" if self.quorum else "classic"]
         argv = ["python3", "-m", "backstay.rehearse.queues", do, self.urls[node], *names, *kind]
-        return self.lab.run(CLIENT, argv, timeout=DRAIN_TIMEOUT).out
+        return self.lab.run(CLIENT, argv, timeout=QUEUES_TIMEOUT).out
 
     @property
     def quorum(self) -> bool:
@@ -110,6 +129,9 @@ class RabbitSet(Service):
         """Four publishers and two consumers on four queues, and remote procedure calls; all know all nodes."""
         place = self.lab.nodes[self._runs % len(self.lab.nodes)]
         self._runs += 1
+        left = self.ctl(place, "list_queues", "-p", VHOST, "name").split()
+        if left:
+            self.queues("delete", place, *left)  # clients of earlier runs left theirs to expire in half an hour
         self.queues("declare", place, *QUEUES)
         urls = list(self.urls.values())
         first = ["--first", str(time.time_ns() // 1_000_000)]  # grows faster than ids are used
@@ -128,7 +150,7 @@ class RabbitSet(Service):
             )
         consumer = record(self.lab, "consumer", [*named[1], *urls], directory)
         publisher = record(self.lab, "publisher", [*named[0], *first, *urls], directory)
-        return workload.Load([publisher, client, consumer, server])
+        return BrokerLoad([publisher, client, consumer, server])
 
     def gap(self, attempts: Sequence[Attempt], fault: float) -> float:
         """Of the publisher that waited longest for a confirm."""

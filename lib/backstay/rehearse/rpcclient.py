@@ -80,9 +80,7 @@ def main() -> None:
     oslo = Oslo(options.url, options.quorum)
     clients = [oslo.client(oslo.target(topic=TOPIC, server=name, version="1.0"), options.timeout) for name in SERVERS]
     for client in clients:
-        client.prepare(timeout=PATIENCE, retry=-1).call(
-            {}, "ready"
-        )  # a cast to a queue that is not there yet is dropped
+        wait_ready(client)
     numbers, stop = itertools.count(options.first), threading.Event()
     kinds = [("cast", 1 / options.rate), *[("call", CALLERS / options.rate)] * CALLERS]
     threads = [

@@ -1,0 +1,281 @@
+"""ocf:backstay:rabbitmq under the OCF contract, with a real RabbitMQ: its life without a cluster, bad input, ocf-tester.
+
+A boot takes six seconds and more, so each test asks much of one broker.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.conftest import CHECKOUT, Chamber  # type: ignore[import-not-found]
+
+GOLDEN = Path(__file__).parent / "golden/rabbitmq.xml"
+
+# `act ACTION [NAME=VALUE …]` prints the exit status and the exit reason; `took COMMAND` the milliseconds besides.
+PREPARE = r"""
+unset CIB_file
+ip link set lo up
+hostname n1 2>/dev/null || true
+echo 127.0.0.1 n1 >> /etc/hosts
+export HOME=/root OCF_ROOT=/usr/lib/ocf OCF_RESOURCE_INSTANCE=rabbitmq BACKSTAY_RUN=/run/backstay
+export OCF_RESKEY_CRM_meta_timeout=90000
+act() {
+    action=$1; shift
+    status=0
+    (for setting in "$@"; do export "$setting"; done
+     exec /usr/lib/ocf/resource.d/backstay/rabbitmq "$action") 2> /tmp/said || status=$?
+    echo "$action $status $(sed -n 's/^ocf-exit-reason://p' /tmp/said | tail -n 1)"
+}
+took() { begun=$(date +%s%N); "$@"; echo "took $(( ($(date +%s%N) - begun) / 1000000 ))"; }
+beam() { pgrep -x beam.smp | while read -r pid; do grep -q '^State:.[^Z]' /proc/$pid/status && echo $pid; done; }
+RECURRING=OCF_RESKEY_CRM_meta_interval=5000
+DEEP="OCF_RESKEY_CRM_meta_interval=60000 OCF_CHECK_LEVEL=10"
+"""
+
+
+class Result:
+    """What `act` printed: the exit statuses and reasons in order; `took`, in milliseconds."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        actions = "start|stop|monitor|promote|demote|validate-all|reload-agent|migrate_to|notify"
+        found = re.findall(rf"^({actions}) (\d+) ?(.*)$", text, re.MULTILINE)
+        self.codes = [int(code) for _, code, _ in found]
+        self.reasons = [reason for _, _, reason in found]
+        self.took = [int(number) for number in re.findall(r"^took (\d+)$", text, re.MULTILINE)]
+
+
+def run(chamber: Chamber, script: str, timeout: float = 120) -> Result:
+    done = chamber(PREPARE + script, timeout=timeout, check=False)
+    return Result(done.out + done.err)
+
+
+def test_the_life_of_an_instance(chamber: Chamber) -> None:
+    """Started, adopted, promoted, with its policy put right again, its alarms told, demoted and stopped."""
+    result = run(
+        chamber,
+        """
+        act monitor; act start; act start; act monitor $RECURRING
+        act promote; act promote; act monitor $RECURRING; act monitor $DEEP; act validate-all OCF_CHECK_LEVEL=10
+        rabbitmqctl -q clear_policy backstay; act monitor $RECURRING; rabbitmqctl -q list_policies
+        rabbitmqctl -q set_vm_memory_high_watermark 0.00001; act monitor $RECURRING; act monitor $DEEP
+        rabbitmqctl -q set_vm_memory_high_watermark 0.4
+        rabbitmqctl -q set_policy theirs ^b '{"ha-mode":"all"}'; act monitor $RECURRING
+        act validate-all OCF_CHECK_LEVEL=10; rabbitmqctl -q clear_policy theirs
+        act monitor $RECURRING OCF_RESKEY_CRM_meta_role=Unpromoted; act promote; act reload-agent
+        act demote; act demote; act monitor $RECURRING; act monitor $DEEP OCF_RESKEY_probe_password=wrong
+        act stop; act stop; act monitor
+        echo "epmd: $(pgrep -c -x epmd)"
+        """,
+    )
+    expected = [7, 0, 0, 0]  # probe, start, adopted, monitor
+    expected += [0, 0, 8, 8, 0]  # promote x2, monitor fast and deep, level 10
+    expected += [8, 191, 191, 191, 1]  # policy repaired; memory alarm fast and deep; an unsafe policy; level 10
+    expected += [0, 0, 0]  # taken for unpromoted, promoted anew, reloaded
+    expected += [0, 0, 0, 190, 0, 0, 7]  # demote x2, monitor, wrong password, stop x2, probe
+    assert result.codes == expected, result.text
+    assert '"ha-promote-on-failure":"when-synced"' in result.text
+    assert "memory" in result.reasons[10] and "memory" in result.reasons[11]
+    for reason in (result.reasons[12], result.reasons[13]):
+        assert reason == (
+            "policy theirs in virtual host / can lose confirmed messages:"
+            " ha-sync-mode=manual, ha-promote-on-failure=always"
+        )
+    assert "the probe's account backstay-probe is refused" in result.reasons[20]
+    assert "epmd: 1" in result.text  # it outlives the broker
+
+
+def test_its_data_survives_and_a_hung_one_is_killed(chamber: Chamber) -> None:
+    """Definitions are read once; a monitor finds silence in a row, stop does not wait for it, start boots with the data."""
+    result = run(
+        chamber,
+        r"""
+        echo '{"users":[{"name":"app","password":"x","tags":""}],"vhosts":[{"name":"app"}],"permissions":
+            [{"user":"app","vhost":"app","configure":".*","write":".*","read":".*"}]}' > /etc/rabbitmq/definitions.json
+        chmod 644 /etc/rabbitmq/definitions.json; export OCF_RESKEY_definitions=/etc/rabbitmq/definitions.json
+        act start; act monitor $RECURRING; rabbitmqctl -q delete_vhost app; rabbitmqctl -q add_vhost kept
+        kill -STOP $(beam)
+        took act monitor $RECURRING OCF_RESKEY_probe_timeout=1s; took act monitor $RECURRING OCF_RESKEY_probe_timeout=1s
+        took act monitor $RECURRING; act demote; took act stop; echo "left: $(beam)"; act monitor
+        act start; rabbitmqctl -q list_vhosts; rabbitmqctl -q list_users
+        kill -9 $(beam); while [ -n "$(beam)" ]; do :; done
+        took act monitor $RECURRING; act demote; act stop; act start
+        kill -STOP $(beam); took act start OCF_RESKEY_probe_timeout=1s; act monitor $RECURRING; act stop
+        """,
+    )
+    #                       start; silent: not yet, found, known; demote, stop, probe; start; dead, demote, stop; start x2
+    assert result.codes == [0, 0, 0, 1, 1, 0, 0, 7, 0, 7, 0, 0, 0, 0, 0, 0], result.text
+    assert result.reasons[3] == "the broker does not answer AMQP, 2 monitors in a row"
+    assert "left: \n" in result.text
+    assert min(result.took[:2]) >= 1000 and max(result.took[:2]) < 5000  # it waited for one probe_timeout, not for two
+    assert result.took[2] < min(result.took[:2])  # what was found is not asked again
+    assert result.took[3] < 5000  # and stop does not wait for it to end by itself
+    assert "\nkept\n" in result.text and "\napp\t" in result.text and "\napp\n" not in result.text
+
+
+def test_stop_and_probe_work_without_anything(chamber: Chamber) -> None:
+    result = run(
+        chamber,
+        """
+        act start; cookie=/var/lib/rabbitmq/.erlang.cookie
+        cp -p $cookie /tmp; chmod 600 $cookie; echo other > $cookie; act monitor $RECURRING
+        rm $cookie; broken="OCF_RESKEY_port=abc OCF_RESKEY_config=/nonexistent"
+        broken="$broken OCF_RESKEY_server=/nonexistent OCF_RESKEY_drain=x OCF_RESKEY_user=nobody-here"
+        act monitor $broken; act monitor $RECURRING; act validate-all OCF_CHECK_LEVEL=10; act stop $broken
+        act monitor $broken; act start
+        """,
+    )
+    assert result.codes == [0, 190, 0, 190, 2, 0, 7, 2], result.text
+    assert result.reasons[1].endswith("unknown: the Erlang cookie here differs from that of rabbit@n1")
+    assert "membership and alarms are unknown: there is no Erlang cookie in" in result.reasons[3]
+    assert "there is no Erlang cookie in /var/lib/rabbitmq/.erlang.cookie: set cookie" in result.reasons[7]
+
+
+def test_another_node_of_nearly_the_same_name_is_left_alone(chamber: Chamber) -> None:
+    result = run(
+        chamber,
+        """
+        act start OCF_RESKEY_node_name=rabbit@n1; echo 127.0.0.1 n10 >> /etc/hosts
+        other="OCF_RESKEY_node_name=rabbit@n10 OCF_RESOURCE_INSTANCE=other"
+        act monitor $other; act stop $other; act demote $other; act monitor
+        act start $other
+        """,
+    )
+    assert result.codes == [0, 7, 0, 0, 0, 1], result.text
+    assert re.match(r"port 5672 is taken by beam\.smp \(pid \d+\): end that, or set port", result.reasons[5])
+
+
+BAD = [
+    ("OCF_RESKEY_port=0", 6, "parameter port=0: at least 1 is needed"),
+    ("OCF_RESKEY_ha_mode=nodes", 6, "parameter ha_mode=nodes: one of all, exactly, none is needed"),
+    ("OCF_RESKEY_net_ticktime=4s", 6, "parameter net_ticktime=4s: at least 8 is needed"),
+    ("OCF_RESKEY_config=/nonexistent.conf", 2, "the configuration /nonexistent.conf is not readable: set config to it"),
+    ("OCF_RESKEY_definitions=/nonexistent", 2, "the definitions /nonexistent are not readable"),
+    ("OCF_RESKEY_definitions=/etc/hosts", 2, "the definitions /etc/hosts are no JSON"),
+    ("OCF_RESKEY_server=/nonexistent", 5, "no rabbitmq-server at /nonexistent: install RabbitMQ, or set server"),
+    ("OCF_RESKEY_user=nobody-here", 2, "there is no system account nobody-here"),
+    ("OCF_RESKEY_cookie_file=/etc/cookie", 2, "cookie_file=/etc/cookie: Erlang reads only a file named .erlang.cookie"),
+    ("OCF_RESKEY_data_directory=/proc/data", 4, "/proc/data cannot be made the broker's"),
+    ("OCF_RESKEY_log_directory=/tmp/locked", 4, "/tmp/locked cannot be written by rabbitmq"),
+    (
+        "OCF_RESKEY_config=/tmp/broken.conf",
+        2,
+        "/tmp/broken.conf is not accepted: Conf file attempted to set unknown variable",
+    ),
+    (
+        "OCF_RESKEY_config=/tmp/unread.conf",
+        2,
+        "/tmp/unread.conf is not accepted: Syntax error in /tmp/unread.conf after line",
+    ),
+    ("OCF_RESKEY_port=7777", 1, "port 7777 is taken by socat"),
+    ("OCF_RESKEY_removed=n1", 2, "n1 is named in removed"),
+]
+
+
+def test_bad_input_gets_one_sentence(chamber: Chamber) -> None:
+    prepare = """
+        echo no_such_key = 1 > /tmp/broken.conf; echo 'this is [ not' > /tmp/unread.conf
+        mkdir -m 700 /tmp/locked; chown nobody /tmp/locked
+        socat TCP-LISTEN:7777,fork EXEC:/bin/true & until grep -q :1E61 /proc/net/tcp; do :; done
+    """
+    cases = "\n".join(f"act start {given}; act monitor {given}; act stop {given}" for given, _, _ in BAD)
+    result = run(chamber, prepare + cases)
+    for number, (given, code, reason) in enumerate(BAD):
+        codes, said = result.codes[3 * number : 3 * number + 3], result.reasons[3 * number]
+        assert codes == [code, 7, 0] and said.startswith(reason), (given, said, result.text)
+
+
+def test_level_10_names_each_mistake_with_its_remedy(chamber: Chamber) -> None:
+    check = "act validate-all OCF_CHECK_LEVEL=10"
+    result = run(
+        chamber,
+        f"""
+        {check}
+        chmod 644 /var/lib/rabbitmq/.erlang.cookie; {check}; chmod 400 /var/lib/rabbitmq/.erlang.cookie
+        {check} OCF_RESKEY_cookie=another
+        echo cluster_partition_handling = autoheal > /etc/rabbitmq/rabbitmq.conf; {check}
+        echo nonsense > /etc/rabbitmq/rabbitmq.conf; {check}; rm /etc/rabbitmq/rabbitmq.conf
+        echo '[{{rabbit,[{{cluster_partition_handling,ignore}}]}}].' > /etc/rabbitmq/advanced.config; {check}
+        rm /etc/rabbitmq/advanced.config
+        echo NODENAME=other >> /etc/rabbitmq/rabbitmq-env.conf; {check}; sed -i /other/d /etc/rabbitmq/rabbitmq-env.conf
+        {check} OCF_RESKEY_node_name=rabbit@no-such-host
+        chown root /var/lib/rabbitmq/mnesia; chmod 700 /var/lib/rabbitmq/mnesia; {check}
+        """,
+    )
+    assert result.codes == [0, 1, 1, 1, 1, 1, 1, 1, 1], result.text
+    expected = [
+        "must be rabbitmq's and nobody else's: chown rabbitmq, chmod 400",
+        "is not what the parameter cookie says",
+        "autoheal throws confirmed messages away",
+        "line 1 is no setting: nonsense",
+        "advanced.config sets cluster_partition_handling and wins",
+        "rabbitmq-env.conf sets NODENAME, which is a parameter",
+        "the name no-such-host does not resolve",
+        "/var/lib/rabbitmq/mnesia cannot be written by rabbitmq",
+    ]
+    for reason, words in zip(result.reasons[1:], expected):
+        assert words in reason
+
+
+def test_no_monitor_starts_an_erlang_machine(chamber: Chamber) -> None:
+    result = run(
+        chamber,
+        """
+        act start; act promote; export HOME=/root
+        for level in 0 10; do
+            strace -f -qq -e trace=execve -o /tmp/trace.$level env OCF_CHECK_LEVEL=$level $RECURRING \
+                /usr/lib/ocf/resource.d/backstay/rabbitmq monitor || echo "traced $?"
+            echo "programs: $(sed -n 's/.*execve("[^"]*\\/\\([^"/]*\\)".*= 0$/\\1/p' /tmp/trace.$level | sort | uniq -c | xargs)"
+        done
+        act stop
+        """,
+    )
+    assert result.codes == [0, 0, 0] and result.text.count("traced 8") == 2, result.text
+    for programs in re.findall(r"^programs: (.*)$", result.text, re.MULTILINE):
+        assert set(programs.split()) <= {"1", "2", "3", "env", "python3", "rabbitmq", "attrd_updater", "crm_node"}, (
+            programs
+        )
+
+
+def test_mirroring_is_refused_in_one_sentence_where_it_is_gone(chamber: Chamber) -> None:
+    """With the name of the installed version's main application changed: the broker itself is not started."""
+    result = run(
+        chamber,
+        """
+        cp -r /usr/lib/rabbitmq /tmp/rabbitmq; home=$(echo /tmp/rabbitmq/lib/*)
+        mv $home/plugins/rabbit-3.10.8 $home/plugins/rabbit-4.2.1
+        act start OCF_RESKEY_server=/tmp/rabbitmq/bin/rabbitmq-server OCF_RESKEY_ha_mode=all
+        """,
+    )
+    assert result.codes == [6], result.text
+    assert result.reasons[0].startswith("ha_mode=all: RabbitMQ 4.2.1 has no mirrored queues: unset ha_mode")
+
+
+def test_meta_data_is_golden() -> None:
+    environment = {"PATH": "/usr/bin:/bin", "OCF_ROOT": "/usr/lib/ocf"}
+    argv = [CHECKOUT / "agents/rabbitmq", "meta-data"]
+    said = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True).stdout
+    if os.environ.get("UPDATE_GOLDEN"):
+        GOLDEN.write_text(said)
+    assert said == GOLDEN.read_text()
+
+
+def test_meta_data_fits_the_schemas(chamber: Chamber) -> None:
+    script = """
+        /usr/lib/ocf/resource.d/backstay/rabbitmq meta-data > /tmp/rabbitmq.xml
+        xmllint --noout --relaxng /usr/share/pcs/data/ocf-1.1.rng /tmp/rabbitmq.xml 2>&1
+        crm ra info ocf:backstay:rabbitmq > /tmp/info 2>&1 && grep -c "Parameters" /tmp/info
+    """
+    said = chamber(PREPARE + script).out
+    assert said.count("validates") == 1 and re.search(r"^1$", said, re.MULTILINE), said
+
+
+@pytest.mark.parametrize("agent", ["rabbitmq"])
+def test_ocf_tester(chamber: Chamber, agent: str) -> None:
+    script = f"unset OCF_RESKEY_CRM_meta_timeout; ocf-tester -n {agent} /usr/lib/ocf/resource.d/backstay/{agent} 2>&1"
+    done = chamber(PREPARE + script, timeout=180, check=False)
+    assert "passed all tests" in done.out, done.out + done.err

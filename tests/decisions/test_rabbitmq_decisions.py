@@ -1,0 +1,264 @@
+"""How a broker begins, what a look at it means, who restarts after a partition, and the settings."""
+
+import itertools
+
+import pytest
+
+from backstay.admin.view import Cluster, Instance, Node, Resource
+from backstay.errors import Misconfigured, NotInstalled
+from backstay.pacemaker import NEVER
+from backstay.rabbitmq import formation, health, settings
+from backstay.rabbitmq.admin import Admin
+from backstay.rabbitmq.complaint import complaint
+from backstay.rabbitmq.dialect import dialect_for
+from backstay.rabbitmq.facts import Facts, MalformedFacts
+from backstay.rabbitmq.formation import ASIDE, BOOT, DATA, EMPTY, REFUSE, SEED, UNSAID, WAIT
+from backstay.rabbitmq.observation import (
+    ANSWERS,
+    BOOTING,
+    DRAINED,
+    PAUSED,
+    REFUSES,
+    RUNNING,
+    SILENT,
+    STOPPED,
+    UNKNOWN,
+    Seen,
+)
+from backstay.rabbitmq.partition import heal
+
+NODES = {node: f"rabbit@{node}" for node in ("n1", "n2", "n3")}
+
+
+def plan(me="n1", data=False, facts="", peers=None, running=(), down=(), patient=True):
+    return formation.plan(me, data, Facts.parse(facts), peers or {}, set(running), set(down), patient)
+
+
+class TestBeginning:
+    def test_a_broker_with_data_boots_whatever_else_is_so(self):
+        for peers in itertools.product((EMPTY, DATA, UNSAID), repeat=2):
+            assert plan(data=True, peers=dict(zip(("n2", "n3"), peers))).step == BOOT
+        assert plan(data=True, facts="members=n2:rabbit@n2", running=["rabbit@n2"]).step == BOOT
+
+    def test_one_that_was_removed_puts_its_data_aside(self):
+        assert plan(data=True, facts="members=n2:rabbit@n2 removed=n1:rabbit@n1").step == ASIDE
+        assert plan(data=True, facts="members=n1:rabbit@n1 removed=n1:rabbit@n1").step == BOOT
+
+    def test_without_data_it_joins_a_member_that_serves_and_never_begins_beside_one(self):
+        members = "members=n1:rabbit@n1,n2:rabbit@n2,n3:rabbit@n3"
+        assert plan(facts=members, running=["rabbit@n3"]).targets == ("rabbit@n3",)
+        for peers in itertools.product((EMPTY, DATA, UNSAID), repeat=2):
+            for patient in (True, False):
+                found = plan(facts=members, peers=dict(zip(("n2", "n3"), peers)), down=["n2", "n3"], patient=patient)
+                assert found.step == WAIT
+        assert "n2 or n3" in plan(facts=members).reason
+
+    def test_a_directory_that_is_not_mounted_is_no_new_cluster(self):
+        assert plan(facts="members=n1:rabbit@n1").step == REFUSE
+
+    def test_one_node_begins_a_new_cluster(self):
+        """Whatever order they start in, of nodes that all have nothing exactly one begins."""
+        for me in NODES:
+            peers = {node: EMPTY for node in NODES if node != me}
+            assert plan(me=me, peers=peers).step == (SEED if me == "n1" else WAIT)
+        assert plan(me="n2", facts="seed=n1", peers={"n1": EMPTY, "n3": EMPTY}).step == WAIT
+        assert plan(me="n1", facts="seed=n1").step == SEED
+        assert plan(me="n2", facts="seed=n1", down=["n1"]).step == SEED
+
+    def test_none_begins_while_a_peer_has_data_or_has_not_said(self):
+        assert plan(peers={"n2": DATA}).step == WAIT
+        assert plan(peers={"n2": DATA}, patient=False).step == WAIT
+        assert plan(peers={"n2": UNSAID}).step == WAIT
+        assert plan(peers={"n2": UNSAID}, patient=False).step == SEED
+
+    def test_the_record_reads_back(self):
+        facts = Facts.parse("").seeded_by("n1")
+        assert str(facts) == "seed=n1"
+        facts = facts.with_member("n1", "rabbit@n1").with_member("n2", "rabbit@n2")
+        assert str(facts) == "members=n1:rabbit@n1,n2:rabbit@n2"
+        facts = facts.without("n2", "rabbit@n2")
+        assert str(Facts.parse(str(facts))) == "members=n1:rabbit@n1 removed=n2:rabbit@n2"
+        assert not facts.with_member("n2", "rabbit@n2").removed
+
+    @pytest.mark.parametrize("text", ["members=n1", "members=:rabbit@n1", "epoch=3", "members=n1:rabbit"])
+    def test_what_is_no_record_is_malformed(self, text):
+        with pytest.raises(MalformedFacts):
+            Facts.parse(text)
+
+
+class TestForcedBoot:
+    def ask(self, up, me="n1", down=(), allowed=True):
+        sets = {node: {NODES[other] for other in others} for node, others in up.items()}
+        return formation.force_boot(me, sets, NODES, set(down), allowed)
+
+    def test_nobody_forces_while_the_last_one_is_here(self):
+        found = self.ask({"n1": ["n1", "n2", "n3"], "n2": ["n2"]}, down=["n3"])
+        assert not found.force and not found.missing
+
+    def test_without_leave_the_missing_are_named(self):
+        up = {"n1": ["n1", "n2", "n3"], "n2": ["n2", "n3"]}
+        for me in ("n1", "n2"):
+            found = self.ask(up, me=me, down=["n3"], allowed=False)
+            assert not found.force and found.missing == ("n3",) and "start it" in found.reason
+
+    def test_not_before_the_missing_is_known_to_be_down(self):
+        assert not self.ask({"n1": ["n1", "n3"]}, down=[]).force
+
+    def test_one_forces_the_one_that_went_down_last(self):
+        up = {"n1": ["n1", "n2", "n3"], "n2": ["n2", "n3"]}
+        assert [self.ask(up, me=me, down=["n3"]).force for me in ("n1", "n2")] == [False, True]
+        alike = {"n1": ["n1", "n2", "n3"], "n2": ["n1", "n2", "n3"]}
+        assert [self.ask(alike, me=me, down=["n3"]).force for me in ("n1", "n2")] == [True, False]
+
+
+class TestHealth:
+    def judge(self, seen, in_a_row=0, lasted=0.0):
+        return health.judge(seen, in_a_row, 2, lasted, 30)
+
+    def test_an_alarm_is_no_failure(self):
+        verdict = self.judge(Seen(ANSWERS, RUNNING, alarms=("memory",)))
+        assert (verdict.outcome, verdict.score) == (health.DEGRADED, health.SERVING) and "memory" in verdict.reason
+
+    def test_what_is_unknown_is_no_failure(self):
+        assert self.judge(Seen(ANSWERS, UNKNOWN)).outcome == health.OK
+
+    def test_silence_counts_in_a_row_only(self):
+        first, second = (self.judge(Seen(SILENT), count) for count in (1, 2))
+        assert (first.outcome, first.score) == (health.OK, health.SERVING)
+        assert (second.outcome, second.score) == (health.HUNG, NEVER)
+
+    @pytest.mark.parametrize(
+        ("app", "in_a_row", "lasted", "outcome"),
+        [
+            (STOPPED, 1, 0, health.FAILED),
+            (BOOTING, 5, 99, health.DEGRADED),
+            (DRAINED, 5, 99, health.DEGRADED),
+            (PAUSED, 5, 29, health.DEGRADED),
+            (PAUSED, 5, 31, health.FAILED),
+            (RUNNING, 1, 0, health.OK),
+            (RUNNING, 2, 0, health.FAILED),
+            (UNKNOWN, 2, 0, health.FAILED),
+        ],
+    )
+    def test_a_refusal_means_what_the_application_does(self, app, in_a_row, lasted, outcome):
+        assert self.judge(Seen(REFUSES, app), in_a_row, lasted).outcome == outcome
+
+
+class TestPartition:
+    members = frozenset(NODES.values())
+
+    def test_nobody_restarts_before_the_grace_is_over(self):
+        assert not heal("rabbit@n1", self.members, {"rabbit@n3"}, 29, 30).restart
+        assert not heal("rabbit@n1", self.members, set(), 99, 30).restart
+
+    def test_the_smaller_side_restarts_and_of_equal_ones_the_others(self):
+        assert heal("rabbit@n1", self.members, {"rabbit@n3"}, 31, 30).restart == ("rabbit@n3",)
+        assert heal("rabbit@n1", self.members, {"rabbit@n2", "rabbit@n3"}, 31, 30).restart == ("rabbit@n1",)
+        two = frozenset(("rabbit@n1", "rabbit@n10"))
+        assert heal("rabbit@n1", two, {"rabbit@n10"}, 31, 30).restart == ("rabbit@n10",)
+
+
+class TestSettings:
+    def fragment(self, version="3.10.8", nodes=3, join=(), theirs="", definitions=""):
+        return settings.fragment(
+            dialect_for(version), nodes, 60, 100, "rabbit@n3", join, definitions, "quorum", theirs
+        ).splitlines()
+
+    def test_partition_handling_fits_the_number_of_nodes(self):
+        assert "cluster_partition_handling = ignore" in self.fragment(nodes=2)
+        assert "cluster_partition_handling = pause_minority" in self.fragment(nodes=3)
+        assert not any("partition" in line for line in self.fragment("4.3.6"))
+        assert "cluster_partition_handling = pause_minority" in self.fragment("4.1.0")
+
+    def test_a_joiner_never_gives_up_to_go_on_alone(self):
+        lines = self.fragment(join=["rabbit@n1"])
+        assert f"cluster_formation.discovery_retry_limit = {settings.FOREVER}" in lines
+        assert "cluster_formation.classic_config.nodes.1 = rabbit@n1" in lines
+
+    def test_the_wait_for_others_ends_inside_the_start(self):
+        lines = dict(line.partition(" = ")[::2] for line in self.fragment())
+        each = int(lines["mnesia_table_loading_retry_timeout"]) / 1000
+        assert each * int(lines["mnesia_table_loading_retry_limit"]) <= 100
+
+    def test_the_admins_level_of_connection_logs_stays(self):
+        assert "log.connection.level = warning" in self.fragment()
+        assert not any(line.startswith("log.") for line in self.fragment(theirs="x = 1\nlog.connection.level = info\n"))
+
+    def test_quorum_is_the_default_where_mirrors_are_gone(self):
+        assert "default_queue_type = quorum" in self.fragment("4.2.1")
+        assert not any("queue_type" in line for line in self.fragment("3.13.7"))
+
+    def test_mirrors_are_refused_where_they_are_gone(self):
+        assert dialect_for("3.10.8").default_mirroring("") == "all"
+        assert dialect_for("4.3.6").default_mirroring("") == "none"
+        with pytest.raises(Misconfigured, match=r"RabbitMQ 4\.3\.6 has no mirrored queues"):
+            dialect_for("4.3.6").default_mirroring("all")
+
+    def test_khepri_cannot_be_forced(self, tmp_path):
+        (tmp_path / "schema.DAT").touch()
+        assert dialect_for("3.13.7").can_force(str(tmp_path)) and dialect_for("4.1.1").can_force(str(tmp_path))
+        assert not dialect_for("4.2.0").can_force(str(tmp_path))
+
+    def test_what_is_too_old_is_named(self):
+        with pytest.raises(NotInstalled, match=r"3\.6\.10 is not supported"):
+            dialect_for("3.6.10")
+
+
+CONFIGURATION = """
+2026-11-24 23:07:06.200383+00:00 [error] <0.132.0> You've tried to set no_such_key, but there is no setting with that name.
+2026-11-24 23:07:06.265926+00:00 [error] <0.132.0> Error preparing configuration in phase transform_datatypes:
+2026-11-24 23:07:06.265965+00:00 [error] <0.132.0>   - Conf file attempted to set unknown variable: no_such_key
+
+BOOT FAILED
+===========
+Error during startup: {error,failed_to_prepare_configuration}
+"""
+PORT = """
+BOOT FAILED
+===========
+ERROR: could not bind to distribution port 25672 on host n1.
+
+2026-11-24 23:08:29.298070+00:00 [error] <0.132.0>     supervisor: {local,rabbit_prelaunch_sup}
+"""
+
+
+def test_the_telling_line_of_a_failed_boot():
+    found = complaint(CONFIGURATION)
+    assert found.configuration and found.text == "Conf file attempted to set unknown variable: no_such_key"
+    found = complaint(PORT)
+    assert not found.configuration and found.text == "ERROR: could not bind to distribution port 25672 on host n1."
+    assert complaint("").text == ""
+
+
+class TestAdmin:
+    def of(self, record, meta=None, scores=None):
+        meta = meta or {"notify": "true", "interleave": "true", "ordered": "false"}
+        resource = Resource("rabbitmq", "ocf:backstay:rabbitmq", ("rabbitmq-clone",), meta=meta)
+        nodes = tuple(
+            Node(node, True, attributes={"master-rabbitmq": (scores or {}).get(node, "100")}) for node in NODES
+        )
+        instances = tuple(Instance("rabbitmq", node, "Unpromoted") for node in ("n1", "n2"))
+        return Admin(resource), Cluster(
+            nodes=nodes, instances=instances, facts={"rabbitmq": record}, resources=(resource,)
+        )
+
+    def test_a_member_without_a_broker_is_a_copy_less(self):
+        service, cluster = self.of("members=n1:rabbit@n1,n2:rabbit@n2,n3:rabbit@n3")
+        assert service.summary(cluster) == "members n1, n2, n3"
+        assert [(one.level, one.what) for one in service.findings(cluster)] == [
+            ("warning", "n3 is a member and runs no broker: its queues have a copy less")
+        ]
+
+    def test_one_that_does_not_serve_is_an_error(self):
+        service, cluster = self.of("members=n1:rabbit@n1,n2:rabbit@n2", scores={"n2": NEVER})
+        assert [(one.level, one.subject) for one in service.findings(cluster)] == [("error", "rabbitmq on n2")]
+        assert service.note(cluster, cluster.instances[1]) == "does not serve"
+
+    def test_the_clones_attributes(self):
+        service, cluster = self.of("", meta={"notify": "false", "ordered": "true"})
+        assert [one.what.partition("=")[0] for one in service.configuration(cluster)] == [
+            "notify",
+            "interleave",
+            "ordered",
+        ]
+        assert not self.of("")[0].configuration(cluster)

@@ -1,0 +1,167 @@
+"""The admin's commands on a real cluster: what they say is so, what they do is safe, and they leave nothing behind."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backstay.command import Finished
+from backstay.deadline import Deadline, poll
+from backstay.lab.cluster import Lab
+from backstay.rehearse.faults import Fault, Stage, nothing
+from backstay.rehearse.mysqlset import MysqlSet
+from backstay.rehearse.scenarios import rehearse
+
+pytestmark = pytest.mark.lab
+
+BUSY_PAUSE = 5.0  # seconds that a planned move may pause writes for on a machine that does other things as well
+
+
+def backstay(lab: Lab, node: str, *arguments: str) -> Finished:
+    return lab.run(node, ["backstay", *arguments], timeout=120, check=False)
+
+
+def document(lab: Lab, node: str, *arguments: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(backstay(lab, node, *arguments, "--json").out)
+    return found
+
+
+def said(of: dict[str, Any]) -> list[str]:
+    return [f"{one['subject']}: {one['what']}" for one in of["findings"]]
+
+
+def left(lab: Lab, node: str) -> str:
+    """Constraints that a move left."""
+    return "\n".join(
+        line
+        for line in lab.run(node, ["cibadmin", "--query", "--scope", "constraints"]).out.splitlines()
+        if "cli-" in line
+    )
+
+
+def test_status_of_a_whole_set_and_of_one_that_is_not(three: Lab) -> None:
+    mysql = MysqlSet(three)
+    mysql.wait_whole(120)
+    primary = mysql.primary()
+    others = [node for node in three.nodes if node != primary]
+    done = backstay(three, others[0], "status")
+    assert done.status == 0, done.out + done.err
+    assert "all is as wanted" in done.out
+    assert "readable, no lag, acknowledges" in done.out
+    whole = document(three, others[0], "status")
+    assert whole["nodes"][primary]["resources"]["mysql"]["role"] == "Promoted"
+    assert whole["nodes"][primary]["resources"]["mysql-writer"]["note"] == "10.77.0.100"
+    assert whole["cluster"]["state"] == "S_IDLE"
+
+    three.run(primary, ["crm_attribute", "-N", others[0], "-n", "standby", "-v", "on"])
+    try:
+        poll(
+            lambda: f"{others[0]}: is standby" in said(document(three, primary, "status")), Deadline(20), "standby", 0.3
+        )
+        assert backstay(three, primary, "status").status in (1, 2)
+        refused = backstay(three, primary, "switchover", "--yes", others[0])
+        assert refused.status == 1
+        assert f"{others[0]} is standby" in refused.err
+    finally:
+        three.run(primary, ["crm_attribute", "-N", others[0], "-n", "standby", "-D"])
+    mysql.wait_whole(120)
+    assert backstay(three, "client", "status").status == 7  # no cluster there
+
+
+def test_a_switchover_under_load_loses_nothing_and_is_explained(three: Lab, tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def switch(stage: Stage[Any]) -> None:
+        done = backstay(stage.lab, stage.others[1], "switchover", "--yes", stage.others[0])
+        assert done.status == 0, done.out + done.err
+        told.append(done.out)
+
+    outcome = rehearse(
+        MysqlSet(three), Fault("switchover", "as an admin does it", switch, nothing, elsewhere=True), str(tmp_path)
+    )
+    assert outcome.clean, outcome.verdict
+    assert outcome.gap <= BUSY_PAUSE
+    assert left(three, outcome.now) == ""
+    pause = float(told[0].rpartition("moved; ")[2].split()[0])
+    assert 0 < pause < BUSY_PAUSE
+    for node in three.nodes:  # any node's log tells it
+        found = document(three, node, "explain")
+        assert (found["resource"], found["node"]) == ("mysql", outcome.now)
+        assert "an admin moves it" in found["cause"]
+        assert {"demotion", "demoted", "promotion", "promoted", "address"} <= set(found["phases"])
+    assert float(found["pause"]) == pytest.approx(pause, abs=0.3)
+
+
+def test_ctrl_c_and_a_deadline_leave_no_constraint(three: Lab) -> None:
+    mysql = MysqlSet(three)
+    mysql.wait_whole(120)
+    target = next(node for node in three.nodes if node != mysql.primary())
+    late = backstay(three, target, "switchover", "--yes", "--timeout", "0.2", target)
+    assert late.status == 1
+    assert "the constraint is removed" in late.err
+    assert left(three, target) == ""
+
+    mysql.wait_whole(120)
+    target = next(node for node in three.nodes if node != mysql.primary())
+    for signal in ("INT", "TERM"):
+        # The signal comes when the constraint is there. A shell's background job would ignore SIGINT.
+        script = (
+            f"env --default-signal=INT backstay switchover --yes {target} & pid=$!;"
+            " until cibadmin -Q --scope constraints | grep -q cli-prefer; do kill -0 $pid; done;"
+            f" kill -{signal} $pid; wait $pid; echo ended $?"
+        )
+        done = three.run(target, ["sh", "-c", script], timeout=60, check=False)
+        assert "ended 0" not in done.out, done.out + done.err
+        assert left(three, target) == ""
+        mysql.wait_whole(120)
+        target = next(node for node in three.nodes if node != mysql.primary())
+
+
+def follow(lab: Lab, node: str, finding: dict[str, str], own_id: str) -> None:
+    """Do what a finding about the server says."""
+    remedy = finding["remedy"]
+    statement = re.search(r"\b(DROP USER|CREATE USER|GRANT)\b.*", remedy)
+    if statement:
+        secret = "monitor_password" if "backstay_monitor" in remedy else "replication_password"
+        password = lab.run(node, ["crm_resource", "-r", "mysql", "-g", secret]).out.strip()
+        MysqlSet(lab).root(node, f"SET sql_log_bin = 0; {statement[0]}".replace("'PASSWORD'", f"'{password}'"))
+    elif "restart the server through the cluster" in remedy:
+        lab.run(node, ["crm_resource", "--restart", "--resource", "mysql", "--node", node], timeout=120)
+    else:
+        assert "set server_id differently" in remedy
+        MysqlSet(lab).root(node, f"SET GLOBAL server_id = {own_id}")
+
+
+def test_doctor_finds_what_only_the_running_server_shows_and_its_remedies_work(three: Lab) -> None:
+    mysql = MysqlSet(three)
+    mysql.wait_whole(120)
+    primary = mysql.primary()
+    replica = next(node for node in three.nodes if node != primary)
+    theirs, own = (mysql.root(node, "SELECT @@server_id") for node in (primary, replica))
+
+    def errors() -> list[dict[str, str]]:
+        return [one for one in document(three, replica, "doctor")["findings"] if one["level"] == "error"]
+
+    assert errors() == []
+    local = "SET sql_log_bin = 0; "
+    mistakes = [
+        ("SET GLOBAL sync_binlog = 0", "sync_binlog is 0"),
+        (f"SET GLOBAL server_id = {theirs}", f"server id {theirs} is also that of {primary}"),
+        (f"{local}CREATE USER ''@'%'", "the anonymous account ''@'%'"),
+        (f"{local}REVOKE REPLICATION SLAVE ON *.* FROM 'backstay_replication'@'%'", "account backstay_replication@'%'"),
+        (f"{local}DROP USER 'backstay_monitor'@'%'", "account backstay_monitor@'%' is missing"),
+    ]
+    for plant, part in mistakes:
+        mysql.root(replica, plant)
+        found = errors()
+        assert any(part in one["what"] for one in found), (plant, found)
+        for _ in range(3):  # an account that is made anew lacks privileges next
+            for one in found:
+                follow(three, replica, one, own)
+            found = errors()
+        assert found == [], (plant, found)
+    mysql.wait_whole(120)

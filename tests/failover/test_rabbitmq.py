@@ -1,0 +1,88 @@
+"""Every fault once, on a real cluster under load: no confirmed message is lost, calls are answered or reported failed, and
+afterwards all brokers serve. `backstay rehearse rabbitmq` does the same many times and measures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backstay.errors import CommandFailed
+from backstay.lab.cluster import Lab
+from backstay.lab.layout import CLIENT
+from backstay.rehearse.rabbitfaults import FAULTS, STOP_TIMEOUT, early_stop
+from backstay.rehearse.rabbitset import RabbitSet
+from backstay.rehearse.scenarios import Outcome, rehearse
+
+pytestmark = pytest.mark.lab
+
+BUSY = 2.0  # a machine that does other things as well may be this much slower than the bound for the worst run
+FLOOR = 8.0  # seconds for membership, election of a coordinator and fencing, on a busy machine
+COLD_START = 40.0  # seconds from power to all serving
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitSet]:
+    lab = Lab.up(str(tmp_path_factory.mktemp("three") / "lab"), topology="rabbitmq")
+    yield RabbitSet(lab)
+    lab.down()
+
+
+@pytest.fixture(scope="module")
+def sid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitSet]:
+    lab = Lab.up(str(tmp_path_factory.mktemp("sid") / "lab"), image="sid", topology="rabbitmq")
+    yield RabbitSet(lab)
+    lab.down()
+
+
+def check(outcome: Outcome) -> None:
+    """No finding, and confirms came back within the fault's bound where it has one."""
+    assert outcome.clean, str(outcome.verdict)
+    assert math.isfinite(outcome.gap)
+    worst = FAULTS[outcome.fault].worst
+    if worst is not None:
+        assert outcome.gap <= worst * BUSY
+
+
+def test_the_topology_serves_an_unprivileged_account_without_plugins(three: RabbitSet) -> None:
+    three.wait_whole(60)
+    assert len(three.urls) == 3
+    assert three.ctl("n1", "list_user_permissions", "app").split() == ["app", ".*", ".*", ".*"]
+    assert ["app", "[]"] in [line.split() for line in three.ctl("n1", "list_users").splitlines()]  # no tags
+    assert "rabbitmq_management" not in three.lab.run("n1", ["rabbitmq-plugins", "list", "--silent", "-m", "-E"]).out
+    elsewhere = three.urls["n1"].rpartition("/")[0] + "/%2f"
+    with pytest.raises(CommandFailed):
+        three.lab.run(CLIENT, ["python3", "-m", "backstay.rehearse.queues", "check", elsewhere, "whole"])
+
+
+@pytest.mark.parametrize("name", ["kill", "hang", "lose-promoted", "standby", "partition-leader", "partition-other"])
+def test_confirmed_messages_survive(three: RabbitSet, tmp_path: Path, name: str) -> None:
+    check(rehearse(three, FAULTS[name], str(tmp_path)))
+
+
+def test_confirmed_messages_survive_the_loss_of_the_leaders_node(three: RabbitSet, tmp_path: Path) -> None:
+    outcome = rehearse(three, FAULTS["power-off"], str(tmp_path))
+    check(outcome)
+    assert outcome.gap <= FLOOR
+
+
+def test_a_cold_start_of_all_loses_nothing(three: RabbitSet, tmp_path: Path) -> None:
+    outcome = rehearse(three, FAULTS["cold-start"], str(tmp_path))
+    check(outcome)
+    assert outcome.phases["all serve after power-on"] <= COLD_START * BUSY
+
+
+def test_a_stop_right_after_a_start_ends_in_time(three: RabbitSet, tmp_path: Path) -> None:
+    outcome = rehearse(three, early_stop(100), str(tmp_path))
+    check(outcome)
+    assert outcome.phases["stopped"] <= STOP_TIMEOUT
+
+
+def test_a_node_is_removed_and_a_virgin_one_joins_by_itself(three: RabbitSet, tmp_path: Path) -> None:
+    check(rehearse(three, FAULTS["replace-node"], str(tmp_path)))
+
+
+def test_confirmed_messages_survive_in_quorum_queues(sid: RabbitSet, tmp_path: Path) -> None:
+    check(rehearse(sid, FAULTS["kill"], str(tmp_path)))
