@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from backstay.mysql.facts import Facts
     from backstay.watch import Prober
 
+_LOOK_EVERY = 30.0  # seconds for which a replica's monitor may rest on the watcher's looks
+_FRESH = 3.0  # seconds: the watcher looks once a second
 _SILENT_FOR = 20.0  # seconds for which a monitor's finding of silence spares demote and stop their own
 
 
@@ -103,6 +105,9 @@ class Mysql(MysqlParameters):
         degraded = ExitCode.DEGRADED_PROMOTED if promoted else ExitCode.DEGRADED
         if self.invocation.is_probe:
             return alive
+        if not promoted and self._calm(running):
+            self.watch(running)
+            return alive
         deadline = self.deadline.within(self.probe_timeout)
         try:
             with self.connect(deadline) as server:
@@ -157,7 +162,10 @@ class Mysql(MysqlParameters):
 
     @action(timeout=10)
     def reload_agent(self) -> None:
-        """Reloadable parameters are read afresh by each action: there is nothing to do."""
+        """Reloadable parameters are read afresh by each action; the watcher has to be begun anew with them."""
+        running = self.find_process()
+        if running:
+            self.watch(running, anew=True)
 
     # -- what the parts of this agent share ---------------------------------------------------------------------------
 
@@ -240,12 +248,12 @@ class Mysql(MysqlParameters):
             raise AgentError("the server does not run")
         return found
 
-    def watch(self, running: process.Process) -> None:
+    def watch(self, running: process.Process, anew: bool = False) -> None:
         """See that a watcher is there, once this node is part of a cluster."""
         if self.invocation.node:
             from backstay import watch
 
-            watch.ensure(self, running.pid, running.started)
+            watch.ensure(self, running.pid, running.started, anew)
 
     def _serve_readers(self, running: process.Process) -> str:
         """See that load balancers get their answers; what is in the way, "" for nothing."""
@@ -327,6 +335,14 @@ class Mysql(MysqlParameters):
         from backstay.mysql.server import answers
 
         return answers(self.socket, deadline.remaining())
+
+    def _calm(self, running: process.Process) -> bool:
+        """Whether the watcher sees, right now, that a look would find this replica as the last one did."""
+        if self.state.age("calm") > _LOOK_EVERY or self.state.read("calm") != running.identity:
+            return False
+        from backstay import watch
+
+        return watch.verdict(self.state, running.pid, running.started, _FRESH) == "ok calm"
 
     def _silent(self, running: process.Process) -> bool:
         """Whether a recent monitor found this very process silent."""

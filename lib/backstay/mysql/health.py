@@ -27,6 +27,22 @@ def published_lag(lag: "int | None") -> str:
     return "" if lag is None else str(max(step for step in _LAGS if step <= max(lag, 0)))
 
 
+def smooth(seen: "Observed") -> bool:
+    """Whether a replica does all that it is there for; then the record need not be read."""
+    replica = seen.replica
+    return bool(replica and replica.io == "Yes" and replica.sql and replica.by_gtid and seen.acks.gives)
+
+
+def calm(seen: "Observed", me: str, trouble: str, readable: bool, max_lag: float) -> bool:
+    """Whether a replica's monitor would have nothing to do and nothing else to publish than a calm one before it.
+
+    trouble: what was found before, errant transactions or a refused promotion, "" for nothing. readable: as published."""
+    if trouble or not seen.read_only or not smooth(seen) or not seen.replica or published_lag(seen.replica.lag) != "0":
+        return False
+    verdict = judge_replica(seen, me, None, "", readable, max_lag)
+    return not verdict.state and verdict.score == HEALTHY and verdict.readable and readable
+
+
 class Verdict:
     """score: the wish to be promoted. readable: fit to serve reads. state: what is wrong, "" when nothing is."""
 
