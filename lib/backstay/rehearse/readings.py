@@ -42,8 +42,8 @@ class Read(NamedTuple):
 
 class Gap(NamedTuple):
     """gap: the longest time without a successful new read after the fault. failed: new reads that failed. elsewhere: kept
-    connections to servers that nothing happened to, and that broke nevertheless (all do when their balancer dies). fenced: when the lost node was known
-    dead, after the fault; 0 where none was lost."""
+    connections to servers that nothing happened to, and that broke nevertheless (all do when their balancer dies).
+    fenced: when the lost node was known dead, after the fault; 0 where none was lost."""
 
     gap: float
     failed: int
