@@ -46,7 +46,7 @@ def _heal(agent: "Rabbitmq", seen: "Seen") -> "list[str]":
     lasted = time.time() - float(since)
     healing = partition.heal(agent.erlang_name, seen.members, seen.partitions, lasted, agent.partition_grace)
     if not healing.restart:
-        return [healing.reason] if healing.reason else []
+        return []
     agent.state.remove("partition")
     agent.log.warning(f"{healing.reason}: what was confirmed there since the partition began is discarded")
     nodes = {erlang: name for name, erlang in agent.facts().members.items()}
