@@ -16,13 +16,14 @@ COMPLETIONS = $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions
 AGENTS = $(notdir $(wildcard agents/*))
 PACKAGES = $(shell cd lib && find backstay -type d ! -name __pycache__)
 
-.PHONY: help setup demo test test-failover test-sid lint install clean
+.PHONY: help setup demo test test-failover test-sid test-alarms lint install clean
 
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
 	@echo 'make test           decisions, contract, templates, and failover on the lab'
 	@echo 'make test-failover  every fault, RUNS=$(RUNS) times each, with the distribution of the gap'
 	@echo 'make test-sid       the main faults with Oracle MySQL, RabbitMQ 4 and Pacemaker 3'
+	@echo 'make test-alarms    an hour of load and starvation, a thousand planned stops: the watchers must tell nothing'
 	@echo 'make setup          install what the above need here: $(firstword $(HOST_PACKAGES)) and a few more packages'
 	@echo 'make lint           ruff and mypy, in $(VENV)'
 	@echo 'make install        agents, library, templates and command, under DESTDIR=$(DESTDIR)'
@@ -42,7 +43,7 @@ test: setup
 	$(PYTHON) -m pytest $(PYTEST)
 
 test-failover: test-failover-mysql test-failover-rabbitmq
-test-sid: test-sid-mysql test-sid-rabbitmq
+test-sid: test-sid-mysql test-sid-rabbitmq test-sid-haproxy
 
 test-failover-%: setup
 	$(PYTHON) -I bin/backstay rehearse $* --runs $(RUNS) --fault all --json failover-$*.json
@@ -53,10 +54,16 @@ SID_rabbitmq = kill power-off cold-start
 test-sid-%: setup
 	$(PYTHON) -I bin/backstay rehearse $* --image sid --runs 5 $(addprefix --fault ,$(SID_$*)) --json failover-sid-$*.json
 
+test-sid-haproxy: setup
+	BACKSTAY_TEST_IMAGE=sid $(PYTHON) -m pytest tests/contract/test_haproxy.py tests/contract/test_haproxy_contract.py
+
 $(VENV)/ready: Makefile
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet ruff mypy click rich pytest types-psutil
 	touch $@
+
+test-alarms: setup
+	PYTHONPATH=lib $(PYTHON) -m backstay.rehearse.alarms
 
 lint: setup $(VENV)/ready
 	$(VENV)/bin/ruff check .

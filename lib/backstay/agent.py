@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Optional
 
     from backstay.pacemaker import Pacemaker
-    from backstay.watch import Prober
+    from backstay.watch import Events, Prober
 
 
 class Agent:
@@ -92,6 +92,14 @@ class Agent:
     def patience(self) -> float:
         """Seconds without an answer after which a daemon has failed."""
         return 3.0
+
+    def look_every(self) -> float:
+        """Seconds between the watcher's looks while all is well."""
+        return 1.0
+
+    def events(self) -> "Optional[Events]":
+        """What tells the watcher that it should look at once; None: nothing does."""
+        return None
 
     @action(timeout=5)
     def meta_data(self) -> None:

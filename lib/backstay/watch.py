@@ -6,6 +6,8 @@ watcher.py is the process.
 | its daemon die                            | a pidfd         | tells Pacemaker that the resource failed          |
 | its daemon live and answer nothing        | the agent's     | tells Pacemaker, after a second look, once        |
 |                                           | Prober          |                                                   |
+| an address of this host removed, its link | netlink, and    | tells Pacemaker, after a second look, once        |
+| lost                                      | the Prober      |                                                   |
 | an address move to another host           | the kernel's    | has the agent drop what still points at the old   |
 | (the agent names it: a replica's source)  | neighbour table | holder, instead of waiting for TCP and retry timers |
 
@@ -25,13 +27,17 @@ To have it looked at, override `prober()` of the agent, which returns an object 
 `patience()`: seconds without an answer after which a daemon has failed; the watcher spends a third of it on each of its
 two looks, and looks every second. A prober should be small: what it imports stays in memory. See mysql/prober.py.
 
+What has no process, as an address, passes pid 0 and as `started` what is different at each start; it is watched until a
+`quiet`. Its prober is asked every `look_every()` seconds, and when `events()` says so. See vip/prober.py.
+
 Files in the agent's state directory:
 
     watch.lock   held by the watcher; pid and start of the daemon, pid and start of the watcher
-    verdict      its last finding: PID:START, the finding, when (CLOCK_MONOTONIC, seconds); replaced at each look
+    verdict      its last look: PID:START, when (CLOCK_MONOTONIC, seconds), the finding, what the prober added; replaced at
+                 each look
     silent       PID:START of a daemon that was found silent and told: demote and stop need not find out again
     stopping     PID:START of a daemon that we end ourselves; empty: any
-    told         when silence was last told
+    told         when silence was told lately (CLOCK_MONOTONIC, seconds)
 """
 
 import fcntl
@@ -45,26 +51,34 @@ from backstay.state import Files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
+    from typing import Optional, Protocol
 
     from backstay.agent import Agent
     from backstay.deadline import Deadline
 
     class Prober(Protocol):
-        def probe(self, deadline: Deadline) -> None:
-            """Ask the daemon, on a connection that is kept. Returning means that it answered, whatever it said. Raises
-            TimedOut when it did not by the deadline: the next call must use a new connection then. Any other AgentError
-            means that nobody knows."""
+        def probe(self, deadline: Deadline) -> Optional[str]:
+            """Ask the daemon, on a connection that is kept. Returning means that it answered, whatever it said; the text
+            goes into the verdict, for the agent's monitor. Raises TimedOut when it did not answer by the deadline: the
+            next call must use a new connection then. Any other AgentError, or OSError, means that nobody knows."""
+
+    class Events(Protocol):
+        def fileno(self) -> int:
+            """Readable when something happened."""
+
+        def heard(self) -> bool:
+            """Read what came; whether to look at once."""
 
 
 LOCK, VERDICT, SILENT, STOPPING, TOLD = "watch.lock", "verdict", "silent", "stopping", "told"
 STALE = 10.0  # seconds after which a watcher that has written no verdict stands still; it writes one a second
 
 
-def ensure(agent: "Agent", pid: int, started: str) -> bool:
+def ensure(agent: "Agent", pid: int, started: str, anew: bool = False) -> bool:
     """See that this very process is watched; whether a watcher had to be started. Costs an open and a lock.
 
-    pid, started: the daemon's, the start time in clock ticks as in /proc/PID/stat.
+    pid, started: the daemon's, the start time in clock ticks as in /proc/PID/stat. anew: replace the watcher, since it
+    has the parameters of the action that started it.
     """
     files = Files(agent.state_directory())
     with open(os.path.join(files.directory, LOCK), "a+", encoding="ascii") as lock:
@@ -74,19 +88,19 @@ def ensure(agent: "Agent", pid: int, started: str) -> bool:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if ours:
-                agent.log.warning(f"the watcher of process {pid} was gone: starting another")
+                agent.log.warning("the watcher was gone: starting another")
         except BlockingIOError:
             # Of a new one the lock is the first sign of life.
-            if ours and min(files.age(LOCK), files.age(VERDICT)) < STALE:
+            alive = min(files.age(LOCK), files.age(VERDICT)) < STALE
+            if ours and alive and not anew:
                 return False
-            if ours:
-                agent.log.warning(f"the watcher of process {pid} stands still: starting another")
+            if ours and not alive:
+                agent.log.warning("the watcher stands still: starting another")
             _end(fields[2:4])
     module, name = type(agent).__module__, type(agent).__name__
-    # Without site: it costs 3 ms and half a MiB; what it adds to the path is in ours.
-    code = f"import sys; sys.path[:] = {sys.path!r}; from {module} import {name}; "
+    code = f"import sys; sys.path[:0] = {sys.path!r}; from {module} import {name}; "
     code += f"from backstay.watcher import main; sys.exit(main({name}, sys.argv))"
-    spawn([sys.executable, "-I", "-S", "-c", code, f"watch({agent.invocation.resource})", str(pid), started])
+    spawn([sys.executable, "-I", "-c", code, f"watch({agent.invocation.resource})", str(pid), started])
     return True
 
 
@@ -101,12 +115,13 @@ def is_quiet(files: Files, pid: int, started: str) -> bool:
 
 
 def verdict(files: Files, pid: int, started: str, within: float) -> str:
-    """The watcher's last finding on this very process (liveness.Finding), "" when there is none of the last `within`
-    seconds."""
-    fields = files.read(VERDICT).split()
-    if len(fields) != 3 or fields[0] != f"{pid}:{started}":
+    """The watcher's last finding on this very process (liveness.Finding) and, after a blank, what the prober added; "" when
+    there is none of the last `within` seconds."""
+    identity, _, rest = files.read(VERDICT).partition(" ")
+    at, _, finding = rest.partition(" ")
+    if identity != f"{pid}:{started}" or not 0 <= time.monotonic() - float(at) <= within:
         return ""
-    return fields[1] if 0 <= time.monotonic() - float(fields[2]) <= within else ""
+    return finding
 
 
 def _end(watcher: "list[str]") -> None:

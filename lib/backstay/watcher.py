@@ -26,7 +26,7 @@ _EVERY = 1.0  # seconds between looks
 _LOOKS = 3  # each look may take this fraction of the agent's patience
 _TAKEOVER = 5.0  # seconds for the watcher of the process before to end
 _TELL = 15.0  # seconds for telling the cluster
-_AGAIN = 20.0  # seconds between two tellings of silence
+_OFTEN, _WITHIN = 3, 60.0  # silence is told that many times within so many seconds, then it is left to the monitor
 _RECONSIDER = 10.0  # seconds until silence that was not told, as in maintenance, is looked at again
 
 
@@ -35,7 +35,16 @@ def main(agent_class: "type[Agent]", argv: "list[str]") -> int:
     from backstay.invocation import Invocation
 
     agent = agent_class(Invocation("watch", os.environ))
-    pid, started = int(argv[2]), argv[3]
+    try:
+        return _main(agent, int(argv[2]), argv[3])
+    except Exception:  # the monitor finds it gone; why, only this can say
+        import traceback
+
+        agent.log.error(f"the watcher ends: {traceback.format_exc()}")
+        raise
+
+
+def _main(agent: "Agent", pid: int, started: str) -> int:
     with open(os.path.join(agent.state_directory(), watch.LOCK), "a+", encoding="ascii") as lock:
         try:
             poll(lambda: _locked(lock.fileno()), Deadline(_TAKEOVER), "the watcher before")
@@ -44,14 +53,17 @@ def main(agent_class: "type[Agent]", argv: "list[str]") -> int:
         lock.truncate(0)
         lock.write(f"{pid} {started} {os.getpid()} {start_time(os.getpid())}\n")
         lock.flush()
+        watcher = Watcher(agent, pid, started)
+        if pid == 0:
+            watcher.stay(-1)
+            return 0
         try:
             ended = os.pidfd_open(pid)
+            if start_time(pid) == started:
+                watcher.stay(ended)
         except ProcessLookupError:
-            ended = -1
-        watcher = Watcher(agent, pid, started)
-        if ended >= 0 and start_time(pid) == started:
-            watcher.stay(ended)
-        watcher.tell("died")
+            agent.log.info(f"process {pid} is gone already")
+        watcher.tell(f"process {pid} died")
     return 0
 
 
@@ -75,22 +87,26 @@ class Watcher:
         self._look_for = agent.patience() / _LOOKS
         self._finding = Finding.OK
         self._told = False
+        self._every = agent.look_every()
+        self._added = self._why = ""
         self._moving: Optional[Child] = None
         self._moved_again = False
 
     def stay(self, ended: int) -> None:
-        """Until the process is gone. ended: its pidfd."""
+        """Until the process is gone; where there is none, until we are told to be quiet. ended: its pidfd, or -1."""
         preload()
         poller = select.poll()
-        poller.register(ended, select.POLLIN)
-        neighbour = _neighbour(self._agent)
-        if neighbour:
-            poller.register(neighbour.fileno(), select.POLLIN)
+        neighbour, events = _neighbour(self._agent), self._agent.events()
+        for descriptor in (ended, neighbour.fileno() if neighbour else -1, events.fileno() if events else -1):
+            if descriptor >= 0:
+                poller.register(descriptor, select.POLLIN)
         due = time.monotonic()
         while True:
             ready = {descriptor for descriptor, _ in poller.poll(max(0.0, due - time.monotonic()) * 1000)}
             if ended in ready:
                 return
+            if events and events.fileno() in ready and events.heard():
+                due = 0.0
             if neighbour and neighbour.fileno() in ready and neighbour.moved():
                 self._moved_again = True
             if self._moving and self._moving.fileno() in ready:
@@ -102,6 +118,8 @@ class Watcher:
                 self._moving = Child(self._pass_on)
                 poller.register(self._moving.fileno(), select.POLLIN)
             if time.monotonic() >= due:
+                if ended < 0 and watch.is_quiet(self._files, self._pid, self._started):
+                    return
                 due = self._look()
 
     # -- the daemon's answer ------------------------------------------------------------------------------------------
@@ -115,25 +133,29 @@ class Watcher:
             before, self._finding = self._finding, judge(heard, now - begun - self._look_for, self._finding)
             self._told = self._told and self._finding is not Finding.OK
             if self._finding in (Finding.UNSURE, Finding.STARVED) and self._finding is not before:
-                self._agent.log.info(f"process {self._pid}: {self._finding.value}, no answer in {now - begun:.1f} s")
+                self._agent.log.info(f"{self._finding.value} after {now - begun:.1f} s: {self._why}")
         self._write_verdict()
         if self._finding is Finding.SILENT:
             return time.monotonic() + (_EVERY if self._tell_silence() else _RECONSIDER)
-        return begun if self._finding in (Finding.UNSURE, Finding.STARVED) else max(begun + _EVERY, time.monotonic())
+        if self._finding in (Finding.UNSURE, Finding.STARVED):
+            return begun
+        return max(begun + (self._every if self._finding is Finding.OK else _EVERY), time.monotonic())
 
     def _ask(self, prober: "Prober", deadline: Deadline) -> Heard:
+        self._added = ""
         try:
-            prober.probe(deadline)
-        except TimedOut:
+            self._added = prober.probe(deadline) or ""
+        except TimedOut as error:
+            self._why = str(error)
             return Heard.NOTHING
         except (AgentError, OSError) as error:
             if self._finding is not Finding.UNKNOWN:
-                self._agent.log.info(f"no knowing whether process {self._pid} answers: {error}")
+                self._agent.log.info(f"no knowing how it is: {error}")
             return Heard.UNCLEAR
         return Heard.ANSWER
 
     def _write_verdict(self) -> None:
-        text = f"{self._pid}:{self._started} {self._finding.value} {time.monotonic():.3f}"
+        text = f"{self._pid}:{self._started} {time.monotonic():.3f} {self._finding.value} {self._added}".rstrip()
         try:
             self._files.write(watch.VERDICT, text)
         except OSError as error:
@@ -148,7 +170,7 @@ class Watcher:
             try:
                 return self._tell(what, deadline)
             except (AgentError, OSError) as error:
-                self._agent.log.error(f"process {self._pid} {what} and the cluster could not be told: {error}")
+                self._agent.log.error(f"{what}, and the cluster could not be told: {error}")
             if deadline.expired:
                 break
             time.sleep(min(_EVERY, deadline.remaining()))  # no answer at once, as while the cluster's daemons restart
@@ -163,14 +185,14 @@ class Watcher:
         overview = pacemaker.overview()
         active = overview and any(instance.node == node for instance in overview.instances)
         if overview is None or overview.maintenance or not active:
-            agent.log.info(f"process {self._pid} {what}: not told, the resource is not managed or not active here")
+            agent.log.info(f"{what}: not told, the resource is not managed or not active here")
             return False
         # Again: the question took a while, and a stop may have begun meanwhile.
         if watch.is_quiet(self._files, self._pid, self._started):
             return False
-        agent.log.warning(f"process {self._pid} {what}: telling the cluster")
+        agent.log.warning(f"{what}: telling the cluster")
         if self._finding is Finding.SILENT:
-            self._files.write(watch.TOLD, "")
+            self._files.write(watch.TOLD, " ".join([*self._told_lately(), f"{time.monotonic():.0f}"]))
             self._files.write(watch.SILENT, f"{self._pid}:{self._started}")
         try:
             pacemaker.fail()
@@ -182,11 +204,15 @@ class Watcher:
         """Once until it answers again, and never often, whichever process it is."""
         if self._told:
             return False
-        if self._files.age(watch.TOLD) < _AGAIN:
-            self._agent.log.info(f"process {self._pid} answers nothing, as one did just before: left to the monitor")
+        if len(self._told_lately()) >= _OFTEN:
+            self._agent.log.warning(f"{self._why}, and was told {_OFTEN} times just before: left to the monitor")
             return False
-        self._told = self.tell(f"lives and answers nothing ({2 * self._look_for:g} s)")
+        self._told = self.tell(f"{self._why}, asked twice")
         return self._told
+
+    def _told_lately(self) -> "list[str]":
+        now = time.monotonic()
+        return [moment for moment in self._files.read(watch.TOLD).split() if 0 <= now - float(moment) < _WITHIN]
 
     # -- an address that moves ----------------------------------------------------------------------------------------
 

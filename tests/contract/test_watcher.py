@@ -8,8 +8,8 @@ from tests.contract.test_mysql_contract import PREPARE  # type: ignore[import-no
 WATCHED = r"""
 export OCF_RESKEY_probe_timeout=1500ms
 MONITOR="monitor $RECURRING OCF_RESKEY_CRM_meta_on_node=n1"  # the monitor of a cluster's node is what watches
-up() { act start; act $MONITOR; within 5 is ok; }
-verdict() { cut -d' ' -f2 /run/backstay/db/verdict 2>/dev/null; }
+up() { act start; act $MONITOR; within 20 is ok; }
+verdict() { cut -d' ' -f3 /run/backstay/db/verdict 2>/dev/null; }
 watcher() { cut -d' ' -f3 /run/backstay/db/watch.lock; }
 server() { cat /run/mysqld/mysqld.pid; }
 # `within SECONDS COMMAND …` runs it until it succeeds
@@ -37,15 +37,15 @@ def test_a_server_that_lives_and_does_not_answer_is_seen(chamber: Chamber) -> No
         chamber,
         """
         up
-        kill -STOP $(server); s=$(date +%s%N); within 8 is silent; echo saw $(( ($(date +%s%N) - s) / 1000000 ))
-        kill -CONT $(server); within 15 is ok
+        kill -STOP $(server); s=$(date +%s%N); within 20 is silent; echo saw $(( ($(date +%s%N) - s) / 1000000 ))
+        kill -CONT $(server); within 30 is ok
         act promote; mariadb -e 'select sleep(60)' & w=$(watcher)
-        act demote; within 5 is ok; [ $(watcher) = $w ]
-        act stop; within 5 gone $w
+        act demote; within 20 is ok; [ $(watcher) = $w ]
+        act stop; within 20 gone $w
         """,
     )
     took = int(said.split("saw ")[1].split()[0])
-    assert 900 <= took <= 4000, said  # two looks of 0.5 s each, the first of them begun within a second
+    assert 900 <= took <= 6000, said  # two looks of 0.5 s each, the first of them begun within a second
 
 
 def test_what_keeps_us_from_asking_is_not_silence(chamber: Chamber) -> None:
@@ -55,17 +55,16 @@ def test_what_keeps_us_from_asking_is_not_silence(chamber: Chamber) -> None:
         """
         up; w=$(watcher)
         mariadb -e 'set global max_connections = 10'
-        for i in $(seq 12); do mariadb -e 'select sleep(30)' & done
-        refused() { ! mariadb -e 'select 1' 2>/dev/null; }
-        within 10 refused; sleep 3; verdict
+        full() { mariadb -e 'select sleep(30)' >/dev/null 2>&1 & ! mariadb -e 'select 1' >/dev/null 2>&1; }
+        within 10 full; within 10 full; sleep 3; verdict
         pkill -x mariadb || true; within 10 mariadb -e 'select 1' >/dev/null
         kill_it="select id from information_schema.processlist where command = 'Sleep' and user = 'root'"
         for id in $(mariadb -Ne "$kill_it"); do mariadb -e "kill $id"; done
-        within 5 is ok
+        within 20 is ok
         echo "flush tables with read lock; select sleep(4);" | mariadb >/dev/null & sleep 3; verdict; wait $!
         mariadb -e "set sql_log_bin=0; alter user root@localhost identified by 'new'"
         for id in $(mariadb -pnew -Ne "$kill_it"); do mariadb -pnew -e "kill $id"; done
-        within 5 is unknown; sleep 2; verdict; [ $(watcher) = $w ]
+        within 20 is unknown; sleep 2; verdict; [ $(watcher) = $w ]
         """,
     ).split()
     assert [word for word in said if word in ("ok", "unknown", "silent", "unsure")] == ["ok", "ok", "unknown"]
@@ -77,14 +76,68 @@ def test_a_watcher_that_is_gone_or_stands_still_is_replaced_by_the_monitor(chamb
         """
         up
         w=$(watcher); act $MONITOR; [ $(watcher) = $w ]
-        kill -9 $w; within 5 gone $w; act $MONITOR; within 5 replaced $w; within 5 is ok
-        w=$(watcher); kill -STOP $w; sleep 4; act $MONITOR; [ $(watcher) = $w ]
+        kill -9 $w; within 20 gone $w; act $MONITOR; within 20 replaced $w; within 20 is ok
+        w=$(watcher); kill -STOP $w; act $MONITOR; [ $(watcher) = $w ]
         stale() { [ $(($(date +%s) - $(stat -c %Y /run/backstay/db/verdict))) -gt 10 ]; }
-        within 15 stale; act $MONITOR; within 5 gone $w; within 5 replaced $w; within 5 is ok
+        within 30 stale; act $MONITOR; within 20 gone $w; within 20 replaced $w; within 20 is ok
         cat /tmp/said; act stop
         """,
     )
     assert "stands still: starting another" in said
+
+
+def test_a_connection_without_the_driver_answers_as_with_it(chamber: Chamber) -> None:
+    said = run(
+        chamber,
+        """
+        act start; act promote
+        cat > /tmp/compare.py <<'END'
+import os
+from backstay.deadline import Deadline
+from backstay.mysql.server import Server, ServerDown, ServerSilent, StatementFailed
+from backstay.mysql.wire import Wire
+
+def connect():
+    return Server("it", Deadline(10), "root", "", socket="/run/mysqld/mysqld.sock")
+
+driver, lent = connect(), connect()
+wire = Wire("it", Deadline(10), os.dup(lent.fileno()))
+for sql in (
+    "SELECT 1 AS a, NULL AS b, 'x' AS c, REPEAT('y', 300) AS d, REPEAT('z', 70000) AS e, -7 AS f, '' AS g",
+    "SHOW GLOBAL VARIABLES", "SELECT * FROM information_schema.PROCESSLIST WHERE 0", "SHOW SLAVE STATUS",
+    "SHOW GLOBAL STATUS LIKE 'Rpl_semi%'", "SET SESSION sql_log_bin = 1", "SELECT @@version AS v, @@read_only AS r",
+):
+    expected = driver.query(sql)
+    assert wire.query(sql) == expected, (sql, expected)
+    wire.ping()
+for ask, error in (
+    ("SELECT nonsense", StatementFailed), ("SELECT SLEEP(5)", ServerSilent), ("SELECT REPEAT('x', 17000000)", ServerDown),
+):
+    lent = connect()
+    wire = Wire("it", Deadline(1), os.dup(lent.fileno()))
+    try:
+        print(wire.query(ask))
+    except error as why:
+        print("raised", type(why).__name__)
+lent = connect()
+wire = Wire("it", Deadline(5), os.dup(lent.fileno()))
+driver.kill([int(wire.one("SELECT CONNECTION_ID() AS id")["id"])])
+try:
+    wire.ping(); wire.ping()
+except ServerDown as why:
+    print("raised", type(why).__name__)
+END
+        mariadb -e 'set global max_allowed_packet = 67108864'
+        python3 /tmp/compare.py
+        act stop
+        """,
+    )
+    assert [line for line in said.splitlines() if line.startswith("raised")] == [
+        "raised StatementFailed",
+        "raised ServerSilent",
+        "raised ServerDown",
+        "raised ServerDown",
+    ], said
 
 
 def test_a_watcher_is_small(chamber: Chamber) -> None:

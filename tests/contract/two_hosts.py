@@ -3,9 +3,11 @@
 Nothing here touches the host's network.
 """
 
+import contextlib
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import time
 
@@ -49,6 +51,9 @@ class TwoHosts:
 
     def __exit__(self, *error):
         for name in (self.node, self.lan, self.other):
+            for pid in ip("netns", "pids", name, check=False).split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
             ip("netns", "del", name, check=False)
 
     def vip(self, action, address=V4, inside=None, interval=0, clone=False, role="", level=0, timeout=20, **parameters):

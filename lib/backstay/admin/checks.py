@@ -135,7 +135,7 @@ def options(cluster: Cluster) -> Iterator[Finding]:
         what = "no-quorum-policy=ignore: a partition without quorum goes on serving"
         remedy = "crm_attribute --type crm_config --name no-quorum-policy --update stop"
         yield Finding("error", "cluster", what, remedy)
-    if "load-threshold" not in cluster.options:
+    if "load-threshold" not in cluster.options and any(one.promotable for one in cluster.resources):
         what = "load-threshold is not set: above 80 % load a node runs one action at a time, just when it fails over"
         remedy = "crm_attribute --type crm_config --name load-threshold --update 400%"
         yield Finding("warning", "cluster", what, remedy)

@@ -71,7 +71,8 @@ def _resource(cluster: Cluster, resource: Resource, node: str) -> Iterator[Findi
     advised: dict[str, float] = {}
     for spec in actions_of(made):
         if spec.name not in ("meta-data", "validate-all"):
-            advised[spec.name] = max(advised.get(spec.name, 0), spec.timeout)
+            # A deeper monitor takes longer, and which of them is configured cannot be told apart here.
+            advised[spec.name] = min(advised.get(spec.name, spec.timeout), spec.timeout)
     used = {one.name for one in resource.operations} | {"start", "stop"}
     yield from checks.timeouts(resource, {name: seconds for name, seconds in advised.items() if name in used})
     yield from checks.exposed(resource, [one.name for one in parameters_of(made) if one.secret])

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from backstay.mysql.facts import Facts
     from backstay.watch import Prober
 
+_LOOK_EVERY = 30.0  # seconds for which a replica's monitor may rest on the watcher's looks
+_FRESH = 3.0  # seconds: the watcher looks once a second
 _SILENT_FOR = 20.0  # seconds for which a monitor's finding of silence spares demote and stop their own
 
 
@@ -58,6 +60,7 @@ class Mysql(MysqlParameters):
             done = dialect.discard_tail(layout.datadir, daemon.binlog_index(layout), dialect.history.parse(facts.gtid))
             if done:
                 self.log.notice(done)
+        self.state.write("readable", "0")  # until a monitor has seen it replicate
         launched = daemon.launch(layout, dialect, facts.epoch if facts else 0, discard, self.deadline)
         with self.connect(self.deadline) as server:
             if discard:
@@ -71,10 +74,14 @@ class Mysql(MysqlParameters):
             if done:
                 self.log.notice(done)
         self.watch(launched)
+        self._serve_readers(launched)
 
     @action(timeout=60)
     def stop(self) -> None:
         """Gone when this returns. Killed where a clean end would commit what nobody acknowledged (T17)."""
+        from backstay.mysql import reader
+
+        reader.stop(self)
         running = self.find_process()
         if running:
             self._quiet(running)
@@ -98,6 +105,9 @@ class Mysql(MysqlParameters):
         degraded = ExitCode.DEGRADED_PROMOTED if promoted else ExitCode.DEGRADED
         if self.invocation.is_probe:
             return alive
+        if not promoted and self._calm(running):
+            self.watch(running)
+            return alive
         deadline = self.deadline.within(self.probe_timeout)
         try:
             with self.connect(deadline) as server:
@@ -110,6 +120,8 @@ class Mysql(MysqlParameters):
             self.explain(str(error))
             return degraded
         self.watch(running)
+        complaint = self._serve_readers(running)
+        note = note or complaint
         if note:
             self.explain(note)
             return degraded
@@ -150,7 +162,10 @@ class Mysql(MysqlParameters):
 
     @action(timeout=10)
     def reload_agent(self) -> None:
-        """Reloadable parameters are read afresh by each action: there is nothing to do."""
+        """Reloadable parameters are read afresh by each action; the watcher has to be begun anew with them."""
+        running = self.find_process()
+        if running:
+            self.watch(running, anew=True)
 
     # -- what the parts of this agent share ---------------------------------------------------------------------------
 
@@ -233,12 +248,23 @@ class Mysql(MysqlParameters):
             raise AgentError("the server does not run")
         return found
 
-    def watch(self, running: process.Process) -> None:
+    def watch(self, running: process.Process, anew: bool = False) -> None:
         """See that a watcher is there, once this node is part of a cluster."""
         if self.invocation.node:
             from backstay import watch
 
-            watch.ensure(self, running.pid, running.started)
+            watch.ensure(self, running.pid, running.started, anew)
+
+    def _serve_readers(self, running: process.Process) -> str:
+        """See that load balancers get their answers; what is in the way, "" for nothing."""
+        if not self.reader_check_port and not self.state.read("reader"):
+            return ""
+        from backstay.mysql import reader
+
+        try:
+            return reader.ensure(self, running)
+        except (AgentError, OSError) as error:  # reads go elsewhere; that is no failure of the server
+            return f"no answer to load balancers: {error}"
 
     def _quiet(self, running: process.Process) -> None:
         """Before this process is ended: nothing is to be told of its death."""
@@ -297,8 +323,8 @@ class Mysql(MysqlParameters):
     def _not_readable(self) -> None:
         """Whoever places readers by the attribute must not meet a stopped server. The promotion score stays: a change of it
         would cost the failover a transition, while this one falls into the time of the promotion."""
-        if self.state.read("readable") != "1":
-            return
+        if not self.state.read("readable"):
+            return  # nothing was ever published
         self.state.write("readable", "0")
         try:
             self.pacemaker.set_attribute(f"{self.invocation.resource}-readable", "0")
@@ -309,6 +335,14 @@ class Mysql(MysqlParameters):
         from backstay.mysql.server import answers
 
         return answers(self.socket, deadline.remaining())
+
+    def _calm(self, running: process.Process) -> bool:
+        """Whether the watcher sees, right now, that a look would find this replica as the last one did."""
+        if self.state.age("calm") > _LOOK_EVERY or self.state.read("calm") != running.identity:
+            return False
+        from backstay import watch
+
+        return watch.verdict(self.state, running.pid, running.started, _FRESH) == "ok calm"
 
     def _silent(self, running: process.Process) -> bool:
         """Whether a recent monitor found this very process silent."""
@@ -321,6 +355,7 @@ class Mysql(MysqlParameters):
             with self.connect(self.deadline) as server:
                 self.dialect(server).set_read_only(server, True)
         self.watch(running)
+        self._serve_readers(running)
 
     def _may_end_gently(self, running: process.Process) -> bool:
         """A replica may. A primary only when no commit waits for an acknowledgement, and we know it."""

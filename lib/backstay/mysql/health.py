@@ -27,6 +27,22 @@ def published_lag(lag: "int | None") -> str:
     return "" if lag is None else str(max(step for step in _LAGS if step <= max(lag, 0)))
 
 
+def smooth(seen: "Observed") -> bool:
+    """Whether a replica does all that it is there for; then the record need not be read."""
+    replica = seen.replica
+    return bool(replica and replica.io == "Yes" and replica.sql and replica.by_gtid and seen.acks.gives)
+
+
+def calm(seen: "Observed", me: str, trouble: str, readable: bool, max_lag: float) -> bool:
+    """Whether a replica's monitor would have nothing to do and nothing else to publish than a calm one before it.
+
+    trouble: what was found before, errant transactions or a refused promotion, "" for nothing. readable: as published."""
+    if trouble or not seen.read_only or not smooth(seen) or not seen.replica or published_lag(seen.replica.lag) != "0":
+        return False
+    verdict = judge_replica(seen, me, None, "", readable, max_lag)
+    return not verdict.state and verdict.score == HEALTHY and verdict.readable and readable
+
+
 class Verdict:
     """score: the wish to be promoted. readable: fit to serve reads. state: what is wrong, "" when nothing is."""
 
@@ -41,6 +57,20 @@ class Verdict:
 def judge_primary(seen: "Observed") -> Verdict:
     """A promoted server that answers is healthy; who acknowledges is the primary's duty, not its health."""
     return Verdict(HEALTHY, True)
+
+
+def still_readable(seen: "Observed", errant: str, was_readable: bool, max_lag: float) -> "tuple[bool, str]":
+    """Whether a server that was fit to serve reads still is, and why not; between monitors, without the durable record.
+
+    One that replicates from nobody was just started (then it was not readable) or just demoted (then nothing is newer).
+    """
+    if seen.replica is None and not errant:
+        return was_readable, ""
+    verdict = judge_replica(seen, "", None, errant, was_readable, max_lag)
+    return (
+        was_readable and verdict.readable,
+        "" if verdict.readable else verdict.state or "more behind than readers accept",
+    )
 
 
 def judge_replica(

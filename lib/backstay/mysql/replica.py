@@ -2,7 +2,7 @@
 
 from backstay.errors import AgentError
 from backstay.mysql.duties import Step, replica_step
-from backstay.mysql.health import judge_replica, published_lag
+from backstay.mysql.health import calm, judge_replica, published_lag, smooth
 from backstay.mysql.state import write_mark
 from backstay.pacemaker import NEVER
 
@@ -22,11 +22,9 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
         dialect.set_read_only(server, True)
     note = ""
     # The record is one process to read: only where it can matter.
-    replica = seen.replica
     errant = agent.state.read("errant")
-    smooth = replica and replica.io == "Yes" and replica.sql and replica.by_gtid and seen.acks.gives
     try:
-        facts = None if smooth and not errant else agent.facts()
+        facts = None if smooth(seen) and not errant else agent.facts()
     except AgentError as error:
         return str(error)  # nothing is decided and nothing published on a record that could not be read
     if facts:
@@ -48,7 +46,11 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     refusal = _refusal(agent, dialect, seen)
     state = state or refusal
     lag = published_lag(seen.replica.lag if seen.replica else None)
-    publish(agent, NEVER if refusal else verdict.score, verdict.readable, state, lag)
+    published = publish(agent, NEVER if refusal else verdict.score, verdict.readable, state, lag)
+    if published and calm(seen, agent.me, errant or refusal, verdict.readable, float(agent.max_lag)):
+        agent.state.write("calm", agent.running().identity)
+    else:
+        agent.state.remove("calm")
     if rebuilt:
         raise AgentError(state)  # Pacemaker stops and starts it, and start finds the copy
     return state or note
@@ -80,8 +82,8 @@ def wait_for_demotion(agent: "Mysql") -> str:
     return refusal
 
 
-def publish(agent: "Mysql", score: "int | str", readable: bool, state: str, lag: str = "") -> None:
-    """Tell the cluster, where something changed. The lag moves too often for the scheduler to hear of it."""
+def publish(agent: "Mysql", score: "int | str", readable: bool, state: str, lag: str = "") -> bool:
+    """Tell the cluster, where something changed; whether it knows. The lag moves too often for the scheduler to hear of it."""
     resource = agent.invocation.resource
     if agent.state.read("readable") != str(int(readable)):
         agent.state.write("readable", str(int(readable)))
@@ -93,6 +95,8 @@ def publish(agent: "Mysql", score: "int | str", readable: bool, state: str, lag:
             agent.pacemaker.set_attribute(f"{resource}-lag", lag, private=True)
     except AgentError as error:
         agent.log.warning(f"not published, the next monitor tries again: {error}")
+        return False
+    return True
 
 
 def _carry_out(

@@ -19,6 +19,8 @@ class State(Files):
     refusal    why, until there is a primary
     silent     identity of the process that a monitor or the watcher found silent: demote and stop need not find out again
     stopping   identity of the process that we end ourselves: the watcher keeps quiet (watch.py)
+    calm       identity of the process that a replica's monitor looked at itself and found calm (health.py)
+    readable   1 or 0, as published
     errant     the errant transactions that were found
     rebuild*   of the job that copies the primary's data (rebuild.py): its lock, its log, its secrets, why it failed
     """

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError
+from backstay.lab.mysql import WRITER
 from backstay.rehearse.faults import (
     Fault,
     Stage,
@@ -25,6 +26,7 @@ from backstay.rehearse.faults import (
     power_on,
     resume,
 )
+from backstay.rehearse.mysqlset import WRITER as ADDRESS
 
 if TYPE_CHECKING:
     from backstay.rehearse.mysqlset import MysqlSet
@@ -47,6 +49,17 @@ def pause(stage: Stage[MysqlSet]) -> None:
     hang(stage)
     poll(lambda: "detected" in stage.service.phases_since(marks, wall), Deadline(30), "the hang to be noticed", 0.01)
     resume(stage)
+
+
+def remove_address(stage: Stage[MysqlSet]) -> None:
+    """As a tool that knows nothing of the cluster does: the address goes, connections stay and hear nothing more."""
+    find = f"ip -o addr show to {WRITER} | awk '{{print $4, $2}}'"
+    stage.lab.run(stage.leader, ["sh", "-ec", f"set -- $({find}); ip addr del $1 dev $2"])
+
+
+def forget_address(stage: Stage[MysqlSet]) -> None:
+    """That it failed, as an admin does who has looked at it."""
+    stage.lab.run(stage.leader, ["crm_resource", "--cleanup", "--resource", ADDRESS])
 
 
 def relay_log(stage: Stage[MysqlSet]) -> None:
@@ -90,6 +103,16 @@ FAULTS = {
             silences=True,
         ),
         Fault("power-off", "power-off of the primary's node", power_off, power_on, elsewhere=True, silences=True),
+        Fault(
+            "address-removed",
+            "the writer address deleted behind the cluster's back",
+            remove_address,
+            forget_address,
+            elsewhere=False,
+            moves=0,
+            median=1.0,
+            worst=2.0,
+        ),
         Fault("move", "planned move of the promoted role", move, unmove, elsewhere=True, median=1.0),
         Fault(
             "hang",

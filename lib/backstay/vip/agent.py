@@ -6,15 +6,15 @@ has no daemon whose life would tell, so the record also says that it is started;
 """
 
 from backstay.address import Address, parse_address, parse_prefix
-from backstay.agent import Agent
 from backstay.codes import ExitCode, Role
 from backstay.deadline import poll
-from backstay.declaration import Parameter, action
+from backstay.declaration import action
 from backstay.errors import AgentError, Misconfigured, WrongParameter
 from backstay.vip import findings
 from backstay.vip.findings import Interface, Verdict, Wanted
 from backstay.vip.link import FOREVER, Link, setting
 from backstay.vip.namespace import Inside
+from backstay.vip.parameters import VipParameters
 from backstay.vip.record import Record
 from backstay.vip.release import release, remove
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Optional
 
     from backstay.vip.wire import Wire
+    from backstay.watch import Events, Prober
 
 _SCORE = 10  # of a standby that could hold the address; all nodes are equal, location constraints decide
 _NOT_HERE = (findings.ABSENT, findings.DUPLICATE, findings.INTERFACE_GONE, findings.LINK_DOWN)
@@ -37,120 +38,16 @@ class Found(AgentError):
         self.code = code
 
 
-class Vip(Agent):
-    name = "vip"
-    short = "A virtual IPv4 or IPv6 address"
-    long = """
-    Holds an IPv4 or IPv6 address on one node at a time and moves it with its clients: it asks the network for another
-    holder before it takes the address, announces it by gratuitous ARP or unsolicited neighbour advertisement, and
-    resets the TCP connections of the address before it gives it up, so that clients reconnect at once.
-
-    Interface and prefix are found from the address unless they are given. Runs as a primitive, or as a promotable
-    clone whose unpromoted instances check that they could take the address.
-    """
-
-    ip = Parameter(
-        "The address",
-        "The IPv4 or IPv6 address, without a prefix.",
-        required=True,
-        unique_group="address",
-    )
-    nic = Parameter(
-        "Network interface",
-        "The interface that gets the address. Default: the one whose connected network the address is in.",
-    )
-    cidr_netmask = Parameter(
-        "Prefix length",
-        "The prefix length, such as 24 or 64, or for IPv4 a netmask. Default: that of the connected network.",
-    )
-    label = Parameter(
-        "Interface label",
-        "IPv4 only: mark the address with this label, shown by ip address as NIC:LABEL. At most 15 bytes with the "
-        "interface's name.",
-    )
-    network_namespace = Parameter(
-        "Network namespace",
-        "Act in this network namespace, by its name in ip netns.",
-        unique_group="address",
-    )
-    check_duplicate = Parameter(
-        "Look for another holder first",
-        "Before taking the address ask the network who has it, and fail if a host answers. Turn it off where a router "
-        "or fabric answers in other hosts' names (proxy ARP, ARP suppression).",
-        type="boolean",
-        default="true",
-        reloadable=True,
-    )
-    duplicate_timeout = Parameter(
-        "Wait for another holder",
-        "How long to wait for an answer; every failover takes that much longer. Half of it after a first and half "
-        "after a second question. A host answers from its kernel, in well below 10 ms.",
-        type="time",
-        default="50ms",
-        minimum=0.01,
-        maximum=5,
-        reloadable=True,
-    )
-    nodad = Parameter(
-        "Skip the kernel's duplicate address detection",
-        "IPv6 only: use the address at once. Without this the kernel asks too, as RFC 4862 has it, and the address "
-        "is of no use for one to two seconds; check_duplicate asks the same question in less.",
-        type="boolean",
-        default="true",
-    )
-    preferred_lft = Parameter(
-        "Preferred lifetime",
-        "IPv6 only: seconds, or forever. With 0 the node never picks the address as the source of its own connections, "
-        "which a move of the address would break.",
-        default="0",
-    )
-    arp_count = Parameter(
-        "Number of announcements",
-        "How often to announce the address (gratuitous ARP or unsolicited neighbour advertisement), the first time "
-        "before start returns.",
-        type="integer",
-        default="5",
-        minimum=1,
-        maximum=20,
-        reloadable=True,
-    )
-    arp_interval = Parameter(
-        "Wait between announcements",
-        "How long to wait before the second announcement. Each further wait is twice as long, up to a minute.",
-        type="time",
-        default="200ms",
-        minimum=0.01,
-        maximum=60,
-        reloadable=True,
-    )
-    refuse_for = Parameter(
-        "Refuse after stop",
-        "How long this node refuses new connections to the address after it gave it up, while the neighbours still send "
-        "them here: refused clients try again at once, ignored ones wait a second for TCP. 0: never.",
-        type="time",
-        default="3s",
-        minimum=0,
-        maximum=60,
-        reloadable=True,
-    )
-    check_link = Parameter(
-        "A dead link is a failure",
-        "Whether start and monitor fail when the interface has no link. Turn it off for interfaces that live without "
-        "one, such as a bridge without ports.",
-        type="boolean",
-        default="true",
-        reloadable=True,
-    )
-
+class Vip(VipParameters):
     # -- actions ------------------------------------------------------------------------------------------------------
 
     @action(timeout=20)
     def start(self) -> None:
         """Take the address; as a promotable clone, get ready to."""
+        if not self.invocation.promotable:
+            self.promote()
+            return
         with Inside(self._namespace()):
-            if not self.invocation.promotable:
-                self._take()
-                return
             release(self._address(), self.log)
             interface, prefix = self._place(Link())
         Record(self.state_directory()).write(interface.name, prefix)
@@ -159,6 +56,7 @@ class Vip(Agent):
     @action(timeout=20)
     def stop(self) -> None:
         """Give the address up wherever it is on this node. Fine when it is not, or never could be."""
+        self._quiet()
         try:
             with Inside(self._namespace()):
                 release(self._address(), self.log, self.refuse_for)
@@ -170,9 +68,11 @@ class Vip(Agent):
     def promote(self) -> None:
         with Inside(self._namespace()):
             self._take()
+        self._watch()
 
     @action(timeout=20)
     def demote(self) -> None:
+        self._quiet()
         with Inside(self._namespace()):
             release(self._address(), self.log, self.refuse_for)
 
@@ -185,17 +85,14 @@ class Vip(Agent):
         promoted = self.invocation.role in ("Promoted", "Master")
         nic, prefix = Record(self.state_directory()).read()
         started = bool(nic)
-        wanted = Wanted(self._address().text, self.nic or nic, self._prefix() or prefix, self.check_link)
-        try:
-            with Inside(self._namespace()):
-                verdict = self._look(wanted, standby=clone and started and not promoted)
-        except WrongParameter as error:
-            verdict = Verdict(findings.INTERFACE_GONE, str(error))
+        verdict = self._look(nic, prefix, standby=clone and started and not promoted)
         if probe and clone and started and verdict.finding in _NOT_HERE:
             return ExitCode.SUCCESS  # a standby; what ails it is for the first recurring monitor
         code = findings.exit_code(verdict.finding, clone, probe, promoted)
         if clone and not probe and started:
             self._score(able=verdict.finding in (findings.HELD, findings.STANDBY))
+        if verdict.finding == findings.HELD and not probe:
+            self._watch()
         if verdict.reason and not probe:
             raise Found(verdict.reason, code)
         return code
@@ -223,6 +120,39 @@ class Vip(Agent):
     def check_host(self) -> None:
         with Inside(self._namespace()):
             self._place(Link(), usable=False)
+
+    # -- the watcher --------------------------------------------------------------------------------------------------
+
+    def prober(self) -> "Prober":
+        from backstay.vip.prober import VipProber
+
+        nic, prefix = Record(self.state_directory()).read()
+        return VipProber(lambda: self._look(nic, prefix))
+
+    def look_every(self) -> float:
+        return 5.0
+
+    def events(self) -> "Events":
+        from backstay.vip.prober import Changes
+
+        with Inside(self._namespace()):
+            return Changes(self._address())
+
+    def _watch(self) -> None:
+        if self.invocation.node:
+            from backstay import watch
+
+            watch.ensure(self, 0, Record(self.state_directory()).identity())
+
+    def _quiet(self) -> None:
+        """Before the address goes: nothing is to be told of it. Not being able to say so must not fail a stop."""
+        from backstay import watch
+        from backstay.state import Files
+
+        try:
+            watch.quiet(Files(self.state_directory()), 0, Record(self.state_directory()).identity())
+        except OSError as error:
+            self.log.warning(f"the watcher may report this as a failure: {error.strerror}")
 
     # -- parameters ---------------------------------------------------------------------------------------------------
 
@@ -355,8 +285,17 @@ class Vip(Agent):
 
     # -- monitoring ---------------------------------------------------------------------------------------------------
 
-    def _look(self, wanted: Wanted, standby: bool) -> Verdict:
-        """standby: without the address this instance is a standby, and as such is judged by its interface."""
+    def _look(self, nic: str, prefix: "Optional[int]", standby: bool = False) -> Verdict:
+        """nic, prefix: as recorded. standby: without the address this instance is a standby, and as such is judged by its
+        interface."""
+        wanted = Wanted(self._address().text, self.nic or nic, self._prefix() or prefix, self.check_link)
+        try:
+            with Inside(self._namespace()):
+                return self._find(wanted, standby)
+        except WrongParameter as error:
+            return Verdict(findings.INTERFACE_GONE, str(error))
+
+    def _find(self, wanted: Wanted, standby: bool) -> Verdict:
         link = Link()
         address = self._address()
         copies = link.copies(address)

@@ -33,6 +33,13 @@ class Record:
         except OSError as error:
             raise AgentError(f"cannot write {self._path}: {error.strerror}") from None
 
+    def identity(self) -> str:
+        """Different for each start, "" when not started."""
+        try:
+            return str(os.stat(self._path).st_mtime_ns)
+        except OSError:
+            return ""
+
     def erase(self) -> None:
         """Raises AgentError: left behind, it would make the next probe of a clone see a standby."""
         try:

@@ -1,0 +1,104 @@
+"""The watcher of an address, in namespaces: there is no cluster, so it can see and not tell."""
+
+import os
+import pathlib
+import time
+
+import pytest
+from two_hosts import V4, V6, TwoHosts, ip
+
+
+@pytest.fixture
+def wire(tmp_path):
+    with TwoHosts(tmp_path) as hosts:
+        yield hosts
+
+
+def state(wire, name):
+    path = pathlib.Path(wire.run_directory, "vip", name)
+    return path.read_text().split() if path.exists() else []
+
+
+def eventually(question, what, seconds=10.0):
+    """The seconds that it took."""
+    begin = time.monotonic()
+    while not question():
+        assert time.monotonic() - begin < seconds, what
+        time.sleep(0.01)
+    return time.monotonic() - begin
+
+
+def finding(wire, word):
+    return lambda: state(wire, "verdict")[2:3] == [word]
+
+
+def watcher(wire):
+    return int(state(wire, "watch.lock")[2])
+
+
+def gone(pid):
+    return lambda: not os.path.exists(f"/proc/{pid}")
+
+
+@pytest.mark.parametrize(("address", "prefix"), [(V4, 24), (V6, 64)])
+def test_an_address_that_is_removed_is_seen_at_once(wire, address, prefix):
+    wire.started(address)
+    eventually(finding(wire, "ok"), "the watcher to find it well")
+    ip("-n", wire.node, "addr", "del", f"{address}/{prefix}", "dev", "eth0")
+    assert eventually(finding(wire, "silent"), "the removal to be seen") < 1.0
+    pid = watcher(wire)
+    wire.started(address)  # as the cluster would have it, without a stop
+    eventually(gone(pid), "the old watcher to make way")
+    eventually(finding(wire, "ok"), "the new one to find it well")
+
+
+def test_our_own_stop_is_quiet(wire):
+    wire.started()
+    eventually(finding(wire, "ok"), "the watcher to find it well")
+    pid = watcher(wire)
+    assert wire.vip("stop").code == 0
+    eventually(gone(pid), "the watcher to end with the address")
+    assert finding(wire, "ok")()
+    wire.started()
+    eventually(lambda: finding(wire, "ok")() and state(wire, "watch.lock")[2:3] != [str(pid)], "another watcher")
+
+
+def test_other_addresses_and_a_flap_of_the_link_are_nothing(wire):
+    wire.started()
+    eventually(finding(wire, "ok"), "the watcher to find it well")
+    ip("-n", wire.node, "addr", "add", "10.9.0.77/24", "dev", "eth0")
+    ip("-n", wire.node, "addr", "del", "10.9.0.77/24", "dev", "eth0")
+    ip("-n", wire.lan, "link", "set", "eth0", "down")
+    eventually(finding(wire, "unknown"), "the flap to be seen")
+    ip("-n", wire.lan, "link", "set", "eth0", "up")
+    eventually(finding(wire, "ok"), "the watcher to find it well again")
+
+
+def test_a_link_that_stays_down_is_a_failure(wire):
+    wire.started()
+    eventually(finding(wire, "ok"), "the watcher to find it well")
+    ip("-n", wire.lan, "link", "set", "eth0", "down")
+    assert 1.5 < eventually(finding(wire, "silent"), "the loss of the link to be told") < 4.5
+
+
+def test_a_watcher_that_is_gone_is_replaced_by_the_monitor(wire):
+    wire.started()
+    eventually(finding(wire, "ok"), "the watcher to find it well")
+    pid = watcher(wire)
+    assert wire.monitor().code == 0
+    assert watcher(wire) == pid
+    os.kill(pid, 9)
+    eventually(gone(pid), "it to die")
+    answer = wire.monitor()
+    assert answer.code == 0
+    assert "the watcher was gone" in answer.err
+    eventually(lambda: state(wire, "watch.lock")[2:3] != [str(pid)], "another watcher")
+
+
+def test_a_promoted_clone_is_watched_and_a_demoted_one_is_not(wire):
+    assert wire.vip("start", clone=True).code == 0
+    assert wire.vip("promote", clone=True).code == 0
+    eventually(finding(wire, "ok"), "the watcher to find it well")
+    pid = watcher(wire)
+    assert wire.vip("demote", clone=True).code == 0
+    eventually(gone(pid), "the watcher to end with the role")
