@@ -77,6 +77,8 @@ def test_a_watcher_that_is_gone_or_stands_still_is_replaced_by_the_monitor(chamb
         up
         w=$(watcher); act $MONITOR; [ $(watcher) = $w ]
         kill -9 $w; within 20 gone $w; act $MONITOR; within 20 replaced $w; within 20 is ok
+        w=$(watcher); act reload-agent OCF_RESKEY_CRM_meta_on_node=n1 OCF_RESKEY_probe_timeout=2s; within 20 replaced $w
+        tr '\\0' '\\n' < /proc/$(watcher)/environ | grep -x OCF_RESKEY_probe_timeout=2s; within 20 is ok
         w=$(watcher); kill -STOP $w; act $MONITOR; [ $(watcher) = $w ]
         stale() { [ $(($(date +%s) - $(stat -c %Y /run/backstay/db/verdict))) -gt 10 ]; }
         within 30 stale; act $MONITOR; within 20 gone $w; within 20 replaced $w; within 20 is ok
