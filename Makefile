@@ -43,7 +43,7 @@ test: setup
 	$(PYTHON) -m pytest $(PYTEST)
 
 test-failover: test-failover-mysql test-failover-rabbitmq
-test-sid: test-sid-mysql test-sid-rabbitmq
+test-sid: test-sid-mysql test-sid-rabbitmq test-sid-haproxy
 
 test-failover-%: setup
 	$(PYTHON) -I bin/backstay rehearse $* --runs $(RUNS) --fault all --json failover-$*.json
@@ -53,6 +53,9 @@ SID_rabbitmq = kill power-off cold-start
 
 test-sid-%: setup
 	$(PYTHON) -I bin/backstay rehearse $* --image sid --runs 5 $(addprefix --fault ,$(SID_$*)) --json failover-sid-$*.json
+
+test-sid-haproxy: setup
+	BACKSTAY_TEST_IMAGE=sid $(PYTHON) -m pytest tests/contract/test_haproxy.py tests/contract/test_haproxy_contract.py
 
 $(VENV)/ready: Makefile
 	$(PYTHON) -m venv $(VENV)

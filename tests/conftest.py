@@ -39,8 +39,8 @@ Chamber = Callable[..., command.Finished]
 
 @pytest.fixture(scope="session")
 def bookworm() -> str:
-    """The path of the lab's Debian 12 image, built when it is not there."""
-    return image.ensure("bookworm", print)
+    """The path of the lab's Debian 12 image, built when it is not there; BACKSTAY_TEST_IMAGE names another suite."""
+    return image.ensure(os.environ.get("BACKSTAY_TEST_IMAGE", "bookworm"), print)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 
@@ -32,7 +31,7 @@ backend pool
     server s2 127.0.0.1:9001 check inter 100ms
     server s3 127.0.0.1:9003 check inter 100ms
 """
-# cli: a command to the master; worker: its pid; echo_server: one on a port; opened: ports that are listened on by HAProxy
+# cli: a command to the master; worker, master: pids; echo_server: one on a port; opened: ports that HAProxy listens on
 PREPARE = rf"""
 unset CIB_file
 mount -t tmpfs run /run
@@ -80,8 +79,3 @@ def run(chamber: Chamber, script: str, timeout: float = 60) -> Result:
     done = chamber(PREPARE + script, timeout=timeout, check=False)
     assert done.status == 0, done.out + done.err
     return Result(done.out)
-
-
-def suite() -> str:
-    """The image that the tests run HAProxy in; make test-haproxy-sid sets it."""
-    return os.environ.get("BACKSTAY_TEST_IMAGE", "bookworm")

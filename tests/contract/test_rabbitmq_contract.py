@@ -130,7 +130,7 @@ def test_stop_and_probe_work_without_anything(chamber: Chamber) -> None:
         """,
     )
     assert result.codes == [0, 190, 0, 190, 2, 0, 7, 2], result.text
-    assert result.reasons[1].endswith("unknown: the Erlang cookie here differs from that of rabbit@n1")
+    assert "unknown: the Erlang cookie here differs from that of rabbit@n1: make" in result.reasons[1]
     assert "membership and alarms are unknown: there is no Erlang cookie in" in result.reasons[3]
     assert "there is no Erlang cookie in /var/lib/rabbitmq/.erlang.cookie: set cookie" in result.reasons[7]
 

@@ -109,6 +109,21 @@ def test_a_planned_move_pauses_from_its_demotion() -> None:
     assert pause(found) == pytest.approx(1.076, abs=0.002)
 
 
+def score(at: str, node: int, value: int) -> str:
+    place = f"/cib/status/node_state[@id='{node}']/transient_attributes[@id='{node}']/instance_attributes[@id='status-{node}']"
+    return f"Nov 24 {at} {BASED} +  {place}/nvpair[@id='status-{node}-master-mysql']:  @value={value}"
+
+
+def test_scores_of_replicas_that_come_back_begin_nothing() -> None:
+    [found] = failovers(read([score("22:55:20.000", 1, 20), score("22:55:31.000", 1, 100), *MOVE]))
+    assert found.phases["demotion"] == pytest.approx(0.084, abs=0.002)
+
+
+def test_a_score_that_moves_the_role_is_its_cause() -> None:
+    [found] = failovers(read([score("22:55:38.900", 2, 50), *MOVE[1:]]))
+    assert found.cause == "n2: promotion score of mysql is now 50"
+
+
 def test_each_failover_is_told_apart_and_can_be_asked_for() -> None:
     every = failovers(read([*KILL, *LOSS, *MOVE]), "mysql")
     assert [one.node for one in every] == ["n1", "n2", "n1"]

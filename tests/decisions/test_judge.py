@@ -13,7 +13,7 @@ from tests.decisions.cluster_values import (  # type: ignore[import-not-found]
 
 from backstay.admin.judge import judge
 from backstay.admin.services import services_of
-from backstay.admin.view import Cluster, Constraint, Failure, Instance
+from backstay.admin.view import Cluster, Constraint, Failure, Instance, Resource
 
 
 def said(of: Cluster) -> list[tuple[str, str, str]]:
@@ -133,3 +133,19 @@ def test_attributes_of_a_node_that_is_off_count_for_nothing() -> None:
 def test_what_speaks_against_a_candidate(of: Cluster, part: str | None) -> None:
     obstacles = services_of(of)[1].obstacles(of, "n2")
     assert obstacles == [] if part is None else any(part in one for one in obstacles)
+
+
+def test_a_backend_of_haproxy_without_servers() -> None:
+    haproxy = Resource("haproxy", "ocf:backstay:haproxy", containers=("haproxy-clone",), cloned=True)
+    whole = cluster()
+    of = with_node(
+        "n2",
+        cluster(
+            resources=(*whole.resources, haproxy),
+            instances=(*whole.instances, *(Instance("haproxy", node, "Started") for node in ("n1", "n2", "n3"))),
+        ),
+        attributes={**attributes(), "haproxy-up-reads": "0", "haproxy-up-api": "1"},
+    )
+    assert said(of) == [("error", "haproxy on n2", "no server of backend reads is up")]
+    notes = [services_of(of)[3].note(of, Instance("haproxy", node, "Started")) for node in ("n1", "n2")]
+    assert notes == ["", "api up, reads DOWN"]

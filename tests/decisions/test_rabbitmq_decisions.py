@@ -45,7 +45,7 @@ class TestBeginning:
         assert plan(data=True, facts="members=n1:rabbit@n1 removed=n1:rabbit@n1").step == BOOT
 
     def test_without_data_it_joins_a_member_that_serves_and_never_begins_beside_one(self):
-        members = "members=n1:rabbit@n1,n2:rabbit@n2,n3:rabbit@n3"
+        members = "members=n2:rabbit@n2,n3:rabbit@n3"
         assert plan(facts=members, running=["rabbit@n3"]).targets == ("rabbit@n3",)
         for peers in itertools.product((EMPTY, DATA, UNSAID), repeat=2):
             for patient in (True, False):
@@ -54,7 +54,10 @@ class TestBeginning:
         assert "n2 or n3" in plan(facts=members).reason
 
     def test_a_directory_that_is_not_mounted_is_no_new_cluster(self):
-        assert plan(facts="members=n1:rabbit@n1").step == REFUSE
+        alone = plan(facts="members=n1:rabbit@n1")
+        assert alone.step == REFUSE and alone.reason.endswith("delete the record")
+        member = plan(facts="members=n1:rabbit@n1,n2:rabbit@n2", running=["rabbit@n2"])
+        assert member.step == REFUSE and member.reason.endswith("name n1 in removed and then take it out again")
 
     def test_one_node_begins_a_new_cluster(self):
         """Whatever order they start in, of nodes that all have nothing exactly one begins."""

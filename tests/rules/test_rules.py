@@ -15,7 +15,7 @@ PURE = [
     "address", "codes", "liveness", "vip/findings", "vip/frames",
     "admin/checks", "admin/crmsh", "admin/judge", "admin/pcs", "admin/plan", "admin/service", "admin/view",
     "mysql/admin", "vip/admin",
-    "haproxy/findings", "haproxy/servers",
+    "haproxy/admin", "haproxy/findings", "haproxy/servers",
     "mysql/binlog", "mysql/conflict", "mysql/duties", "mysql/election", "mysql/facts", "mysql/gtid", "mysql/health",
     "mysql/observation", "rabbitmq/admin", "rabbitmq/complaint", "rabbitmq/etf", "rabbitmq/facts", "rabbitmq/formation",
     "rabbitmq/health", "rabbitmq/observation", "rabbitmq/partition", "rabbitmq/settings", "rabbitmq/terms", "rehearse/checkers",

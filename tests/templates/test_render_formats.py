@@ -19,6 +19,9 @@ NODES = ["n1", "n2", "n3"]
 HOSTILE = "it's $HOME `x` #a;b=c &<>*! ~"
 
 
+BEFORE = {"mysql-readers": ["mysql"]}  # what a topology adds to
+
+
 def values_for(topology: str) -> dict[str, str]:
     """Something fit for every value that must be given: told by its name."""
     values = {}
@@ -58,14 +61,14 @@ def canonical(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("topology", names())
 def test_crm_and_pcs_make_the_same_configuration(chamber: Chamber, tmp_path: Path, topology: str) -> None:
-    values = values_for(topology)
     (tmp_path / "cib.xml").write_text(cib(NODES))
-    (tmp_path / "fencing.crm").write_text(FENCING.format(nodes=" ".join(NODES)))
-    (tmp_path / "t.crm").write_text(rendered(topology, values, "crm"))
-    (tmp_path / "t.pcs.sh").write_text(rendered(topology, values, "pcs"))
+    before = "".join(rendered(other, values_for(other), "crm") for other in BEFORE.get(topology, []))
+    (tmp_path / "before.crm").write_text(FENCING.format(nodes=" ".join(NODES)) + before)
+    (tmp_path / "t.crm").write_text(rendered(topology, values_for(topology), "crm"))
+    (tmp_path / "t.pcs.sh").write_text(rendered(topology, values_for(topology), "pcs"))
     said = chamber(
         """
-        crm -F configure load update fencing.crm; cp cib.xml by_pcs.xml; rm -f cib.xml.sig
+        crm -F configure load update before.crm; cp cib.xml by_pcs.xml; rm -f cib.xml.sig
         crm configure load update t.crm
         unset CIB_file
         sh t.pcs.sh by_pcs.xml

@@ -18,6 +18,7 @@ QUIET = 60.0  # seconds without an event between what belongs together
 AFTERWARDS = 120.0  # seconds after the promotion that are still shown, until the next one begins
 SIGNS = ("lost", "failed", "moved", "standby", "scored")  # what a failover begins with, the most telling first
 _COARSE = 1.1  # seconds by which an agent's time may be too early
+_SOON = 3.0  # seconds from a score to the move that it causes
 _DEGRADED = ("190", "191")
 _REPORTED = "asyncmon"
 
@@ -204,6 +205,8 @@ def _failover(found: Sequence[Event], at: int, before: int, after: int, logs: li
     for number in range(at - 1, before, -1):
         if found[first].at - found[number].at > QUIET:
             break
+        if found[number].kind == "scored" and found[first].at - found[number].at > _SOON:
+            continue  # replicas that come and go; a score that moves the role does so at once
         if _concerns(found[number], promoted):
             first = number
     last = at

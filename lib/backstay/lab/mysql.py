@@ -44,8 +44,9 @@ install -d -o mysql -g mysql /var/lib/mysql /var/log/mysql /run/mysqld
 """
 
 
-def mysql(lab: Lab) -> None:
-    """Returns when a write through the writer address succeeds. Raises LabError with what the cluster complains about."""
+def mysql(lab: Lab, more: dict[str, str] | None = None) -> None:
+    """Returns when a write through the writer address succeeds. `more`: further values of the template. Raises LabError
+    with what the cluster complains about."""
     banner = lab.run(lab.nodes[0], ["mysqld", "--version"]).out
     required = dialect_for(banner).required()
     config = SERVER.replace("[client]", "".join(f"{name} = {value}\n" for name, value in required.items()) + "[client]")
@@ -59,6 +60,7 @@ def mysql(lab: Lab) -> None:
         "monitor_password": secrets.token_hex(12),
         "replication_password": secrets.token_hex(12),
         "initialize": "true",
+        **(more or {}),
     }
     lab.put(lab.nodes[0], "/root/mysql.crm", render(load("mysql"), values), mode=0o600)
     lab.run(lab.nodes[0], ["crm", "configure", "load", "update", "/root/mysql.crm"])

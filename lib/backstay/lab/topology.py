@@ -22,6 +22,13 @@ def mysql(lab: "Lab") -> None:
     serve(lab)
 
 
+def readers(lab: "Lab") -> None:
+    """That set, with reader addresses, and HAProxy in front of its replicas."""
+    from backstay.lab.readers import readers as serve
+
+    serve(lab)
+
+
 def rabbitmq(lab: "Lab") -> None:
     """A RabbitMQ broker on every node."""
     from backstay.lab.rabbitmq import rabbitmq as serve
@@ -29,4 +36,9 @@ def rabbitmq(lab: "Lab") -> None:
     serve(lab)
 
 
-TOPOLOGIES: "dict[str, Callable[[Lab], None]]" = {"none": none, "mysql": mysql, "rabbitmq": rabbitmq}
+TOPOLOGIES: "dict[str, Callable[[Lab], None]]" = {
+    "none": none,
+    "mysql": mysql,
+    "readers": readers,
+    "rabbitmq": rabbitmq,
+}

@@ -60,6 +60,7 @@ class Mysql(MysqlParameters):
             done = dialect.discard_tail(layout.datadir, daemon.binlog_index(layout), dialect.history.parse(facts.gtid))
             if done:
                 self.log.notice(done)
+        self.state.write("readable", "0")  # until a monitor has seen it replicate
         launched = daemon.launch(layout, dialect, facts.epoch if facts else 0, discard, self.deadline)
         with self.connect(self.deadline) as server:
             if discard:
@@ -73,10 +74,14 @@ class Mysql(MysqlParameters):
             if done:
                 self.log.notice(done)
         self.watch(launched)
+        self._serve_readers(launched)
 
     @action(timeout=60)
     def stop(self) -> None:
         """Gone when this returns. Killed where a clean end would commit what nobody acknowledged (T17)."""
+        from backstay.mysql import reader
+
+        reader.stop(self)
         running = self.find_process()
         if running:
             self._quiet(running)
@@ -115,6 +120,8 @@ class Mysql(MysqlParameters):
             self.explain(str(error))
             return degraded
         self.watch(running)
+        complaint = self._serve_readers(running)
+        note = note or complaint
         if note:
             self.explain(note)
             return degraded
@@ -248,6 +255,17 @@ class Mysql(MysqlParameters):
 
             watch.ensure(self, running.pid, running.started, anew)
 
+    def _serve_readers(self, running: process.Process) -> str:
+        """See that load balancers get their answers; what is in the way, "" for nothing."""
+        if not self.reader_check_port and not self.state.read("reader"):
+            return ""
+        from backstay.mysql import reader
+
+        try:
+            return reader.ensure(self, running)
+        except (AgentError, OSError) as error:  # reads go elsewhere; that is no failure of the server
+            return f"no answer to load balancers: {error}"
+
     def _quiet(self, running: process.Process) -> None:
         """Before this process is ended: nothing is to be told of its death."""
         from backstay import watch
@@ -305,8 +323,8 @@ class Mysql(MysqlParameters):
     def _not_readable(self) -> None:
         """Whoever places readers by the attribute must not meet a stopped server. The promotion score stays: a change of it
         would cost the failover a transition, while this one falls into the time of the promotion."""
-        if self.state.read("readable") != "1":
-            return
+        if not self.state.read("readable"):
+            return  # nothing was ever published
         self.state.write("readable", "0")
         try:
             self.pacemaker.set_attribute(f"{self.invocation.resource}-readable", "0")
@@ -337,6 +355,7 @@ class Mysql(MysqlParameters):
             with self.connect(self.deadline) as server:
                 self.dialect(server).set_read_only(server, True)
         self.watch(running)
+        self._serve_readers(running)
 
     def _may_end_gently(self, running: process.Process) -> bool:
         """A replica may. A primary only when no commit waits for an acknowledgement, and we know it."""

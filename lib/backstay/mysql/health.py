@@ -59,6 +59,20 @@ def judge_primary(seen: "Observed") -> Verdict:
     return Verdict(HEALTHY, True)
 
 
+def still_readable(seen: "Observed", errant: str, was_readable: bool, max_lag: float) -> "tuple[bool, str]":
+    """Whether a server that was fit to serve reads still is, and why not; between monitors, without the durable record.
+
+    One that replicates from nobody was just started (then it was not readable) or just demoted (then nothing is newer).
+    """
+    if seen.replica is None and not errant:
+        return was_readable, ""
+    verdict = judge_replica(seen, "", None, errant, was_readable, max_lag)
+    return (
+        was_readable and verdict.readable,
+        "" if verdict.readable else verdict.state or "more behind than readers accept",
+    )
+
+
 def judge_replica(
     seen: "Observed",
     me: str,

@@ -75,6 +75,16 @@ class MysqlParameters(Agent):
         minimum=1,
         reloadable=True,
     )
+    reader_check_port = Parameter(
+        "Port of the reader check",
+        """TCP port on which each node tells load balancers whether it should get reads: HAProxy's agent-check, or a check that
+        expects the answer to begin with up. 0: off.""",
+        "integer",
+        "0",
+        minimum=0,
+        maximum=65535,
+        reloadable=True,
+    )
     degrade_after = Parameter(
         "Degrade after",
         """How long commits wait when no replica acknowledges though the replicas' nodes are up, until the primary goes on

@@ -160,9 +160,13 @@ class Node:
         try:
             answer = self._packet_in()
         except NodeDown:
-            raise WrongCookie(f"the Erlang cookie here differs from that of {self.node}") from None
+            raise WrongCookie(self._differs) from None
         if answer != b"a" + self._digest(ours):
-            raise WrongCookie(f"the Erlang cookie here differs from that of {self.node}")
+            raise WrongCookie(self._differs)
+
+    @property
+    def _differs(self) -> str:
+        return f"the Erlang cookie here differs from that of {self.node}: make cookie_file the same everywhere, or set cookie"
 
     def _digest(self, challenge: bytes) -> bytes:
         return _md5(self._cookie + str(int.from_bytes(challenge, "big")).encode())

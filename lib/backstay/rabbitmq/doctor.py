@@ -120,7 +120,7 @@ def _peers(agent: "Rabbitmq", secret: str) -> "Iterator[str]":
             try:
                 broker.serves(erlang, secret, agent.deadline.within(2))
             except WrongCookie as error:
-                yield f"{error}: copy the file, or set cookie"
+                yield str(error)
 
 
 def _running(agent: "Rabbitmq", node: "Node", dialect: Dialect) -> "Iterator[str]":

@@ -7,9 +7,9 @@ replaced, or not mounted, must not begin a second one beside it.
 |------------|------------------------|-----------------------------------|-------------------------------------------|
 | has data   | this node as removed   |                                   | puts the data aside, then as without data |
 | has data   | anything else          |                                   | boots                                     |
+| no data    | this node as a member  |                                   | refuses: its data is gone or not mounted  |
 | no data    | other members          | one of them runs                  | joins it                                  |
 | no data    | other members          | none runs                         | waits                                     |
-| no data    | only this node         |                                   | refuses: its data is gone or not mounted  |
 | no data    | nobody, another seed   | which may still be at it          | waits                                     |
 | no data    | nobody                 | a peer has data                   | waits for it to serve, and be recorded    |
 | no data    | nobody                 | a peer has not said what it has   | waits, for a while                        |
@@ -55,19 +55,16 @@ def plan(
         if me in facts.removed and me not in facts.members:
             return Plan(ASIDE, f"{me} had been removed from the cluster")
         return Plan(BOOT)
-    others = {node: erlang for node, erlang in facts.members.items() if node != me}
-    if others:
-        serving = tuple(sorted(running & set(others.values())))
+    if me in facts.members:
+        what = f"{me} is a member of the cluster and its data directory is empty: mount it, or, if the data is lost for good,"
+        remedy = "delete the record" if len(facts.members) == 1 else f"name {me} in removed and then take it out again"
+        return Plan(REFUSE, f"{what} {remedy}")
+    if facts.members:
+        serving = tuple(sorted(running & set(facts.members.values())))
         if serving:
             return Plan(JOIN, targets=serving)
-        names = " or ".join(sorted(others))
+        names = " or ".join(sorted(facts.members))
         return Plan(WAIT, f"{me} has no data and waits for {names}, which hold the cluster's: start one of them")
-    if me in facts.members:
-        return Plan(
-            REFUSE,
-            f"{me} is recorded as the only holder of the cluster's data and has none: mount its data directory, or, if "
-            "the data is lost for good, delete the record",
-        )
     if facts.seed and facts.seed != me and facts.seed not in down:
         return Plan(WAIT, f"{me} has no data and waits for {facts.seed}, which begins the cluster")
     full = sorted(node for node, has in peers.items() if has == DATA)

@@ -27,7 +27,7 @@ def heal(me: str, members: "AbstractSet[str]", apart: "AbstractSet[str]", lasted
     ours = members - apart | {me}
     words = f"partitioned from {', '.join(sorted(apart))}"
     if lasted < grace:
-        return Healing((), f"{words}: waiting for an end by itself")
+        return Healing(())
     if len(apart) > len(ours):
         return Healing(tuple(sorted(ours)), f"{words}, the greater side: restarting this one")
     return Healing(tuple(sorted(apart)), f"{words}, the smaller side: restarting it")

@@ -158,14 +158,12 @@ def _plan(agent: "Rabbitmq", layout: launch.Layout, secret: str) -> "tuple[forma
 
     def decided() -> bool:
         facts = agent.facts()
-        running: set[str] = set()
         states: dict[str, str] = {}
         down: frozenset[str] = frozenset()
-        if not full:
-            running = _serving(agent, facts, secret)
-            if not running:
-                states = {node: said[1] for node, said in _said(agent).items()}
-                down = _down(agent)
+        running = _serving(agent, facts, secret)  # also where it decides nothing: a wrong cookie is found by asking
+        if not full and not running:
+            states = {node: said[1] for node, said in _said(agent).items()}
+            down = _down(agent)
         patient = begun - agent.deadline.remaining() < _PATIENCE
         plan = formation.plan(agent.me, full, facts, states, running, down, patient)
         found[:] = [(plan, facts)]
@@ -177,8 +175,8 @@ def _plan(agent: "Rabbitmq", layout: launch.Layout, secret: str) -> "tuple[forma
         raise AgentError(found[0][0].reason) from None
     plan, facts = found[0]
     if plan.step == formation.REFUSE:
-        remedy = f"crm_attribute -t crm_config -s backstay -n {agent.invocation.resource}-facts -D"
-        raise AgentError(f"{plan.reason}: {remedy}")
+        remedy = f": crm_attribute -t crm_config -s backstay -n {agent.invocation.resource}-facts -D"
+        raise AgentError(plan.reason + (remedy if len(facts.members) == 1 else ""))
     return plan, facts
 
 

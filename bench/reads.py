@@ -1,0 +1,54 @@
+#!/usr/bin/python3
+"""What readers behind HAProxy get while things go wrong, on a lab of its own (as root; the lab is taken down at the end).
+
+    bench/reads.py [--dir .lab-reads] [--runs 1] [lag] [lose-replica] [lose-balancer] [kill-balancer]
+
+A JSON line per run. gap: longest time without a successful new read; fenced: when the lost node was known dead; elsewhere: kept
+connections to other servers that broke; unread: from more lag than allowed to the last new read there. A lab that is
+up in --dir with topology readers is used, and left up.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
+
+from backstay.lab.cluster import Lab
+from backstay.rehearse import readings
+
+SCENARIOS = {
+    "lag": lambda lab, into: readings.lag(lab, into, readings.replica(lab, balancer=False)),
+    "kill-balancer": readings.kill_balancer,
+    "lose-replica": lambda lab, into: readings.lose(lab, into, readings.replica(lab, balancer=False)),
+    "lose-balancer": lambda lab, into: readings.lose(lab, into, readings.holder(lab, "haproxy-address")),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What readers get while things go wrong.")
+    parser.add_argument("--dir", default=".lab-reads")
+    parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--image", default="bookworm")
+    parser.add_argument("scenarios", nargs="*", choices=[*SCENARIOS, []], metavar="SCENARIO")
+    options = parser.parse_args()
+    lab = Lab(options.dir)
+    own = lab.layout.supervisor is None
+    if own:
+        lab = Lab.up(
+            options.dir, image=options.image, topology="readers", say=lambda line: print(line, file=sys.stderr)
+        )
+    try:
+        for _ in range(options.runs):
+            for name in options.scenarios or SCENARIOS:
+                with tempfile.TemporaryDirectory() as into:
+                    print(json.dumps({"scenario": name, **readings.as_json(SCENARIOS[name](lab, into))}), flush=True)
+    finally:
+        if own:
+            lab.down()
+
+
+if __name__ == "__main__":
+    main()
