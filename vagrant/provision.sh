@@ -25,4 +25,4 @@ sed -i "/ $name\$/d" /etc/hosts
 } > /etc/corosync/corosync.conf
 systemctl enable --now corosync pacemaker
 systemctl restart corosync pacemaker
-echo "next, on one node: fill in /usr/share/backstay/crm-templates/mysql.crm and crm configure load update it"
+echo "next: backstay doctor --service mysql; on one node: backstay render mysql --set ... -o mysql.crm, and load it"

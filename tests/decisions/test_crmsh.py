@@ -31,7 +31,7 @@ def pcs_lines(text: str) -> list[str]:
         ("primitive f stonith:fence_x params k=v\n", ["stonith create f fence_x k=v"]),
         ("clone c a meta promotable=true\n", ["resource clone a c", "resource meta c promotable=true"]),
         ("group g a b\n", ["resource group add g a b"]),
-        ("colocation x -inf: a:Promoted b\n", ["constraint colocation add Promoted a with b -INFINITY id=x"]),
+        ("colocation x -inf: a:Promoted b\n", ["constraint colocation add Promoted a with b -- -INFINITY id=x"]),
         ("colocation x 100: a b:Started\n", ["constraint colocation add a with Started b 100 id=x"]),
         (
             "order x Optional: a:stop b symmetrical=false\n",

@@ -11,13 +11,15 @@ from tests.conftest import CHECKOUT, Chamber  # type: ignore[import-not-found]
 from tests.templates.test_mysql_template import FENCING, cib  # type: ignore[import-not-found]
 
 from backstay import command
-from backstay.admin.render import SUFFIXES, rendered
+from backstay.admin.render import rendered
 from backstay.templates import load, names, placeholders
 
 NODES = ["n1", "n2", "n3"]
-NEEDS = {"mysql-readers": ["mysql"]}  # topologies that are loaded on top of others
 # All that a shell or a parser could stumble over, but for what render refuses.
 HOSTILE = "it's $HOME `x` #a;b=c &<>*! ~"
+
+
+BEFORE = {"mysql-readers": ["mysql"]}  # what a topology adds to
 
 
 def values_for(topology: str) -> dict[str, str]:
@@ -60,17 +62,16 @@ def canonical(path: Path) -> list[str]:
 @pytest.mark.parametrize("topology", names())
 def test_crm_and_pcs_make_the_same_configuration(chamber: Chamber, tmp_path: Path, topology: str) -> None:
     (tmp_path / "cib.xml").write_text(cib(NODES))
-    (tmp_path / "fencing.crm").write_text(FENCING.format(nodes=" ".join(NODES)))
-    parts = [*NEEDS.get(topology, []), topology]
-    for part in parts:
-        for format, suffix in SUFFIXES.items():
-            (tmp_path / f"{part}{suffix}").write_text(rendered(part, values_for(part), format))
+    before = "".join(rendered(other, values_for(other), "crm") for other in BEFORE.get(topology, []))
+    (tmp_path / "before.crm").write_text(FENCING.format(nodes=" ".join(NODES)) + before)
+    (tmp_path / "t.crm").write_text(rendered(topology, values_for(topology), "crm"))
+    (tmp_path / "t.pcs.sh").write_text(rendered(topology, values_for(topology), "pcs"))
     said = chamber(
-        f"""
-        crm -F configure load update fencing.crm; cp cib.xml by_pcs.xml; rm -f cib.xml.sig
-        for part in {" ".join(parts)}; do crm configure load update $part{SUFFIXES["crm"]}; done
+        """
+        crm -F configure load update before.crm; cp cib.xml by_pcs.xml; rm -f cib.xml.sig
+        crm configure load update t.crm
         unset CIB_file
-        for part in {" ".join(parts)}; do sh $part{SUFFIXES["pcs"]} by_pcs.xml; done
+        sh t.pcs.sh by_pcs.xml
         crm_verify -V -x cib.xml; crm_verify -V -x by_pcs.xml
         """,
         timeout=120,

@@ -98,11 +98,16 @@ def _group(command: "Command") -> "list[list[str]]":
     return made + ([["resource", "meta", command.id, *_pairs(command.options)]] if command.options else [])
 
 
+def _score(score: str) -> "list[str]":
+    """pcs takes a word that begins with - for one of its options."""
+    return ["--", score] if score.startswith("-") else [score]
+
+
 def _colocation(command: "Command") -> "list[str]":
     (one, role), (other, other_role) = command.members
     words = ["constraint", "colocation", "add", *([role] if role else []), one]
     words += ["with", *([other_role] if other_role else []), other]
-    return [*words, command.score, f"id={command.id}"]
+    return [*words, *_score(command.score), f"id={command.id}"]
 
 
 def _order(command: "Command") -> "list[str]":
@@ -120,7 +125,7 @@ def _location(command: "Command") -> "list[str]":
     if command.node:
         if role:
             raise WrongParameter(f"location {command.id}: pcs takes a role only with a rule")
-        return ["constraint", "location", "add", command.id, resource, command.node, command.score]
+        return ["constraint", "location", "add", command.id, resource, command.node, *_score(command.score)]
     words = ["constraint", "location", resource, "rule", f"constraint-id={command.id}"]
     words += [f"role={role}"] if role else []
     return [*words, f"score={command.score}", *command.rule]
