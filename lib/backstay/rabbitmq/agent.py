@@ -238,7 +238,7 @@ class Rabbitmq(RabbitmqParameters):
 
     def _examine(self, running: Process, promoted: bool, notes: "list[str]") -> health.Verdict:
         """Look, judge, and do the duties; what else is to be said goes into `notes`."""
-        from backstay.rabbitmq import probe
+        from backstay.rabbitmq import coordinator, probe
 
         account = probe.known_account(self, running)
         greeted = broker.greets(self.port, self.deadline.within(self.probe_timeout), account)
@@ -248,6 +248,7 @@ class Rabbitmq(RabbitmqParameters):
                 raise AgentError("the broker does not answer AMQP")
             with self.connect(self.deadline.within(self.probe_timeout / 2)) as node:
                 dialect = broker.dialect_of(node)
+                coordinator.look_for_lost(self, node, dialect)
                 seen = broker.look(node, dialect, greeted)
                 if account is None and greeted == ANSWERS:
                     account = probe.learn_account(self, node, dialect, running)

@@ -6,15 +6,19 @@ from backstay.errors import AgentError
 from backstay.process import Process, at, start_time
 from backstay.rabbitmq import amqp
 from backstay.rabbitmq.dialect import Dialect, dialect_for
-from backstay.rabbitmq.distribution import CallFailed, Node, NodeDown
-from backstay.rabbitmq.observation import ANSWERS, REFUSES, SILENT, UNKNOWN, Seen
+from backstay.rabbitmq.distribution import CallFailed, Node, NodeDown, NodeSilent
+from backstay.rabbitmq.observation import ANSWERS, DRAINED, REFUSES, RUNNING, SILENT, UNKNOWN, Seen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional
+    from collections.abc import Callable
+    from typing import Optional, TypeVar
 
     from backstay.deadline import Deadline
 
+    T = TypeVar("T")
+
+_PATIENCE = 0.5  # seconds for a question that may have to wait for other nodes
 _BOOTS = b"\0-s\0rabbit\0boot\0"  # arguments that a broker's Erlang machine has and a rabbitmqctl's has not
 
 
@@ -81,18 +85,32 @@ def look(node: Node, dialect: Dialect, greeted: str) -> Seen:
     app = UNKNOWN
     members: frozenset[str] = frozenset()
     running: frozenset[str] = frozenset()
-    partitions: frozenset[str] = frozenset()
-    alarms: tuple[str, ...] = ()
     try:
         app = dialect.application(node)
         if greeted == ANSWERS:
             members = dialect.members(node)
             running = dialect.running(node)
-            alarms = dialect.alarms(node)
-            partitions = dialect.partitions(node)
     except CallFailed:
         pass
-    return Seen(greeted, app, members, running, partitions, alarms)
+    if app == RUNNING and greeted != ANSWERS and _in_time(node, dialect.drained):
+        app = DRAINED
+    if app != RUNNING or greeted != ANSWERS:
+        return Seen(greeted, app, members, running)
+    alarms = _in_time(node, dialect.alarms) or ()
+    return Seen(greeted, app, members, running, _in_time(node, dialect.partitions) or frozenset(), alarms)
+
+
+def _in_time(node: Node, question: "Callable[[Node], T]") -> "Optional[T]":
+    """The answer, None when it is not known or late. These are asked of processes that talk to the other nodes, and wait
+    with them for one that has just lost its power."""
+    whole = node.deadline
+    node.deadline = whole.within(_PATIENCE)
+    try:
+        return question(node)
+    except (CallFailed, NodeSilent):
+        return None
+    finally:
+        node.deadline = whole
 
 
 def serves(node: str, cookie: str, deadline: "Deadline") -> bool:

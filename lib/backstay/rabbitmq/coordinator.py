@@ -5,6 +5,8 @@ import time
 from backstay.rabbitmq import broker, partition
 from backstay.rabbitmq.health import Restart
 
+_FENCING = 3.0  # seconds for which a monitor waits for the fencing of a node that left
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,6 +112,35 @@ def _who(agent: "Rabbitmq", recorded: "dict[str, str]", members: "frozenset[str]
             if words:
                 known[name] = words[0]
     return known
+
+
+def look_for_lost(agent: "Rabbitmq", node: "Node", dialect: "Dialect") -> None:
+    """Let go of brokers whose nodes are known to be down, if ours still holds on to one. The notification that tells so
+    after fencing is lost when anything aborts its transition, so each monitor looks, too. Raises AgentError."""
+    connected = dialect.connected(node)
+    if not connected or not agent.invocation.node:
+        return
+    online = {name.partition(".")[0] for name in agent.pacemaker.members()}
+    if all(_host(erlang) in online for erlang in connected):
+        return
+    recorded = {erlang: name for name, erlang in agent.facts().members.items()}
+    absent = {erlang for erlang in connected if erlang in recorded and _host(erlang) not in online}
+    patience = agent.deadline.within(_FENCING)
+    while absent:
+        overview = agent.pacemaker.overview()
+        for erlang in sorted(absent):
+            if overview and recorded[erlang] in overview.offline:
+                dialect.disconnect(node, erlang)
+                agent.log.notice(f"{recorded[erlang]} is down: {erlang} is disconnected")
+                absent.discard(erlang)
+        if patience.expired:
+            return
+        time.sleep(0.2 if absent else 0)
+
+
+def _host(erlang: str) -> str:
+    """The short host name in an Erlang name."""
+    return erlang.partition("@")[2].partition(".")[0]
 
 
 def let_go(agent: "Rabbitmq", ended: "Sequence[str]") -> None:

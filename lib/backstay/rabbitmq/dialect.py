@@ -7,7 +7,7 @@ takes it as unknown, never as a failure of the broker.
 from backstay.errors import AgentError, NotInstalled
 from backstay.rabbitmq.distribution import CallFailed
 from backstay.rabbitmq.etf import Atom, Opaque, text
-from backstay.rabbitmq.observation import BOOTING, DRAINED, PAUSED, RUNNING, STOPPED
+from backstay.rabbitmq.observation import BOOTING, PAUSED, RUNNING, STOPPED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,20 +43,18 @@ class Dialect:
     # -- questions ----------------------------------------------------------------------------------------------------
 
     def application(self, node: "Node") -> str:
-        """RUNNING, BOOTING, PAUSED, DRAINED or STOPPED."""
+        """RUNNING, BOOTING, PAUSED or STOPPED."""
         if node.call("rabbit", "is_running") is True:
-            return DRAINED if self._drained(node) else RUNNING
+            return RUNNING
         if node.call("rabbit", "is_booting") is True:
             return BOOTING
         # The process that waits, with the application stopped, for a majority or for the end of a partition.
         waits = node.call("erlang", "whereis", Atom("rabbit_outside_app_process"))
         return PAUSED if isinstance(waits, Opaque) else STOPPED
 
-    def _drained(self, node: "Node") -> bool:
-        try:
-            return node.call("rabbit_maintenance", "is_being_drained_local_read", Atom(node.node)) is True
-        except CallFailed:
-            return False  # before 3.8.8 there is no such mode
+    def drained(self, node: "Node") -> bool:
+        """Whether it is in maintenance mode, its listeners closed."""
+        return node.call("rabbit_maintenance", "is_being_drained_local_read", Atom(node.node)) is True
 
     def members(self, node: "Node") -> "frozenset[str]":
         raise NotImplementedError
