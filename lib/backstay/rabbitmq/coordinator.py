@@ -5,6 +5,7 @@ import time
 from backstay.rabbitmq import broker, partition
 from backstay.rabbitmq.health import Restart
 
+_TURN = 0.3  # seconds between two nodes' calls for an election
 _FENCING = 3.0  # seconds for which a monitor waits for the fencing of a node that left
 
 TYPE_CHECKING = False
@@ -130,12 +131,23 @@ def look_for_lost(agent: "Rabbitmq", node: "Node", dialect: "Dialect") -> None:
         overview = agent.pacemaker.overview()
         for erlang in sorted(absent):
             if overview and recorded[erlang] in overview.offline:
-                dialect.disconnect(node, erlang)
-                agent.log.notice(f"{recorded[erlang]} is down: {erlang} is disconnected")
+                _release(agent, node, dialect, recorded[erlang], erlang)
                 absent.discard(erlang)
         if patience.expired:
             return
         time.sleep(0.2 if absent else 0)
+
+
+def _release(agent: "Rabbitmq", node: "Node", dialect: "Dialect", name: str, erlang: str) -> None:
+    """Take a broker that has surely ended for dead, and have the quorum queues that it led choose others. One node after
+    the other: those that ask at the same time take each other's votes."""
+    node.deadline = agent.deadline.within(_FENCING)
+    dialect.disconnect(node, erlang)
+    agent.log.notice(f"the broker of {name} has ended: {erlang} is disconnected")
+    time.sleep(_TURN * sorted(dialect.connected(node) | {node.node}).index(node.node))
+    elected = dialect.elect(node, erlang)
+    if elected:
+        agent.log.info(f"{elected} quorum queues led by {erlang} choose a leader")
 
 
 def _host(erlang: str) -> str:
@@ -155,5 +167,4 @@ def let_go(agent: "Rabbitmq", ended: "Sequence[str]") -> None:
         for name in ended:
             erlang = recorded.get(name) or f"rabbit@{name.partition('.')[0]}"
             if erlang in connected:
-                dialect.disconnect(node, erlang)
-                agent.log.notice(f"the broker of {name} has ended: {erlang} is disconnected")
+                _release(agent, node, dialect, name, erlang)
