@@ -16,8 +16,11 @@ server() { cat /run/mysqld/mysqld.pid; }
 within() {
     end=$(($(date +%s) + $1)); shift
     until "$@"; do
-        [ $(date +%s) -lt $end ] || { echo "not in time: $*"; tail -n 3 /run/backstay/db/watch.lock /run/backstay/db/verdict /tmp/said; ps axo pid,ppid,stat,etime,args; exit 1; }
-        sleep 0.1
+        [ $(date +%s) -lt $end ] && sleep 0.1 && continue
+        echo "not in time: $*"
+        tail -n 3 /run/backstay/db/watch.lock /run/backstay/db/verdict /tmp/said
+        ps axo pid,ppid,stat,etime,args
+        exit 1
     done
 }
 is() { [ "$(verdict)" = "$1" ]; }

@@ -154,3 +154,10 @@ def test_a_refused_promotion_is_not_a_promotion() -> None:
         "refused",
         "promote of mysql failed: not promoted: n3 may hold more",
     )
+
+
+def test_logs_from_before_the_turn_of_the_year() -> None:
+    after = time.mktime((2027, 1, 1, 0, 10, 0, 0, 0, -1))
+    lines = [line.replace("Nov 24 22", "Dec 31 23") for line in MOVE]
+    [found] = failovers(events([("a", lines)], after, NAMES))
+    assert time.localtime(found.start)[:3] == (2026, 12, 31)

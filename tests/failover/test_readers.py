@@ -15,7 +15,7 @@ from backstay.rehearse import readings
 
 pytestmark = pytest.mark.lab
 
-BUSY = 2.0  # a machine that does other things as well may be this much slower
+BUSY = 4.0  # a machine that does other things as well may be this much slower
 
 
 @pytest.fixture(scope="module")
@@ -74,5 +74,6 @@ def test_the_loss_of_a_replica_costs_a_moment_and_others_nothing(lab: Lab, tmp_p
 
 
 def test_a_killed_balancer_is_back_at_once(lab: Lab, tmp_path: Path) -> None:
+    # Half a second on a machine that has nothing else to do; without the watcher it would be up to ten.
     assert readings.kill_balancer(lab, str(tmp_path)).gap <= 0.5 * BUSY
     assert readings.holder(lab, "haproxy-address")

@@ -7,6 +7,7 @@ the agents' own words are in the log of their node alone, and those have whole s
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from backstay.rehearse.timeline import moment
@@ -19,6 +20,7 @@ AFTERWARDS = 120.0  # seconds after the promotion that are still shown, until th
 SIGNS = ("lost", "failed", "moved", "standby", "scored")  # what a failover begins with, the most telling first
 _COARSE = 1.1  # seconds by which an agent's time may be too early
 _SOON = 3.0  # seconds from a score to the move that it causes
+_DAY = 86400.0
 _DEGRADED = ("190", "191")
 _REPORTED = "asyncmon"
 
@@ -75,6 +77,11 @@ _SIMPLE = {
         r"@value=(?P<score>\S+)"
     ),
 }
+# One look at each of some hundred thousand lines, before any closer one.
+_WORTH = re.compile(
+    r"/lrm_rsc_op\[|<lrm_rsc_op |state is now lost|[Rr]equesting (?:peer )?fencing|was terminated|cli-(?:prefer|ban)-"
+    r"|standby|-master-|^\w{3} [ \d]\d [\d:]{8}  \w+\("
+)
 _WORDS = {
     "lost": "{node} left the cluster",
     "fencing": "its fencing is requested",
@@ -87,7 +94,7 @@ _WORDS = {
 
 def events(logs: Iterable[tuple[str, Iterable[str]]], near: float, names: Mapping[str, str]) -> list[Event]:
     """All events of the logs, each once, in order. logs: (name to use when a log does not name its host, lines). near: a
-    time within half a year of the logs, since they have no year. names: node id -> name, as far as known."""
+    time just after the logs' end, since they have no year. names: node id -> name, as far as known."""
     known = dict(names)
     found: list[Event] = []
     for title, lines in logs:
@@ -97,9 +104,10 @@ def events(logs: Iterable[tuple[str, Iterable[str]]], near: float, names: Mappin
         for line in lines:
             if not host and (named := _HOST.match(line)):
                 host = named["host"]
-            for node in _NODE.finditer(line):
-                known.setdefault(node["id"] or node["nodeid"], node["name"])
-            event = _event(line, near, tasks)
+            if "ode " in line:
+                for node in _NODE.finditer(line):
+                    known.setdefault(node["id"] or node["nodeid"], node["name"])
+            event = _event(line, near, tasks) if _WORTH.search(line) else None
             if event:
                 own.append(event)
         # The first lines may be an agent's, which do not name the host.
@@ -116,6 +124,8 @@ def _event(line: str, near: float, tasks: dict[tuple[str, str, str], str]) -> Ev
     at = moment(line, near)
     if at is None:
         return None
+    if at > near + _DAY:  # written before the turn of the year
+        at = moment(line, near - time.localtime(near).tm_yday * _DAY) or at
     operation = _OPERATION.search(line) or _CREATED.search(line)
     if operation:
         return _operation(operation, at, tasks)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from backstay.admin.view import Cluster, Finding, Instance, Resource
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 class Service:
     """The part of one configured resource; these defaults say nothing."""
 
-    # What our logs say of a failover beyond Pacemaker's own words: pattern -> what it means, with the pattern's groups.
-    events: Mapping[str, str] = {}
-
     # Python modules that the agent needs beyond lxml and psutil.
     modules: Sequence[str] = ()
+
+    # What a planned move of the promoted role means to clients.
+    moving = "clients are not touched, but by what goes with it"
 
     def __init__(self, resource: Resource) -> None:
         self.resource = resource

@@ -98,6 +98,7 @@ def _run(service: Service, fault: Fault, number: int, clean_up: bool) -> dict[st
         outcome = rehearse(service, fault, histories, order, clean_up)
     except AgentError as error:
         service.keep_logs(marks, histories)
+        _mend(service.lab)
         click.echo(f"{fault.name}: {error}\n    histories: {histories}")
         return {"fault": fault.name, "clean": False, "gap": None, "error": str(error), "histories": histories}
     click.echo(describe(outcome))
@@ -112,6 +113,13 @@ def _run(service: Service, fault: Fault, number: int, clean_up: bool) -> dict[st
         click.echo(f"    NOT CLEAN; histories: {histories}")
         record["histories"] = histories
     return record
+
+
+def _mend(lab: Lab) -> None:
+    """Undo what a run that broke off may have left: the next one begins with all nodes, and waits until they serve."""
+    lab.heal()
+    for node in lab.nodes:
+        lab.power_on(node)
 
 
 def measure_floor(runs: int, directory: str, image: str) -> list[dict[str, Any]]:

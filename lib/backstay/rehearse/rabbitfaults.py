@@ -131,8 +131,8 @@ def return_virgin(stage: Stage[RabbitSet]) -> None:
     node, begun = other(stage), time.monotonic()
     stage.lab.run(node, ["rm", "-rf", "/var/lib/rabbitmq/mnesia"])
     stage.lab.run(stage.leader, ["crm", "resource", "param", stage.service.name, "delete", "removed"])
-    stage.service.cleanup(node)
-    poll(lambda: stage.service.name in stage.lab.roles().get(node, {}), Deadline(180), f"{node} to join", interval=0.5)
+    stage.service.forget(node)
+    poll(lambda: stage.service.serves(node), Deadline(180), f"the broker on {node} to serve", interval=0.5)
     stage.phases["joined"] = time.monotonic() - begun
 
 

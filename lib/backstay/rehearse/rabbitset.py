@@ -32,6 +32,7 @@ KEPT = ["ledger-2", "ledger-3"]  # drained at its end: what a backlog must survi
 QUEUES = CONSUMED + KEPT
 CTL_TIMEOUT = 60.0  # seconds for an Erlang machine to start and ask; about one, on an idle machine
 QUEUES_TIMEOUT = 400.0  # seconds to drain some, or to declare a thousand on a busy machine
+RETURN_TIMEOUT = 120.0  # seconds for a broker to start with its data; about 8
 CONSUME_TIMEOUT = 30.0  # seconds; a consumer's heartbeats take 8, and connecting to another node 1
 RPC_TIMEOUT = 40.0  # seconds for oslo.messaging to be loaded and its servers to answer; about 3
 
@@ -106,10 +107,9 @@ class RabbitSet(Service):
 
     def incomplete(self, crm: _Element) -> str:
         """One cluster of all nodes without partitions, every node serves the application, every queue has all copies."""
-        for node in self.lab.nodes:
-            argv = ["python3", "-m", "backstay.rehearse.queues", "check", self.urls[node], "whole"]
-            if self.lab.run(CLIENT, argv, timeout=30, check=False).status != 0:
-                return f"the broker on {node} does not serve the application"
+        idle = [node for node in self.lab.nodes if not self.serves(node)]
+        if idle:
+            return f"the brokers on {', '.join(idle)} do not serve the application"
         asked = self.lab.nodes[0]
         try:
             status = json.loads(self.ctl(asked, "--formatter", "json", "cluster_status"))
@@ -122,6 +122,20 @@ class RabbitSet(Service):
         wanted = len(self.lab.nodes) - (0 if self.quorum else 1)
         poor = [f"{name}: {copies or 'none'}" for name, [copies] in queues.items() if len(_nodes_in(copies)) < wanted]
         return f"queues lack copies that are up to date: {'; '.join(poor)}" if poor else ""
+
+    def serves(self, node: str) -> bool:
+        """Whether the application's messages get through the broker on the node."""
+        argv = ["python3", "-m", "backstay.rehearse.queues", "check", self.urls[node], "whole"]
+        return self.lab.run(CLIENT, argv, timeout=30, check=False).status == 0
+
+    def cleanup(self, failed: str) -> None:
+        """Once the broker is back by itself: Pacemaker takes a start under way for failed when it is told to forget."""
+
+        def returned() -> bool:
+            return failed in self.in_role("Promoted") + self.in_role("Unpromoted") and self.serves(failed)
+
+        poll(returned, Deadline(RETURN_TIMEOUT), f"the broker on {failed} to return", interval=0.5)
+        self.forget(failed)
 
     # -- load and verdict ---------------------------------------------------------------------------------------------
 

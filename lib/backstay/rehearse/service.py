@@ -123,7 +123,11 @@ class Service(ABC):
         return promoted[0]
 
     def cleanup(self, failed: str) -> None:
-        """Forget the failures on a node, as an admin does who has looked at them: it is used again at once."""
+        """What an admin does about a failure that he has looked at."""
+        self.forget(failed)
+
+    def forget(self, failed: str) -> None:
+        """Forget the failures on a node: it is used again at once."""
         for node in sorted(self.lab.online()):
             self.lab.run(node, ["crm_resource", "--cleanup", "--resource", self.name, "--node", failed])
             return
