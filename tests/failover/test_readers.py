@@ -15,7 +15,7 @@ from backstay.rehearse import readings
 
 pytestmark = pytest.mark.lab
 
-BUSY = 4.0  # a machine that does other things as well may be this much slower
+BUSY = 6.0  # a machine that runs ten other things may be this much slower
 
 
 @pytest.fixture(scope="module")
