@@ -23,13 +23,6 @@ FLOOR = 8.0  # seconds for membership, election of a coordinator and fencing, on
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    lab = Lab.up(str(tmp_path_factory.mktemp("two") / "lab"), nodes=2, topology="mysql")
-    yield lab
-    lab.down()
-
-
-@pytest.fixture(scope="module")
 def sid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     lab = Lab.up(str(tmp_path_factory.mktemp("sid") / "lab"), image="sid", topology="mysql")
     yield lab
