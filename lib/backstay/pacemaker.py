@@ -44,7 +44,8 @@ class Overview:
 
     quorum: this partition has it. online, offline, unclean: node names. offline holds only nodes that are known to be
     down: they left cleanly or were fenced. unclean ones may still run. instances: of the resource asked for.
-    maintenance: the cluster is in maintenance mode or the resource unmanaged.
+    maintenance: the cluster is in maintenance mode or the resource unmanaged. fencing: enabled; without it a node that
+    was merely lost is offline, too.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Overview:
         unclean: "frozenset[str]",
         instances: "tuple[Instance, ...]",
         maintenance: bool,
+        fencing: bool = True,
     ) -> None:
         self.quorum = quorum
         self.online = online
@@ -62,6 +64,7 @@ class Overview:
         self.unclean = unclean
         self.instances = instances
         self.maintenance = maintenance
+        self.fencing = fencing
 
     def surely_inactive(self, node: str) -> bool:
         """Whether the resource cannot be running on the node: the node is down, or online without an instance."""
@@ -237,4 +240,5 @@ def parse_overview(text: str, resource: str) -> Overview:
         unclean=unclean,
         instances=instances,
         maintenance=unmanaged or in_maintenance,
+        fencing=options is not None and options.get("stonith-enabled") == "true",
     )

@@ -15,3 +15,11 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     lab = Lab.up(str(tmp_path_factory.mktemp("three") / "lab"), topology="mysql")
     yield lab
     lab.down()
+
+
+@pytest.fixture(scope="package")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A MySQL set of two; every test leaves it whole."""
+    lab = Lab.up(str(tmp_path_factory.mktemp("two") / "lab"), nodes=2, topology="mysql")
+    yield lab
+    lab.down()

@@ -17,6 +17,9 @@ class Service:
     # Python modules that the agent needs beyond lxml and psutil.
     modules: Sequence[str] = ()
 
+    # What a planned move of the promoted role means to clients.
+    moving = "clients are not touched, but by what goes with it"
+
     def __init__(self, resource: Resource) -> None:
         self.resource = resource
 

@@ -16,7 +16,7 @@ from backstay.admin.cluster import ask, look, node_names
 from backstay.admin.judge import judge
 from backstay.admin.plan import Plan, Refusal, arrived, plan
 from backstay.admin.reading import read
-from backstay.admin.services import services_of
+from backstay.admin.services import service_of, services_of
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError, TimedOut
 
@@ -121,7 +121,7 @@ def _describe(of: Plan) -> None:
     click.echo(f"{of.resource.id}: the promoted role goes from {of.source} to {of.target}")
     for follower in of.followers:
         click.echo(f"    {follower.id} ({follower.parameters.get('ip', follower.agent)}) goes with it")
-    click.echo(f"    writes under way on {of.source} finish, then clients are disconnected and must connect again")
+    click.echo(f"    {service_of(of.resource).moving}")
     click.echo(f"    a constraint prefers {of.target} meanwhile; it is removed at the end, whatever happens")
 
 
@@ -167,4 +167,5 @@ def switchover(node: str | None, resource: str, yes: bool, timeout: float) -> No
     if pause is None:
         click.echo(f"moved; at most {took:.1f} s without a primary ({path} does not tell more)")
     else:
-        click.echo(f"moved; {pause:.2f} s from the beginning of the demotion until clients could connect")
+        end = f"{decided.followers[0].id} was there" if decided.followers else "the promotion was done"
+        click.echo(f"moved; {pause:.2f} s from the beginning of the demotion until {end}")

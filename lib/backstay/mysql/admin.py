@@ -21,6 +21,7 @@ class Admin(Service):
     """A set: its record, and of each instance what its agent publishes."""
 
     modules = ("pymysql",)
+    moving = "writes under way finish, then clients are disconnected and must connect again"
 
     def private(self) -> list[str]:
         return [f"{self.resource.id}-lag"]

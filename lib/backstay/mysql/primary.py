@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from backstay.mysql.server import Server
 
 _BEAT = "REPLACE INTO backstay.heartbeat VALUES (1, NOW(6))"
+_FOLLOWING = "CREATE DATABASE IF NOT EXISTS backstay"  # in the binary log, and harmless on any replica
+_FOLLOW = 2.0  # seconds for it to be acknowledged
 # Seconds for which commits may wait until a replica that returned has everything. One that writes each event to a busy disk
 # falls behind a primary that does not wait, and catches up only while that one does: with one second it took ten attempts.
 _CATCH_UP = 3.0
@@ -158,7 +160,7 @@ def _review(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observe
     agent.state.write("reviewed", "")
     if not outcome.act:
         if not absent and _stuck(agent, seen):
-            return _unstick(agent, server, dialect, facts)
+            return _unstick(agent)
         return outcome.reason if absent else ""
     agent.log.warning(outcome.reason)
     if outcome.sync:
@@ -183,17 +185,22 @@ def _stuck(agent: "Mysql", seen: "Observed") -> bool:
     return before == str(seen.acks.confirmed) and 1.5 <= age <= 10
 
 
-def _unstick(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts") -> str:
-    """Let go commits whose acknowledgement can never come, and wait again from there on.
+def _unstick(agent: "Mysql") -> str:
+    """Commits whose own acknowledgement can never come: have them acknowledged with one that follows them.
 
-    A replica that received them while it did not acknowledge yet will not do so afterwards, and nothing can follow them
-    in the log that it could acknowledge instead. In between the primary runs alone, and the record says so.
+    A replica that received them while it did not acknowledge yet will not do so afterwards. But whoever acknowledges a
+    position has all before it, so a later commit frees them; where all clients wait, there is none, and it is made here.
+    They are never let go: whether the replica is stuck, dead or cut off looks the same from here, and in a set of two the
+    other side may be about to be promoted.
     """
-    agent.log.warning("commits wait for an acknowledgement that does not come: letting them go")
-    alone = facts.changed(frozenset(), solo=True)
-    agent.record(agent.running(), alone)
+    agent.log.warning("commits wait for an acknowledgement that does not come: following them with one more")
     agent.state.remove("waiting")
-    return _end_solo(agent, server, dialect, alone)
+    try:
+        with agent.connect(agent.deadline.within(_FOLLOW)) as server:
+            server.query(_FOLLOWING)
+    except AgentError as error:
+        return f"commits wait for an acknowledgement: {error}"
+    return ""
 
 
 def _any_has(

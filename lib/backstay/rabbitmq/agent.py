@@ -150,6 +150,11 @@ class Rabbitmq(RabbitmqParameters):
     def me(self) -> str:
         return self.pacemaker.node()
 
+    def nodes_down(self) -> "frozenset[str]":
+        """Nodes that are known to be fenced or shut down. Raises AgentError."""
+        overview = self.pacemaker.overview()
+        return overview.offline if overview and overview.fencing else frozenset()
+
     @property
     def erlang_name(self) -> str:
         """The broker's node name."""

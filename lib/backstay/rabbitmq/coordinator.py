@@ -2,9 +2,11 @@
 
 import time
 
+from backstay.errors import AgentError
 from backstay.rabbitmq import broker, partition
 from backstay.rabbitmq.health import Restart
 
+_TURN = 0.3  # seconds between two nodes' calls for an election
 _FENCING = 3.0  # seconds for which a monitor waits for the fencing of a node that left
 
 TYPE_CHECKING = False
@@ -127,15 +129,30 @@ def look_for_lost(agent: "Rabbitmq", node: "Node", dialect: "Dialect") -> None:
     absent = {erlang for erlang in connected if erlang in recorded and _host(erlang) not in online}
     patience = agent.deadline.within(_FENCING)
     while absent:
-        overview = agent.pacemaker.overview()
+        down = agent.nodes_down()
         for erlang in sorted(absent):
-            if overview and recorded[erlang] in overview.offline:
-                dialect.disconnect(node, erlang)
-                agent.log.notice(f"{recorded[erlang]} is down: {erlang} is disconnected")
+            if recorded[erlang] in down:
+                _release(agent, node, dialect, recorded[erlang], erlang)
                 absent.discard(erlang)
         if patience.expired:
             return
         time.sleep(0.2 if absent else 0)
+
+
+def _release(agent: "Rabbitmq", node: "Node", dialect: "Dialect", name: str, erlang: str) -> None:
+    """Take a broker that has surely ended for dead, and have the quorum queues that it led choose others. One node after
+    the other: those that ask at the same time take each other's votes."""
+    node.deadline = agent.deadline.within(_FENCING)
+    dialect.disconnect(node, erlang)
+    agent.log.notice(f"the broker of {name} has ended: {erlang} is disconnected")
+    time.sleep(_TURN * sorted(dialect.connected(node) | {node.node}).index(node.node))
+    try:
+        elected = dialect.elect(node, erlang)
+    except AgentError as error:
+        agent.log.info(f"quorum queues choose a leader by themselves, some seconds later: {error}")
+        return
+    if elected:
+        agent.log.info(f"{elected} quorum queues led by {erlang} choose a leader")
 
 
 def _host(erlang: str) -> str:
@@ -144,16 +161,18 @@ def _host(erlang: str) -> str:
 
 
 def let_go(agent: "Rabbitmq", ended: "Sequence[str]") -> None:
-    """Have our broker take those of the nodes `ended` for dead, now: their instances have surely ended. Otherwise it
-    would wait out the tick time for one that lost its power. Raises AgentError."""
+    """Have our broker take those of the nodes `ended` for dead, now: the cluster says that their instances have ended.
+    Otherwise it would wait out the tick time for one that lost its power. Raises AgentError."""
     if not ended:
         return
     with agent.connect(agent.deadline.within(agent.probe_timeout)) as node:
         dialect = broker.dialect_of(node)
         connected = dialect.connected(node)
         recorded = agent.facts().members
+        surely = {*agent.pacemaker.members()}  # stopped there; of a node that is gone fencing has to be certain
+        if not set(ended) <= surely:
+            surely |= agent.nodes_down()
         for name in ended:
             erlang = recorded.get(name) or f"rabbit@{name.partition('.')[0]}"
-            if erlang in connected:
-                dialect.disconnect(node, erlang)
-                agent.log.notice(f"the broker of {name} has ended: {erlang} is disconnected")
+            if erlang in connected and name in surely:
+                _release(agent, node, dialect, name, erlang)

@@ -71,6 +71,11 @@ def atom(name: str) -> bytes:
     return b"w" + bytes([len(raw)]) + raw
 
 
+def function(module: str, name: str, arity: int) -> Opaque:
+    """An exported function, as an argument for another."""
+    return Opaque("function", b"q" + atom(module) + atom(name) + encode(arity))
+
+
 def encode(term: "Term") -> bytes:
     """The term without the version byte. Raises TypeError for what has no Erlang form here."""
     if isinstance(term, Opaque):

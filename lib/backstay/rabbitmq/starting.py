@@ -163,7 +163,7 @@ def _plan(agent: "Rabbitmq", layout: launch.Layout, secret: str) -> "tuple[forma
         running = _serving(agent, facts, secret)  # also where it decides nothing: a wrong cookie is found by asking
         if not full and not running:
             states = {node: said[1] for node, said in _said(agent).items()}
-            down = _down(agent)
+            down = agent.nodes_down()
         patient = begun - agent.deadline.remaining() < _PATIENCE
         plan = formation.plan(agent.me, full, facts, states, running, down, patient)
         found[:] = [(plan, facts)]
@@ -202,7 +202,7 @@ def _force(
     if _serving(agent, facts, secret):
         return formation.Force(False)
     known = {node: up for node, (_, has, up) in said.items() if has == formation.DATA}
-    return formation.force_boot(agent.me, {**known, agent.me: mine}, names, _down(agent), agent.allow_force_boot)
+    return formation.force_boot(agent.me, {**known, agent.me: mine}, names, agent.nodes_down(), agent.allow_force_boot)
 
 
 def _say(agent: "Rabbitmq", layout: launch.Layout, full: bool) -> None:
@@ -232,9 +232,3 @@ def _serving(agent: "Rabbitmq", facts: "Facts", secret: str) -> "set[str]":
     online = agent.pacemaker.members()
     others = [erlang for node, erlang in facts.members.items() if node != agent.me and node in online]
     return {erlang for erlang in others if broker.serves(erlang, secret, agent.deadline.within(2))}
-
-
-def _down(agent: "Rabbitmq") -> "frozenset[str]":
-    """Nodes that are known to be fenced or shut down."""
-    overview = agent.pacemaker.overview()
-    return overview.offline if overview else frozenset()
