@@ -26,7 +26,7 @@ _EVERY = 1.0  # seconds between looks
 _LOOKS = 3  # each look may take this fraction of the agent's patience
 _TAKEOVER = 5.0  # seconds for the watcher of the process before to end
 _TELL = 15.0  # seconds for telling the cluster
-_OFTEN, _WITHIN = 3, 60.0  # silence is told that many times within so many seconds, then it is left to the monitor
+_OFTEN, _WITHIN = 10, 60.0  # silence is told that many times within so many seconds, then it is left to the monitor
 _RECONSIDER = 10.0  # seconds until silence that was not told, as in maintenance, is looked at again
 
 

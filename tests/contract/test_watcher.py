@@ -16,8 +16,11 @@ server() { cat /run/mysqld/mysqld.pid; }
 within() {
     end=$(($(date +%s) + $1)); shift
     until "$@"; do
-        [ $(date +%s) -lt $end ] || { echo "not in time: $*; $(cat /run/backstay/db/verdict)"; exit 1; }
-        sleep 0.1
+        [ $(date +%s) -lt $end ] && sleep 0.1 && continue
+        echo "not in time: $*"
+        tail -n 3 /run/backstay/db/watch.lock /run/backstay/db/verdict /tmp/said
+        ps axo pid,ppid,stat,etime,args
+        exit 1
     done
 }
 is() { [ "$(verdict)" = "$1" ]; }
@@ -77,8 +80,11 @@ def test_a_watcher_that_is_gone_or_stands_still_is_replaced_by_the_monitor(chamb
         up
         w=$(watcher); act $MONITOR; [ $(watcher) = $w ]
         kill -9 $w; within 20 gone $w; act $MONITOR; within 20 replaced $w; within 20 is ok
+        w=$(watcher); act reload-agent OCF_RESKEY_CRM_meta_on_node=n1 OCF_RESKEY_probe_timeout=2s; within 20 replaced $w
+        tr '\\0' '\\n' < /proc/$(watcher)/environ | grep -x OCF_RESKEY_probe_timeout=2s; within 20 is ok
         w=$(watcher); kill -STOP $w; act $MONITOR; [ $(watcher) = $w ]
-        stale() { [ $(($(date +%s) - $(stat -c %Y /run/backstay/db/verdict))) -gt 10 ]; }
+        old() { [ $(($(date +%s) - $(stat -c %Y /run/backstay/db/$1))) -gt 10 ]; }
+        stale() { old verdict && old watch.lock; }  # a new watcher's first sign of life is the lock
         within 30 stale; act $MONITOR; within 20 gone $w; within 20 replaced $w; within 20 is ok
         cat /tmp/said; act stop
         """,

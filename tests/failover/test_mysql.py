@@ -100,6 +100,53 @@ def test_silence_is_not_told_in_maintenance(three: Lab) -> None:
     assert "fail-count" not in three.run(node, ["crm_mon", "-1", "-f"]).out
 
 
+# The agent's own monitor, as the watcher's environment has it; whether it connected itself.
+MONITOR = """
+import os
+watcher = open("/run/backstay/mysql/watch.lock").read().split()[2]
+environment = dict(pair.split("=", 1) for pair in open(f"/proc/{watcher}/environ").read().split("\\0") if pair)
+environment["OCF_RESKEY_CRM_meta_interval"] = "5000"
+agent = "/usr/lib/ocf/resource.d/backstay/mysql"
+os.dup2(1, 2)
+os.execve("/usr/bin/python3", ["python3", "-I", "-X", "importtime", agent, "monitor"], environment)
+"""
+
+
+def test_a_calm_replicas_monitor_rests_on_a_fresh_verdict_alone(three: Lab) -> None:
+    mysql = MysqlSet(three)
+    mysql.wait_whole(240)
+    node = next(node for node in three.nodes if node != mysql.primary())
+
+    def monitor() -> str:
+        return "looked" if "pymysql" in three.run(node, ["python3", "-c", MONITOR]).out else "rested"
+
+    def sh(script: str) -> bool:
+        return three.run(node, ["sh", "-c", f"cd /run/backstay/mysql; {script}"], check=False).status == 0
+
+    def calm() -> bool:
+        return sh("grep -q 'ok calm' verdict && [ -e calm ]")
+
+    poll(calm, Deadline(60), "the replica to be calm", interval=0.5)
+    assert monitor() == "rested"
+    # A verdict that is not fresh, one that is not calm, a server that was not looked at for long: it looks itself.
+    sh("kill -STOP $(cut -d' ' -f3 watch.lock)")
+    poll(
+        lambda: sh("[ $(($(date +%s) - $(stat -c %Y verdict))) -gt 3 ]"),
+        Deadline(20),
+        "the verdict to age",
+        interval=0.2,
+    )
+    assert monitor() == "looked"
+    sh("kill -CONT $(cut -d' ' -f3 watch.lock)")
+    poll(calm, Deadline(60), "the replica to be calm again", interval=0.5)
+    sh("touch -d '31 seconds ago' calm")
+    assert monitor() == "looked"
+    assert monitor() == "rested"
+    mysql.root(node, "STOP REPLICA SQL_THREAD")
+    poll(lambda: not calm(), Deadline(10), "the watcher to see that the applier stands still", interval=0.2)
+    poll(calm, Deadline(30), "the monitor to start it again", interval=0.5)
+
+
 def test_nothing_is_told_while_nothing_fails(three: Lab) -> None:
     """Load, no processor to spare, watchers that stood still, planned stops. `make test-alarms` takes an hour of it."""
     count = measure(three, minutes=0, stops=6)

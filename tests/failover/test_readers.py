@@ -15,7 +15,8 @@ from backstay.rehearse import readings
 
 pytestmark = pytest.mark.lab
 
-BUSY = 4.0  # a machine that does other things as well may be this much slower
+SLOW = 1.5  # so much slower may waiting be on a machine that does other things as well
+BUSY = 6.0  # a machine that runs ten other things may be this much slower
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_a_broken_configuration_is_refused_everywhere_and_costs_no_read(lab: Lab
 
 def test_a_replica_that_lags_gets_no_new_reads(lab: Lab, tmp_path: Path) -> None:
     outcome = readings.lag(lab, str(tmp_path), readings.replica(lab, balancer=False))
-    assert outcome.unread <= 2.0 and outcome.kept <= 2.0, outcome
+    assert outcome.unread <= 2.0 * SLOW and outcome.kept <= 2.0 * SLOW, outcome
 
 
 def test_the_loss_of_a_replica_costs_a_moment_and_others_nothing(lab: Lab, tmp_path: Path) -> None:

@@ -123,6 +123,12 @@ def test_the_loss_of_a_node_costs_exactly_these_steps(three: Cluster, lost: str,
             "mysql_monitor_3000@n1=9",
             ["mysql demote n1", "mysql-writer stop n1", "mysql stop n1", "mysql promote n2", "mysql-writer start n2"],
         ),
+        # what a watcher tells (crm_resource --fail) is recorded as asyncmon
+        (
+            "mysql_asyncmon_0@n1=1",
+            ["mysql demote n1", "mysql-writer stop n1", "mysql stop n1", "mysql promote n2", "mysql-writer start n2"],
+        ),
+        ("mysql_asyncmon_0@n3=1", ["mysql stop n3"]),
         ("mysql_monitor_5000@n2=7", ["mysql stop n2"]),
         ("mysql_monitor_5000@n3=1", ["mysql stop n3"]),
     ],
@@ -131,8 +137,9 @@ def test_a_failed_monitor_costs_exactly_these_steps(three: Cluster, operation: s
     assert three.propose("--op-inject", operation) == expected
 
 
-def test_a_lost_address_is_put_back_where_the_primary_is(three: Cluster) -> None:
-    assert three.propose("--op-inject", "mysql-writer_monitor_10000@n1=7") == [
+@pytest.mark.parametrize("operation", ["mysql-writer_monitor_10000@n1=7", "mysql-writer_asyncmon_0@n1=1"])
+def test_a_lost_address_is_put_back_where_the_primary_is(three: Cluster, operation: str) -> None:
+    assert three.propose("--op-inject", operation) == [
         "mysql-writer stop n1",
         "mysql-writer start n1",
     ]

@@ -106,8 +106,7 @@ class Mysql(MysqlParameters):
         if self.invocation.is_probe:
             return alive
         if not promoted and self._calm(running):
-            self.watch(running)
-            return alive
+            return self._conclude(running, "", alive, degraded)
         deadline = self.deadline.within(self.probe_timeout)
         try:
             with self.connect(deadline) as server:
@@ -119,6 +118,10 @@ class Mysql(MysqlParameters):
             # It lives and we cannot look: unknown is not dead, and a failover would meet the same.
             self.explain(str(error))
             return degraded
+        return self._conclude(running, note, alive, degraded)
+
+    def _conclude(self, running: process.Process, note: str, alive: ExitCode, degraded: ExitCode) -> ExitCode:
+        """The end of a monitor that found the server well: see that those beside it are there."""
         self.watch(running)
         complaint = self._serve_readers(running)
         note = note or complaint
@@ -340,6 +343,8 @@ class Mysql(MysqlParameters):
         """Whether the watcher sees, right now, that a look would find this replica as the last one did."""
         if self.state.age("calm") > _LOOK_EVERY or self.state.read("calm") != running.identity:
             return False
+        if self.state.read("readable") != "1":
+            return False  # the reader check took it away; the cluster has to be told
         from backstay import watch
 
         return watch.verdict(self.state, running.pid, running.started, _FRESH) == "ok calm"

@@ -1,7 +1,7 @@
 """Tell load balancers whether this server should get reads: a small process beside the server, on a port of its own.
 
 What it answers comes from the same state that the cluster is told (the attribute RESOURCE-readable), and from its own looks
-at the server, twice a second, by the same judgement: a replica that falls behind loses its readers at once, here and
+at the server, three times a second, by the same judgement: a replica that falls behind loses its readers at once, here and
 in the file, and the next monitor tells the cluster. Only a monitor makes it readable again.
 
 | the server                          | answer            | why                                                            |
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from backstay.mysql.server import Server
 
 RUNNING, COMPLAINT = "reader", "reader-complaint"  # files of the agent's state
-_EVERY = 0.5  # seconds between looks
+_EVERY = 0.3  # seconds between looks
 _PATIENCE = 1.0  # seconds for a look
 _BIND_TIMEOUT = 5.0  # seconds for one before us to end
 _BACKLOG = 128

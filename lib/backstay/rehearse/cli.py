@@ -10,6 +10,7 @@ import signal
 import statistics
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -84,9 +85,10 @@ def rehearse_all(
         place = directory if nodes == 3 else f"{directory}-{nodes}"
         with laboratory(place, nodes, image, subject.topology) as lab:
             service = subject.attach(lab)
+            first = int(time.time())  # of the orders of a blackout: short series begin with different ones
             for fault in (one for one in faults if one.nodes == nodes):
                 for number in range(runs):
-                    records.append(_run(service, fault, number, not patient))
+                    records.append(_run(service, fault, first + number, not patient))
     return records
 
 
@@ -103,7 +105,7 @@ def _run(service: Service, fault: Fault, number: int, clean_up: bool) -> dict[st
         return {"fault": fault.name, "clean": False, "gap": None, "error": str(error), "histories": histories}
     click.echo(describe(outcome))
     record = {"fault": fault.name, "clean": outcome.clean, "gap": outcome.gap, "phases": outcome.phases}
-    record.update(was=outcome.was, now=outcome.now, coordinator=outcome.coordinator, error="")
+    record.update(order=order, was=outcome.was, now=outcome.now, coordinator=outcome.coordinator, error="")
     record["verdict"] = plain(outcome.verdict)
     record["unsilenced"] = plain(outcome.unsilenced)
     if outcome.clean:

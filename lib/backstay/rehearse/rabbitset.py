@@ -129,12 +129,15 @@ class RabbitSet(Service):
         return self.lab.run(CLIENT, argv, timeout=30, check=False).status == 0
 
     def cleanup(self, failed: str) -> None:
-        """Once the broker is back by itself: Pacemaker takes a start under way for failed when it is told to forget."""
+        """Once the broker is back by itself and nothing is under way: an operation that Pacemaker has just begun when it is
+        told to forget never ends for it, and a minute and a half later counts as failed."""
 
         def returned() -> bool:
             return failed in self.in_role("Promoted") + self.in_role("Unpromoted") and self.serves(failed)
 
         poll(returned, Deadline(RETURN_TIMEOUT), f"the broker on {failed} to return", interval=0.5)
+        settled = ["crm_resource", "--wait", "--timeout", f"{RETURN_TIMEOUT:.0f}"]
+        self.lab.run(failed, settled, timeout=RETURN_TIMEOUT + 10)
         self.forget(failed)
 
     # -- load and verdict ---------------------------------------------------------------------------------------------

@@ -115,11 +115,12 @@ def replica(lab: Lab, balancer: bool) -> str:
 def kill_balancer(lab: Lab, directory: str) -> Gap:
     """SIGKILL to HAProxy, master and worker, where the balancer's address is."""
     node = holder(lab, "haproxy-address")
-    lab.run(lab.nodes[0], ["crm_resource", "--cleanup", "--resource", "haproxy"])
     recorder = start(lab, directory)
     fault = time.monotonic()
     lab.fault("kill", node, "haproxy")
-    return _outcome(lab, recorder, fault, "", 0.0)
+    outcome = _outcome(lab, recorder, fault, "", 0.0)
+    lab.run(lab.nodes[0], ["crm_resource", "--cleanup", "--resource", "haproxy"])
+    return outcome
 
 
 def lose(lab: Lab, directory: str, node: str) -> Gap:
