@@ -16,11 +16,12 @@ COMPLETIONS = $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions
 AGENTS = $(notdir $(wildcard agents/*))
 PACKAGES = $(shell cd lib && find backstay -type d ! -name __pycache__)
 
-.PHONY: help setup demo test test-failover test-sid test-alarms lint install clean
+.PHONY: help setup demo test test-all test-failover test-sid test-alarms lint install clean
 
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
 	@echo 'make test           decisions, contract, templates, and failover on the lab'
+	@echo 'make test-all       the same, and what is left out there because it takes long'
 	@echo 'make test-failover  every fault, RUNS=$(RUNS) times each, with the distribution of the gap'
 	@echo 'make test-sid       the main faults with Oracle MySQL, RabbitMQ 4 and Pacemaker 3'
 	@echo 'make test-alarms    an hour of load and starvation, a thousand planned stops: the watchers must tell nothing'
@@ -40,6 +41,9 @@ demo: setup
 	$(PYTHON) -I bin/backstay demo --dir $(LAB) $(if $(DEMO_DOWN),--down)
 
 test: setup
+	$(PYTHON) -m pytest -m 'not slow' $(PYTEST)
+
+test-all: setup
 	$(PYTHON) -m pytest $(PYTEST)
 
 test-failover: test-failover-mysql test-failover-rabbitmq

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.lab
 BUSY = 2.0  # a machine that does other things as well may be this much slower than the bound for the worst run
 FLOOR = 8.0  # seconds for membership, election of a coordinator and fencing, on a busy machine
 COLD_START = 40.0  # seconds from power to all serving
+MILDER = ("lose-promoted", "standby", "partition-other")  # what the others do as well, and worse
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,10 @@ def test_the_topology_serves_an_unprivileged_account_without_plugins(three: Rabb
         three.lab.run(CLIENT, ["python3", "-m", "backstay.rehearse.queues", "check", elsewhere, "whole"])
 
 
-@pytest.mark.parametrize("name", ["kill", "hang", "lose-promoted", "standby", "partition-leader", "partition-other"])
+@pytest.mark.parametrize(
+    "name",
+    ["kill", "hang", "partition-leader", *(pytest.param(name, marks=pytest.mark.slow) for name in MILDER)],
+)
 def test_confirmed_messages_survive(three: RabbitSet, tmp_path: Path, name: str) -> None:
     check(rehearse(three, FAULTS[name], str(tmp_path)))
 
@@ -80,6 +84,7 @@ def test_a_stop_right_after_a_start_ends_in_time(three: RabbitSet, tmp_path: Pat
     assert outcome.phases["stopped"] <= STOP_TIMEOUT
 
 
+@pytest.mark.slow
 def test_a_node_is_removed_and_a_virgin_one_joins_by_itself(three: RabbitSet, tmp_path: Path) -> None:
     check(rehearse(three, FAULTS["replace-node"], str(tmp_path)))
 
