@@ -78,6 +78,11 @@ class Agent:
     def check_host(self) -> None:
         """Whether this host suits: software, files, rights. Raises AgentError. Called by validate-all at level 10."""
 
+    def explain(self, reason: str) -> None:
+        """An exit reason: for a result that is no failure as well, such as a degraded monitor."""
+        prefix = self.invocation.environ.get("OCF_EXIT_REASON_PREFIX", "ocf-exit-reason:")
+        sys.stderr.write(f"{prefix}{self.log.masked(' '.join(reason.split()))}\n")
+
     def watched_address(self) -> str:
         """An address on another host whose move the watcher shall report to `address_moved`; "" for none."""
         return ""
@@ -152,8 +157,6 @@ def _probe_code(error: AgentError) -> ExitCode:
 
 def _fail(agent: Agent, reason: str, code: ExitCode) -> int:
     """Tell the admin why, and Pacemaker which code."""
-    reason = agent.log.masked(" ".join(reason.split()))
-    agent.log.error(f"{agent.invocation.action}: {reason}")
-    prefix = agent.invocation.environ.get("OCF_EXIT_REASON_PREFIX", "ocf-exit-reason:")
-    sys.stderr.write(f"{prefix}{reason}\n")
+    agent.log.error(f"{agent.invocation.action}: {' '.join(reason.split())}")
+    agent.explain(reason)
     return int(code)

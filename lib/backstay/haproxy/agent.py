@@ -147,6 +147,7 @@ class Haproxy(HaproxyParameters):
         try:
             self.reload()
         except (WrongParameter, NotInstalled) as refused:
+            self.log.warning(str(refused))
             self.explain(str(refused))
 
     @action(timeout=60)
@@ -201,14 +202,6 @@ class Haproxy(HaproxyParameters):
 
     def patience(self) -> float:
         return float(self.probe_timeout)
-
-    def explain(self, reason: str) -> None:
-        """An exit reason for a result that is no failure."""
-        import sys
-
-        prefix = self.invocation.environ.get("OCF_EXIT_REASON_PREFIX", "ocf-exit-reason:")
-        sys.stderr.write(f"{prefix}{' '.join(reason.split())}\n")
-        self.log.warning(reason)
 
     # -- inside -------------------------------------------------------------------------------------------------------
 

@@ -300,13 +300,6 @@ class Mysql(MysqlParameters):
                 dialect.restart_receiver(server)
                 self.log.info(f"{self.writer_address} moved: connected anew")
 
-    def explain(self, reason: str) -> None:
-        """An exit reason for a result that is no failure."""
-        import sys
-
-        prefix = self.invocation.environ.get("OCF_EXIT_REASON_PREFIX", "ocf-exit-reason:")
-        sys.stderr.write(f"{prefix}{self.log.masked(' '.join(reason.split()))}\n")
-
     # -- inside -------------------------------------------------------------------------------------------------------
 
     def _examine(self, server: Server, facts: "Facts | None") -> str:

@@ -232,13 +232,6 @@ class Rabbitmq(RabbitmqParameters):
     def patience(self) -> float:
         return float(self.probe_timeout * self.silences)
 
-    def explain(self, reason: str) -> None:
-        """An exit reason for a result that is no failure."""
-        import sys
-
-        prefix = self.invocation.environ.get("OCF_EXIT_REASON_PREFIX", "ocf-exit-reason:")
-        sys.stderr.write(f"{prefix}{self.log.masked(' '.join(reason.split()))}\n")
-
     # -- inside -------------------------------------------------------------------------------------------------------
 
     def _examine(self, running: Process, promoted: bool, notes: "list[str]") -> health.Verdict:
