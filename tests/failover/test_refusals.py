@@ -6,6 +6,8 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from backstay.deadline import Deadline, poll
 from backstay.lab.cluster import Lab
 from backstay.rehearse.mysqlset import MysqlSet
@@ -22,6 +24,7 @@ def attribute(lab: Lab, node: str, name: str) -> str:
     return said.partition(' value="')[2].rpartition('"')[0]
 
 
+@pytest.mark.slow
 def test_a_refused_promotion_leaves_the_server_up_and_its_monitor_tries_again(three: Lab) -> None:
     """The primary's node and the server of one replica are lost: what that one acknowledged, nobody else may have."""
     mysql = MysqlSet(three)
