@@ -46,13 +46,18 @@ class Process:
 
 
 def start_time(pid: int) -> str:
-    """In clock ticks; "" for a process that is gone or a zombie."""
+    """In clock ticks; "" for a process that is gone or a zombie.
+
+    Of a process with many threads, the first may be a zombie while others still end: until the last of them has, its
+    sockets and locks are held, and one that takes its place would find the port taken.
+    """
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as source:
             fields = source.read().rpartition(")")[2].split()
     except OSError:
         return ""
-    return "" if fields[0] in "ZX" else fields[19]
+    threads = int(fields[17])
+    return "" if fields[0] in "ZX" and threads < 2 else fields[19]
 
 
 def at(pid: int) -> "Optional[Process]":

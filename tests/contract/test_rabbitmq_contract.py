@@ -31,7 +31,12 @@ act() {
     echo "$action $status $(sed -n 's/^ocf-exit-reason://p' /tmp/said | tail -n 1)"
 }
 took() { begun=$(date +%s%N); "$@"; echo "took $(( ($(date +%s%N) - begun) / 1000000 ))"; }
-beam() { pgrep -x beam.smp | while read -r pid; do grep -q '^State:.[^Z]' /proc/$pid/status && echo $pid; done; }
+beam() {
+    pgrep -x beam.smp | while read -r pid; do
+        awk '$1 == "State:" { ended = $2 == "Z" } $1 == "Threads:" && $2 > 1 { ended = 0 } END { exit ended }' \
+            /proc/$pid/status && echo $pid
+    done
+}
 RECURRING=OCF_RESKEY_CRM_meta_interval=5000
 DEEP="OCF_RESKEY_CRM_meta_interval=60000 OCF_CHECK_LEVEL=10"
 """
