@@ -134,7 +134,7 @@ def test_the_page_holds_every_chart_and_loads_nothing(tmp_path: Path) -> None:
         {"kind": "run", **BASE, **PEER, "gap": 12.0, "lost": 3},
         {"kind": "run", **BASE, **PEER, **HUNG, "fault": "hang"},
         {"kind": "monitor", "agent": ours, "what": "", "cpu": 11.0, "wall": 12.0, "programs": 1, "memory": 20.0},
-        {"kind": "node", "contender": ours, "service": "mysql", "cpu": cpu, "memory": 9.0},
+        {"kind": "node", "contender": ours, "service": "mysql", "what": "", "cpu": cpu, "memory": 9.0},
         {"kind": "growth", "chart": "Scheduling", "x": "n", "y": "s", "contender": ours, "points": [[2, 0.1], [32, 1]]},
     ]
     (tmp_path / "bench.jsonl").write_text(lines(*records))

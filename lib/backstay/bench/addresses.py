@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from backstay.bench import costs, growth
 from backstay.bench.contender import Contender
 from backstay.deadline import Deadline, poll
 from backstay.errors import TimedOut
@@ -12,6 +13,8 @@ from backstay.rehearse import floor, logs, workload
 from backstay.rehearse.checkers import write_gap
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from backstay.lab.cluster import Lab
 
 
@@ -93,3 +96,13 @@ class Address(Contender):
         gap = write_gap(load.attempts, began)
         record["phases"] = {**logs.phases_since(marked, wall, "floor"), "first write": gap.first - began}
         return {**record, "gap": gap.seconds, "now": floor.holder(lab) or "", "whole": True}
+
+    def costs(self, lab: Lab, runs: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        node = poll(lambda: floor.holder(lab), Deadline(floor.TIMEOUT), "the address", interval=0.2)
+        yield "monitor", {"agent": self.name, "what": "", **costs.monitor(lab, floor.RESOURCE, node, "", runs)}
+        yield from self._nodes(lab)
+
+    def growth(self, lab: Lab) -> dict[str, Any]:
+        points = growth.addresses(lab, self._configuration)
+        axes = {"chart": "Addresses on a node", "x": "addresses", "y": "s of agents' CPU in a minute"}
+        return {**axes, "service": self.service, "contender": self.name, "points": points}

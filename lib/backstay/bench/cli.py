@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from backstay.bench.contender import Contender
 
+MONITORS = 20  # runs of each, of which the least counts
 PROGRAMS = {
     "Pacemaker": ["pacemakerd", "--version"],
     "Corosync": ["corosync", "-v"],
@@ -40,6 +41,13 @@ class Sink:
     def __init__(self, path: str) -> None:
         self._path = path
         os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+
+    def keep(self, directory: str, name: str) -> str:
+        """Copy a run's records and logs beside the file; where to."""
+        evidence = os.path.join(os.path.dirname(os.path.abspath(self._path)), "evidence")
+        os.makedirs(evidence, exist_ok=True)
+        place = tempfile.mkdtemp(prefix=f"{name}-", dir=evidence)
+        return shutil.copytree(directory, place, dirs_exist_ok=True)
 
     def write(self, kind: str, record: dict[str, Any]) -> None:
         with open(self._path, "a", encoding="utf-8") as file:
@@ -84,29 +92,47 @@ class Turn:
             for fault in faults:
                 records.append(self._suffer(fault, number))
         finally:
-            self._down()
+            self.end()
         return records
 
     def _suffer(self, fault: str, number: int) -> dict[str, Any]:
         record: dict[str, Any] = {"contender": self.contender.name, "service": self.contender.service, "fault": fault}
         record.update(round=number, patience=self.patience, load=round(os.getloadavg()[0], 2))
-        histories = tempfile.mkdtemp(prefix="backstay-bench-")
-        try:
-            lab = self._up()
-            record.update(self.contender.suffer(lab, fault, histories, self.patience))
-        except AgentError as failed:
-            record.update(
-                gap=None, patience=None, phases={}, lost=None, acknowledged=None, whole=False, error=str(failed)
-            )
-        finally:
-            shutil.rmtree(histories)
+        with tempfile.TemporaryDirectory(prefix="backstay-bench-") as histories:
+            try:
+                record.update(self.contender.suffer(self.lab(), fault, histories, self.patience))
+            except AgentError as failed:
+                record.update(gap=None, patience=None, phases={}, lost=None, acknowledged=None, whole=False)
+                record["error"] = str(failed)
+            if record["error"]:
+                name = f"{number}-{self.contender.name.rpartition(':')[2]}-{fault}"
+                record["evidence"] = self.sink.keep(histories, name)
         if not record["whole"]:
-            self._down()
+            self.end()
         self.sink.write("run", record)
         click.echo(f"{number + 1}  {self.contender.name:24} {fault:16} {tell(record)}")
         return record
 
-    def _up(self) -> Lab:
+    def costs(self, runs: int) -> None:
+        """What it costs while nothing goes wrong; a record each."""
+        try:
+            for kind, record in self.contender.costs(self.lab(), runs):
+                self.sink.write(kind, record)
+                click.echo(f"   {self.contender.name:24} {json.dumps(record)}")
+        finally:
+            self.end()
+
+    def growth(self) -> None:
+        """How that grows; a record."""
+        try:
+            record = self.contender.growth(self.lab())
+        finally:
+            self.end()
+        self.sink.write("growth", record)
+        click.echo(f"   {self.contender.name:24} {record['points']}")
+
+    def lab(self) -> Lab:
+        """The lab of this turn, booted and deployed when there is none. Raises AgentError."""
         if self._lab is None:
             lab = Lab.up(self.directory, image=self.image)
             try:
@@ -118,7 +144,8 @@ class Turn:
             self._lab = lab
         return self._lab
 
-    def _down(self) -> None:
+    def end(self) -> None:
+        """Take the lab down."""
         if self._lab is not None:
             lab, self._lab = self._lab, None
             lab.down()
@@ -150,6 +177,8 @@ def summary(records: Sequence[dict[str, Any]]) -> list[str]:
 @click.option("--service", multiple=True, type=click.Choice(sorted({one.service for one in CONTENDERS.values()})))
 @click.option("--fault", "faults", multiple=True, metavar="NAME", help="Default: all that the contender takes.")
 @click.option("--runs", default=1, show_default=True, help="Rounds: in each, every contender has every fault once.")
+@click.option("--costs", is_flag=True, help="Also what a monitor and a node at rest cost.")
+@click.option("--growth", is_flag=True, help="Also how the scheduler's and the monitors' costs grow.")
 @click.option("--patience", default=120.0, show_default=True, help="Seconds until writes count as not coming back.")
 @click.option(
     "--dir", "directory", default=".lab-bench", show_default=True, help="The lab; it is taken down at the end."
@@ -164,6 +193,8 @@ def bench(
     service: tuple[str, ...],
     faults: tuple[str, ...],
     runs: int,
+    costs: bool,
+    growth: bool,
     patience: float,
     directory: str,
     output: str,
@@ -193,6 +224,11 @@ def bench(
         client = SERVICES[one.service].client if one.service in SERVICES else "an ICMP echo request every 10 ms"
         sink.write("contender", {"name": one.name, "service": one.service, "what": one.what, "notes": one.notes})
         sink.write("about", {f"client ({one.service})": client})
+    for one in contenders:
+        if costs:
+            Turn(one, directory, image, patience, sink).costs(MONITORS)
+        if growth:
+            Turn(one, directory, image, patience, sink).growth()
     records: list[dict[str, Any]] = []
     for number, one in turns(contenders, runs):
         wanted = [fault for fault in one.faults if not faults or fault in faults]

@@ -8,18 +8,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
+from backstay.bench import costs, growth
 from backstay.errors import AgentError, TimedOut
 from backstay.rehearse import scenarios
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from backstay.lab.cluster import Lab
     from backstay.rehearse.faults import Fault
     from backstay.rehearse.service import Service
 
 SERVE_TIMEOUT = 120.0  # seconds from a configured cluster to a service that is whole
-WHOLE_TIMEOUT = 90.0  # seconds after a fault until the service is whole; a contender that needs longer gets a new lab
+WHOLE_TIMEOUT = 180.0  # seconds after a fault until the service is whole; a contender that needs longer gets a new lab
 
 
 class Contender(ABC):
@@ -40,7 +41,22 @@ class Contender(ABC):
     def suffer(self, lab: Lab, fault: str, histories: str, patience: float) -> dict[str, Any]:
         """One fault, as a record: gap (seconds, None when writes did not come back within `patience`), phases (name ->
         seconds), lost (acknowledged and gone; None: unknown), acknowledged, whole (all nodes serve again), was, now,
-        coordinator, error (what is not as it should be). Raises AgentError when it was not whole before the fault."""
+        coordinator, error (what is not as it should be). Raises AgentError when it was not whole before the fault.
+        `histories`: a directory for the client's records and the nodes' logs."""
+
+    @abstractmethod
+    def costs(self, lab: Lab, runs: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What it costs while nothing goes wrong: records of the kinds `monitor` (so many runs each) and `node`."""
+
+    @abstractmethod
+    def growth(self, lab: Lab) -> dict[str, Any]:
+        """How that grows: a record of the kind `growth`."""
+
+    def _nodes(self, lab: Lab) -> Iterator[tuple[str, dict[str, Any]]]:
+        base = {"contender": self.name, "service": self.service}
+        yield "node", {**base, "what": "as configured", **costs.at_rest(lab)}
+        costs.slow_down(lab)
+        yield "node", {**base, "what": "monitors every 10 s", **costs.at_rest(lab)}
 
 
 class Clustered(Contender):
@@ -68,10 +84,17 @@ class Clustered(Contender):
         service = self._attach(lab)
         service.wait_whole(WHOLE_TIMEOUT)
         what = self.table[fault]._replace(patience=patience)
+        marks = service.log_marks()
+        try:
+            return self._suffer(service, what, histories)
+        finally:
+            service.keep_logs(marks, histories)  # evidence, if it went wrong
+
+    def _suffer(self, service: Service, what: Fault, histories: str) -> dict[str, Any]:
         try:
             suffered = scenarios.suffer(service, what, histories)
         except TimedOut as late:
-            return _record(error=f"{late}; {lab.complaints()}")
+            return _record(error=f"{late}; {service.lab.complaints()}")
         record = _record(
             gap=suffered.gap, phases=suffered.phases, was=suffered.stage.leader, coordinator=suffered.coordinator
         )
@@ -84,6 +107,20 @@ class Clustered(Contender):
             phases=outcome.phases, now=outcome.now, whole=True, error="" if outcome.clean else str(outcome.verdict)
         )
         return {**record, **_verdict(service, what, suffered)}
+
+    def costs(self, lab: Lab, runs: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        service = self._attach(lab)
+        service.wait_whole(WHOLE_TIMEOUT)
+        for role in ("Promoted", "Unpromoted"):
+            node = service.in_role(role)[0]
+            cost = costs.monitor(lab, service.name, node, role, runs)
+            yield "monitor", {"agent": self.name, "what": role.lower(), **cost}
+        yield from self._nodes(lab)
+
+    def growth(self, lab: Lab) -> dict[str, Any]:
+        points = growth.scheduling(lab, self._attach(lab).name)
+        axes = {"chart": "Scheduling the loss of the leading node", "x": "nodes", "y": "s of CPU, crm_simulate"}
+        return {**axes, "service": self.service, "contender": self.name, "points": points}
 
 
 def _record(**known: Any) -> dict[str, Any]:

@@ -7,24 +7,19 @@ template sets for the whole cluster (load-threshold) is set here too.
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backstay.deadline import Deadline, poll
-from backstay.errors import AgentError, TimedOut
+from backstay.errors import TimedOut
 from backstay.lab.layout import CLIENT, LabError
 from backstay.lab.mysql import CONFIG, EMPTY, SERVER, WRITER
-from backstay.rehearse import checkers
-from backstay.rehearse.history import parse_attempts, parse_samples
 from backstay.rehearse.mysqlset import WRITER as ADDRESS
 from backstay.rehearse.mysqlset import MysqlSet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lxml.etree import _Element
 
     from backstay.lab.cluster import Lab
-    from backstay.rehearse.faults import Fault, Stage
 
 INSTALL_TIMEOUT = 60.0  # seconds for mariadb-install-db; about 3
 SERVE_TIMEOUT = 120.0
@@ -132,21 +127,6 @@ class PeerSet(MysqlSet):
         if len(promoted) != 1 or ADDRESS not in self.lab.roles().get(promoted[0], {}):
             return "the writer address is not with the primary"
         return self._unreplicated()
-
-    def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> checkers.Verdict:
-        """As ours, but a replica that does not answer is no reason not to count: its rows differ."""
-        attempts, samples = parse_attempts(histories[0]), parse_samples(histories[1])
-        ids = [attempt.id for attempt in attempts]
-        primary = self.primary()
-        present = self.ids(primary, min(ids), max(ids))
-        differ = []
-        for node in self.lab.nodes:
-            try:
-                if self.ids(node, min(ids), max(ids)) != present:
-                    differ.append(node)
-            except AgentError:
-                differ.append(node)
-        return checkers.judge(attempts, samples, present, fault.moves)._replace(copies_differ=differ)
 
 
 def deploy(lab: Lab, agent: str, promoted: int = 5, unpromoted: int = 6) -> None:

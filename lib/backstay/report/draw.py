@@ -188,7 +188,9 @@ def nodes(measured: Sequence[Node]) -> str:
             _beside(axes, left, place, f"{left:.2f} s")
         axes.set_xlim(0, 1.12 * max(sum(one.cpu.values()) for one in measured))
         axes.set_xlabel("s of CPU in a minute, on one node at rest")
-        axes.set_yticks(range(len(measured)), [one.contender for one in measured])
+        axes.set_yticks(range(len(measured)), [f"{one.contender}  {one.what}" for one in measured])
+        for tick, one in zip(axes.get_yticklabels(), measured):
+            tick.set_color(OURS if is_ours(one.contender) else PEERS[0])
         handles = [matplotlib.patches.Patch(color=palette[user], label=user) for user in users]
         axes.legend(
             handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles), handlelength=1, borderpad=0

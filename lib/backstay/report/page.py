@@ -119,7 +119,8 @@ def _faults(runs: Sequence[Run], contenders: Sequence[str]) -> _Element:
 def _monitors(results: Results) -> Iterator[_Element]:
     yield E.h2("What one monitor costs")
     yield E.p(
-        "In turn on one machine, over servers that serve; the least of the runs, which others on the machine disturb least. "
+        "On a node that serves, with the environment that Pacemaker gives; the least of the runs, which others on the machine "
+        "disturb least. "
         "CPU is user and system, with all descendants; programs counts successful execve calls."
     )
     rows = [_row("th", ["agent", "", "CPU, ms", "wall, ms", "programs", "largest process, MiB"])]
@@ -141,7 +142,7 @@ def _nodes(results: Results) -> Iterator[_Element]:
         "(watchers), Pacemaker's and Corosync's daemons."
     )
     yield _figure(draw.nodes(results.nodes), "")
-    resident = [f"{one.contender} {one.memory:.0f} MiB" for one in results.nodes if one.memory]
+    resident = dict.fromkeys(f"{one.contender} {one.memory:.0f} MiB" for one in results.nodes if one.memory)
     if resident:
         yield E.p(f"Memory of helpers that stay, on one node: {', '.join(resident)}.")
 

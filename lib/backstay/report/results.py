@@ -60,10 +60,12 @@ class Monitor(NamedTuple):
 
 
 class Node(NamedTuple):
-    """A node at rest with a contender on it: seconds of CPU in a minute, by who used it, and MiB held by resident helpers."""
+    """A node at rest with a contender on it, configured as `what` says: seconds of CPU in a minute, by who used it, and MiB
+    held by helpers that stay."""
 
     contender: str
     service: str
+    what: str
     cpu: dict[str, float]
     memory: float
 
