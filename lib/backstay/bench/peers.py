@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 
-from backstay.bench import mysqlpeers
+from backstay.bench import mysqlpeers, rabbitpeers
 from backstay.bench.addresses import Address
 from backstay.bench.contender import Clustered, Contender
 from backstay.lab.mysql import mysql
-from backstay.rehearse import floor, mysqlfaults
+from backstay.lab.rabbitmq import rabbitmq
+from backstay.rehearse import floor, mysqlfaults, rabbitfaults
 from backstay.rehearse.mysqlset import MysqlSet
+from backstay.rehearse.rabbitset import RabbitSet
 
 DATABASE = ("kill", "move", "power-off", "hang")  # the hang last: what it leaves may need a new lab
+BROKER = ("kill", "power-off", "hang")
 IP = f"ip={floor.ADDRESS}"
 
 CONTENDERS: dict[str, Contender] = {
@@ -45,6 +48,35 @@ CONTENDERS: dict[str, Contender] = {
             mysqlfaults.FAULTS,
             DATABASE,
             mysqlpeers.MARIADB_NOTES,
+        ),
+        Clustered(
+            "ocf:backstay:rabbitmq",
+            "rabbitmq",
+            "crm-templates/rabbitmq.crm, monitors every 3 s and 4 s",
+            rabbitmq,
+            RabbitSet,
+            rabbitfaults.FAULTS,
+            BROKER,
+        ),
+        Clustered(
+            "ocf:heartbeat:rabbitmq-cluster",
+            "rabbitmq",
+            "a plain clone with notify, monitors every 10 s",
+            rabbitpeers.cluster,
+            rabbitpeers.PeerCluster,
+            rabbitfaults.FAULTS,
+            BROKER,
+            rabbitpeers.CLUSTER_NOTES,
+        ),
+        Clustered(
+            "ocf:heartbeat:rabbitmq-server-ha",
+            "rabbitmq",
+            "promotable with notify, monitors every 27 s and 30 s",
+            rabbitpeers.server_ha,
+            RabbitSet,
+            rabbitfaults.FAULTS,
+            BROKER,
+            rabbitpeers.SERVER_HA_NOTES,
         ),
         Address("ocf:backstay:vip", "an address alone, its monitor every 10 s: the floor of the stack", IP),
         Address("ocf:heartbeat:IPaddr2", "an address alone, its monitor every 10 s", f"{IP} cidr_netmask=24"),

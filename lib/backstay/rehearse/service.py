@@ -90,10 +90,14 @@ class Service(ABC):
         ]
         if failures:
             return f"failures on record: {'; '.join(failures)}"
+        return self.misplaced() or self.incomplete(crm)
+
+    def misplaced(self) -> str:
+        """How the roles are not as they should be, one promoted instance and all others unpromoted; "" when they are."""
         promoted, others = self.in_role("Promoted"), self.in_role("Unpromoted")
         if len(promoted) != 1 or len(others) != len(self.lab.nodes) - 1:
             return f"promoted: {', '.join(promoted) or 'none'}; unpromoted: {', '.join(others) or 'none'}"
-        return self.incomplete(crm)
+        return ""
 
     def wait_whole(self, timeout: float) -> None:
         """Raises TimedOut that says what is still broken."""
