@@ -45,4 +45,4 @@ def test_a_contender_that_cannot_be_deployed_is_recorded_and_costs_the_next_noth
     assert [record["fault"] for record in records] == ["kill", "move"]
     assert all(record["error"] for record in records)
     found = gather(str(tmp_path / "deep"))
-    assert [(run.gap, run.patience, run.whole) for run in found.runs] == [(None, None, False)] * 2
+    assert [(run.gap, run.inflicted, run.whole) for run in found.runs] == [(None, False, False)] * 2

@@ -90,9 +90,18 @@ def test_json_of_something_else_is_passed_over_and_half_a_file_is_not(tmp_path: 
 
 def test_a_cell_counts_runs_that_did_not_end_as_infinite() -> None:
     cell = summary.cell([run(gap=1.0), run(gap=3.0, lost=2), run(**HUNG), run(gap=2.0, error="n2 differs")])
-    assert cell == summary.Cell(runs=4, median=2.5, worst=math.inf, lost=2, acknowledged=900, unended=1, astray=1)
+    assert cell == summary.Cell(
+        runs=4, median=2.5, worst=math.inf, lost=2, acknowledged=900, unended=1, astray=1, broken=0
+    )
     assert summary.cell([run(gap=1.0), run(**HUNG)]).median == math.inf
     assert summary.cell([run(**HUNG)]).median == math.inf
+
+
+def test_a_run_that_broke_off_before_the_fault_counts_for_nothing() -> None:
+    broken = {**HUNG, "inflicted": False}
+    cell = summary.cell([run(gap=1.0), run(**broken)])
+    assert (cell.runs, cell.median, cell.worst, cell.broken) == (1, 1.0, 1.0, 1)
+    assert math.isnan(summary.cell([run(**broken)]).median)
 
 
 def test_stretches_are_named_after_what_ends_them_and_end_with_the_first_write() -> None:

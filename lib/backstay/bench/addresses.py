@@ -102,7 +102,7 @@ class Address(Contender):
         yield "monitor", {"agent": self.name, "what": "", **costs.monitor(lab, floor.RESOURCE, node, "", runs)}
         yield from self._nodes(lab)
 
-    def growth(self, lab: Lab) -> dict[str, Any]:
+    def growth(self, lab: Lab) -> Iterator[dict[str, Any]]:
         points = growth.addresses(lab, self._configuration)
         axes = {"chart": "Addresses on a node", "x": "addresses", "y": "s of agents' CPU in a minute"}
-        return {**axes, "service": self.service, "contender": self.name, "points": points}
+        yield {**axes, "service": self.service, "contender": self.name, "points": points}

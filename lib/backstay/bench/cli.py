@@ -102,7 +102,7 @@ class Turn:
             try:
                 record.update(self.contender.suffer(self.lab(), fault, histories, self.patience))
             except AgentError as failed:
-                record.update(gap=None, patience=None, phases={}, lost=None, acknowledged=None, whole=False)
+                record.update(gap=None, phases={}, lost=None, acknowledged=None, whole=False, inflicted=False)
                 record["error"] = str(failed)
             if record["error"]:
                 name = f"{number}-{self.contender.name.rpartition(':')[2]}-{fault}"
@@ -123,13 +123,13 @@ class Turn:
             self.end()
 
     def growth(self) -> None:
-        """How that grows; a record."""
+        """How that grows; a record each."""
         try:
-            record = self.contender.growth(self.lab())
+            for record in self.contender.growth(self.lab()):
+                self.sink.write("growth", record)
+                click.echo(f"   {self.contender.name:24} {record['chart']}: {record['points']}")
         finally:
             self.end()
-        self.sink.write("growth", record)
-        click.echo(f"   {self.contender.name:24} {record['points']}")
 
     def lab(self) -> Lab:
         """The lab of this turn, booted and deployed when there is none. Raises AgentError."""

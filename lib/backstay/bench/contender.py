@@ -49,8 +49,8 @@ class Contender(ABC):
         """What it costs while nothing goes wrong: records of the kinds `monitor` (so many runs each) and `node`."""
 
     @abstractmethod
-    def growth(self, lab: Lab) -> dict[str, Any]:
-        """How that grows: a record of the kind `growth`."""
+    def growth(self, lab: Lab) -> Iterator[dict[str, Any]]:
+        """How costs grow: records of the kind `growth`."""
 
     def _nodes(self, lab: Lab) -> Iterator[tuple[str, dict[str, Any]]]:
         base = {"contender": self.name, "service": self.service}
@@ -117,10 +117,22 @@ class Clustered(Contender):
             yield "monitor", {"agent": self.name, "what": role.lower(), **cost}
         yield from self._nodes(lab)
 
-    def growth(self, lab: Lab) -> dict[str, Any]:
+    def growth(self, lab: Lab) -> Iterator[dict[str, Any]]:
         points = growth.scheduling(lab, self._attach(lab).name)
-        axes = {"chart": "Scheduling the loss of the leading node", "x": "nodes", "y": "s of CPU, crm_simulate"}
-        return {**axes, "service": self.service, "contender": self.name, "points": points}
+        base = {"x": "nodes", "service": self.service, "contender": self.name}
+        title = "Losing the leading node"
+        yield {
+            **base,
+            "chart": f"{title}: the scheduler",
+            "y": "s of CPU",
+            "points": [(at.nodes, at.cpu) for at in points],
+        }
+        yield {
+            **base,
+            "chart": f"{title}: the transition",
+            "y": "steps",
+            "points": [(at.nodes, at.steps) for at in points],
+        }
 
 
 def _record(**known: Any) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, NamedTuple
 
 from lxml import etree
 
@@ -21,34 +22,39 @@ NODES = (2, 4, 8, 16, 32)
 ADDRESSES = (1, 4, 16)
 SIMULATE_TIMEOUT = 300.0  # seconds
 PLACE = "/root/growth"
+SIMULATE = "crm_simulate --quorum true"
 WINDOW = 40.0  # seconds: four monitors of each address
 
 
-def scheduling(lab: Lab, resource: str, runs: int = 3) -> list[tuple[int, float]]:
-    """(nodes, seconds of CPU) that the scheduler needs for the loss of the node whose instance is promoted.
+class Scheduled(NamedTuple):
+    """What the loss of the leading node takes with so many nodes: seconds of the scheduler's CPU, steps of the transition."""
 
-    The cluster's own configuration, with so many nodes, all of which run an instance that may be promoted.
-    """
+    nodes: int
+    cpu: float
+    steps: int
+
+
+def scheduling(lab: Lab, resource: str, runs: int = 3) -> list[Scheduled]:
+    """The cluster's own configuration, grown: every node runs an instance, and any may be promoted. The node that is lost is
+    the promoted one's, or where nobody is promoted the first."""
     cib = etree.fromstring(lab.run(lab.nodes[0], ["cibadmin", "--query"]).out.encode())
     found = []
     for count in NODES:
         names = [f"n{number}" for number in range(1, count + 1)]
         lab.put(lab.nodes[0], f"{PLACE}/cold.xml", etree.tostring(grown(cib, resource, names)).decode())
-        up = [word for name in names for word in ("--node-up", name)]
-        start = ["crm_simulate", "--quorum", "true", "--simulate", "--quiet", *up]
-        files = ["--xml-file", f"{PLACE}/cold.xml", "--save-output", f"{PLACE}/warm.xml"]
-        lab.run(lab.nodes[0], [*start, *files], timeout=SIMULATE_TIMEOUT)
-        # Every node was a candidate with the same score; the first in the list holds the role, or none does.
-        shown = lab.run(lab.nodes[0], ["crm_simulate", "--xml-file", f"{PLACE}/warm.xml"], timeout=SIMULATE_TIMEOUT).out
-        promoted = [
-            word for line in shown.splitlines() if "Promoted: [" in line for word in line.split() if word in names
-        ]
-        if not promoted or "Unpromoted" in shown.partition("Promoted: [")[0].rpartition("\n")[2]:
-            raise AgentError(f"no instance of {resource} is promoted with {count} nodes")
-        fail = f"crm_simulate --quorum true --simulate --quiet --xml-file {PLACE}/warm.xml --node-fail {promoted[0]}"
-        argv = ["python3", "-m", "backstay.bench.monitor", "-n", str(runs), fail]
-        found.append((count, json.loads(lab.run(lab.nodes[0], argv, timeout=SIMULATE_TIMEOUT).out)["cpu"] / 1000))
+        up = " ".join(f"--node-up {name}" for name in names)
+        _simulate(lab, f"--simulate {up} --xml-file {PLACE}/cold.xml --save-output {PLACE}/warm.xml")
+        promoted = re.search(r" Promoted: \[ (\S+)", _simulate(lab, f"--xml-file {PLACE}/warm.xml"))
+        fail = f"--simulate --xml-file {PLACE}/warm.xml --node-fail {promoted[1] if promoted else names[0]}"
+        steps = len(re.findall(r"^  \* (?:(?:Resource|Pseudo) action:|Fencing )", _simulate(lab, fail), re.MULTILINE))
+        argv = ["python3", "-m", "backstay.bench.monitor", "-n", str(runs), f"{SIMULATE} {fail}"]
+        cpu = json.loads(lab.run(lab.nodes[0], argv, timeout=SIMULATE_TIMEOUT).out)["cpu"] / 1000
+        found.append(Scheduled(count, round(cpu, 3), steps))
     return found
+
+
+def _simulate(lab: Lab, options: str) -> str:
+    return lab.run(lab.nodes[0], f"{SIMULATE} {options}".split(), timeout=SIMULATE_TIMEOUT).out
 
 
 def grown(cib: _Element, resource: str, names: list[str]) -> _Element:

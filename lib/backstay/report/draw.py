@@ -113,7 +113,7 @@ def _dots(axes: Any, place: int, own: Sequence[Run], color: str, limit: float) -
     if done:
         axes.plot([median(done)] * 2, [place - 0.36, place + 0.36], color=color, linewidth=2.4, zorder=4)
         _beside(axes, max(done), place, f"{seconds(median(done))} s")
-    unended = [run for run in own if run.gap is None]
+    unended = [run for run in own if run.gap is None and run.inflicted]
     for run in unended[:1]:
         at = run.patience or limit
         axes.scatter([at], [place], s=44, marker=">", facecolor="white", edgecolor=color, zorder=4)

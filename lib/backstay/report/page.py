@@ -177,4 +177,6 @@ def _row(kind: str, values: Sequence[str]) -> _Element:
 
 
 def _seconds(value: float) -> str:
+    if math.isnan(value):
+        return "not measured"
     return "not in time" if math.isinf(value) else f"{value:.2f}"

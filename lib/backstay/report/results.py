@@ -32,8 +32,8 @@ class Contender(NamedTuple):
 
 class Run(NamedTuple):
     """One fault on one contender. gap: seconds without an acknowledgement, None when it did not end within `patience`
-    seconds (or the run broke off: patience None). phases: name -> seconds after the fault, up to the first write. lost: count
-    of what was acknowledged and is gone, None when nobody was left to be asked."""
+    seconds (None: the run broke off). inflicted: False when it broke off before the fault. phases: name -> seconds after the
+    fault, up to the first write. lost: count of what was acknowledged and is gone, None when nobody was left to be asked."""
 
     contender: str
     service: str
@@ -46,6 +46,7 @@ class Run(NamedTuple):
     error: str
     patience: float | None
     client: str = ""
+    inflicted: bool = True
 
 
 class Monitor(NamedTuple):

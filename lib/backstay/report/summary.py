@@ -27,8 +27,9 @@ FAULTS = ("kill", "hang", "pause", "power-off", "vip-floor", "move", "address-re
 
 
 class Cell(NamedTuple):
-    """One fault on one contender. median, worst: seconds; infinite when (more than half of) the runs did not end. lost,
-    acknowledged: sums. astray: runs after which it was not whole again, or its copies differed."""
+    """One fault on one contender. median, worst: seconds; infinite when (more than half of) the runs did not end, nan when
+    none was measured. lost, acknowledged: sums. astray: runs after which it was not whole again, or its copies differed.
+    broken: runs that broke off before the fault, and count for nothing else."""
 
     runs: int
     median: float
@@ -37,6 +38,7 @@ class Cell(NamedTuple):
     acknowledged: int
     unended: int
     astray: int
+    broken: int
 
 
 class Stretch(NamedTuple):
@@ -64,16 +66,18 @@ def faults(runs: Sequence[Run]) -> list[str]:
 
 
 def cell(runs: Sequence[Run]) -> Cell:
-    """At least one run."""
-    gaps = [math.inf if run.gap is None else run.gap for run in runs]
+    """Of runs of one fault on one contender."""
+    measured = [run for run in runs if run.inflicted]
+    gaps = [math.inf if run.gap is None else run.gap for run in measured]
     return Cell(
-        runs=len(runs),
-        median=_middle(gaps),
-        worst=max(gaps),
-        lost=sum(run.lost or 0 for run in runs),
-        acknowledged=sum(run.acknowledged or 0 for run in runs),
-        unended=sum(run.gap is None for run in runs),
-        astray=sum(run.gap is not None and bool(run.error) for run in runs),
+        runs=len(measured),
+        median=median(gaps) if gaps else math.nan,
+        worst=max(gaps, default=math.nan),
+        lost=sum(run.lost or 0 for run in measured),
+        acknowledged=sum(run.acknowledged or 0 for run in measured),
+        unended=sum(run.gap is None for run in measured),
+        astray=sum(run.gap is not None and bool(run.error) for run in measured),
+        broken=len(runs) - len(measured),
     )
 
 
@@ -106,9 +110,3 @@ def stretches(run: Run) -> list[Stretch]:
         parts.append(Stretch(STRETCHES[name], begin, at))
         begin = at
     return parts
-
-
-def _middle(gaps: Sequence[float]) -> float:
-    """The median; the greater of the two middle ones when one of them is infinite."""
-    ended = median(gaps)
-    return math.inf if math.isnan(ended) else ended
