@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from backstay.rehearse.service import Service
 
 SERVE_TIMEOUT = 120.0  # seconds from a configured cluster to a service that is whole
-WHOLE_TIMEOUT = 180.0  # seconds after a fault until the service is whole; a contender that needs longer gets a new lab
+WHOLE_TIMEOUT = 120.0  # seconds after a fault until the service is whole; a contender that needs longer gets a new lab
 
 
 class Contender(ABC):
