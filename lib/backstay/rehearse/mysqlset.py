@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from typing import TYPE_CHECKING, Any
 
 from backstay.errors import AgentError
-from backstay.lab.layout import CLIENT
+from backstay.lab.layout import CLIENT, LabError
 from backstay.mysql.health import HEALTHY
 from backstay.rehearse import checkers, workload
 from backstay.rehearse.history import parse_attempts, parse_samples
@@ -57,7 +58,8 @@ class MysqlSet(Service):
         """The durable record, from the first node that answers."""
         for node in sorted(self.lab.online()):
             asked = ["crm_attribute", "-t", "crm_config", "-s", "backstay", "-n", f"{self.name}-facts", "-G", "-q"]
-            return self.lab.run(node, asked, check=False).out.strip()
+            with contextlib.suppress(LabError):  # online still, for the cluster, and off
+                return self.lab.run(node, asked, check=False).out.strip()
         raise AgentError("no node is online to be asked for the facts")
 
     def ids(self, node: str, first: int, last: int) -> set[int]:
