@@ -116,6 +116,11 @@ def test_faults_come_in_the_usual_order_and_unknown_ones_last() -> None:
     assert summary.faults(runs) == ["kill", "move", "relay-log"]
 
 
+def test_the_load_of_the_machine_is_told_for_each_contender() -> None:
+    runs = [run(load=4.0), run(load=9.0), run(load=5.0), run(**PEER, load=12.0), run(contender="of a rehearsal")]
+    assert summary.loads(runs) == {"ocf:backstay:mysql": 5.0, "ocf:heartbeat:mysql": 12.0}
+
+
 def test_the_floor_is_that_of_a_lone_address_in_the_same_results() -> None:
     lone = [run(contender="ocf:backstay:vip", fault="power-off", gap=gap) for gap in (3.0, 4.0, 9.0)]
     assert summary.floors([run(), *lone], "mysql") == {"power-off": 4.0}

@@ -68,11 +68,15 @@ def _about(results: Results) -> Iterator[_Element]:
 
 def _service(results: Results, service: str) -> Iterator[_Element]:
     runs = summary.of(results.runs, service=service)
-    contenders = sorted(dict.fromkeys(run.contender for run in runs), key=lambda name: not draw.is_ours(name))
+    contenders = sorted(summary.contenders(runs), key=lambda name: not draw.is_ours(name))
     yield E.h2(TITLES.get(service, service))
     clients = dict.fromkeys(run.client for run in runs if run.client)
     for client in clients:
         yield E.p(f"The client: {client}.")
+    loads = summary.loads(runs)
+    if loads:
+        told = ", ".join(f"{name} {loads[name]:.1f}" for name in contenders if name in loads)
+        yield E.p(f"Median of the machine's load average when the faults came: {told}.")
     yield E.div(_faults(runs, contenders), {"class": "wide"})
     yield _figure(
         draw.gaps(runs, contenders, summary.floors(results.runs, service)),

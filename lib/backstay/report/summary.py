@@ -96,6 +96,17 @@ def floors(runs: Sequence[Run], service: str) -> dict[str, float]:
     return {"power-off": median(ended)} if ended and service != "address" else {}
 
 
+def loads(runs: Sequence[Run]) -> dict[str, float]:
+    """Contender -> median of the machine's load averages when its faults came. Who ran on the busier machine?"""
+    known = {name: [run.load for run in of(runs, contender=name) if run.load is not None] for name in contenders(runs)}
+    return {name: median(own) for name, own in known.items() if own}
+
+
+def contenders(runs: Sequence[Run]) -> list[str]:
+    """In order of appearance."""
+    return list(dict.fromkeys(run.contender for run in runs))
+
+
 def stretches(run: Run) -> list[Stretch]:
     """The failover's parts in the order of time, up to the first write; empty when it did not come to that.
 
