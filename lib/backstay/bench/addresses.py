@@ -91,7 +91,7 @@ class Address(Contender):
 
     def costs(self, lab: Lab, runs: int) -> Iterator[tuple[str, dict[str, Any]]]:
         node = poll(lambda: floor.holder(lab), Deadline(floor.TIMEOUT), "the address", interval=0.2)
-        yield "monitor", {"agent": self.name, "what": "", **costs.monitor(lab, floor.RESOURCE, node, "", runs)}
+        yield "monitor", {"agent": self.name, "what": "", **costs.monitor(lab, floor.RESOURCE, node, "Started", runs)}
         yield from self._nodes(lab)
 
     def growth(self, lab: Lab) -> Iterator[dict[str, Any]]:

@@ -125,10 +125,10 @@ class Clustered(Contender):
     def costs(self, lab: Lab, runs: int) -> Iterator[tuple[str, dict[str, Any]]]:
         service = self._attach(lab)
         service.wait_whole(WHOLE_TIMEOUT)
-        for role in ("Promoted", "Unpromoted"):
-            node = service.in_role(role)[0]
-            cost = costs.monitor(lab, service.name, node, role, runs)
-            yield "monitor", {"agent": self.name, "what": role.lower(), **cost}
+        for role in ("Promoted", "Unpromoted", "Started"):
+            for node in service.in_role(role)[:1]:
+                cost = costs.monitor(lab, service.name, node, role, runs)
+                yield "monitor", {"agent": self.name, "what": role.lower(), **cost}
         yield from self._nodes(lab)
 
     def growth(self, lab: Lab) -> Iterator[dict[str, Any]]:
