@@ -91,7 +91,7 @@ def test_json_of_something_else_is_passed_over_and_half_a_file_is_not(tmp_path: 
 def test_a_cell_counts_runs_that_did_not_end_as_infinite() -> None:
     cell = summary.cell([run(gap=1.0), run(gap=3.0, lost=2), run(**HUNG), run(gap=2.0, error="n2 differs")])
     assert cell == summary.Cell(
-        runs=4, median=2.5, worst=math.inf, lost=2, acknowledged=900, unended=1, astray=1, broken=0
+        runs=4, median=2.5, worst=math.inf, lost=2, acknowledged=900, whole=9.0, unended=1, astray=1, broken=0
     )
     assert summary.cell([run(gap=1.0), run(**HUNG)]).median == math.inf
     assert summary.cell([run(**HUNG)]).median == math.inf

@@ -106,6 +106,7 @@ COLUMNS = (
     Column("worst, s", lambda cell: _seconds(cell.worst), lambda cell: math.isinf(cell.worst)),
     Column("acknowledged", lambda cell: f"{cell.acknowledged:,}" if cell.acknowledged else ""),
     Column("of these lost", lambda cell: str(cell.lost) if cell.acknowledged else "", lambda cell: cell.lost > 0),
+    Column("whole again, s", lambda cell: "" if math.isnan(cell.whole) else f"{cell.whole:.0f}"),
     Column("not whole after", lambda cell: _count(cell.unended + cell.astray)),
     Column("broke off before", lambda cell: _count(cell.broken)),
 )
