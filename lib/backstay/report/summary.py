@@ -28,9 +28,9 @@ FAULTS = ("kill", "hang", "pause", "power-off", "vip-floor", "move", "address-re
 
 class Cell(NamedTuple):
     """One fault on one contender. median, worst: seconds; infinite when (more than half of) the runs did not end, nan when
-    none was measured. lost, acknowledged: sums. whole: median seconds until all nodes served again, of the runs after which they did, nan without one.
-    astray: runs after which it was not whole again, or its copies differed.
-    broken: runs that broke off before the fault, and count for nothing else."""
+    none was measured. lost, acknowledged: sums. whole: median seconds until all nodes served again, of the runs after which
+    they did, nan without one. astray: runs after which they did not, or copies differed. broken: runs that broke off before
+    the fault, and count for nothing else."""
 
     runs: int
     median: float
