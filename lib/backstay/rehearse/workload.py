@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from backstay.lab.cluster import Lab
 
 STEADY = 1.0  # seconds of uninterrupted acknowledgements that count as "it works"
-FINISH = 15.0  # seconds for the programs to end; an attempt takes up to three client deadlines
+FINISH = 90.0  # seconds for the programs to end: a caller waits for its answers, then for its servers
 
 
 class Recorder:
