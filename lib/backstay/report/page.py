@@ -88,7 +88,7 @@ def _service(results: Results, service: str) -> Iterator[_Element]:
         if chart:
             yield E.h3(f"Each failover: {FAULTS.get(fault, fault)}")
             yield _figure(
-                chart, "From the fault to the first write that another server, or the same one, acknowledged."
+                chart, "From the fault to the first write after it. A silence that follows counts in the gap above."
             )
 
 
