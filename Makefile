@@ -85,6 +85,7 @@ install:
 	$(PYTHON) -m compileall -q -s '$(DESTDIR)' $(OCF)/lib/backstay
 	install -m 755 bin/backstay $(DESTDIR)$(PREFIX)/bin
 	install -m 644 crm-templates/* $(DESTDIR)$(PREFIX)/share/backstay/crm-templates
+	PYTHONPATH=lib $(PYTHON) -m backstay.admin.wizard $(DESTDIR)$(PREFIX)/share/crmsh/scripts
 	install -d $(DESTDIR)$(PREFIX)/share/man/man7
 	for agent in $(AGENTS); do \
 	    PYTHONPATH=lib $(PYTHON) -m backstay.manpage $$agent > $(DESTDIR)$(PREFIX)/share/man/man7/ocf_backstay_$$agent.7; \

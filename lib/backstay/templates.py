@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_PLACEHOLDER = re.compile(r"@(?P<name>[a-z][a-z0-9_]*)(?:=(?P<default>[^@\n]*))?@")
+PLACEHOLDER = re.compile(r"@(?P<name>[a-z][a-z0-9_]*)(?:=(?P<default>[^@\n]*))?@")
 _INSTALLED = "/usr/share/backstay/crm-templates"
 
 
@@ -40,7 +40,7 @@ def render(text: str, values: "Mapping[str, str]") -> str:
     def fill(match: "re.Match[str]") -> str:
         return values.get(match["name"], match["default"] or "")
 
-    return "".join(line if line.startswith("#") else _PLACEHOLDER.sub(fill, line) for line in lines)
+    return "".join(line if line.startswith("#") else PLACEHOLDER.sub(fill, line) for line in lines)
 
 
 def placeholders(text: str) -> "dict[str, str | None]":
@@ -48,7 +48,7 @@ def placeholders(text: str) -> "dict[str, str | None]":
     found: dict[str, str | None] = {}
     for line in text.splitlines():
         if not line.startswith("#"):
-            for match in _PLACEHOLDER.finditer(line):
+            for match in PLACEHOLDER.finditer(line):
                 if found.setdefault(match["name"], match["default"]) is not None and match["default"] is None:
                     found[match["name"]] = None  # without a default in one place, it must be given
     return found
