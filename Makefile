@@ -47,7 +47,7 @@ test-all: setup
 	$(PYTHON) -m pytest $(PYTEST)
 
 test-failover: test-failover-mysql test-failover-rabbitmq
-test-sid: test-sid-mysql test-sid-rabbitmq test-sid-haproxy
+test-sid: test-sid-mysql test-sid-rabbitmq test-sid-haproxy test-sid-readers
 
 test-failover-%: setup
 	$(PYTHON) -I bin/backstay rehearse $* --runs $(RUNS) --fault all --json failover-$*.json
@@ -60,6 +60,9 @@ test-sid-%: setup
 
 test-sid-haproxy: setup
 	BACKSTAY_TEST_IMAGE=sid $(PYTHON) -m pytest tests/contract/test_haproxy.py tests/contract/test_haproxy_contract.py
+
+test-sid-readers: setup
+	BACKSTAY_TEST_IMAGE=sid $(PYTHON) -m pytest tests/failover/test_readers.py
 
 $(VENV)/ready: Makefile
 	$(PYTHON) -m venv $(VENV)

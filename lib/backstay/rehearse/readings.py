@@ -6,6 +6,7 @@ Each scenario begins and ends with reads spread over the replicas. Times are sec
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -174,9 +175,10 @@ def lag(lab: Lab, directory: str, node: str) -> Lag:
 def _behind(lab: Lab, node: str) -> float | bool:
     """When it was asked, if the replica was then more behind than it may be."""
     asked = time.monotonic()
-    status = lab.run(node, [*MYSQL[:-2], "-e", "SHOW SLAVE STATUS\\G"]).out
-    seconds = status.partition("Seconds_Behind_Master: ")[2].split()[0]
-    return asked if seconds.isdigit() and int(seconds) > MAX_LAG else False
+    status = lab.run(node, [*MYSQL[:-2], "-e", "SHOW REPLICA STATUS\\G"]).out
+    # MariaDB says Master, MySQL since 8.4 Source; NULL while replication does not run.
+    seconds = re.search(r"Seconds_Behind_(?:Master|Source): (\d+)", status)
+    return asked if seconds and int(seconds[1]) > MAX_LAG else False
 
 
 def _outcome(lab: Lab, recorder: Recorder, fault: float, lost: str, fenced: float) -> Gap:
