@@ -175,7 +175,7 @@ def lag(lab: Lab, directory: str, node: str) -> Lag:
 def _behind(lab: Lab, node: str) -> float | bool:
     """When it was asked, if the replica was then more behind than it may be."""
     asked = time.monotonic()
-    status = lab.run(node, [*MYSQL[:-2], "-e", "SHOW REPLICA STATUS\\G"]).out
+    status = lab.run(node, [*MYSQL[:-2], "--vertical", "-e", "SHOW REPLICA STATUS"]).out
     # MariaDB says Master, MySQL since 8.4 Source; NULL while replication does not run.
     seconds = re.search(r"Seconds_Behind_(?:Master|Source): (\d+)", status)
     return asked if seconds and int(seconds[1]) > MAX_LAG else False
