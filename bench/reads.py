@@ -3,9 +3,10 @@
 
     bench/reads.py [--dir .lab-reads] [--runs 1] [--topology readers] [lag] [lose-replica] [lose-balancer] [kill-balancer]
 
-A JSON line per run. gap: longest time without a successful new read; fenced: when the lost node was known dead; elsewhere: kept
-connections to other servers that broke; unread: from more lag than allowed to the last new read there. --topology
-readers-promotable: one HAProxy serves, the others are warm. A lab that is up in --dir with either is used, and left up.
+A JSON line per run. gap: longest time without a successful new read; fenced: when the lost node was known dead; balanced: from
+its return to reads and reader addresses on every replica; elsewhere: kept connections to other servers that broke; unread:
+from more lag than allowed to the last new read there. --topology readers-promotable: one HAProxy serves, the others are
+warm. A lab that is up in --dir with either is used, and left up.
 """
 
 import argparse

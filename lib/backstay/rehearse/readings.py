@@ -44,12 +44,14 @@ class Read(NamedTuple):
 class Gap(NamedTuple):
     """gap: the longest time without a successful new read after the fault. failed: new reads that failed. elsewhere: kept
     connections to servers that nothing happened to, and that broke nevertheless (all do when their balancer dies).
-    fenced: when the lost node was known dead, after the fault; 0 where none was lost."""
+    fenced: when the lost node was known dead, after the fault. balanced: from its return to the cluster until reads and reader
+    addresses were spread over the replicas again. Both 0 where no node was lost."""
 
     gap: float
     failed: int
     elsewhere: int
     fenced: float
+    balanced: float = 0.0
 
 
 class Lag(NamedTuple):
@@ -137,8 +139,9 @@ def lose(lab: Lab, directory: str, node: str) -> Gap:
     outcome = _outcome(lab, recorder, fault, node, _phases(lab, marks, clock)["fenced"])
     lab.power_on(node)
     lab.wait_online(lab.nodes, 90)
+    online = time.monotonic()
     wait_spread(lab, SPREAD_TIMEOUT)
-    return outcome
+    return outcome._replace(balanced=time.monotonic() - online)
 
 
 def lag(lab: Lab, directory: str, node: str) -> Lag:
