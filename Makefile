@@ -16,13 +16,15 @@ COMPLETIONS = $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions
 AGENTS = $(notdir $(wildcard agents/*))
 PACKAGES = $(shell cd lib && find backstay -type d ! -name __pycache__)
 
-.PHONY: help setup demo test test-all test-failover test-sid test-alarms lint install clean
+.PHONY: help setup demo demo-openstack test test-all test-failover test-sid test-alarms lint install clean
 
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
+	@echo 'make demo-openstack the same with MySQL, HAProxy and RabbitMQ on all nodes, under nova'"'"'s boot flow'
 	@echo 'make test           decisions, contract, templates, and failover on the lab'
 	@echo 'make test-all       the same, and what is left out there because it takes long'
 	@echo 'make test-failover  every fault, RUNS=$(RUNS) times each, with the distribution of the gap'
+	@echo 'make test-failover-openstack   each service'"'"'s faults under nova'"'"'s boot flow'
 	@echo 'make test-sid       the main faults with Oracle MySQL, RabbitMQ 4 and Pacemaker 3'
 	@echo 'make test-alarms    an hour of load and starvation, a thousand planned stops: the watchers must tell nothing'
 	@echo 'make setup          install what the above need here: $(firstword $(HOST_PACKAGES)) and a few more packages'
@@ -39,6 +41,9 @@ setup:
 
 demo: setup
 	$(PYTHON) -I bin/backstay demo --dir $(LAB) $(if $(DEMO_DOWN),--down)
+
+demo-openstack: setup
+	$(PYTHON) -I bin/backstay demo openstack --dir $(LAB)-openstack $(if $(DEMO_DOWN),--down)
 
 test: setup
 	$(PYTHON) -m pytest -m 'not slow' $(PYTEST)
@@ -96,6 +101,6 @@ install:
 	_BACKSTAY_COMPLETE=fish_source $(PYTHON) -I bin/backstay > $(word 3,$(COMPLETIONS))/backstay.fish
 
 clean:
-	-$(PYTHON) -I bin/backstay lab down --dir $(LAB)
+	-for lab in $(LAB) $(LAB)-openstack; do $(PYTHON) -I bin/backstay lab down --dir $$lab; done
 	rm -rf .cache $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -43,13 +43,14 @@ def rehearse(
     `directory` gets the histories. `order`: of power-on in a blackout. `clean_up`: forget failures once writes work, as
     an admin would, instead of waiting for failure-timeout. Raises TimedOut when writes or the service do not come back.
     """
+    hit = fault.hits(service)
     service.wait_whole(WHOLE_TIMEOUT)
     with service.load(directory) as load:
         load.wait_steady(0.0, STEADY_TIMEOUT)
-        stage = Stage(service, load, order)
+        stage = Stage(hit, load, order)
         before = load.acknowledged()[-1].server
-        coordinator = service.is_dc(stage.leader)
-        marks = service.log_marks()
+        coordinator = hit.is_dc(stage.leader)
+        marks = hit.log_marks()
         wall, start = time.time(), time.monotonic()
         stage.began = start
         fault.inflict(stage)
@@ -58,7 +59,7 @@ def rehearse(
         since = start if fault.elsewhere else time.monotonic()
         first = load.wait_steady(since, fault.patience, not_by=before if fault.elsewhere else None)
         if clean_up and fault.fails:
-            service.cleanup(fault.fails(stage))
+            hit.cleanup(fault.fails(stage))
         fault.heal(stage)
         load.wait_steady(time.monotonic(), fault.patience)
         histories = load.finish()
@@ -69,13 +70,13 @@ def rehearse(
         gap=service.gap(load.attempts, start),
         verdict=service.judge(histories, fault, stage),
         phases={
-            **service.phases_since(marks, wall),
+            **hit.phases_since(marks, wall),
             **stage.phases,
             "first write": first.ended - start,
             "whole": whole,
         },
         was=stage.leader,
-        now=service.leader(),
+        now=hit.leader(),
         coordinator=coordinator,
         unsilenced=unsilenced(load.attempts, before, inflicted) if fault.silences else [],
     )

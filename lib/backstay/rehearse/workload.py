@@ -25,8 +25,11 @@ FINISH = 15.0  # seconds for the programs to end; an attempt takes up to three c
 class Recorder:
     """One program of this package on the client, and the file with its JSON lines."""
 
-    def __init__(self, lab: Lab, program: str, arguments: list[str], directory: str, path: str = "") -> None:
-        """`path`: a directory of the client with packages that the program needs beyond Debian's."""
+    def __init__(
+        self, lab: Lab, program: str, arguments: list[str], directory: str, path: str = "", patience: float = FINISH
+    ) -> None:
+        """`path`: a directory of the client with packages that the program needs beyond Debian's. `patience`: seconds that
+        it may take to end."""
         self.path = os.path.join(directory, f"{program}.jsonl")
         self._errors = os.path.join(directory, f"{program}.err")
         python = ["env", f"PYTHONPATH={path}", "python3"] if path else ["python3"]
@@ -34,6 +37,7 @@ class Recorder:
         self._running = command.Running(argv, self.path, self._errors)
         self._read = 0
         self._program = program
+        self._patience = patience
 
     def lines(self) -> list[str]:
         """The whole lines that came since the last call."""
@@ -48,7 +52,7 @@ class Recorder:
 
     def finish(self) -> list[str]:
         """End the program; all its lines."""
-        status = self._running.finish(FINISH)
+        status = self._running.finish(self._patience)
         if status != 0:
             raise AgentError(f"the {self._program} failed: {self._complaint()}")
         with open(self.path, encoding="utf-8") as source:
@@ -63,7 +67,7 @@ class Recorder:
 
 
 class Load:
-    """Recorders, of which the first writes attempts. Use as a context: leaving it early ends the programs."""
+    """Recorders, of which the first writes what `attempts_of` reads. Use as a context: leaving it early ends the programs."""
 
     def __init__(self, recorders: list[Recorder]) -> None:
         self.recorders = recorders
@@ -79,9 +83,13 @@ class Load:
             for recorder in self.recorders:
                 recorder.kill()
 
+    def attempts_of(self, lines: list[str]) -> list[Attempt]:
+        """What the first recorder's lines say of attempts that have ended."""
+        return parse_attempts(lines)
+
     def acknowledged(self) -> list[Attempt]:
         """What was acknowledged so far."""
-        self.attempts += parse_attempts(self.recorders[0].lines())
+        self.attempts += self.attempts_of(self.recorders[0].lines())
         return [attempt for attempt in self.attempts if attempt.result == OK]
 
     def wait_steady(self, since: float, timeout: float, not_by: int | None = None) -> Attempt:
@@ -106,7 +114,7 @@ class Load:
     def finish(self) -> list[list[str]]:
         """End the programs; the lines that each wrote. `attempts` is complete then."""
         lines = [recorder.finish() for recorder in self.recorders]
-        self.attempts = parse_attempts(lines[0])
+        self.attempts = self.attempts_of(lines[0])
         return lines
 
 
