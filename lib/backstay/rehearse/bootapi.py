@@ -1,6 +1,6 @@
 """The api of the boot flow, and its callers. Every boot is noted.
 
-    bootapi WRITER BALANCER TRANSPORT --first ID [--quorum] [--rate 12]
+    bootapi WRITER BALANCER TRANSPORT --first ID [--quorum] [--rate 20]
 
 The URLs are those of the writer address, of the balancer in front of the replicas, and of all brokers. Waits until the
 workers answer. Then four threads ask for boots, `rate` a second together: insert the instance's row, cast to the
@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("transport")
     parser.add_argument("--first", type=int, required=True, help="the smallest id")
     parser.add_argument("--quorum", action="store_true")
-    parser.add_argument("--rate", type=float, default=12.0, help="boots a second")
+    parser.add_argument("--rate", type=float, default=20.0, help="boots a second")
     options = parser.parse_args()
     database = Database(options.writer, options.balancer, TRIES)
     database.create_tables()

@@ -62,7 +62,7 @@ class ControlPlane(Service):
         return ""  # the parts say it
 
     def load(self, directory: str) -> workload.Load:
-        """Four callers of the api, twelve boots a second, and the workers."""
+        """Four callers of the api, twenty boots a second, and the workers."""
         self.rabbitmq.clear(self.lab.nodes[0])
         path, oslo = packages.provide(self.lab), self.rabbitmq.oslo()
         first = ["--first", str(time.time_ns() // 1_000_000)]  # grows faster than ids are used

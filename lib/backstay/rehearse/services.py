@@ -44,6 +44,6 @@ SERVICES = {
         ControlPlane,
         "openstack",
         openstackfaults.FAULTS,
-        "four callers, twelve boots a second; a boot is done when its caller reads from a replica that the instance is active",
+        "four callers, twenty boots a second; a boot is done when its caller reads from a replica that the instance is active",
     ),
 }
