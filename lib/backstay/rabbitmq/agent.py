@@ -127,7 +127,7 @@ class Rabbitmq(RabbitmqParameters):
     @action(timeout=20)
     def notify(self) -> None:
         """After an instance has ended elsewhere, by itself or by fencing: have our broker take it for dead at once. The
-        notification of that is lost when anything aborts its transition, so all others look, too."""
+        notification of that is lost when anything aborts its transition, so those of other roles look, too."""
         from backstay.rabbitmq import coordinator
 
         kind = self.invocation.environ.get("OCF_RESKEY_CRM_meta_notify_type", "")
@@ -137,7 +137,7 @@ class Rabbitmq(RabbitmqParameters):
         if (kind, operation) == ("post", "stop"):
             ended = self.invocation.environ.get("OCF_RESKEY_CRM_meta_notify_stop_uname", "").split()
             coordinator.let_go(self, [node for node in ended if node != self.me])
-        else:
+        elif operation != "start":
             with self.connect(self.deadline.within(self.probe_timeout)) as node:
                 coordinator.look_for_lost(self, node, broker.dialect_of(node))
 
@@ -251,10 +251,13 @@ class Rabbitmq(RabbitmqParameters):
         account = probe.known_account(self, running)
         greeted = broker.greets(self.port, self.deadline.within(self.probe_timeout), account)
         seen = Seen(greeted)
+        boot = self._boot_left(running)
+        # While it boots nothing depends on what else it says, and the cluster may wait for this monitor.
+        patience = self.probe_timeout / (2 if boot is None or greeted == ANSWERS else 6)
         try:
             if greeted == SILENT:
                 raise AgentError("the broker does not answer AMQP")
-            with self.connect(self.deadline.within(self.probe_timeout / 2)) as node:
+            with self.connect(self.deadline.within(patience)) as node:
                 dialect = broker.dialect_of(node)
                 coordinator.look_for_lost(self, node, dialect)
                 seen = broker.look(node, dialect, greeted)
@@ -271,7 +274,6 @@ class Rabbitmq(RabbitmqParameters):
             if greeted == ANSWERS and seen.app == UNKNOWN and not isinstance(error, TimedOut):
                 notes.append(f"membership and alarms are unknown: {error}")
         in_a_row, since = self._count(running, greeted)
-        boot = self._boot_left(running)
         if greeted == ANSWERS and boot is not None:
             self.state.remove("booting")
         return health.judge(seen, in_a_row, self.silences, since, self.partition_grace, boot)

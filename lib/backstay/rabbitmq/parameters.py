@@ -150,6 +150,7 @@ class RabbitmqParameters(Agent):
         "time",
         "0s",
         minimum=0,
+        reloadable=True,
     )
     drain = Parameter(
         "Drain",

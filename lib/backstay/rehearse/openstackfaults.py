@@ -3,6 +3,7 @@ leader of HAProxy is the node that has its address."""
 
 from __future__ import annotations
 
+import time
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -40,11 +41,12 @@ PARTS = {
 
 def kill_while_a_broker_starts(stage: Stage[MysqlSet]) -> None:
     """The cluster plans anew only when all that it has begun is done, and a broker's start takes long."""
-    broker = stage.others[0]
+    broker, begun = stage.others[0], time.monotonic()
     marks = stage.service.log_marks()
     stage.lab.fault("kill", broker, "rabbitmq")
-    begun = "Initiating start operation rabbitmq_start_0|Requesting local execution of start operation for rabbitmq on"
-    poll(lambda: stage.service.logged_since(marks, begun), Deadline(30), "the broker's start", interval=0.05)
+    starts = "Requesting local execution of start operation for rabbitmq on"
+    poll(lambda: stage.service.logged_since(marks, starts), Deadline(30), "the broker's start", interval=0.05)
+    stage.phases["killed"] = time.monotonic() - begun
     kill(stage)
 
 
