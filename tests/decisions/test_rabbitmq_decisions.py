@@ -287,3 +287,12 @@ class TestAdmin:
             "ordered",
         ]
         assert not self.of("")[0].configuration(cluster)
+
+    @pytest.mark.parametrize(("wait", "found"), [(None, 1), ("0s", 1), ("0", 1), ("1s", 0), ("10", 0)])
+    def test_a_start_holds_up_other_services(self, wait, found):
+        service, cluster = self.of("")
+        service.resource = service.resource._replace(parameters={"start_wait": wait} if wait else {})
+        database = Resource("mysql", "ocf:backstay:mysql", meta={"promotable": "true"})
+        findings = service.configuration(cluster._replace(resources=(service.resource, database)))
+        assert ["a failover of mysql waits" in one.what for one in findings] == [True] * found
+        assert not service.configuration(cluster)
