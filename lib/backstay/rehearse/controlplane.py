@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from backstay.rehearse.faults import Fault, Stage
 
 TOPICS = re.compile(r"(scheduler|compute)(\.\w+)?")  # the queues that boots go through, without answers and fanouts
-END_TIMEOUT = 90.0  # seconds for the last boots to end; bootapi's own patience is 60
 
 
 class BootLoad(workload.Load):
@@ -68,7 +67,7 @@ class ControlPlane(Service):
         first = ["--first", str(time.time_ns() // 1_000_000)]  # grows faster than ids are used
         writer, balancer = self.mysql.writer, str(self.lab.endpoints["balancer"])
         workers = workload.Recorder(self.lab, "bootworkers", [writer, *oslo], directory, path)
-        api = workload.Recorder(self.lab, "bootapi", [writer, balancer, *oslo, *first], directory, path, END_TIMEOUT)
+        api = workload.Recorder(self.lab, "bootapi", [writer, balancer, *oslo, *first], directory, path)
         with workload.Load([api, workers]):
             poll(lambda: api.lines() or None, Deadline(RPC_TIMEOUT), "the first boot", interval=0.2)
         return BootLoad([api, workers])

@@ -19,17 +19,14 @@ if TYPE_CHECKING:
     from backstay.lab.cluster import Lab
 
 STEADY = 1.0  # seconds of uninterrupted acknowledgements that count as "it works"
-FINISH = 15.0  # seconds for the programs to end; an attempt takes up to three client deadlines
+FINISH = 90.0  # seconds for the programs to end: a caller waits for its answers and servers, the api a minute for boots
 
 
 class Recorder:
     """One program of this package on the client, and the file with its JSON lines."""
 
-    def __init__(
-        self, lab: Lab, program: str, arguments: list[str], directory: str, path: str = "", patience: float = FINISH
-    ) -> None:
-        """`path`: a directory of the client with packages that the program needs beyond Debian's. `patience`: seconds that
-        it may take to end."""
+    def __init__(self, lab: Lab, program: str, arguments: list[str], directory: str, path: str = "") -> None:
+        """`path`: a directory of the client with packages that the program needs beyond Debian's."""
         self.path = os.path.join(directory, f"{program}.jsonl")
         self._errors = os.path.join(directory, f"{program}.err")
         python = ["env", f"PYTHONPATH={path}", "python3"] if path else ["python3"]
@@ -37,7 +34,6 @@ class Recorder:
         self._running = command.Running(argv, self.path, self._errors)
         self._read = 0
         self._program = program
-        self._patience = patience
 
     def lines(self) -> list[str]:
         """The whole lines that came since the last call."""
@@ -52,7 +48,7 @@ class Recorder:
 
     def finish(self) -> list[str]:
         """End the program; all its lines."""
-        status = self._running.finish(self._patience)
+        status = self._running.finish(FINISH)
         if status != 0:
             raise AgentError(f"the {self._program} failed: {self._complaint()}")
         with open(self.path, encoding="utf-8") as source:

@@ -19,7 +19,7 @@ from backstay.report.results import gather
 def report(directory: str, output: str | None, title: str) -> None:
     """Make one HTML page of the results in DIRECTORY.
 
-    It reads the files that `backstay rehearse … --json FILE` and `make bench` write, and needs python3-matplotlib.
+    It reads the files that `backstay rehearse --json FILE` and `make bench` write, and needs python3-matplotlib.
     """
     results = gather(directory)
     from backstay.report import page  # matplotlib takes half a second
