@@ -5,6 +5,7 @@ PREFIX = /usr
 OCF = $(DESTDIR)/usr/lib/ocf
 LAB = .lab
 BENCH = bench-results
+BENCH_OPTIONS = --costs --growth
 VENV = .venv
 RUNS = 20
 

@@ -33,7 +33,6 @@ QUEUES = CONSUMED + KEPT
 CTL_TIMEOUT = 60.0  # seconds for an Erlang machine to start and ask; about one, on an idle machine
 LEDGER = re.compile(r"ledger-\d")
 QUEUES_TIMEOUT = 400.0  # seconds to drain some, or to declare a thousand on a busy machine
-RETURN_TIMEOUT = 120.0  # seconds for a broker to start with its data; about 8
 CONSUME_TIMEOUT = 30.0  # seconds; a consumer's heartbeats take 8, and connecting to another node 1
 RPC_TIMEOUT = 40.0  # seconds for oslo.messaging to be loaded and its servers to answer; about 3
 
@@ -61,6 +60,7 @@ class RabbitSet(Service):
     sometimes another. `watched`: names of the queues that the leader and the copies are looked for of."""
 
     name, clone = "rabbitmq", "rabbitmq-clone"  # as in crm-templates/rabbitmq.crm
+    return_timeout = 120.0  # seconds for a broker to start with its data; about 8
 
     def __init__(self, lab: Lab, watched: re.Pattern[str] = LEDGER) -> None:
         super().__init__(lab)
@@ -133,9 +133,14 @@ class RabbitSet(Service):
     def cleanup(self, failed: str) -> None:
         """Once the broker is back by itself and nothing is under way: an operation that Pacemaker has just begun when it is
         told to forget never ends for it, and a minute and a half later counts as failed."""
-        poll(lambda: self.returned(failed), Deadline(RETURN_TIMEOUT), f"the broker on {failed} to return", interval=0.5)
-        settled = ["crm_resource", "--wait", "--timeout", f"{RETURN_TIMEOUT:.0f}"]
-        self.lab.run(failed, settled, timeout=RETURN_TIMEOUT + 10)
+        poll(
+            lambda: self.returned(failed),
+            Deadline(self.return_timeout),
+            f"the broker on {failed} to return",
+            interval=0.5,
+        )
+        settled = ["crm_resource", "--wait", "--timeout", f"{self.return_timeout:.0f}"]
+        self.lab.run(failed, settled, timeout=self.return_timeout + 10)
         self.forget(failed)
 
     def returned(self, node: str) -> bool:

@@ -35,7 +35,8 @@ class Contender(NamedTuple):
 class Run(NamedTuple):
     """One fault on one contender. gap: seconds without an acknowledgement, None when it did not end within `patience`
     seconds (None: the run broke off). inflicted: False when it broke off before the fault. phases: name -> seconds after the
-    fault, up to the first write. lost: count of what was acknowledged and is gone, None when nobody was left to be asked."""
+    fault, up to the first write. lost: count of what was acknowledged and is gone, None when nobody was left to be asked.
+    load: the machine's load average when the fault came."""
 
     contender: str
     service: str
@@ -49,6 +50,7 @@ class Run(NamedTuple):
     patience: float | None
     client: str = ""
     inflicted: bool = True
+    load: float | None = None
 
 
 class Monitor(NamedTuple):
