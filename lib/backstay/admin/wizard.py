@@ -27,7 +27,7 @@ def wizard(topology: str, text: str) -> str:
         raise WrongParameter(f"the template {topology} has {', '.join(taken) or '{{'}, which means something to crmsh")
     title, *rest = _head(text)
     lines = ["version: 2.2", "category: Backstay", f"shortdesc: {json.dumps(title.rstrip('.'))}", "longdesc: |"]
-    for line in [*rest, f"Every choice is explained in {_INSTALLED}/{topology}.crm, next to its line."]:
+    for line in [*rest, f"Every choice is explained in {_INSTALLED}, next to its line."]:
         # It fills paragraphs: what is indented belongs to the line before it.
         lines += [f"  {line.strip()}"] if line.startswith(" ") else ["", f"  {line}"]
     lines += ["", "parameters:"]
@@ -41,10 +41,11 @@ def wizard(topology: str, text: str) -> str:
 
 
 def _head(text: str) -> list[str]:
-    """The comment that begins the template, but for how to fill it in, which is crmsh's matter here."""
-    lines = text.partition("\n\n")[0].splitlines()
+    """The comment that begins the template: its first sentence, then its lines; how to fill it in is crmsh's matter here."""
+    lines = templates.BY_HAND.sub("", text).partition("\n\n")[0].splitlines()
     said = [line.lstrip("#").removeprefix(" ") for line in lines]
-    return [line for line in said if not line.startswith(("Fill in the values", "Values with a default", "Before you"))]
+    end = next((at for at, line in enumerate(said) if line.endswith(".")), 0)
+    return [" ".join(said[: end + 1]), *(line for line in said[end + 1 :] if not line.startswith("Before you load"))]
 
 
 def _statements(text: str) -> list[str]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from backstay.deadline import Deadline, poll
 from backstay.errors import TimedOut
+from backstay.lab import mysql
 from backstay.lab.layout import CLIENT, LabError
-from backstay.lab.mysql import WRITER, mysql
-from backstay.templates import load, render
+from backstay.lab.mysql import WRITER
+from backstay.lab.topology import configure
 
 if TYPE_CHECKING:
     from backstay.lab.cluster import Lab
@@ -56,20 +57,29 @@ def configuration(addresses: dict[str, str]) -> str:
 def readers(lab: Lab, balancer: str = "haproxy") -> None:
     """Returns when every replica serves reads through the balancer. `balancer`: its template. Raises LabError with what the
     cluster complains about."""
-    mysql(lab, {"reader_check_port": str(CHECK_PORT)})
+    configure(lab, "mysql", {**mysql.prepare(lab), "reader_check_port": str(CHECK_PORT)})
+    mysql.await_writes(lab)
+    for template, values in prepare(lab, balancer).items():
+        configure(lab, template, values)
+    await_reads(lab)
+
+
+def prepare(lab: Lab, balancer: str = "haproxy") -> dict[str, dict[str, str]]:
+    """The balancer's configuration and room for the addresses; template -> its values."""
     machines = lab.status()["nodes"]
     text = configuration({node: machines[node]["address"] for node in lab.nodes})
-    first = lab.nodes[0]
     for node in lab.nodes:
         lab.put(node, "/etc/haproxy/haproxy.cfg", text)
-        lab.run(first, ["crm_attribute", "--utilization", "--node", node, "--name", "reader", "--update", "2"])
-    values = {
+        room = ["--utilization", "--node", node, "--name", "reader", "--update", str(len(READERS))]
+        lab.run(lab.nodes[0], ["crm_attribute", *room])
+    return {
         "mysql-readers": {"reader_ip_1": READERS[0], "reader_ip_2": READERS[1]},
         balancer: {"haproxy_ip": BALANCER},
     }
-    for name, given in values.items():
-        lab.put(first, f"/root/{name}.crm", render(load(name), given))
-        lab.run(first, ["crm", "configure", "load", "update", f"/root/{name}.crm"])
+
+
+def await_reads(lab: Lab) -> None:
+    """Returns when every replica serves reads through the balancer. Raises LabError with what the cluster complains about."""
     writer = str(lab.endpoints["writer"])
     url = writer.replace(f"{WRITER}:3306", f"{BALANCER}:{PORT}")
     addresses = [writer.replace(WRITER, address) for address in READERS]
