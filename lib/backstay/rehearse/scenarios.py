@@ -73,12 +73,13 @@ def suffer(
 ) -> Suffered:
     """The first half of `rehearse`: from a whole service until writes are acknowledged again. Raises Unserved, and other
     AgentErrors before the fault."""
+    hit = fault.hits(service)
     with service.load(directory) as load:
         load.wait_steady(0.0, STEADY_TIMEOUT)
-        stage = Stage(service, load, order)
+        stage = Stage(hit, load, order)
         before = load.acknowledged()[-1].server
-        coordinator = service.is_dc(stage.leader)
-        marks = service.log_marks()
+        coordinator = hit.is_dc(stage.leader)
+        marks = hit.log_marks()
         wall, start = time.time(), time.monotonic()
         stage.began = start
         fault.inflict(stage)
@@ -92,7 +93,7 @@ def suffer(
         trouble = None
         try:
             if clean_up and fault.fails:
-                service.cleanup(fault.fails(stage))
+                hit.cleanup(fault.fails(stage))
             fault.heal(stage)
             load.wait_steady(time.monotonic(), fault.patience)
         except AgentError as failed:
@@ -103,7 +104,7 @@ def suffer(
         attempts=load.attempts,
         histories=histories,
         gap=service.gap(load.attempts, start),
-        phases={**service.phases_since(marks, wall), **stage.phases, "first write": first.ended - start},
+        phases={**hit.phases_since(marks, wall), **stage.phases, "first write": first.ended - start},
         coordinator=coordinator,
         inflicted=inflicted,
         before=before,
@@ -124,7 +125,7 @@ def conclude(service: Service, fault: Fault, suffered: Suffered, timeout: float 
         verdict=service.judge(suffered.histories, fault, suffered.stage),
         phases={**suffered.phases, "whole": whole},
         was=suffered.stage.leader,
-        now=service.leader(),
+        now=suffered.stage.service.leader(),
         coordinator=suffered.coordinator,
         unsilenced=silenced,
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from backstay.report.results import Contender, Results, Run
     from backstay.report.summary import Cell
 
-TITLES = {"mysql": "MySQL and MariaDB", "rabbitmq": "RabbitMQ", "address": "An address"}
+TITLES = {"mysql": "MySQL and MariaDB", "rabbitmq": "RabbitMQ", "openstack": "All services", "address": "An address"}
 FAULTS = {
     "kill": "SIGKILL of the leading server",
     "hang": "SIGSTOP of the leading server",

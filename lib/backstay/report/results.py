@@ -15,6 +15,8 @@ from backstay.errors import AgentError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+ACKNOWLEDGED = ("acknowledged", "confirmed", "accepted")  # what a verdict calls it: rows, messages, boots
+
 
 class About(NamedTuple):
     """One file: how it came about. facts: label -> text. order in which the page tells of it: name."""
@@ -140,7 +142,7 @@ def _rehearsal(found: Results, name: str, whole: Any) -> None:
                 gap=run["gap"],
                 phases=run.get("phases", {}),
                 lost=len(verdict["lost"]) if "lost" in verdict else None,
-                acknowledged=verdict.get("acknowledged", verdict.get("confirmed")),
+                acknowledged=next((verdict[name] for name in ACKNOWLEDGED if name in verdict), None),
                 whole=not run["error"],
                 error=run["error"] or ("" if run["clean"] else "not clean"),
                 patience=None,
