@@ -24,7 +24,7 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
         dialect.set_read_only(server, True)
     note = ""
     # The record is one process to read: only where it can matter.
-    errant, rejoin = agent.state.read("errant"), bool(agent.state.read("rejoin"))
+    errant, rejoin = agent.state.read("errant"), agent.state.read("passwords") != agent.passwords()
     try:
         facts = None if smooth(seen) and not errant and not rejoin else agent.facts()
     except AgentError as error:
@@ -116,6 +116,9 @@ def _carry_out(
             dialect.restart_receiver(server)
             return ""
         if seen.replica and seen.replica.sql and seen.replica.io != "No":
+            # With a password that the primary does not know yet nobody could acknowledge, not even that it is told it.
+            account = str(agent.replication_user), str(agent.replication_password)
+            agent.connect_peer(facts.primary, dialect, 1.0, account).close()
             # To point a replica elsewhere stops both threads, and that would lose what is received and not yet applied.
             dialect.stop_receiver(server)
             dialect.wait_applied(server, dialect.observe(server).received, _APPLY)
@@ -131,8 +134,7 @@ def _carry_out(
         dialect.acknowledge(server, agent.me in facts.sync and not facts.solo)
         end_waiting(server, dialect, seen)
         dialect.follow(server, agent.source(host), seen)
-        agent.state.write("password", _digest(agent))
-        agent.state.remove("rejoin")
+        agent.state.write("passwords", agent.passwords())
     elif step is Step.APPLY:
         dialect.start_applier(server)
     elif step is Step.ACKNOWLEDGE:
@@ -140,20 +142,6 @@ def _carry_out(
         dialect.acknowledge(server, True)
         dialect.restart_receiver(server)
     return ""
-
-
-def expect_password(agent: "Mysql") -> None:
-    """Have the next monitor join anew when another password is configured than the one that it replicates with."""
-    if agent.state.read("password") != _digest(agent):
-        agent.state.write("rejoin", "1")
-        agent.state.remove("calm")
-
-
-def _digest(agent: "Mysql") -> str:
-    """Enough to see that it changed, too little to guess it from."""
-    import hashlib
-
-    return hashlib.sha256(str(agent.replication_password).encode()).hexdigest()[:8]
 
 
 def end_waiting(server: "Server", dialect: "Dialect", seen: "Observed") -> None:
