@@ -1,11 +1,14 @@
 """A replica's duties at each monitor: join the set, keep replicating, acknowledge when recorded; and its published state."""
 
+from backstay.deadline import poll
 from backstay.errors import AgentError
 from backstay.mysql.duties import Step, replica_step
 from backstay.mysql.health import calm, judge_replica, published_lag, smooth
+from backstay.mysql.server import ServerRefused
 from backstay.mysql.state import write_mark
 from backstay.pacemaker import NEVER
 
+_ACCEPT = 5.0  # seconds for a new password to be accepted: the monitors of all nodes begin at once when it changes
 _APPLY = 3.0  # seconds to apply what was received, before another monitor has to go on
 
 TYPE_CHECKING = False
@@ -117,8 +120,12 @@ def _carry_out(
             return ""
         if seen.replica and seen.replica.sql and seen.replica.io != "No":
             # With a password that the primary does not know yet nobody could acknowledge, not even that it is told it.
-            account = str(agent.replication_user), str(agent.replication_password)
-            agent.connect_peer(facts.primary, dialect, 1.0, account).close()
+            poll(
+                lambda: _accepted(agent, dialect, facts.primary),
+                agent.deadline.within(_ACCEPT),
+                "the new password",
+                0.2,
+            )
             # To point a replica elsewhere stops both threads, and that would lose what is received and not yet applied.
             dialect.stop_receiver(server)
             dialect.wait_applied(server, dialect.observe(server).received, _APPLY)
@@ -142,6 +149,15 @@ def _carry_out(
         dialect.acknowledge(server, True)
         dialect.restart_receiver(server)
     return ""
+
+
+def _accepted(agent: "Mysql", dialect: "Dialect", primary: str) -> bool:
+    """Whether the primary lets us in with the password that is configured."""
+    try:
+        agent.connect_peer(primary, dialect, 1.0, (agent.replication_user, agent.replication_password)).close()
+    except ServerRefused:
+        return False
+    return True
 
 
 def end_waiting(server: "Server", dialect: "Dialect", seen: "Observed") -> None:
