@@ -55,7 +55,7 @@ test-all: setup
 	$(PYTHON) -m pytest $(PYTEST)
 
 test-failover: test-failover-mysql test-failover-rabbitmq
-test-sid: test-sid-mysql test-sid-rabbitmq test-sid-haproxy
+test-sid: test-sid-mysql test-sid-rabbitmq test-sid-haproxy test-sid-readers
 
 test-failover-%: setup
 	$(PYTHON) -I bin/backstay rehearse $* --runs $(RUNS) --fault all --json failover-$*.json
@@ -68,6 +68,9 @@ test-sid-%: setup
 
 test-sid-haproxy: setup
 	BACKSTAY_TEST_IMAGE=sid $(PYTHON) -m pytest tests/contract/test_haproxy.py tests/contract/test_haproxy_contract.py
+
+test-sid-readers: setup
+	BACKSTAY_TEST_IMAGE=sid $(PYTHON) -m pytest tests/failover/test_readers.py
 
 bench: setup
 	$(PYTHON) -I bin/backstay bench --runs $(RUNS) --dir $(LAB)-bench --output $(BENCH)/bench.jsonl $(BENCH_OPTIONS)
@@ -97,6 +100,7 @@ install:
 	$(PYTHON) -m compileall -q -s '$(DESTDIR)' $(OCF)/lib/backstay
 	install -m 755 bin/backstay $(DESTDIR)$(PREFIX)/bin
 	install -m 644 crm-templates/* $(DESTDIR)$(PREFIX)/share/backstay/crm-templates
+	PYTHONPATH=lib $(PYTHON) -m backstay.admin.wizard $(DESTDIR)$(PREFIX)/share/crmsh/scripts
 	install -d $(DESTDIR)$(PREFIX)/share/man/man7
 	for agent in $(AGENTS); do \
 	    PYTHONPATH=lib $(PYTHON) -m backstay.manpage $$agent > $(DESTDIR)$(PREFIX)/share/man/man7/ocf_backstay_$$agent.7; \

@@ -10,9 +10,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_PLACEHOLDER = re.compile(r"@(?P<name>[a-z][a-z0-9_]*)(?:=(?P<default>[^@\n]*))?@")
+PLACEHOLDER = re.compile(r"@(?P<name>[a-z][a-z0-9_]*)(?:=(?P<default>[^@\n]*))?@")
 _INCLUDE, _PROPERTY = "include ", "property "
-_BY_HAND = re.compile("^# Fill in .*?(?=^# Before you load it)", re.MULTILINE | re.DOTALL)
+BY_HAND = re.compile("^# Fill in .*?(?=^# Before you load it)", re.MULTILINE | re.DOTALL)
 _INSTALLED = "/usr/share/backstay/crm-templates"
 
 
@@ -42,7 +42,7 @@ def render(text: str, values: "Mapping[str, str]") -> str:
     def fill(match: "re.Match[str]") -> str:
         return values.get(match["name"], match["default"] or "")
 
-    return _filled(_BY_HAND.sub("", text), fill)
+    return _filled(BY_HAND.sub("", text), fill)
 
 
 def placeholders(text: str) -> "dict[str, str | None]":
@@ -50,7 +50,7 @@ def placeholders(text: str) -> "dict[str, str | None]":
     found: dict[str, str | None] = {}
     for line in text.splitlines():
         if not line.startswith("#"):
-            for match in _PLACEHOLDER.finditer(line):
+            for match in PLACEHOLDER.finditer(line):
                 if found.setdefault(match["name"], match["default"]) is not None and match["default"] is None:
                     found[match["name"]] = None  # without a default in one place, it must be given
     return found
@@ -112,4 +112,4 @@ def _included(line: str) -> str:
 def _filled(text: str, fill: "Callable[[re.Match[str]], str]") -> str:
     """Comments are left alone."""
     lines = text.splitlines(keepends=True)
-    return "".join(line if line.startswith("#") else _PLACEHOLDER.sub(fill, line) for line in lines)
+    return "".join(line if line.startswith("#") else PLACEHOLDER.sub(fill, line) for line in lines)

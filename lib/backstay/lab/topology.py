@@ -38,6 +38,13 @@ def readers(lab: "Lab") -> None:
     serve(lab)
 
 
+def readers_promotable(lab: "Lab") -> None:
+    """The same with one HAProxy that serves, and the others warm behind closed frontends."""
+    from backstay.lab.readers import readers as serve
+
+    serve(lab, "haproxy-promotable")
+
+
 def rabbitmq(lab: "Lab") -> None:
     """A RabbitMQ broker on every node."""
     from backstay.lab.rabbitmq import rabbitmq as serve
@@ -56,6 +63,7 @@ TOPOLOGIES: "dict[str, Callable[[Lab], None]]" = {
     "none": none,
     "mysql": mysql,
     "readers": readers,
+    "readers-promotable": readers_promotable,
     "rabbitmq": rabbitmq,
     "openstack": openstack,
 }
