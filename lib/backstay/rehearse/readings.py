@@ -199,7 +199,7 @@ def _outcome(lab: Lab, recorder: Recorder, fault: float, lost: str, fenced: floa
 def _marks(lab: Lab) -> dict[str, int]:
     import os
 
-    paths = [lab.layout.node(node, "upper", log) for node in lab.nodes for log in LOGS]
+    paths = [lab.disk(node, log) for node in lab.nodes for log in LOGS]
     return {path: os.path.getsize(path) for path in paths if os.path.exists(path)}
 
 

@@ -141,7 +141,7 @@ class Service(ABC):
 
     def log_marks(self) -> dict[str, int]:
         """Where the nodes' logs end now: path -> size. They are read from the disks, which a node off still has."""
-        paths = [self.lab.layout.node(node, "upper", log) for node in self.lab.nodes for log in LOGS]
+        paths = [self.lab.disk(node, log) for node in self.lab.nodes for log in LOGS]
         return {path: os.path.getsize(path) if os.path.exists(path) else 0 for path in paths}
 
     def phases_since(self, marks: dict[str, int], fault: float) -> dict[str, float]:
@@ -151,7 +151,7 @@ class Service(ABC):
     def keep_logs(self, marks: dict[str, int], directory: str) -> None:
         """Copy what the nodes logged since to the directory, one file per log: evidence outlives the lab."""
         for path, lines in _lines_since(marks).items():
-            name = os.path.relpath(path, self.lab.layout.path("nodes")).replace(os.sep, "-")
+            name = os.path.relpath(path, self.lab.layout.directory).replace(os.sep, "-")
             with open(os.path.join(directory, name), "w", encoding="utf-8") as sink:
                 sink.writelines(f"{line}\n" for line in lines)
 
