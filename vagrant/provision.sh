@@ -14,7 +14,7 @@ for package in $wanted; do
     break
 done
 systemctl disable --now mariadb # from now on the cluster starts it
-make --no-print-directory -C /vagrant install
+make --silent -C /vagrant install
 
 echo "$name" > /etc/hostname
 hostname "$name"
