@@ -4,29 +4,34 @@ DESTDIR =
 PREFIX = /usr
 OCF = $(DESTDIR)/usr/lib/ocf
 LAB = .lab
+BENCH = bench-results
+BENCH_OPTIONS = --costs --growth
 VENV = .venv
 RUNS = 20
 
 # What the lab and the tests use on this machine. The cluster, the servers and their clients are in the lab's image.
 HOST_PACKAGES = mmdebstrap iproute2 nftables util-linux procps python3 python3-click python3-rich \
     python3-lxml python3-pymysql python3-psutil python3-pytest python3-hypothesis python3-setuptools python3-wheel python3-venv \
-    python3-pip man-db strace
+    python3-pip python3-matplotlib man-db strace
 VAGRANT_PACKAGES = vagrant vagrant-lxc lxc openssh-client rsync
 
 COMPLETIONS = $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions zsh/vendor-completions fish/vendor_completions.d)
 AGENTS = $(notdir $(wildcard agents/*))
 PACKAGES = $(shell cd lib && find backstay -type d ! -name __pycache__)
 
-.PHONY: help setup setup-vagrant demo test test-all test-failover test-sid test-alarms test-vagrant lint install clean
+.PHONY: help setup setup-vagrant demo demo-openstack test test-all test-failover test-sid test-alarms test-vagrant bench lint install clean
 
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
+	@echo 'make demo-openstack the same with MySQL, HAProxy and RabbitMQ on all nodes, under nova'"'"'s boot flow'
 	@echo 'make test           decisions, contract, templates, and failover on the lab'
 	@echo 'make test-all       the same, and what is left out there because it takes long'
 	@echo 'make test-failover  every fault, RUNS=$(RUNS) times each, with the distribution of the gap'
+	@echo 'make test-failover-openstack   each service'"'"'s faults under nova'"'"'s boot flow'
 	@echo 'make test-sid       the main faults with Oracle MySQL, RabbitMQ 4 and Pacemaker 3'
 	@echo 'make test-alarms    an hour of load and starvation, a thousand planned stops: the watchers must tell nothing'
 	@echo 'make test-vagrant   faults on machines that Vagrant makes in LXC, with a box made here; needs $(firstword $(VAGRANT_PACKAGES))'
+	@echo 'make bench          beside the agents in use, RUNS=$(RUNS) rounds in turn; $(BENCH)/report.html (BENCH_OPTIONS=--help)'
 	@echo 'make setup          install what the above need here: $(firstword $(HOST_PACKAGES)) and a few more packages'
 	@echo 'make lint           ruff and mypy, in $(VENV)'
 	@echo 'make install        agents, library, templates and command, under DESTDIR=$(DESTDIR)'
@@ -45,6 +50,9 @@ setup setup-vagrant:
 demo: setup
 	$(PYTHON) -I bin/backstay demo --dir $(LAB) $(if $(DEMO_DOWN),--down)
 
+demo-openstack: setup
+	$(PYTHON) -I bin/backstay demo openstack --dir $(LAB)-openstack $(if $(DEMO_DOWN),--down)
+
 test: setup
 	$(PYTHON) -m pytest -m 'not slow' $(PYTEST)
 
@@ -56,7 +64,7 @@ test-all: setup
 	$(PYTHON) -m pytest $(PYTEST)
 
 test-failover: test-failover-mysql test-failover-rabbitmq
-test-sid: test-sid-mysql test-sid-rabbitmq test-sid-haproxy
+test-sid: test-sid-mysql test-sid-rabbitmq test-sid-haproxy test-sid-readers
 
 test-failover-%: setup
 	$(PYTHON) -I bin/backstay rehearse $* --runs $(RUNS) --fault all --json failover-$*.json
@@ -69,6 +77,13 @@ test-sid-%: setup
 
 test-sid-haproxy: setup
 	BACKSTAY_TEST_IMAGE=sid $(PYTHON) -m pytest tests/contract/test_haproxy.py tests/contract/test_haproxy_contract.py
+
+test-sid-readers: setup
+	BACKSTAY_TEST_IMAGE=sid $(PYTHON) -m pytest tests/failover/test_readers.py
+
+bench: setup
+	$(PYTHON) -I bin/backstay bench --runs $(RUNS) --dir $(LAB)-bench --output $(BENCH)/bench.jsonl $(BENCH_OPTIONS)
+	$(PYTHON) -I bin/backstay report $(BENCH) --title 'Backstay beside the agents in use'
 
 $(VENV)/ready: Makefile
 	$(PYTHON) -m venv $(VENV)
@@ -94,6 +109,7 @@ install:
 	$(PYTHON) -m compileall -q -s '$(DESTDIR)' $(OCF)/lib/backstay
 	install -m 755 bin/backstay $(DESTDIR)$(PREFIX)/bin
 	install -m 644 crm-templates/* $(DESTDIR)$(PREFIX)/share/backstay/crm-templates
+	PYTHONPATH=lib $(PYTHON) -m backstay.admin.wizard $(DESTDIR)$(PREFIX)/share/crmsh/scripts
 	install -d $(DESTDIR)$(PREFIX)/share/man/man7
 	for agent in $(AGENTS); do \
 	    PYTHONPATH=lib $(PYTHON) -m backstay.manpage $$agent > $(DESTDIR)$(PREFIX)/share/man/man7/ocf_backstay_$$agent.7; \
@@ -105,6 +121,6 @@ install:
 	_BACKSTAY_COMPLETE=fish_source $(PYTHON) -I bin/backstay > $(word 3,$(COMPLETIONS))/backstay.fish
 
 clean:
-	-$(PYTHON) -I bin/backstay lab down --dir $(LAB)
-	rm -rf .cache $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	-for lab in $(LAB) $(LAB)-openstack; do $(PYTHON) -I bin/backstay lab down --dir $$lab; done
+	rm -rf .cache $(VENV) $(BENCH) build dist .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

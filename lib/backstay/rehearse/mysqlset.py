@@ -113,10 +113,18 @@ class MysqlSet(Service):
         return workload.Load([writer, sampler])
 
     def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> checkers.Verdict:
-        """Against the rows on the primary; that the replicas hold the same ones is part of it."""
+        """Against the rows on the primary. That the replicas hold the same ones is part of it; one that does not answer has
+        none."""
         attempts, samples = parse_attempts(histories[0]), parse_samples(histories[1])
         ids = [attempt.id for attempt in attempts]
-        held = {node: self.ids(node, min(ids), max(ids)) for node in self.lab.nodes}
-        present = held[self.primary()]
-        differ = sorted(node for node in self.lab.nodes if held[node] != present)
+        first, last = min(ids), max(ids)
+        primary = self.primary()
+        present = self.ids(primary, first, last)
+        differ = [node for node in self.lab.nodes if node != primary and self._held(node, first, last) != present]
         return checkers.judge(attempts, samples, present, fault.moves)._replace(copies_differ=differ)
+
+    def _held(self, node: str, first: int, last: int) -> set[int]:
+        try:
+            return self.ids(node, first, last)
+        except AgentError:
+            return set()

@@ -6,6 +6,7 @@ Each scenario begins and ends with reads spread over the replicas. Times are sec
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,8 +16,7 @@ from backstay.errors import AgentError
 from backstay.lab.enter import argv_for
 from backstay.lab.mysql import CONFIG
 from backstay.lab.readers import reading, wait_spread
-from backstay.rehearse.service import LOGS
-from backstay.rehearse.timeline import phases
+from backstay.rehearse import logs
 from backstay.rehearse.workload import Recorder
 
 if TYPE_CHECKING:
@@ -43,12 +43,14 @@ class Read(NamedTuple):
 class Gap(NamedTuple):
     """gap: the longest time without a successful new read after the fault. failed: new reads that failed. elsewhere: kept
     connections to servers that nothing happened to, and that broke nevertheless (all do when their balancer dies).
-    fenced: when the lost node was known dead, after the fault; 0 where none was lost."""
+    fenced: when the lost node was known dead, after the fault. balanced: from its return to the cluster until reads and reader
+    addresses were spread over the replicas again. Both 0 where no node was lost."""
 
     gap: float
     failed: int
     elsewhere: int
     fenced: float
+    balanced: float = 0.0
 
 
 class Lag(NamedTuple):
@@ -126,18 +128,24 @@ def kill_balancer(lab: Lab, directory: str) -> Gap:
 def lose(lab: Lab, directory: str, node: str) -> Gap:
     """The node's power cord, out and in again."""
     recorder = start(lab, directory)
-    marks = _marks(lab)
+    marks = logs.marks(lab)
     fault, clock = time.monotonic(), time.time()
     lab.power_off(node)
-    poll(lambda: "fenced" in _phases(lab, marks, clock), Deadline(30), "the node to be fenced", interval=0.2)
+    poll(
+        lambda: "fenced" in logs.phases_since(marks, clock, "haproxy"),
+        Deadline(30),
+        "the node to be fenced",
+        interval=0.2,
+    )
     time_out = Deadline(60)
     survivors = [name for name in lab.nodes if name != node]
     poll(lambda: bool(reading(lab)) and reading(lab) <= set(survivors), time_out, "reads elsewhere", interval=0.3)
-    outcome = _outcome(lab, recorder, fault, node, _phases(lab, marks, clock)["fenced"])
+    outcome = _outcome(lab, recorder, fault, node, logs.phases_since(marks, clock, "haproxy")["fenced"])
     lab.power_on(node)
     lab.wait_online(lab.nodes, 90)
+    online = time.monotonic()
     wait_spread(lab, SPREAD_TIMEOUT)
-    return outcome
+    return outcome._replace(balanced=time.monotonic() - online)
 
 
 def lag(lab: Lab, directory: str, node: str) -> Lag:
@@ -174,9 +182,10 @@ def lag(lab: Lab, directory: str, node: str) -> Lag:
 def _behind(lab: Lab, node: str) -> float | bool:
     """When it was asked, if the replica was then more behind than it may be."""
     asked = time.monotonic()
-    status = lab.run(node, [*MYSQL[:-2], "-e", "SHOW SLAVE STATUS\\G"]).out
-    seconds = status.partition("Seconds_Behind_Master: ")[2].split()[0]
-    return asked if seconds.isdigit() and int(seconds) > MAX_LAG else False
+    status = lab.run(node, [*MYSQL[:-2], "--vertical", "-e", "SHOW REPLICA STATUS"]).out
+    # MariaDB says Master, MySQL since 8.4 Source; NULL while replication does not run.
+    seconds = re.search(r"Seconds_Behind_(?:Master|Source): (\d+)", status)
+    return asked if seconds and int(seconds[1]) > MAX_LAG else False
 
 
 def _outcome(lab: Lab, recorder: Recorder, fault: float, lost: str, fenced: float) -> Gap:
@@ -194,22 +203,6 @@ def _outcome(lab: Lab, recorder: Recorder, fault: float, lost: str, fenced: floa
     reads = parse(recorder.finish())
     failed = sum(not read.kept and read.result != "ok" and read.ended >= fault for read in reads)
     return Gap(longest_gap(reads, fault), failed, broken_elsewhere(reads, fault, lost), fenced)
-
-
-def _marks(lab: Lab) -> dict[str, int]:
-    import os
-
-    paths = [lab.disk(node, log) for node in lab.nodes for log in LOGS]
-    return {path: os.path.getsize(path) for path in paths if os.path.exists(path)}
-
-
-def _phases(lab: Lab, marks: dict[str, int], fault: float) -> dict[str, float]:
-    found: list[str] = []
-    for path, size in marks.items():
-        with open(path, encoding="utf-8", errors="replace") as source:
-            source.seek(size)
-            found += source.read().splitlines()
-    return phases(found, fault, "haproxy")
 
 
 def as_json(outcome: Gap | Lag) -> dict[str, Any]:
