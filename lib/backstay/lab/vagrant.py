@@ -13,7 +13,7 @@ from backstay.deadline import Deadline, poll
 from backstay.lab import box, configuration, launch
 from backstay.lab.cluster import Lab
 from backstay.lab.containers import OWN_PROC, container
-from backstay.lab.layout import LabError, write
+from backstay.lab.layout import CONNECTION, LabError, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ TOOLS = {"vagrant": "vagrant vagrant-lxc", "lxc-start": "lxc", "ssh": "openssh-c
 UP_TIMEOUT = 600.0  # seconds for all machines to be made and provisioned; about 20 each
 LIBRARY = "/usr/lib/ocf/lib"  # of the nodes, where `make install` puts it
 PACEMAKER_TIMEOUT = 60.0  # seconds from the end of provisioning until the CIB takes changes
-CONTROL_NAME = 85  # bytes: a socket's name holds 107, and ssh appends 17 while it makes one; "nodes/n1/ssh" is counted
+SERVED = ("none", "mysql")
+CONNECTION_NAME = 90  # bytes: a socket's name holds 107, and ssh appends 17 to the name of the one that it makes
 
 
 class Vagrant(Lab):
@@ -71,8 +72,11 @@ class Vagrant(Lab):
             raise LabError("Vagrant's nodes are provisioned from a checkout, and this is none")
         if plan["image"] != "bookworm" or plan["token"] != 1000:
             raise LabError("Vagrant's nodes are of Debian bookworm, and Corosync's token is 1000 ms")
-        if len(self.layout.node("n16", "ssh")) > CONTROL_NAME:
-            raise LabError(f"{self.layout.directory} is too long for the names of sockets; give a shorter --dir")
+        if plan["topology"] not in SERVED:
+            raise LabError(f"the box of Vagrant's nodes holds MySQL alone: topologies {', '.join(SERVED)}")
+        directory = self.layout.directory
+        if len(self.layout.node("n16", CONNECTION)) > CONNECTION_NAME or len(directory.split()) > 1:
+            raise LabError(f"{directory} has a blank or is too long for a socket's name; give another --dir")
 
     def _make(self, path: str, nodes: int, say: "Callable[[str], None]") -> None:
         """`vagrant up`, in the supervisor's namespaces."""
