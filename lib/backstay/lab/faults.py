@@ -1,4 +1,7 @@
-"""Faults of daemons: SIGKILL, SIGSTOP and SIGCONT, by what a process is and in which node it runs."""
+"""Faults of daemons: SIGKILL, SIGSTOP and SIGCONT, by what a process is and in which node it runs.
+
+faults KIND SERVICE     in a node, on itself; prints how many processes it reached
+"""
 
 import os
 import signal
@@ -87,3 +90,12 @@ def inflict(fault: str, init: int, service: str) -> int:
     if not reached:
         raise LabError(f"{service} does not run on this node")
     return len(reached)
+
+
+if __name__ == "__main__":
+    import sys
+
+    try:
+        print(inflict(sys.argv[1], 1, sys.argv[2]))
+    except LabError as reason:
+        sys.exit(str(reason))
