@@ -6,6 +6,9 @@ OCF = $(DESTDIR)/usr/lib/ocf
 LAB = .lab
 VENV = .venv
 RUNS = 20
+SCHEDULES = 100
+SEED = 1
+FUZZ = 10000
 
 # What the lab and the tests use on this machine. The cluster, the servers and their clients are in the lab's image.
 HOST_PACKAGES = mmdebstrap iproute2 nftables util-linux procps python3 python3-click python3-rich \
@@ -16,7 +19,7 @@ COMPLETIONS = $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions
 AGENTS = $(notdir $(wildcard agents/*))
 PACKAGES = $(shell cd lib && find backstay -type d ! -name __pycache__)
 
-.PHONY: help setup demo test test-all test-failover test-sid test-alarms lint install clean
+.PHONY: help setup demo test test-all test-failover test-sid test-alarms campaign fuzz lint install clean
 
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
@@ -25,6 +28,8 @@ help:
 	@echo 'make test-failover  every fault, RUNS=$(RUNS) times each, with the distribution of the gap'
 	@echo 'make test-sid       the main faults with Oracle MySQL, RabbitMQ 4 and Pacemaker 3'
 	@echo 'make test-alarms    an hour of load and starvation, a thousand planned stops: the watchers must tell nothing'
+	@echo 'make campaign       $(SCHEDULES) schedules of faults from seeds for each service, judged by what the histories prove'
+	@echo 'make fuzz           $(FUZZ) bad inputs for every reader of parameters, answers, XML, GTIDs and Erlang terms'
 	@echo 'make setup          install what the above need here: $(firstword $(HOST_PACKAGES)) and a few more packages'
 	@echo 'make lint           ruff and mypy, in $(VENV)'
 	@echo 'make install        agents, library, templates and command, under DESTDIR=$(DESTDIR)'
@@ -60,6 +65,15 @@ test-sid-%: setup
 
 test-sid-haproxy: setup
 	BACKSTAY_TEST_IMAGE=sid $(PYTHON) -m pytest tests/contract/test_haproxy.py tests/contract/test_haproxy_contract.py
+
+# Two may run side by side where the machine allows: make -j2 campaign
+campaign: campaign-mysql campaign-rabbitmq
+
+campaign-%: setup
+	$(PYTHON) -I bin/backstay campaign $* --runs $(SCHEDULES) --seed $(SEED) --dir $(LAB)-campaign-$* --json campaign-$*.json
+
+fuzz: setup
+	BACKSTAY_FUZZ=$(FUZZ) $(PYTHON) -m pytest tests/decisions/test_fuzz.py $(PYTEST)
 
 $(VENV)/ready: Makefile
 	$(PYTHON) -m venv $(VENV)

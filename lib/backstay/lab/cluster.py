@@ -122,16 +122,36 @@ class Lab:
 
     def cut(self, one: str, other: str, one_way: bool = False) -> None:
         """Drop all traffic between two nodes, floating addresses included; `one_way`: only from `one` to `other`."""
-        pairs = [(one, other)] if one_way else [(one, other), (other, one)]
-        self._ask("cut", pairs=pairs)
+        self.impair("cut", [(one, other)] if one_way else [(one, other), (other, one)])
 
     def isolate(self, node: str) -> None:
         """Cut a node from all others, `client` too."""
-        others = [name for name in self._machines() if name != node]
-        self._ask("cut", pairs=[pair for other in others for pair in ((node, other), (other, node))])
+        self.impair("cut", self.between(node, [name for name in self._machines() if name != node]))
+
+    def impair(self, kind: str, pairs: "Sequence[tuple[str, str]]", port: int = 0) -> None:
+        """What the first of each pair sends to the second: all of it is dropped (`cut`), the TCP segments to and from a
+        port (`ports`), or 30 of a hundred packets (`lossy`)."""
+        self._ask("impair", kind=kind, pairs=pairs, number=port)
+
+    def repair(self, kind: str, pairs: "Sequence[tuple[str, str]]", port: int = 0) -> None:
+        """Undo one such `impair`; what another one wants as well stays."""
+        self._ask("repair", kind=kind, pairs=pairs, number=port)
+
+    @staticmethod
+    def between(one: str, others: "Sequence[str]") -> "list[tuple[str, str]]":
+        """Both ways between a node and others."""
+        return [pair for other in others for pair in ((one, other), (other, one))]
+
+    def slow(self, node: str) -> None:
+        """Narrow a node's link: 2 Mbit/s, and what does not fit waits up to 400 ms."""
+        self._ask("slow", node=node)
+
+    def hasten(self, node: str) -> None:
+        """A slow link is as fast as before."""
+        self._ask("hasten", node=node)
 
     def heal(self) -> None:
-        """Undo every cut."""
+        """Undo every cut, loss and slowness."""
         self._ask("heal")
 
     def fault(self, kind: str, node: str, service: str) -> int:

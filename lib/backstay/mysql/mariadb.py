@@ -302,7 +302,7 @@ def _relayed(server: "Server", slave: "Row", datadir: str) -> "list[tuple[str, i
 
 def whole_groups(events: "list[tuple[str, int, str, str]]") -> "list[tuple[str, int, int, str]]":
     """Of relay log events (file, position, type, text as SHOW RELAYLOG EVENTS has them) the groups that are complete:
-    closed by XID, COMMIT or ROLLBACK, or by their only statement, or followed by another group. Pure."""
+    closed by XID, COMMIT or ROLLBACK, or by their only statement, or followed by another group. Pure. Raises AgentError."""
     found = []
     begun: tuple[str, int, int, str] | None = None
     several = False
@@ -310,8 +310,12 @@ def whole_groups(events: "list[tuple[str, int, str, str]]") -> "list[tuple[str, 
         if kind == "Gtid":
             if begun:
                 found.append(begun)
-            gtid = next(word for word in text.split() if word.count("-") == 2)
-            begun = (name, position, int(gtid.split("-")[0]), gtid)
+            gtid = next((word for word in text.split() if word.count("-") == 2), "")
+            if not gtid.isascii() or not all(field.isdigit() for field in gtid.split("-")):
+                raise AgentError(
+                    f"relay log {name} is damaged, what it held may be acknowledged: no GTID at {position}"
+                )
+            begun = (name, position, int(gtid.partition("-")[0]), gtid)
             several = text.startswith("BEGIN")
         elif begun and (kind == "Xid" or (kind.startswith("Query") and (not several or _ends(text)))):
             found.append(begun)

@@ -174,16 +174,19 @@ class RabbitSet(Service):
         return messages.confirm_gap(attempts, fault)
 
     def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> messages.Messages:
-        """After a full drain of all queues."""
-        drained = self.queues("drain", self.lab.nodes[0], *QUEUES).splitlines()
-        published, requests, consumed, executed = histories
-        attempts, deliveries = parse_attempts(published), parse_deliveries([*consumed, *drained])
-        verdict = messages.judge(attempts, deliveries, stage.began)
+        verdict = self.verdict(histories, stage.began)
         if fault.unseen:
             gone = self.lab.nodes.index(fault.unseen(stage)) + 1
-            verdict = verdict._replace(disturbed=messages.disturbed(attempts, stage.began, gone))
-        answers = messages.judge_requests(parse_requests(requests), parse_executions(executed))
-        return verdict._replace(requests=answers)
+            disturbed = messages.disturbed(parse_attempts(histories[0]), stage.began, gone)
+            verdict = verdict._replace(disturbed=disturbed)
+        return verdict
+
+    def verdict(self, histories: Sequence[Sequence[str]], began: float) -> messages.Messages:
+        """After a full drain of all queues; all checks but that of those who should have noticed nothing."""
+        drained = self.queues("drain", self.lab.nodes[0], *QUEUES).splitlines()
+        published, requests, consumed, executed = histories
+        verdict = messages.judge(parse_attempts(published), parse_deliveries([*consumed, *drained]), began)
+        return verdict._replace(requests=messages.judge_requests(parse_requests(requests), parse_executions(executed)))
 
 
 def _nodes_in(text: str) -> list[str]:
