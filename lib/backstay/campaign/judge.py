@@ -8,7 +8,9 @@ from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 from backstay.campaign.registers import list_flaws, register_flaws, torn
-from backstay.rehearse import checkers
+from backstay.rehearse.checkers import both_writable as pairs_of
+from backstay.rehearse.checkers import lost as lost_of
+from backstay.rehearse.checkers import phantoms as phantoms_of
 from backstay.rehearse.history import OK, Attempt
 
 if TYPE_CHECKING:
@@ -29,20 +31,18 @@ class Finding(NamedTuple):
 def lost(evidence: Evidence) -> list[str]:
     """An acknowledged write is never lost."""
     there = evidence.rows.get(evidence.primary)
-    return [] if there is None else [f"row {one}" for one in checkers.lost(evidence.attempts, there)]
+    return [] if there is None else [f"row {one}" for one in lost_of(evidence.attempts, there)]
 
 
 def phantoms(evidence: Evidence) -> list[str]:
     """A refused write is never there."""
     there = evidence.rows.get(evidence.primary)
-    return [] if there is None else [f"row {one}" for one in checkers.phantoms(evidence.attempts, there)]
+    return [] if there is None else [f"row {one}" for one in phantoms_of(evidence.attempts, there)]
 
 
 def both_writable(evidence: Evidence) -> list[str]:
     """At no sample are two servers writable."""
-    return [
-        f"{one.node} and {other.node} at {other.begun:.3f}" for one, other in checkers.both_writable(evidence.samples)
-    ]
+    return [f"{one.node} and {other.node} at {other.begun:.3f}" for one, other in pairs_of(evidence.samples)]
 
 
 def _at_the_time(evidence: Evidence, moment: float) -> str:
@@ -101,7 +101,7 @@ def address_twice(evidence: Evidence) -> list[str]:
     """The writer address is on one node at most."""
     return [
         f"{one.node} and {other.node} at {other.begun:.3f}"
-        for one, other in checkers.both_writable(evidence.holdings)
+        for one, other in pairs_of(evidence.holdings)
         if not any(begin <= other.begun <= end for begin, end in evidence.spoiled)
     ]
 

@@ -25,7 +25,7 @@ from backstay.rehearse.rabbitset import RabbitSet
 from backstay.rehearse.timeline import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from backstay.lab.cluster import Lab
@@ -193,7 +193,7 @@ class RabbitSubject(Subject):
         return []
 
 
-SUBJECTS = {"mysql": MysqlSubject, "rabbitmq": RabbitSubject}
+SUBJECTS: dict[str, Callable[[Lab], Subject]] = {"mysql": MysqlSubject, "rabbitmq": RabbitSubject}
 
 
 def parse_operations(lines: Sequence[str]) -> list[Operation]:
