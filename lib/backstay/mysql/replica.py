@@ -1,9 +1,10 @@
 """A replica's duties at each monitor: join the set, keep replicating, acknowledge when recorded; and its published state."""
 
 from backstay.errors import AgentError
+from backstay.mysql.dialect import DamagedRelayLog
 from backstay.mysql.duties import Step, replica_step
 from backstay.mysql.health import calm, judge_replica, published_lag, smooth
-from backstay.mysql.state import write_mark
+from backstay.mysql.state import read_mark, write_mark
 from backstay.pacemaker import NEVER
 
 TYPE_CHECKING = False
@@ -115,7 +116,7 @@ def _carry_out(
             return ""
         if not seen.applied.includes(seen.received):
             if seen.replica and not seen.replica.sql:
-                agent.log.notice(dialect.rescue(server, str(agent.datadir)) or "nothing to rescue")
+                agent.log.notice(rescue(agent, server, dialect, facts) or "nothing to rescue")
             return "applying what was received before joining"
         agent.log.notice(f"replicating from {host}")
         write_mark(str(agent.datadir), facts.epoch)
@@ -131,6 +132,27 @@ def _carry_out(
         dialect.acknowledge(server, True)
         dialect.restart_receiver(server)
     return ""
+
+
+def rescue(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts | None") -> str:
+    """After a restart, keep what was received and not applied; what was done, "" for nothing. Where it cannot be read and
+    is provably not the only copy, all is received anew. Raises AgentError."""
+    try:
+        return dialect.rescue(server, str(agent.datadir))
+    except DamagedRelayLog as damage:
+        if facts is None or facts.primary == agent.me:
+            raise
+        from backstay.mysql import conflict
+
+        with agent.connect_peer(facts.primary, dialect, 1.0) as peer:
+            theirs = dialect.peer(peer)
+        promoted_with = dialect.history.parse(facts.gtid)
+        marked = read_mark(str(agent.datadir))
+        kept = conflict.relay_log_kept(agent.me, theirs.writable, theirs.received, facts, promoted_with, marked)
+        if kept:
+            raise AgentError(f"{damage}; {kept}") from None
+        dialect.forget_source(server)
+        return f"{damage}: received anew, since {facts.primary} has all that was acknowledged"
 
 
 def end_waiting(server: "Server", dialect: "Dialect", seen: "Observed") -> None:
