@@ -19,8 +19,9 @@ SHORT = Schedule(
     "mysql",
     0,
     (
-        Injection("attrd-kill", "coordinator", 0.9, 0.0),
-        Injection("kill", "leader", 0.5, 0.0, overlaps=True, after=0.2),
+        Injection("torn-relay-log", "follower", 0.9, 0.0),
+        Injection("attrd-kill", "coordinator", 0.0, 0.0, overlaps=True, after=4.0),
+        Injection("kill", "leader", 0.5, 0.0),
     ),
 )
 
@@ -29,13 +30,13 @@ def test_a_schedule_is_run_and_judged_and_its_histories_are_kept(three: Lab, tmp
     told: list[str] = []
     report = Run(MysqlSubject(three), SHORT, str(tmp_path), told.append).run()
     assert report.clean, report.findings
-    assert [hit.missed for hit in report.hits] == ["", ""]
+    assert [hit.missed for hit in report.hits] == ["", "", ""]
     assert report.counted["attempts"] > 300 and report.counted["operations"] > 50 and report.counted["samples"] > 100
     assert report.counted["promotions"] == 1
     assert from_json(json.loads((tmp_path / "schedule.json").read_text())) == SHORT
     for name in ("ledger", "sampler", "transactions", "addresses"):
         assert [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
-    assert len(told) == 2
+    assert len(told) == 3
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from backstay.lab.cluster import Lab
 
 @pytest.fixture(scope="package")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    lab = Lab.up(str(tmp_path_factory.mktemp("lab")), boot_delay=1)
+    lab = Lab.up(str(tmp_path_factory.mktemp("lab")), boot_delay=1, volume=64)
     yield lab
     lab.down()
 

@@ -7,6 +7,8 @@ import time
 import pytest
 
 from backstay.deadline import Deadline, poll
+from backstay.errors import TimedOut
+from backstay.lab import volume
 from backstay.lab.cluster import Lab
 from backstay.lab.faults import wait_for_action
 from backstay.lab.limits import Limit
@@ -92,3 +94,27 @@ def test_the_beginning_of_an_action_is_seen(whole: Lab) -> None:
     whole.run("n1", ["sh", "-c", f"({soon}) < /dev/null > /dev/null 2>&1 &"])
     assert wait_for_action(init, "vip", "monitor", Deadline(5))
     assert not wait_for_action(init, "vip", "start", Deadline(0.3))
+
+
+def test_a_frozen_volume_stops_writers_but_not_the_power_cord(whole: Lab) -> None:
+    write = ["sh", "-c", f"echo x > {volume.PLACE}/x"]
+    whole.run("n3", write)
+    volume.freeze(whole.layout, "n3")
+    with pytest.raises(TimedOut):
+        whole.run("n3", write, timeout=1)
+    volume.thaw(whole.layout, "n3")
+    volume.thaw(whole.layout, "n3")  # again is no error
+    whole.run("n3", write)
+    volume.freeze(whole.layout, "n3")
+    whole.run("n3", ["sh", "-c", f"(echo y > {volume.PLACE}/y) < /dev/null > /dev/null 2>&1 &"])
+    begun = time.monotonic()
+    whole.power_off("n3")
+    assert time.monotonic() - begun < 5
+    whole.power_on("n3")
+    assert whole.run("n3", ["cat", f"{volume.PLACE}/x"]).out == "x\n"
+
+
+def test_a_volume_is_full_by_itself(whole: Lab) -> None:
+    said = whole.run("n3", ["sh", "-c", f"dd if=/dev/zero of={volume.PLACE}/filler bs=1M"], check=False)
+    assert "No space left" in said.err
+    whole.run("n3", ["sh", "-ec", f"echo x > /var/tmp/x; rm {volume.PLACE}/filler; echo x > {volume.PLACE}/x"])

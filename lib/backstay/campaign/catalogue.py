@@ -52,6 +52,9 @@ KINDS = {
         Kind("client-cut", 7, "clients are cut off from the service's port on the node", ONE, SHORT, moves=0),
         Kind("loss", 8, "30 % of the packets from and to the node are lost", ANY, LONG, fences=True),
         Kind("slow-link", 9, "the node's link carries 2 Mbit/s and queues the rest up to 400 ms", ONE, LONG, moves=0),
+        Kind("disk-full", 10, "the file system with the data is filled to the last block", ONE, LONG),
+        Kind("disk-slow", 11, "twenty writes a second to the disk with the data", ONE, LONG),
+        Kind("disk-frozen", 12, "who writes to the disk with the data waits, and cannot be killed", ONE, SHORT, fences=True),
         Kind("torn-relay-log", 13, "the server is killed, its newest relay log cut short", (FOLLOWER,), moves=0,
             services=MYSQL),
         Kind("corosync-kill", 16, "SIGKILL of Corosync", ANY, fences=True),
@@ -112,8 +115,6 @@ class Row(NamedTuple):
         return tuple(kind.name for kind in KINDS.values() if kind.row == self.number)
 
 
-VOLUME = "needs a file system of its own for the data; a node's disk in the lab is a directory of this machine's"
-
 ROWS = (
     Row(1, "kill -9 of a daemon", "promotion elsewhere, or restart in place; nothing lost",
         ("mysql kill", "rabbitmq kill")),
@@ -130,9 +131,9 @@ ROWS = (
         "at 30 % a node may be lost to Corosync, which fences it; nothing is lost, and it is over when the loss is"),
     Row(9, "delay, jitter, reordering", "slower, no timeouts",
         reason="this kernel has no netem: a narrow link that queues stands for delay; no reordering"),
-    Row(10, "disk full", "demoted or failed cleanly, no loop", reason=VOLUME),
-    Row(11, "slow disk", "promotion waits for what was received", reason=VOLUME),
-    Row(12, "hung disk", "stop fails, the node is fenced", reason=VOLUME),
+    Row(10, "disk full", "demoted or failed cleanly, no loop"),
+    Row(11, "slow disk", "promotion waits for what was received"),
+    Row(12, "hung disk", "stop fails, the node is fenced"),
     Row(13, "torn relay log, binary log, Mnesia", "fetched anew; never skipped in silence", ("mysql relay-log",),
         "binary log and Mnesia are torn by power-off alone"),
     Row(14, "replicas restart with unapplied relay logs, then the primary is lost", "nothing acknowledged is lost",

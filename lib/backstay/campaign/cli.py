@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from backstay.lab.cluster import Lab
 
 
+VOLUME = 768  # MiB for a node's data, so that its disk can be full, slow or frozen; it holds some hundred
+
+
 class Campaign:
     """Runs schedules of one service on a lab in `directory`, which is made anew after a run that was not clean; histories
     go below `histories`, a directory for each run."""
@@ -39,7 +42,7 @@ class Campaign:
         """Each schedule once, none begun after `until` (monotonic seconds)."""
         waiting, reports = list(schedules), []
         while waiting and time.monotonic() < until:
-            with laboratory(self.directory, 3, self.image, SERVICES[self.service].topology) as lab:
+            with laboratory(self.directory, 3, self.image, SERVICES[self.service].topology, VOLUME) as lab:
                 while waiting and time.monotonic() < until:
                     report = self.once(lab, waiting.pop(0))
                     if report is None:

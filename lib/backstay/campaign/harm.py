@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError
+from backstay.lab import volume
 from backstay.lab.faults import processes
 from backstay.lab.layout import CLIENT, LabError
 from backstay.lab.limits import Limit
 from backstay.lab.mysql import CONFIG as MYSQL_CONFIG
+from backstay.lab.mysql import DATA as MYSQL_DATA
 from backstay.lab.mysql import WRITER
 from backstay.lab.rabbitmq import CONFIG as RABBITMQ_CONFIG
 
@@ -171,7 +173,7 @@ def slow_link(scene: Scene, node: str, injection: Injection) -> Undo:
 def torn_relay_log(scene: Scene, node: str, injection: Injection) -> None:
     """As a crash of the machine leaves it whose last pages were not yet on the disk."""
     signal(scene, node, injection, "kill")
-    scene.sh(node, 'truncate -s -100 "$(ls -t /var/lib/mysql/relay*.[0-9]* | head -n 1)"')
+    scene.sh(node, 'truncate -s -100 "$(ls -t "$1"/relay*.[0-9]* | head -n 1)"', scene.lab.data(MYSQL_DATA))
 
 
 # Found before the real ones on the agents' PATH. What they do depends on the process id alone: in turn, more or less.
@@ -196,6 +198,32 @@ def void(value: object) -> None:
 def limit(scene: Scene, node: str, injection: Injection, controller: str, **values: str) -> Undo:
     spelled = {name.replace("__", "."): value for name, value in values.items()}
     return Limit.impose(scene.init(node), controller, spelled).lift
+
+
+FILL = """
+cd "$1"
+room=$(($(df --output=avail -k . | tail -n 1) - 4096))
+[ $room -le 0 ] || fallocate -l ${room}k filler
+! dd if=/dev/zero bs=4k conv=fsync >> filler 2> /dev/null
+"""
+
+
+def fill_disk(scene: Scene, node: str, injection: Injection) -> Undo:
+    volume.path_of(scene.lab.layout, node)
+    scene.sh(node, FILL, volume.PLACE)
+    return lambda: void(scene.sh(node, f"rm -f {volume.PLACE}/filler"))
+
+
+def slow_disk(scene: Scene, node: str, injection: Injection) -> Undo:
+    """Twenty writes a second."""
+    device = volume.device(scene.lab.layout, node)
+    values = {"blkio.throttle.write_iops_device": f"{device} 20"}
+    return Limit.impose(scene.init(node), "blkio", values).lift
+
+
+def freeze_disk(scene: Scene, node: str, injection: Injection) -> Undo:
+    volume.freeze(scene.lab.layout, node)
+    return lambda: volume.thaw(scene.lab.layout, node)
 
 
 def wrong_cookie(scene: Scene, node: str, injection: Injection) -> None:
@@ -348,6 +376,9 @@ HARMS: dict[str, Harm] = {
     "client-cut": partial(impair, kind="ports", pairs=with_client, port="port"),
     "loss": partial(impair, kind="lossy", pairs=with_all),
     "slow-link": slow_link,
+    "disk-full": fill_disk,
+    "disk-slow": slow_disk,
+    "disk-frozen": freeze_disk,
     "torn-relay-log": torn_relay_log,
     "corosync-kill": partial(signal, name="kill", daemon="corosync"),
     "corosync-hang": partial(signal, name="hang", daemon="corosync"),

@@ -23,6 +23,9 @@ def lab() -> None:
 @click.option("--token", default=1000, show_default=True, help="Corosync's token timeout, ms.")
 @click.option("--boot-delay", default=5.0, show_default=True, help="Seconds a fenced node takes to start again.")
 @click.option("--fence-action", type=click.Choice(["reboot", "off"]), default="reboot", show_default=True)
+@click.option(
+    "--volume", default=0, show_default=True, help="MiB of a file system of its own for a node's data; 0: none."
+)
 @click.option("--keep", is_flag=True, help="Leave the lab up when its topology fails, to look at it.")
 def up(
     directory: str,
@@ -32,10 +35,11 @@ def up(
     token: int,
     boot_delay: float,
     fence_action: str,
+    volume: int,
     keep: bool,
 ) -> None:
     """Boot a lab; returns when it serves."""
-    Lab.up(directory, nodes, image, topology, token, boot_delay, fence_action, keep, say=click.echo)
+    Lab.up(directory, nodes, image, topology, token, boot_delay, fence_action, keep, volume, say=click.echo)
     click.echo(f"{topology} serves in {directory}")
 
 

@@ -43,13 +43,15 @@ class Lab:
         boot_delay: float = 5.0,
         fence_action: str = "reboot",
         keep: bool = False,
+        volume: int = 0,
         say: "Callable[[str], None]" = _silent,
     ) -> "Lab":
         """Boot a lab and return when its topology serves.
 
         `token` is Corosync's, in milliseconds; `boot_delay` the seconds between the death of a fenced node and its
         start; `fence_action` is reboot or off. Raises LabError, and leaves nothing then; `keep` leaves
-        the lab up when only its topology failed, to be looked at.
+        the lab up when only its topology failed, to be looked at. `volume`: MiB of a file system of its own that each node
+        gets for its data, 0 for none.
         """
         from backstay.lab.topology import TOPOLOGIES
 
@@ -65,6 +67,7 @@ class Lab:
             "token": token,
             "boot_delay": boot_delay,
             "fence_action": fence_action,
+            "volume": volume,
         }
         with launch.supervisor(lab.layout, plan, say):
             lab.wait_online(lab.nodes, ONLINE_TIMEOUT)
@@ -256,6 +259,12 @@ class Lab:
     def topology(self) -> str:
         """What `up` was asked to serve."""
         return str(self._plan()["topology"])
+
+    def data(self, usual: str) -> str:
+        """Where a service keeps its data: the usual directory, or one on the node's volume in a lab that has volumes."""
+        from backstay.lab.volume import PLACE
+
+        return f"{PLACE}/{os.path.basename(usual)}" if self._plan().get("volume") else usual
 
     def _machines(self) -> "dict[str, str]":
         addresses: dict[str, str] = self._plan()["nodes"]

@@ -15,7 +15,7 @@ from collections import Counter
 
 from backstay import command
 from backstay.deadline import Deadline, poll
-from backstay.lab import network
+from backstay.lab import network, volume
 from backstay.lab.layout import LabError, Layout, living, started, write
 
 TYPE_CHECKING = False
@@ -190,6 +190,7 @@ class Supervisor:
         if not self._is_on(machine) or init is None:
             return
         network.unplug(machine.name)
+        volume.thaw(self.layout, machine.name)  # a machine without power waits for no disk
         os.kill(self._as_we_see(init), signal.SIGKILL)
         if not machine.dead.wait(POWER_TIMEOUT):
             raise LabError(f"{machine.name} was killed, but a process in it did not die within {POWER_TIMEOUT:.0f} s")
