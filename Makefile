@@ -4,6 +4,7 @@ DESTDIR =
 PREFIX = /usr
 OCF = $(DESTDIR)/usr/lib/ocf
 LAB = .lab
+BENCH = bench-results
 VENV = .venv
 RUNS = 20
 SCHEDULES = 100
@@ -13,13 +14,17 @@ FUZZ = 10000
 # What the lab and the tests use on this machine. The cluster, the servers and their clients are in the lab's image.
 HOST_PACKAGES = mmdebstrap iproute2 nftables util-linux procps python3 python3-click python3-rich \
     python3-lxml python3-pymysql python3-psutil python3-pytest python3-hypothesis python3-setuptools python3-wheel python3-venv \
-    python3-pip man-db strace
+    python3-pip python3-matplotlib man-db strace
 
 COMPLETIONS = $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions zsh/vendor-completions fish/vendor_completions.d)
 AGENTS = $(notdir $(wildcard agents/*))
 PACKAGES = $(shell cd lib && find backstay -type d ! -name __pycache__)
 
+<<<<<<< HEAD
 .PHONY: help setup demo test test-all test-failover test-sid test-alarms campaign fuzz lint install clean
+=======
+.PHONY: help setup demo test test-all test-failover test-sid test-alarms bench lint install clean
+>>>>>>> main
 
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
@@ -28,8 +33,12 @@ help:
 	@echo 'make test-failover  every fault, RUNS=$(RUNS) times each, with the distribution of the gap'
 	@echo 'make test-sid       the main faults with Oracle MySQL, RabbitMQ 4 and Pacemaker 3'
 	@echo 'make test-alarms    an hour of load and starvation, a thousand planned stops: the watchers must tell nothing'
+<<<<<<< HEAD
 	@echo 'make campaign       $(SCHEDULES) schedules of faults from seeds for each service, judged by what the histories prove'
 	@echo 'make fuzz           $(FUZZ) bad inputs for every reader of parameters, answers, XML, GTIDs and Erlang terms'
+=======
+	@echo 'make bench          beside the agents in use, RUNS=$(RUNS) rounds in turn; $(BENCH)/report.html (BENCH_OPTIONS=--help)'
+>>>>>>> main
 	@echo 'make setup          install what the above need here: $(firstword $(HOST_PACKAGES)) and a few more packages'
 	@echo 'make lint           ruff and mypy, in $(VENV)'
 	@echo 'make install        agents, library, templates and command, under DESTDIR=$(DESTDIR)'
@@ -66,6 +75,7 @@ test-sid-%: setup
 test-sid-haproxy: setup
 	BACKSTAY_TEST_IMAGE=sid $(PYTHON) -m pytest tests/contract/test_haproxy.py tests/contract/test_haproxy_contract.py
 
+<<<<<<< HEAD
 # Two may run side by side where the machine allows: make -j2 campaign
 campaign: campaign-mysql campaign-rabbitmq
 
@@ -74,6 +84,11 @@ campaign-%: setup
 
 fuzz: setup
 	BACKSTAY_FUZZ=$(FUZZ) $(PYTHON) -m pytest tests/decisions/test_fuzz.py $(PYTEST)
+=======
+bench: setup
+	$(PYTHON) -I bin/backstay bench --runs $(RUNS) --dir $(LAB)-bench --output $(BENCH)/bench.jsonl $(BENCH_OPTIONS)
+	$(PYTHON) -I bin/backstay report $(BENCH) --title 'Backstay beside the agents in use'
+>>>>>>> main
 
 $(VENV)/ready: Makefile
 	$(PYTHON) -m venv $(VENV)
@@ -111,5 +126,5 @@ install:
 
 clean:
 	-$(PYTHON) -I bin/backstay lab down --dir $(LAB)
-	rm -rf .cache $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .cache $(VENV) $(BENCH) build dist .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -28,51 +28,21 @@ Brokers: bench/rabbitmq_monitors.py, which runs this one in a node of a lab.
 """
 
 import argparse
-import os
-import re
-import shlex
 import statistics
 import subprocess
 import sys
-import tempfile
-import time
+from pathlib import Path
 
 from inside import again
+
+sys.path.insert(0, "/usr/lib/ocf/lib")  # in the lab's image
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+
+from backstay.bench.monitor import in_turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-class Contender:
-    def __init__(self, text: str) -> None:
-        self.argv = shlex.split(text)
-        self.environ = dict(os.environ)
-        while "=" in self.argv[0]:
-            name, _, value = self.argv.pop(0).partition("=")
-            self.environ[name] = value
-        self.cpu: list[float] = []
-        self.wall: list[float] = []
-        self.status = 0
-
-    def run(self) -> None:
-        nowhere = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
-        begin = time.monotonic()
-        pid = os.posix_spawnp(self.argv[0], self.argv, self.environ, file_actions=nowhere)
-        _, status, used = os.wait4(pid, 0)
-        self.wall.append((time.monotonic() - begin) * 1000)
-        self.cpu.append((used.ru_utime + used.ru_stime) * 1000)
-        self.status = os.waitstatus_to_exitcode(status)
-
-    def count(self, program: str) -> int:
-        """How many processes of one run became the program."""
-        with tempfile.NamedTemporaryFile("r", encoding="utf-8", errors="replace") as trace:
-            strace = ["strace", "--follow-forks", "--trace=execve", "--quiet=all", f"--output={trace.name}"]
-            subprocess.run(
-                [*strace, *self.argv], env=self.environ, stdin=subprocess.DEVNULL, capture_output=True, check=False
-            )
-            started = re.compile(rf'execve\("(?:[^"]*/)?{re.escape(program)}",.*\) = 0$')
-            return sum(bool(started.search(line)) for line in trace)
 
 
 def main(argv: "Sequence[str] | None" = None) -> None:
@@ -88,18 +58,15 @@ def main(argv: "Sequence[str] | None" = None) -> None:
         sys.exit(again(options.image, __file__, ["--inside", *(sys.argv[1:] if argv is None else argv)]))
     if options.before:
         subprocess.run(["sh", "-ec", options.before], check=True)
-    contenders = [Contender(text) for text in options.commands]
-    for _ in range(options.runs):
-        for contender in contenders:
-            contender.run()
+    contenders = in_turn(options.commands, options.runs)
     base = min(contenders[0].cpu)
     counted = f"  {options.count}" if options.count else ""
     print(f"status  CPU min  median  wall min  median   ratio{counted}  command")
     for contender in contenders:
         cpu, wall = contender.cpu, contender.wall
-        times = f"  {contender.count(options.count):{len(options.count)}}" if options.count else ""
+        times = f"  {contender.programs(options.count):{len(options.count)}}" if options.count else ""
         print(
-            f"{contender.status:6}  {min(cpu):7.1f}  {statistics.median(cpu):6.1f}  {min(wall):8.1f}"
+            f"{contender.used[-1].status:6}  {min(cpu):7.1f}  {statistics.median(cpu):6.1f}  {min(wall):8.1f}"
             f"  {statistics.median(wall):6.1f}  {min(cpu) / base:6.2f}{times}  {' '.join(contender.argv)}"
         )
 

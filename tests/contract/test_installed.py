@@ -80,7 +80,7 @@ def test_the_shell_completes(installed: Path) -> None:
     environment = {**CLEAN, "_BACKSTAY_COMPLETE": "bash_complete", "COMP_WORDS": "backstay re", "COMP_CWORD": "1"}
     argv = [installed / "usr/bin/backstay"]
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["plain,rehearse", "plain,render"]
+    assert done.stdout.split() == ["plain,rehearse", "plain,render", "plain,report"]
 
 
 def test_pip_installs_the_library_and_the_command(tmp_path: Path) -> None:

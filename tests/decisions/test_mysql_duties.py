@@ -60,6 +60,21 @@ def test_replica_step(case, facts, step):
     assert replica_step(case, "n2", facts, VIP) is step
 
 
+@pytest.mark.parametrize(
+    ("case", "errant", "step"),
+    [
+        (seen(replica()), False, Step.JOIN),
+        (seen(replica(io="Connecting")), False, Step.JOIN),
+        (seen(replica(io="No")), False, Step.JOIN),
+        (seen(replica()), True, Step.EXAMINE),
+        (seen(replica(sql=False, applier_error=(1062, "duplicate"))), False, Step.EXAMINE),
+        (seen(replica(by_gtid=False), received="0-1-120"), False, Step.WAIT),
+    ],
+)
+def test_a_replica_joins_anew_with_another_password_once_nothing_is_in_the_way(case, errant, step):
+    assert replica_step(case, "n2", FACTS, VIP, errant, rejoin=True) is step
+
+
 def test_the_recorded_primary_follows_no_one():
     assert replica_step(seen(None), "n1", FACTS, VIP) is Step.NOTHING
 

@@ -69,7 +69,17 @@ def test_validation_names_another_nodes_server_id(three: Lab) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["kill", "move", "hang", "pause", "address-removed", "replica-crash", "partition-replica", "partition-primary"],
+    [
+        "kill",
+        "move",
+        "hang",
+        "pause",
+        "address-removed",
+        "replica-crash",
+        "partition-replica",
+        "partition-primary",
+        pytest.param("passwords", marks=pytest.mark.slow),
+    ],
 )
 def test_writes_survive(three: Lab, tmp_path: Path, name: str) -> None:
     check(rehearse(MysqlSet(three), FAULTS[name], str(tmp_path)))

@@ -31,7 +31,9 @@ def _is(*programs: str) -> "Callable[[Process], bool]":
 
 def _is_broker(process: Process) -> bool:
     """The broker's own Erlang machine, not that of a rabbitmqctl that happens to run."""
-    return process.program == "beam.smp" and "-s rabbit boot" in " ".join(process.arguments)
+    arguments = " ".join(process.arguments)
+    # Started by itself, or as an empty machine that loads the broker later.
+    return process.program == "beam.smp" and ("-s rabbit boot" in arguments or "-sname rabbit@" in arguments)
 
 
 SERVICES: "dict[str, Callable[[Process], bool]]" = {

@@ -1,5 +1,8 @@
 """The accounts with which nodes ask each other and replicate."""
 
+from backstay.errors import AgentError
+from backstay.mysql.server import ServerRefused
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.mysql.agent import Mysql
@@ -39,3 +42,18 @@ def ensure(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
         for statement in statements:
             server.query(statement)
     agent.state.write("accounts", done)
+
+
+def change_passwords(agent: "Mysql", server: "Server", dialect: "Dialect") -> None:
+    """Give the accounts the passwords that are configured now, where they have others; replicas get them by replication.
+
+    Sessions that are open stay. Raises AgentError when the server does not let us."""
+    pairs = (agent.monitor_user, agent.monitor_password), (agent.replication_user, agent.replication_password)
+    for user, password in pairs:
+        try:
+            agent.connect_peer(agent.me, dialect, 2.0, (user, password)).close()
+        except ServerRefused:
+            agent.log.notice(f"changing the password of {user}")
+            server.query(dialect.password_statement(user, password))
+        except AgentError as error:
+            agent.log.warning(f"not tried whether {user} has the password that is configured: {error}")

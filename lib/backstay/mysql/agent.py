@@ -167,10 +167,19 @@ class Mysql(MysqlParameters):
 
     @action(timeout=10)
     def reload_agent(self) -> None:
-        """Reloadable parameters are read afresh by each action; the watcher has to be begun anew with them."""
+        """Reloadable parameters are read afresh by each action; the watcher has to be begun anew with them, and passwords
+        have to reach the server: on the primary its accounts, on a replica what it replicates with."""
         running = self.find_process()
-        if running:
-            self.watch(running, anew=True)
+        if running is None:
+            return
+        self.watch(running, anew=True)
+        from backstay.mysql import accounts, replica
+
+        if self.state.promoted(running.identity):
+            with self.connect(self.deadline) as server:
+                accounts.change_passwords(self, server, self.dialect(server))
+        else:
+            replica.expect_password(self)
 
     # -- what the parts of this agent share ---------------------------------------------------------------------------
 

@@ -91,6 +91,9 @@ class Dialect:
             ]
         return statements
 
+    def password_statement(self, user: str, password: str) -> str:
+        return f"ALTER USER {quoted(user)}@'%' IDENTIFIED BY {quoted(password)}"
+
     def missing_grant(self, server: "Server", statement: str) -> str:
         """For one of `account_statements`: "" when the server has it, else what is missing and the statement to run."""
         import re

@@ -6,7 +6,8 @@ A replica's steps, first match wins:
 |-------------|--------------------------------------------------------|------------------------------------------------------|
 | NOTHING     | no primary recorded yet, or this node is the recorded  | there is no one to follow                            |
 | WAIT        | still replaying the relay log it had before a restart  | those events may be the only acknowledged copy       |
-| JOIN        | follows nobody, or not the address it should           | histories are compared before anything replicates    |
+| JOIN        | follows nobody, or not the address it should, or with  | histories are compared before anything replicates    |
+|             | another password than is configured now                |                                                      |
 | APPLY       | the applier is stopped without an error                | someone stopped it; received events must get applied |
 | EXAMINE     | the applier stopped with an error, or was found errant | transactions of its own may be why; nothing more     |
 |             |                                                        | is acknowledged while they are there                 |
@@ -53,8 +54,10 @@ class Step(Enum):
     REVIEW = "review"
 
 
-def replica_step(seen: "Observed", me: str, facts: "Facts | None", source_host: str, errant: bool = False) -> Step:
-    """source_host: whom this node should follow. errant: it was found so."""
+def replica_step(
+    seen: "Observed", me: str, facts: "Facts | None", source_host: str, errant: bool = False, rejoin: bool = False
+) -> Step:
+    """source_host: whom this node should follow. errant: it was found so. rejoin: the account's password changed."""
     if facts is None or facts.primary == me:
         return Step.NOTHING
     replica = seen.replica
@@ -66,6 +69,8 @@ def replica_step(seen: "Observed", me: str, facts: "Facts | None", source_host: 
         if replica.applier_error[0]:
             return Step.EXAMINE
         return Step.APPLY if replica.io != "No" else Step.JOIN
+    if rejoin and not errant:
+        return Step.JOIN
     if replica.io == "No":
         return Step.RECEIVE
     if errant:

@@ -51,13 +51,19 @@ class MysqlParameters(Agent):
     monitor_user = Parameter("Monitor account", "With it nodes ask each other.", default="backstay_monitor")
     monitor_password = Parameter("Its password", "Of monitor_user.", secret=True, required=True, reloadable=True)
     replication_user = Parameter("Replication account", "With it replicas replicate.", default="backstay_replication")
-    replication_password = Parameter("Its password", "Of replication_user.", secret=True, required=True)
+    replication_password = Parameter(
+        "Its password", "Of replication_user.", secret=True, required=True, reloadable=True
+    )
     tls_ca = Parameter(
         "Certificate authority",
         "File to verify the servers' certificates with; set, all replication uses verified TLS.",
     )
     initialize = Parameter(
-        "Initialise", "Make an empty data directory a database, with the accounts above.", "boolean", "false"
+        "Initialise",
+        "Make an empty data directory a database, with the accounts above.",
+        "boolean",
+        "false",
+        reloadable=True,
     )
     rebuild = Parameter(
         "Rebuild",

@@ -7,6 +7,8 @@ from backstay.mysql.health import calm, judge_replica, published_lag, smooth
 from backstay.mysql.state import read_mark, write_mark
 from backstay.pacemaker import NEVER
 
+_APPLY = 3.0  # seconds to apply what was received, before another monitor has to go on
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.mysql.agent import Mysql
@@ -23,14 +25,14 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
         dialect.set_read_only(server, True)
     note = ""
     # The record is one process to read: only where it can matter.
-    errant = agent.state.read("errant")
+    errant, rejoin = agent.state.read("errant"), bool(agent.state.read("rejoin"))
     try:
-        facts = None if smooth(seen) and not errant else agent.facts()
+        facts = None if smooth(seen) and not errant and not rejoin else agent.facts()
     except AgentError as error:
         return str(error)  # nothing is decided and nothing published on a record that could not be read
     if facts:
         host = str(agent.writer_address) or facts.primary
-        step = replica_step(seen, agent.me, facts, host, bool(errant))
+        step = replica_step(seen, agent.me, facts, host, bool(errant), rejoin)
         if step is not Step.NOTHING:
             try:
                 note = _carry_out(agent, server, dialect, seen, facts, host, step)
@@ -114,6 +116,11 @@ def _carry_out(
         if step is Step.RECEIVE:
             dialect.restart_receiver(server)
             return ""
+        if seen.replica and seen.replica.sql and seen.replica.io != "No":
+            # To point a replica elsewhere stops both threads, and that would lose what is received and not yet applied.
+            dialect.stop_receiver(server)
+            dialect.wait_applied(server, dialect.observe(server).received, _APPLY)
+            seen = dialect.observe(server)
         if not seen.applied.includes(seen.received):
             if seen.replica and not seen.replica.sql:
                 agent.log.notice(rescue(agent, server, dialect, facts) or "nothing to rescue")
@@ -125,6 +132,8 @@ def _carry_out(
         dialect.acknowledge(server, agent.me in facts.sync and not facts.solo)
         end_waiting(server, dialect, seen)
         dialect.follow(server, agent.source(host), seen)
+        agent.state.write("password", _digest(agent))
+        agent.state.remove("rejoin")
     elif step is Step.APPLY:
         dialect.start_applier(server)
     elif step is Step.ACKNOWLEDGE:
@@ -134,6 +143,7 @@ def _carry_out(
     return ""
 
 
+<<<<<<< HEAD
 def rescue(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts | None") -> str:
     """After a restart, keep what was received and not applied; what was done, "" for nothing. Where it cannot be read and
     is provably not the only copy, all is received anew. Raises AgentError."""
@@ -153,6 +163,20 @@ def rescue(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts |
             raise AgentError(f"{damage}; {kept}") from None
         dialect.forget_source(server)
         return f"{damage}: received anew, since {facts.primary} has all that was acknowledged"
+=======
+def expect_password(agent: "Mysql") -> None:
+    """Have the next monitor join anew when another password is configured than the one that it replicates with."""
+    if agent.state.read("password") != _digest(agent):
+        agent.state.write("rejoin", "1")
+        agent.state.remove("calm")
+
+
+def _digest(agent: "Mysql") -> str:
+    """Enough to see that it changed, too little to guess it from."""
+    import hashlib
+
+    return hashlib.sha256(str(agent.replication_password).encode()).hexdigest()[:8]
+>>>>>>> main
 
 
 def end_waiting(server: "Server", dialect: "Dialect", seen: "Observed") -> None:

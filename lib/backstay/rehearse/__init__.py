@@ -6,6 +6,7 @@ scenarios  one run of one fault, from whole to whole, gives one Outcome
 workload   starts programs on the lab's client and reads their histories
 history    what those programs wrote, as values
 checkers   pure: rows lost, phantoms, two servers writable, the write gap
+logs       the nodes' logs: what came since, and its phases
 timeline   pure: when it was detected, fenced, promoted, from the nodes' logs
 
 On the lab's client run:

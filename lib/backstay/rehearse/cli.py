@@ -205,6 +205,6 @@ def command(
         records += rehearse_all(subject, faults, runs, os.path.abspath(directory), image, patient)
     if path:
         with open(path, "w", encoding="utf-8") as sink:
-            json.dump({"client": subject.client, "image": image, "runs": records}, sink, indent=1)
+            json.dump({"service": service, "client": subject.client, "image": image, "runs": records}, sink, indent=1)
     click.echo("\n".join(["", *summary(records, subject)]))
     sys.exit(0 if all(record["clean"] for record in records) else 1)

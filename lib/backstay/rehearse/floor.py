@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from backstay.lab.cluster import Lab
 
 ADDRESS = "10.77.0.101"
-RESOURCE = "floor"
+RESOURCE = "floor-writer"  # as the address of a service `floor`: its phases are found in the logs
 CONFIGURATION = f"primitive {RESOURCE} ocf:backstay:vip params ip={ADDRESS} op monitor interval=10s timeout=20s\n"
 TIMEOUT = 60.0  # seconds for the address or a node to come back
 
@@ -30,9 +30,9 @@ class Floor(NamedTuple):
     coordinator: bool
 
 
-def prepare(lab: Lab) -> None:
-    """Configure the address."""
-    lab.put(lab.nodes[0], "/root/floor.crm", CONFIGURATION)
+def prepare(lab: Lab, configuration: str = CONFIGURATION) -> None:
+    """Configure the address. `configuration`: another agent's, for the same resource and address."""
+    lab.put(lab.nodes[0], "/root/floor.crm", configuration)
     lab.run(lab.nodes[0], ["crm", "configure", "load", "update", "/root/floor.crm"])
 
 
@@ -41,13 +41,18 @@ def holder(lab: Lab) -> str | None:
     return next((node for node, roles in lab.roles().items() if roles.get(RESOURCE) == "Started"), None)
 
 
-def measure(lab: Lab, directory: str) -> Floor:
-    """Power the address's node off and on again. Raises TimedOut when address or node do not come back."""
-    node = poll(lambda: holder(lab), Deadline(TIMEOUT), "the address", interval=0.2)
+def is_dc(lab: Lab, node: str) -> bool:
+    """Whether the node coordinates the cluster. Raises AgentError when no node answers."""
     crm = lab.cluster_status()
     if crm is None:
         raise AgentError("no node answers")
-    coordinator = any(dc.get("name") == node for dc in crm.iterfind("summary/current_dc"))
+    return any(dc.get("name") == node for dc in crm.iterfind("summary/current_dc"))
+
+
+def measure(lab: Lab, directory: str) -> Floor:
+    """Power the address's node off and on again. Raises TimedOut when address or node do not come back."""
+    node = poll(lambda: holder(lab), Deadline(TIMEOUT), "the address", interval=0.2)
+    coordinator = is_dc(lab, node)
     with workload.echo(lab, directory, ADDRESS) as load:
         load.wait_steady(0.0, TIMEOUT)
         fault = time.monotonic()

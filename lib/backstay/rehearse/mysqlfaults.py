@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from typing import TYPE_CHECKING
 
@@ -88,6 +89,32 @@ def return_replica(stage: Stage[MysqlSet]) -> None:
     poll(lambda: "solo=no" in stage.service.facts().split(), Deadline(120), "the record to say solo=no", interval=0.5)
 
 
+def passwords(stage: Stage[MysqlSet]) -> None:
+    """Both accounts get others, as an admin changes them: in the cluster's configuration, at any time."""
+    for kind in ("replication", "monitor"):
+        asked = ["crm_resource", "--resource", stage.service.name]
+        old = stage.lab.run(stage.leader, [*asked, "--get-parameter", f"{kind}_password"]).out.strip()
+        stage.noted[f"backstay_{kind}"] = old
+        change = ["--set-parameter", f"{kind}_password", "--parameter-value", secrets.token_hex(12)]
+        stage.lab.run(stage.leader, [*asked, *change])
+
+
+def reconnect(stage: Stage[MysqlSet]) -> None:
+    """Break the replicas' connections once the old passwords are refused: with those they could not come back."""
+
+    def refused() -> bool:
+        login = ["mysql", "--protocol=tcp", "--host=127.0.0.1", "--execute=SELECT 1"]
+        return not any(
+            stage.lab.run(stage.leader, [*login, f"--user={user}", f"--password={old}"], check=False).status == 0
+            for user, old in stage.noted.items()
+        )
+
+    poll(refused, Deadline(20), "the old passwords to be refused", interval=0.2)
+    running = "SELECT id FROM information_schema.PROCESSLIST WHERE command LIKE 'Binlog Dump%'"
+    for thread in stage.service.root(stage.leader, running).split():
+        stage.service.root(stage.leader, f"KILL {thread}")
+
+
 FAULTS = {
     fault.name: fault
     for fault in (
@@ -112,6 +139,16 @@ FAULTS = {
             moves=0,
             median=1.0,
             worst=2.0,
+        ),
+        Fault(
+            "passwords",
+            "both accounts' passwords changed, and the replicas' connections broken",
+            passwords,
+            reconnect,
+            elsewhere=False,
+            moves=0,
+            median=1.0,
+            worst=3.0,
         ),
         Fault("move", "planned move of the promoted role", move, unmove, elsewhere=True, median=1.0),
         Fault(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from typing import TYPE_CHECKING, Any
 
 from backstay.errors import AgentError
-from backstay.lab.layout import CLIENT
+from backstay.lab.layout import CLIENT, LabError
 from backstay.mysql.health import HEALTHY
 from backstay.rehearse import checkers, workload
 from backstay.rehearse.history import parse_attempts, parse_samples
@@ -57,7 +58,8 @@ class MysqlSet(Service):
         """The durable record, from the first node that answers."""
         for node in sorted(self.lab.online()):
             asked = ["crm_attribute", "-t", "crm_config", "-s", "backstay", "-n", f"{self.name}-facts", "-G", "-q"]
-            return self.lab.run(node, asked, check=False).out.strip()
+            with contextlib.suppress(LabError):  # online still, for the cluster, and off
+                return self.lab.run(node, asked, check=False).out.strip()
         raise AgentError("no node is online to be asked for the facts")
 
     def ids(self, node: str, first: int, last: int) -> set[int]:
@@ -111,10 +113,18 @@ class MysqlSet(Service):
         return workload.Load([writer, sampler])
 
     def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> checkers.Verdict:
-        """Against the rows on the primary; that the replicas hold the same ones is part of it."""
+        """Against the rows on the primary. That the replicas hold the same ones is part of it; one that does not answer has
+        none."""
         attempts, samples = parse_attempts(histories[0]), parse_samples(histories[1])
         ids = [attempt.id for attempt in attempts]
-        held = {node: self.ids(node, min(ids), max(ids)) for node in self.lab.nodes}
-        present = held[self.primary()]
-        differ = sorted(node for node in self.lab.nodes if held[node] != present)
+        first, last = min(ids), max(ids)
+        primary = self.primary()
+        present = self.ids(primary, first, last)
+        differ = [node for node in self.lab.nodes if node != primary and self._held(node, first, last) != present]
         return checkers.judge(attempts, samples, present, fault.moves)._replace(copies_differ=differ)
+
+    def _held(self, node: str, first: int, last: int) -> set[int]:
+        try:
+            return self.ids(node, first, last)
+        except AgentError:
+            return set()

@@ -131,14 +131,14 @@ class RabbitSet(Service):
     def cleanup(self, failed: str) -> None:
         """Once the broker is back by itself and nothing is under way: an operation that Pacemaker has just begun when it is
         told to forget never ends for it, and a minute and a half later counts as failed."""
-
-        def returned() -> bool:
-            return failed in self.in_role("Promoted") + self.in_role("Unpromoted") and self.serves(failed)
-
-        poll(returned, Deadline(RETURN_TIMEOUT), f"the broker on {failed} to return", interval=0.5)
+        poll(lambda: self.returned(failed), Deadline(RETURN_TIMEOUT), f"the broker on {failed} to return", interval=0.5)
         settled = ["crm_resource", "--wait", "--timeout", f"{RETURN_TIMEOUT:.0f}"]
         self.lab.run(failed, settled, timeout=RETURN_TIMEOUT + 10)
         self.forget(failed)
+
+    def returned(self, node: str) -> bool:
+        """Whether the broker on the node is managed and serves."""
+        return node in self.in_role("Promoted") + self.in_role("Unpromoted") and self.serves(node)
 
     # -- load and verdict ---------------------------------------------------------------------------------------------
 

@@ -15,8 +15,7 @@ from backstay.errors import AgentError
 from backstay.lab.enter import argv_for
 from backstay.lab.mysql import CONFIG
 from backstay.lab.readers import reading, wait_spread
-from backstay.rehearse.service import LOGS
-from backstay.rehearse.timeline import phases
+from backstay.rehearse import logs
 from backstay.rehearse.workload import Recorder
 
 if TYPE_CHECKING:
@@ -126,14 +125,19 @@ def kill_balancer(lab: Lab, directory: str) -> Gap:
 def lose(lab: Lab, directory: str, node: str) -> Gap:
     """The node's power cord, out and in again."""
     recorder = start(lab, directory)
-    marks = _marks(lab)
+    marks = logs.marks(lab)
     fault, clock = time.monotonic(), time.time()
     lab.power_off(node)
-    poll(lambda: "fenced" in _phases(lab, marks, clock), Deadline(30), "the node to be fenced", interval=0.2)
+    poll(
+        lambda: "fenced" in logs.phases_since(marks, clock, "haproxy"),
+        Deadline(30),
+        "the node to be fenced",
+        interval=0.2,
+    )
     time_out = Deadline(60)
     survivors = [name for name in lab.nodes if name != node]
     poll(lambda: bool(reading(lab)) and reading(lab) <= set(survivors), time_out, "reads elsewhere", interval=0.3)
-    outcome = _outcome(lab, recorder, fault, node, _phases(lab, marks, clock)["fenced"])
+    outcome = _outcome(lab, recorder, fault, node, logs.phases_since(marks, clock, "haproxy")["fenced"])
     lab.power_on(node)
     lab.wait_online(lab.nodes, 90)
     wait_spread(lab, SPREAD_TIMEOUT)
@@ -194,22 +198,6 @@ def _outcome(lab: Lab, recorder: Recorder, fault: float, lost: str, fenced: floa
     reads = parse(recorder.finish())
     failed = sum(not read.kept and read.result != "ok" and read.ended >= fault for read in reads)
     return Gap(longest_gap(reads, fault), failed, broken_elsewhere(reads, fault, lost), fenced)
-
-
-def _marks(lab: Lab) -> dict[str, int]:
-    import os
-
-    paths = [lab.layout.node(node, "upper", log) for node in lab.nodes for log in LOGS]
-    return {path: os.path.getsize(path) for path in paths if os.path.exists(path)}
-
-
-def _phases(lab: Lab, marks: dict[str, int], fault: float) -> dict[str, float]:
-    found: list[str] = []
-    for path, size in marks.items():
-        with open(path, encoding="utf-8", errors="replace") as source:
-            source.seek(size)
-            found += source.read().splitlines()
-    return phases(found, fault, "haproxy")
 
 
 def as_json(outcome: Gap | Lag) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backstay.rehearse.checkers import unsilenced
 from backstay.rehearse.faults import Fault, Stage
@@ -35,6 +35,20 @@ class Outcome(NamedTuple):
         return self.verdict.clean and not self.unsilenced
 
 
+class Suffered(NamedTuple):
+    """One fault as the clients suffered it, when the service need not be whole yet. began, inflicted: monotonic times before
+    and after it was inflicted. before: the server that acknowledged last. The rest as in Outcome."""
+
+    stage: Stage[Any]
+    attempts: list[Attempt]
+    histories: list[list[str]]
+    gap: float
+    phases: dict[str, float]
+    coordinator: bool
+    inflicted: float
+    before: int | None
+
+
 def rehearse(
     service: Service, fault: Fault, directory: str, order: tuple[str, ...] = (), clean_up: bool = True
 ) -> Outcome:
@@ -44,6 +58,13 @@ def rehearse(
     an admin would, instead of waiting for failure-timeout. Raises TimedOut when writes or the service do not come back.
     """
     service.wait_whole(WHOLE_TIMEOUT)
+    return conclude(service, fault, suffer(service, fault, directory, order, clean_up))
+
+
+def suffer(
+    service: Service, fault: Fault, directory: str, order: tuple[str, ...] = (), clean_up: bool = True
+) -> Suffered:
+    """The first half of `rehearse`: from a whole service until writes are acknowledged again. Raises TimedOut."""
     with service.load(directory) as load:
         load.wait_steady(0.0, STEADY_TIMEOUT)
         stage = Stage(service, load, order)
@@ -62,20 +83,30 @@ def rehearse(
         fault.heal(stage)
         load.wait_steady(time.monotonic(), fault.patience)
         histories = load.finish()
-    service.wait_whole(WHOLE_TIMEOUT)
-    whole = time.monotonic() - start
+    return Suffered(
+        stage=stage,
+        attempts=load.attempts,
+        histories=histories,
+        gap=service.gap(load.attempts, start),
+        phases={**service.phases_since(marks, wall), **stage.phases, "first write": first.ended - start},
+        coordinator=coordinator,
+        inflicted=inflicted,
+        before=before,
+    )
+
+
+def conclude(service: Service, fault: Fault, suffered: Suffered, timeout: float = WHOLE_TIMEOUT) -> Outcome:
+    """The second half: once the service is whole again, within `timeout` seconds, the verdict. Raises TimedOut."""
+    service.wait_whole(timeout)
+    whole = time.monotonic() - suffered.stage.began
+    silenced = unsilenced(suffered.attempts, suffered.before, suffered.inflicted) if fault.silences else []
     return Outcome(
         fault=fault.name,
-        gap=service.gap(load.attempts, start),
-        verdict=service.judge(histories, fault, stage),
-        phases={
-            **service.phases_since(marks, wall),
-            **stage.phases,
-            "first write": first.ended - start,
-            "whole": whole,
-        },
-        was=stage.leader,
+        gap=suffered.gap,
+        verdict=service.judge(suffered.histories, fault, suffered.stage),
+        phases={**suffered.phases, "whole": whole},
+        was=suffered.stage.leader,
         now=service.leader(),
-        coordinator=coordinator,
-        unsilenced=unsilenced(load.attempts, before, inflicted) if fault.silences else [],
+        coordinator=suffered.coordinator,
+        unsilenced=silenced,
     )

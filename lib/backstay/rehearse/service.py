@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError, TimedOut
-from backstay.rehearse.timeline import phases
+from backstay.rehearse import logs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from backstay.rehearse.history import Attempt
     from backstay.rehearse.workload import Load
 
-LOGS = ("var/log/pacemaker/pacemaker.log", "var/log/corosync/corosync.log")
 DEGRADED = ("190", "191")  # of monitors: no failures, though Pacemaker lists them, and goes on doing so afterwards
 
 
@@ -91,10 +90,14 @@ class Service(ABC):
         ]
         if failures:
             return f"failures on record: {'; '.join(failures)}"
+        return self.misplaced() or self.incomplete(crm)
+
+    def misplaced(self) -> str:
+        """How the roles are not as they should be, one promoted instance and all others unpromoted; "" when they are."""
         promoted, others = self.in_role("Promoted"), self.in_role("Unpromoted")
         if len(promoted) != 1 or len(others) != len(self.lab.nodes) - 1:
             return f"promoted: {', '.join(promoted) or 'none'}; unpromoted: {', '.join(others) or 'none'}"
-        return self.incomplete(crm)
+        return ""
 
     def wait_whole(self, timeout: float) -> None:
         """Raises TimedOut that says what is still broken."""
@@ -140,32 +143,24 @@ class Service(ABC):
     # -- logs ---------------------------------------------------------------------------------------------------------
 
     def log_marks(self) -> dict[str, int]:
-        """Where the nodes' logs end now: path -> size. They are read from the disks, which a node off still has."""
-        paths = [self.lab.layout.node(node, "upper", log) for node in self.lab.nodes for log in LOGS]
-        return {path: os.path.getsize(path) if os.path.exists(path) else 0 for path in paths}
+        """Where the nodes' logs end now: path -> size."""
+        return logs.marks(self.lab)
 
     def phases_since(self, marks: dict[str, int], fault: float) -> dict[str, float]:
         """Phase -> seconds after the fault, which is a time since the epoch."""
+<<<<<<< HEAD
         return phases(self.lines_since(marks), fault, self.name)
 
     def lines_since(self, marks: dict[str, int]) -> list[str]:
         """What all nodes logged since the marks, node by node."""
         return [line for lines in _lines_since(marks).values() for line in lines]
+=======
+        return logs.phases_since(marks, fault, self.name)
+>>>>>>> main
 
     def keep_logs(self, marks: dict[str, int], directory: str) -> None:
         """Copy what the nodes logged since to the directory, one file per log: evidence outlives the lab."""
-        for path, lines in _lines_since(marks).items():
+        for path, lines in logs.since(marks).items():
             name = os.path.relpath(path, self.lab.layout.path("nodes")).replace(os.sep, "-")
             with open(os.path.join(directory, name), "w", encoding="utf-8") as sink:
                 sink.writelines(f"{line}\n" for line in lines)
-
-
-def _lines_since(marks: dict[str, int]) -> dict[str, list[str]]:
-    """What the nodes logged since: path -> lines."""
-    found = {}
-    for path, size in marks.items():
-        if os.path.exists(path):
-            with open(path, encoding="utf-8", errors="replace") as source:
-                source.seek(size)
-                found[path] = source.read().splitlines()
-    return found

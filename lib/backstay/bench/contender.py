@@ -1,0 +1,157 @@
+"""A contender of the bench: one way to keep a service alive, on a lab that is up and holds nothing but fencing.
+
+The ledger, the faults and the checkers are those of `rehearse`, the same for all contenders of a service.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from backstay.bench import costs, growth
+from backstay.errors import AgentError, TimedOut
+from backstay.rehearse import scenarios
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from backstay.lab.cluster import Lab
+    from backstay.rehearse.faults import Fault
+    from backstay.rehearse.service import Service
+
+SERVE_TIMEOUT = 120.0  # seconds from a configured cluster to a service that is whole
+WHOLE_TIMEOUT = 120.0  # seconds after a fault until the service is whole; a contender that needs longer gets a new lab
+
+
+class Contender(ABC):
+    """`name` is the agent's. `service` groups what is compared. `what` is its configuration in a line; `notes` what had to
+    be done so that it works, and what its times owe to our choice of settings. `faults` are the names of those it takes."""
+
+    name: str
+    service: str
+    what: str
+    notes: tuple[str, ...] = ()
+    faults: tuple[str, ...]
+
+    @abstractmethod
+    def deploy(self, lab: Lab) -> None:
+        """Configure it; returns when it serves. Raises AgentError."""
+
+    @abstractmethod
+    def suffer(self, lab: Lab, fault: str, histories: str, patience: float) -> dict[str, Any]:
+        """One fault, as a record: gap (seconds, None when writes did not come back within `patience`), phases (name ->
+        seconds), lost (acknowledged and gone; None: unknown), acknowledged, whole (all nodes serve again), was, now,
+        coordinator, error (what is not as it should be). Raises AgentError when it was not whole before the fault.
+        `histories`: a directory for the client's records and the nodes' logs."""
+
+    @abstractmethod
+    def costs(self, lab: Lab, runs: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What it costs while nothing goes wrong: records of the kinds `monitor` (so many runs each) and `node`."""
+
+    @abstractmethod
+    def growth(self, lab: Lab) -> Iterator[dict[str, Any]]:
+        """How costs grow: records of the kind `growth`."""
+
+    def _nodes(self, lab: Lab) -> Iterator[tuple[str, dict[str, Any]]]:
+        base = {"contender": self.name, "service": self.service}
+        yield "node", {**base, "what": "as configured", **costs.at_rest(lab)}
+        costs.slow_down(lab)
+        yield "node", {**base, "what": "monitors every 10 s", **costs.at_rest(lab)}
+
+
+class Clustered(Contender):
+    """A contender with a service of `rehearse`. Its faults come from that service's table."""
+
+    def __init__(
+        self,
+        name: str,
+        service: str,
+        what: str,
+        deploy: Callable[[Lab], None],
+        attach: Callable[[Lab], Service],
+        table: Mapping[str, Fault],
+        faults: tuple[str, ...],
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self.name, self.service, self.what, self.notes, self.faults = name, service, what, notes, faults
+        self._deploy, self._attach, self.table = deploy, attach, table
+
+    def deploy(self, lab: Lab) -> None:
+        self._deploy(lab)
+        self._attach(lab).wait_whole(SERVE_TIMEOUT)
+
+    def suffer(self, lab: Lab, fault: str, histories: str, patience: float) -> dict[str, Any]:
+        service = self._attach(lab)
+        service.wait_whole(WHOLE_TIMEOUT)
+        what = self.table[fault]._replace(patience=patience)
+        marks = service.log_marks()
+        try:
+            return self._suffer(service, what, histories)
+        finally:
+            service.keep_logs(marks, histories)  # evidence, if it went wrong
+
+    def _suffer(self, service: Service, what: Fault, histories: str) -> dict[str, Any]:
+        try:
+            suffered = scenarios.suffer(service, what, histories)
+        except TimedOut as late:
+            return _record(error=f"{late}; {service.lab.complaints()}")
+        record = _record(
+            gap=suffered.gap, phases=suffered.phases, was=suffered.stage.leader, coordinator=suffered.coordinator
+        )
+        try:
+            outcome = scenarios.conclude(service, what, suffered, WHOLE_TIMEOUT)
+        except AgentError as failed:
+            # What was acknowledged must be on the primary, whether the others came back or not.
+            return {**record, **_verdict(service, what, suffered), "error": str(failed)}
+        record.update(
+            phases=outcome.phases, now=outcome.now, whole=True, error="" if outcome.clean else str(outcome.verdict)
+        )
+        return {**record, **_verdict(service, what, suffered)}
+
+    def costs(self, lab: Lab, runs: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        service = self._attach(lab)
+        service.wait_whole(WHOLE_TIMEOUT)
+        for role in ("Promoted", "Unpromoted"):
+            node = service.in_role(role)[0]
+            cost = costs.monitor(lab, service.name, node, role, runs)
+            yield "monitor", {"agent": self.name, "what": role.lower(), **cost}
+        yield from self._nodes(lab)
+
+    def growth(self, lab: Lab) -> Iterator[dict[str, Any]]:
+        points = growth.scheduling(lab, self._attach(lab).name)
+        base = {"x": "nodes", "service": self.service, "contender": self.name}
+        title = "Losing the leading node"
+        yield {
+            **base,
+            "chart": f"{title}: the scheduler",
+            "y": "s of CPU",
+            "points": [(at.nodes, at.cpu) for at in points],
+        }
+        yield {
+            **base,
+            "chart": f"{title}: the transition",
+            "y": "steps",
+            "points": [(at.nodes, at.steps) for at in points],
+        }
+
+
+def _record(**known: Any) -> dict[str, Any]:
+    empty: dict[str, Any] = {
+        "gap": None,
+        "phases": {},
+        "lost": None,
+        "acknowledged": None,
+        "whole": False,
+        "was": "",
+        "now": "",
+    }
+    return {**empty, "coordinator": False, "error": "", **known}
+
+
+def _verdict(service: Service, fault: Fault, suffered: scenarios.Suffered) -> dict[str, Any]:
+    try:
+        verdict = service.judge(suffered.histories, fault, suffered.stage)
+    except AgentError:
+        return {}  # nobody is left to be asked; the record's error says so
+    told = verdict._asdict()
+    return {"lost": len(verdict.lost), "acknowledged": told.get("acknowledged", told.get("confirmed"))}

@@ -1,0 +1,84 @@
+"""The contenders, as a table."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from backstay.bench import mysqlpeers, rabbitpeers
+from backstay.bench.addresses import Address
+from backstay.bench.contender import Clustered, Contender
+from backstay.lab.mysql import mysql
+from backstay.lab.rabbitmq import rabbitmq
+from backstay.rehearse import floor, mysqlfaults, rabbitfaults
+from backstay.rehearse.mysqlset import MysqlSet
+from backstay.rehearse.rabbitset import RabbitSet
+
+DATABASE = ("kill", "move", "power-off", "hang")  # the hang last: what it leaves may need a new lab
+BROKER = ("kill", "power-off", "hang")
+IP = f"ip={floor.ADDRESS}"
+
+CONTENDERS: dict[str, Contender] = {
+    contender.name: contender
+    for contender in (
+        Clustered(
+            "ocf:backstay:mysql",
+            "mysql",
+            "crm-templates/mysql.crm, monitors every 3 s and 5 s, with ocf:backstay:vip",
+            mysql,
+            MysqlSet,
+            mysqlfaults.FAULTS,
+            DATABASE,
+        ),
+        Clustered(
+            "ocf:heartbeat:mysql",
+            "mysql",
+            "promotable with notify, replication by file and position, monitors every 5 s and 6 s, with ocf:heartbeat:IPaddr2",
+            partial(mysqlpeers.deploy, agent="mysql"),
+            mysqlpeers.PeerSet,
+            mysqlfaults.FAULTS,
+            DATABASE,
+            mysqlpeers.MYSQL_NOTES,
+        ),
+        Clustered(
+            "ocf:heartbeat:mariadb",
+            "mysql",
+            "promotable with notify, replication by GTID, monitors every 5 s and 6 s, with ocf:heartbeat:IPaddr2",
+            partial(mysqlpeers.deploy, agent="mariadb"),
+            mysqlpeers.PeerSet,
+            mysqlfaults.FAULTS,
+            DATABASE,
+            mysqlpeers.MARIADB_NOTES,
+        ),
+        Clustered(
+            "ocf:backstay:rabbitmq",
+            "rabbitmq",
+            "crm-templates/rabbitmq.crm, monitors every 3 s and 4 s",
+            rabbitmq,
+            RabbitSet,
+            rabbitfaults.FAULTS,
+            BROKER,
+        ),
+        Clustered(
+            "ocf:heartbeat:rabbitmq-cluster",
+            "rabbitmq",
+            "a plain clone with notify, monitors every 10 s",
+            rabbitpeers.cluster,
+            rabbitpeers.PeerCluster,
+            rabbitfaults.FAULTS,
+            BROKER,
+            rabbitpeers.CLUSTER_NOTES,
+        ),
+        Clustered(
+            "ocf:heartbeat:rabbitmq-server-ha",
+            "rabbitmq",
+            "promotable with notify, monitors every 27 s and 30 s",
+            rabbitpeers.server_ha,
+            RabbitSet,
+            rabbitfaults.FAULTS,
+            BROKER,
+            rabbitpeers.SERVER_HA_NOTES,
+        ),
+        Address("ocf:backstay:vip", "an address alone, its monitor every 10 s: the floor of the stack", IP),
+        Address("ocf:heartbeat:IPaddr2", "an address alone, its monitor every 10 s", f"{IP} cidr_netmask=24"),
+    )
+}

@@ -1,0 +1,194 @@
+"""A page of results: what is read, what is counted, and that the page holds it and loads nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from lxml import etree
+
+from backstay.errors import AgentError
+from backstay.report import summary
+from backstay.report.cli import report
+from backstay.report.results import Results, Run, add, gather
+
+BASE = {
+    "contender": "ocf:backstay:mysql",
+    "service": "mysql",
+    "fault": "kill",
+    "gap": 0.5,
+    "phases": {"detected": 0.1, "promoted": 0.3, "first write": 0.5, "whole": 9.0},
+    "lost": 0,
+    "acknowledged": 300,
+    "whole": True,
+    "error": "",
+    "patience": 120.0,
+}
+HUNG = {"gap": None, "phases": {}, "lost": None, "acknowledged": None, "whole": False, "error": "timed out"}
+PEER = {"contender": "ocf:heartbeat:mysql"}
+CONTENDER = {"name": "ocf:heartbeat:mysql", "service": "mysql", "what": "as it comes", "notes": []}
+
+
+def run(**difference: object) -> Run:
+    return Run(**{**BASE, **difference})  # type: ignore[arg-type]
+
+
+def read(name: str, text: str) -> Results:
+    found = Results([], [], [], [], [], [])
+    add(found, name, text)
+    return found
+
+
+def lines(*records: dict[str, object]) -> str:
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_rehearsal_is_read_with_what_was_lost_and_what_broke_off() -> None:
+    good = {"fault": "kill", "clean": True, "gap": 0.5, "phases": {"first write": 0.5}, "error": ""}
+    runs = [
+        {**good, "verdict": {"acknowledged": 9, "lost": []}},
+        {**good, "clean": False, "verdict": {"confirmed": 9, "lost": [4, 5]}},
+        {"fault": "kill", "clean": False, "gap": None, "error": "timed out waiting for writes"},
+    ]
+    found = read("kill.json", json.dumps({"service": "mysql", "client": "four writers", "image": "sid", "runs": runs}))
+    assert [(one.lost, one.acknowledged, one.error) for one in found.runs] == [
+        (0, 9, ""),
+        (2, 9, "not clean"),
+        (None, None, "timed out waiting for writes"),
+    ]
+    assert {one.contender for one in found.runs} == {"ocf:backstay:mysql"}
+    assert found.about[0].facts == {"client": "four writers", "image": "sid"}
+
+
+def test_a_bench_that_was_cut_short_is_read_up_to_there_and_added_to() -> None:
+    contender = {"kind": "contender", **CONTENDER}
+    text = lines(contender, {"kind": "run", **BASE, "round": 1}, contender, {"kind": "run", **BASE, **PEER, **HUNG})
+    found = read("bench.jsonl", text)
+    assert len(found.contenders) == 1
+    assert [one.gap for one in found.runs] == [0.5, None]
+
+
+def test_json_of_something_else_is_passed_over_and_half_a_file_is_not(tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text('{"name": "x"}')
+    (tmp_path / "list.json").write_text("[1]")
+    with pytest.raises(AgentError, match="no results"):
+        gather(str(tmp_path))
+    (tmp_path / "cut.json").write_text('{"runs": [')
+    with pytest.raises(AgentError, match=r"cut\.json is not a whole file"):
+        gather(str(tmp_path))
+
+
+# -- counting ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_cell_counts_runs_that_did_not_end_as_infinite() -> None:
+    cell = summary.cell([run(gap=1.0), run(gap=3.0, lost=2), run(**HUNG), run(gap=2.0, error="n2 differs")])
+    assert cell == summary.Cell(
+        runs=4, median=2.5, worst=math.inf, lost=2, acknowledged=900, unended=1, astray=1, broken=0
+    )
+    assert summary.cell([run(gap=1.0), run(**HUNG)]).median == math.inf
+    assert summary.cell([run(**HUNG)]).median == math.inf
+
+
+def test_a_run_that_broke_off_before_the_fault_counts_for_nothing() -> None:
+    broken = {**HUNG, "inflicted": False}
+    cell = summary.cell([run(gap=1.0), run(**broken)])
+    assert (cell.runs, cell.median, cell.worst, cell.broken) == (1, 1.0, 1.0, 1)
+    assert math.isnan(summary.cell([run(**broken)]).median)
+
+
+def test_stretches_are_named_after_what_ends_them_and_end_with_the_first_write() -> None:
+    phases = {"promoted": 3.0, "detected": 2.0, "fenced": 2.5, "whole": 20.0, "first write": 3.5, "address": 9.0}
+    told = [(one.name, one.begin, one.end) for one in summary.stretches(run(phases=phases))]
+    assert told == [("detect", 0.0, 2.0), ("fence", 2.0, 2.5), ("promote", 2.5, 3.0), ("client", 3.0, 3.5)]
+    assert summary.stretches(run(**HUNG)) == []
+
+
+def test_faults_come_in_the_usual_order_and_unknown_ones_last() -> None:
+    runs = [run(fault=name) for name in ("move", "relay-log", "kill")]
+    assert summary.faults(runs) == ["kill", "move", "relay-log"]
+
+
+def test_the_floor_is_that_of_a_lone_address_in_the_same_results() -> None:
+    lone = [run(contender="ocf:backstay:vip", fault="power-off", gap=gap) for gap in (3.0, 4.0, 9.0)]
+    assert summary.floors([run(), *lone], "mysql") == {"power-off": 4.0}
+    assert summary.floors([run(), *lone], "address") == {}
+    assert summary.floors([run(fault="vip-floor", gap=3.5)], "mysql") == {"power-off": 3.5}
+    assert summary.floors([run()], "mysql") == {}
+
+
+# -- the page ---------------------------------------------------------------------------------------------------------
+
+
+def page(tmp_path: Path) -> str:
+    result = CliRunner().invoke(report, [str(tmp_path), "--title", "Ours <and> theirs"])
+    assert result.exit_code == 0, result.output
+    return (tmp_path / "report.html").read_text()
+
+
+def test_the_page_holds_every_chart_and_loads_nothing(tmp_path: Path) -> None:
+    ours = "ocf:backstay:mysql"
+    cpu = {"agents": 0.2, "watchers": 0.1}
+    records = [
+        {"kind": "about", "when": "2026-11-25"},
+        {"kind": "contender", **CONTENDER, "notes": ["no <b>mysqld_safe</b>"]},
+        *({"kind": "run", **BASE, "gap": gap} for gap in (0.4, 0.5, 0.9)),
+        {"kind": "run", **BASE, **PEER, "gap": 12.0, "lost": 3},
+        {"kind": "run", **BASE, **PEER, **HUNG, "fault": "hang"},
+        {"kind": "monitor", "agent": ours, "what": "", "cpu": 11.0, "wall": 12.0, "programs": 1, "memory": 20.0},
+        {"kind": "node", "contender": ours, "service": "mysql", "what": "", "cpu": cpu, "memory": 9.0},
+        {"kind": "growth", "chart": "Scheduling", "x": "n", "y": "s", "contender": ours, "points": [[2, 0.1], [32, 1]]},
+    ]
+    (tmp_path / "bench.jsonl").write_text(lines(*records))
+    text = page(tmp_path)
+    tree = etree.HTML(text)
+    assert len(tree.findall(".//figure/svg")) == 5  # gaps, one timeline, monitors, nodes, growth
+    assert "not within 120 s" in text
+    assert "no &lt;b&gt;mysqld_safe&lt;/b&gt;" in text
+    assert "Ours &lt;and&gt; theirs" in text
+    cells = ["".join(cell.itertext()) for cell in tree.findall(".//table//td")]
+    assert "0.50" in cells and "12.00" in cells and "not in time" in cells
+    # Nothing is fetched: every reference is to the page itself, every address the name of a namespace.
+    for value in re.findall(r'(?:href|src)="([^"]*)"', text):
+        assert value.startswith("#"), value
+    assert re.findall(r"url\((?!#)", text) == []
+    assert "<script" not in text
+
+
+def test_ids_of_the_charts_do_not_collide(tmp_path: Path) -> None:
+    """A clip path of one chart would cut another."""
+    (tmp_path / "bench.jsonl").write_text(
+        lines(
+            *({"kind": "run", **BASE, "fault": fault, "gap": gap} for fault in ("kill", "move") for gap in (1.0, 2.0))
+        )
+    )
+    text = page(tmp_path)
+    clips = re.findall(r'<clippath id="([^"]+)"', text, re.IGNORECASE)
+    assert len(clips) == len(set(clips)) > 1
+
+
+def test_a_rehearsal_alone_makes_a_page(tmp_path: Path) -> None:
+    run = {
+        "fault": "power-off",
+        "clean": True,
+        "gap": 3.0,
+        "phases": {"detected": 2.0, "first write": 3.0},
+        "error": "",
+    }
+    floor = {"fault": "vip-floor", "clean": True, "gap": 3.2, "error": "", "coordinator": True}
+    verdict = {"verdict": {"acknowledged": 300, "lost": []}}
+    (tmp_path / "mine.json").write_text(
+        json.dumps(
+            {"service": "mysql", "client": "four writers", "image": "bookworm", "runs": [{**run, **verdict}, floor]}
+        )
+    )
+    text = page(tmp_path)
+    assert "power-off of the node of a lone address" in text
+    assert "The client: four writers." in text
