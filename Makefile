@@ -20,11 +20,7 @@ COMPLETIONS = $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions
 AGENTS = $(notdir $(wildcard agents/*))
 PACKAGES = $(shell cd lib && find backstay -type d ! -name __pycache__)
 
-<<<<<<< HEAD
-.PHONY: help setup demo test test-all test-failover test-sid test-alarms campaign fuzz lint install clean
-=======
-.PHONY: help setup demo test test-all test-failover test-sid test-alarms bench lint install clean
->>>>>>> main
+.PHONY: help setup demo test test-all test-failover test-sid test-alarms campaign fuzz bench lint install clean
 
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
@@ -33,12 +29,9 @@ help:
 	@echo 'make test-failover  every fault, RUNS=$(RUNS) times each, with the distribution of the gap'
 	@echo 'make test-sid       the main faults with Oracle MySQL, RabbitMQ 4 and Pacemaker 3'
 	@echo 'make test-alarms    an hour of load and starvation, a thousand planned stops: the watchers must tell nothing'
-<<<<<<< HEAD
 	@echo 'make campaign       $(SCHEDULES) schedules of faults from seeds for each service, judged by what the histories prove'
 	@echo 'make fuzz           $(FUZZ) bad inputs for every reader of parameters, answers, XML, GTIDs and Erlang terms'
-=======
 	@echo 'make bench          beside the agents in use, RUNS=$(RUNS) rounds in turn; $(BENCH)/report.html (BENCH_OPTIONS=--help)'
->>>>>>> main
 	@echo 'make setup          install what the above need here: $(firstword $(HOST_PACKAGES)) and a few more packages'
 	@echo 'make lint           ruff and mypy, in $(VENV)'
 	@echo 'make install        agents, library, templates and command, under DESTDIR=$(DESTDIR)'
@@ -75,7 +68,6 @@ test-sid-%: setup
 test-sid-haproxy: setup
 	BACKSTAY_TEST_IMAGE=sid $(PYTHON) -m pytest tests/contract/test_haproxy.py tests/contract/test_haproxy_contract.py
 
-<<<<<<< HEAD
 # Two may run side by side where the machine allows: make -j2 campaign
 campaign: campaign-mysql campaign-rabbitmq
 
@@ -84,11 +76,10 @@ campaign-%: setup
 
 fuzz: setup
 	BACKSTAY_FUZZ=$(FUZZ) $(PYTHON) -m pytest tests/decisions/test_fuzz.py $(PYTEST)
-=======
+
 bench: setup
 	$(PYTHON) -I bin/backstay bench --runs $(RUNS) --dir $(LAB)-bench --output $(BENCH)/bench.jsonl $(BENCH_OPTIONS)
 	$(PYTHON) -I bin/backstay report $(BENCH) --title 'Backstay beside the agents in use'
->>>>>>> main
 
 $(VENV)/ready: Makefile
 	$(PYTHON) -m venv $(VENV)

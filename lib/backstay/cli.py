@@ -15,12 +15,9 @@ if TYPE_CHECKING:
 COMMANDS = {
     "lab": ("backstay.lab.cli", "lab", "A real cluster of several nodes on this machine."),
     "rehearse": ("backstay.rehearse.cli", "command", "Inflict faults on a lab and measure what they cost."),
-<<<<<<< HEAD
     "campaign": ("backstay.campaign.cli", "campaign", "Break a lab by schedules of faults, and judge what they prove."),
-=======
     "bench": ("backstay.bench.cli", "bench", "Backstay beside other agents: the same lab, load and faults."),
     "report": ("backstay.report.cli", "report", "A page of what rehearsals and the bench measured."),
->>>>>>> main
     "explain": ("backstay.admin.explain", "explain", "What happened in the last failover."),
     "render": ("backstay.admin.render", "render", "Write a topology for crm or pcs."),
     "doctor": ("backstay.admin.doctor", "doctor", "Examine this node and the configuration; with remedies."),

@@ -12,79 +12,24 @@ import re
 import shutil
 import time
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from backstay.campaign import surroundings
+from backstay.campaign.scene import void, with_nothing_left
 from backstay.deadline import Deadline, poll
-from backstay.errors import AgentError
-from backstay.lab import volume
 from backstay.lab.faults import processes
-from backstay.lab.layout import CLIENT, LabError
-from backstay.lab.limits import Limit
-from backstay.lab.mysql import CONFIG as MYSQL_CONFIG
 from backstay.lab.mysql import DATA as MYSQL_DATA
-from backstay.lab.mysql import WRITER
-from backstay.lab.rabbitmq import CONFIG as RABBITMQ_CONFIG
+from backstay.rehearse import logs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from backstay.campaign.scene import Harm, Scene, Undo
     from backstay.campaign.schedule import Injection
-    from backstay.lab.cluster import Lab
-    from backstay.rehearse.service import Service
-
-    Undo = Callable[[], None]
-    Harm = Callable[["Scene", str, Injection], "Undo | None"]
 
 
-class Traits(NamedTuple):
-    """What harms must know of a service. port: of clients. peers: of the daemons among themselves. configuration: a file;
-    nonsense: a line that it cannot hold."""
-
-    port: int
-    peers: int
-    configuration: str
-    nonsense: str
-
-
-TRAITS = {
-    "mysql": Traits(3306, 3306, MYSQL_CONFIG, "[mysqld]\nno-such-option = 1"),
-    "rabbitmq": Traits(5672, 25672, RABBITMQ_CONFIG, "no.such.option = 1"),
-}
 PROMOTING = re.compile(r"Requesting local execution of promote operation for \S+ on (\S+)")
+
+
 NOTICED = 30.0  # seconds for the cluster to begin with what a harm waits for
-
-
-class Scene:
-    """Where harms are done. leader: the last node that is known to have led. spoiled: times in which the run itself has the
-    writer address on another node."""
-
-    def __init__(self, service: Service) -> None:
-        self.service = service
-        self.lab: Lab = service.lab
-        self.traits = TRAITS[service.name]
-        self.leader = service.leader()
-        self.spoiled: list[tuple[float, float]] = []
-
-    def others(self, node: str) -> list[str]:
-        """The cluster's other nodes, in order."""
-        return [each for each in self.lab.nodes if each != node]
-
-    def asked(self, but: str = "") -> str:
-        """A node that is online, to be asked for something. Raises AgentError."""
-        for node in sorted(self.lab.online() - {but}):
-            return node
-        raise AgentError("no node is online")
-
-    def init(self, node: str) -> int:
-        """Raises LabError when the node is off."""
-        init = self.lab.layout.init_of(node)
-        if init is None:
-            raise LabError(f"{node} is off")
-        return init
-
-    def sh(self, node: str, script: str, *arguments: str) -> str:
-        """What a script in the node prints. Raises AgentError."""
-        return self.lab.run(node, ["sh", "-ec", script, "sh", *arguments]).out.strip()
 
 
 def signal(scene: Scene, node: str, injection: Injection, name: str, daemon: str = "") -> Undo | None:
@@ -105,125 +50,15 @@ def signal(scene: Scene, node: str, injection: Injection, name: str, daemon: str
     return resume
 
 
-def with_nothing_left(do: Callable[[], object]) -> None:
-    """A daemon that was ended meanwhile needs no signal."""
-    try:
-        do()
-    except LabError:
-        return
-
-
 def power_off(scene: Scene, node: str, injection: Injection) -> Undo:
     scene.lab.power_off(node)
     return lambda: scene.lab.power_on(node)
-
-
-def impair(
-    scene: Scene,
-    node: str,
-    injection: Injection,
-    kind: str,
-    pairs: Callable[[Scene, str], list[tuple[str, str]]],
-    port: str = "",
-) -> Undo:
-    """Between the pairs of nodes; `port`: a field of Traits."""
-    number = int(getattr(scene.traits, port)) if port else 0
-    chosen = pairs(scene, node)
-    scene.lab.impair(kind, chosen, number)
-    done = False
-
-    def repair() -> None:
-        nonlocal done
-        if not done:
-            scene.lab.repair(kind, chosen, number)
-            done = True
-
-    return repair
-
-
-def with_others(scene: Scene, node: str) -> list[tuple[str, str]]:
-    return scene.lab.between(node, scene.others(node))
-
-
-def with_leader_or_one(scene: Scene, node: str) -> list[tuple[str, str]]:
-    return scene.lab.between(node, [scene.leader if node != scene.leader else scene.others(node)[0]])
-
-
-def to_others(scene: Scene, node: str) -> list[tuple[str, str]]:
-    return [(node, each) for each in scene.others(node)]
-
-
-def from_others(scene: Scene, node: str) -> list[tuple[str, str]]:
-    return [(each, node) for each in scene.others(node)]
-
-
-def with_client(scene: Scene, node: str) -> list[tuple[str, str]]:
-    return scene.lab.between(node, [CLIENT])
-
-
-def with_all(scene: Scene, node: str) -> list[tuple[str, str]]:
-    return scene.lab.between(node, [*scene.others(node), CLIENT])
-
-
-def slow_link(scene: Scene, node: str, injection: Injection) -> Undo:
-    scene.lab.slow(node)
-    return lambda: scene.lab.hasten(node)
 
 
 def torn_relay_log(scene: Scene, node: str, injection: Injection) -> None:
     """As a crash of the machine leaves it whose last pages were not yet on the disk."""
     signal(scene, node, injection, "kill")
     scene.sh(node, 'truncate -s -100 "$(ls -t "$1"/relay*.[0-9]* | head -n 1)"', scene.lab.data(MYSQL_DATA))
-
-
-# Found before the real ones on the agents' PATH. What they do depends on the process id alone: in turn, more or less.
-BROKEN = {
-    "fail": "#!/bin/sh\ncase $(($$ % 3)) in 0) exit 1 ;; 1) exit 102 ;; *) exit 124 ;; esac\n",
-    "hang": "#!/bin/sh\nexec sleep 30\n",
-}
-TOOLS = ("crm_attribute", "crm_master", "attrd_updater")
-
-
-def break_tools(scene: Scene, node: str, injection: Injection, way: str) -> Undo:
-    paths = [f"/usr/local/sbin/{tool}" for tool in TOOLS]
-    for path in paths:
-        scene.lab.put(node, path, BROKEN[way], mode=0o755)
-    return lambda: void(scene.sh(node, 'rm -f "$@"', *paths))
-
-
-def void(value: object) -> None:
-    """For what is done, not asked."""
-
-
-def limit(scene: Scene, node: str, injection: Injection, controller: str, **values: str) -> Undo:
-    spelled = {name.replace("__", "."): value for name, value in values.items()}
-    return Limit.impose(scene.init(node), controller, spelled).lift
-
-
-FILL = """
-cd "$1"
-room=$(($(df --output=avail -k . | tail -n 1) - 4096))
-[ $room -le 0 ] || fallocate -l ${room}k filler
-! dd if=/dev/zero bs=4k conv=fsync >> filler 2> /dev/null
-"""
-
-
-def fill_disk(scene: Scene, node: str, injection: Injection) -> Undo:
-    volume.path_of(scene.lab.layout, node)
-    scene.sh(node, FILL, volume.PLACE)
-    return lambda: void(scene.sh(node, f"rm -f {volume.PLACE}/filler"))
-
-
-def slow_disk(scene: Scene, node: str, injection: Injection) -> Undo:
-    """Twenty writes a second."""
-    device = volume.device(scene.lab.layout, node)
-    values = {"blkio.throttle.write_iops_device": f"{device} 20"}
-    return Limit.impose(scene.init(node), "blkio", values).lift
-
-
-def freeze_disk(scene: Scene, node: str, injection: Injection) -> Undo:
-    volume.freeze(scene.lab.layout, node)
-    return lambda: volume.thaw(scene.lab.layout, node)
 
 
 def wrong_cookie(scene: Scene, node: str, injection: Injection) -> None:
@@ -268,21 +103,12 @@ def flap(scene: Scene, node: str, injection: Injection) -> None:
         time.sleep(0.5)
 
 
-def flap_link(scene: Scene, node: str, injection: Injection) -> None:
-    pairs = with_others(scene, node)
-    for _ in range(5):
-        scene.lab.impair("cut", pairs)
-        time.sleep(0.5)
-        scene.lab.repair("cut", pairs)
-        time.sleep(0.5)
-
-
 def kill_promoting(scene: Scene, node: str, injection: Injection) -> None:
     marks = scene.service.log_marks()
     signal(scene, node, injection, "kill")
 
     def promoting() -> str | None:
-        found = [PROMOTING.search(line) for line in scene.service.lines_since(marks)]
+        found = [PROMOTING.search(line) for line in logs.lines_since(marks)]
         return next((match[1] for match in found if match), None)
 
     candidate = poll(promoting, Deadline(NOTICED), "a promotion to begin", interval=0.02)
@@ -330,34 +156,6 @@ def new_agents(scene: Scene, node: str, injection: Injection) -> None:
                 os.replace(f"{path}.new", path)
 
 
-CLAIM = """
-import sys
-sys.path.insert(0, "/usr/lib/ocf/lib")
-from backstay.address import parse_address
-from backstay.vip.link import Link
-from backstay.vip.wire import Wire
-address = parse_address(sys.argv[1])
-Wire(address, Link().interface("eth0")).announce()
-"""
-
-
-def duplicate_address(scene: Scene, node: str, injection: Injection) -> Undo:
-    """By hand, with the announcement that a careless tool sends."""
-    begun = time.monotonic()
-    scene.sh(node, f'ip address add {WRITER}/24 dev eth0 && python3 -c "$1" {WRITER}', CLAIM)
-
-    def remove() -> None:
-        scene.sh(node, f"ip address del {WRITER}/24 dev eth0 2> /dev/null || ! ip -o address show to {WRITER} | grep .")
-        scene.spoiled.append((begun, time.monotonic()))
-
-    return remove
-
-
-def remove_address(scene: Scene, node: str, injection: Injection) -> None:
-    find = f"ip -o address show to {WRITER} | awk '{{ print $4, $2 }}'"
-    scene.sh(node, f"set -- $({find}); ip address del $1 dev $2")
-
-
 def _of_pacemaker() -> dict[str, Harm]:
     daemons = ("attrd", "based", "controld", "execd", "fenced", "schedulerd")
     return {f"{name}-kill": partial(signal, name="kill", daemon=f"pacemaker-{name}") for name in daemons}
@@ -368,37 +166,37 @@ HARMS: dict[str, Harm] = {
     "hang": partial(signal, name="hang"),
     "node-hang": partial(signal, name="hang", daemon="node"),
     "power-off": power_off,
-    "partition": partial(impair, kind="cut", pairs=with_others),
-    "pair-cut": partial(impair, kind="cut", pairs=with_leader_or_one),
-    "one-way": partial(impair, kind="cut", pairs=to_others),
-    "deaf": partial(impair, kind="cut", pairs=from_others),
-    "port-cut": partial(impair, kind="ports", pairs=with_others, port="peers"),
-    "client-cut": partial(impair, kind="ports", pairs=with_client, port="port"),
-    "loss": partial(impair, kind="lossy", pairs=with_all),
-    "slow-link": slow_link,
-    "disk-full": fill_disk,
-    "disk-slow": slow_disk,
-    "disk-frozen": freeze_disk,
+    "partition": partial(surroundings.impair, kind="cut", pairs=surroundings.with_others),
+    "pair-cut": partial(surroundings.impair, kind="cut", pairs=surroundings.with_leader_or_one),
+    "one-way": partial(surroundings.impair, kind="cut", pairs=surroundings.to_others),
+    "deaf": partial(surroundings.impair, kind="cut", pairs=surroundings.from_others),
+    "port-cut": partial(surroundings.impair, kind="ports", pairs=surroundings.with_others, port="peers"),
+    "client-cut": partial(surroundings.impair, kind="ports", pairs=surroundings.with_client, port="port"),
+    "loss": partial(surroundings.impair, kind="lossy", pairs=surroundings.with_all),
+    "slow-link": surroundings.slow_link,
+    "disk-full": surroundings.fill_disk,
+    "disk-slow": surroundings.slow_disk,
+    "disk-frozen": surroundings.freeze_disk,
     "torn-relay-log": torn_relay_log,
     "corosync-kill": partial(signal, name="kill", daemon="corosync"),
     "corosync-hang": partial(signal, name="hang", daemon="corosync"),
     **_of_pacemaker(),
     "pacemakerd-kill": partial(signal, name="kill", daemon="pacemakerd"),
-    "tools-fail": partial(break_tools, way="fail"),
-    "tools-hang": partial(break_tools, way="hang"),
-    "memory": partial(limit, controller="memory", memory__limit_in_bytes=str(16 << 20)),
-    "starvation": partial(limit, controller="cpu", cpu__cfs_quota_us="10000"),
+    "tools-fail": partial(surroundings.break_tools, way="fail"),
+    "tools-hang": partial(surroundings.break_tools, way="hang"),
+    "memory": partial(surroundings.limit, controller="memory", memory__limit_in_bytes=str(16 << 20)),
+    "starvation": partial(surroundings.limit, controller="cpu", cpu__cfs_quota_us="10000"),
     "wrong-cookie": wrong_cookie,
     "port-taken": take_port,
     "broken-configuration": break_configuration,
     "flapping": flap,
-    "link-flapping": flap_link,
+    "link-flapping": surroundings.flap_link,
     "kill-promoting": kill_promoting,
     "kill-two": kill_two,
     "blackout": blackout,
     "standby": standby,
     "move": move,
     "new-agents": new_agents,
-    "duplicate-address": duplicate_address,
-    "address-removed": remove_address,
+    "duplicate-address": surroundings.duplicate_address,
+    "address-removed": surroundings.remove_address,
 }

@@ -9,19 +9,21 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backstay.campaign.catalogue import COORDINATOR, SECOND, may_fence, most_moves
-from backstay.campaign.harm import HARMS, Scene
+from backstay.campaign.harm import HARMS
 from backstay.campaign.judge import Finding, judge
+from backstay.campaign.scene import Scene
 from backstay.campaign.schedule import Injection, Schedule, to_json
 from backstay.campaign.subjects import FENCED, AddressWatch, Subject
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError
 from backstay.lab.faults import wait_for_action
+from backstay.rehearse import logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from backstay.campaign.evidence import Evidence
-    from backstay.campaign.harm import Undo
+    from backstay.campaign.scene import Undo
     from backstay.rehearse.workload import Load
 
 STEADY = 30.0  # seconds for a whole service to take the load
@@ -92,7 +94,7 @@ class Run:
             histories = load.finish()
         self._try("whole again", lambda: self.service.wait_whole(WHOLE))
         evidence = self._evidence(histories)
-        lines = self.service.lines_since(marks)
+        lines = logs.lines_since(marks)
         evidence = evidence._replace(
             promotions=self.subject.promotions(lines, first, offset),
             holdings=watch.seen,

@@ -143,7 +143,6 @@ def _carry_out(
     return ""
 
 
-<<<<<<< HEAD
 def rescue(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts | None") -> str:
     """After a restart, keep what was received and not applied; what was done, "" for nothing. Where it cannot be read and
     is provably not the only copy, all is received anew. Raises AgentError."""
@@ -163,7 +162,8 @@ def rescue(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts |
             raise AgentError(f"{damage}; {kept}") from None
         dialect.forget_source(server)
         return f"{damage}: received anew, since {facts.primary} has all that was acknowledged"
-=======
+
+
 def expect_password(agent: "Mysql") -> None:
     """Have the next monitor join anew when another password is configured than the one that it replicates with."""
     if agent.state.read("password") != _digest(agent):
@@ -176,7 +176,6 @@ def _digest(agent: "Mysql") -> str:
     import hashlib
 
     return hashlib.sha256(str(agent.replication_password).encode()).hexdigest()[:8]
->>>>>>> main
 
 
 def end_waiting(server: "Server", dialect: "Dialect", seen: "Observed") -> None:

@@ -148,15 +148,7 @@ class Service(ABC):
 
     def phases_since(self, marks: dict[str, int], fault: float) -> dict[str, float]:
         """Phase -> seconds after the fault, which is a time since the epoch."""
-<<<<<<< HEAD
-        return phases(self.lines_since(marks), fault, self.name)
-
-    def lines_since(self, marks: dict[str, int]) -> list[str]:
-        """What all nodes logged since the marks, node by node."""
-        return [line for lines in _lines_since(marks).values() for line in lines]
-=======
         return logs.phases_since(marks, fault, self.name)
->>>>>>> main
 
     def keep_logs(self, marks: dict[str, int], directory: str) -> None:
         """Copy what the nodes logged since to the directory, one file per log: evidence outlives the lab."""
