@@ -84,10 +84,11 @@ class Run:
         _write(self.directory, "schedule.json", to_json(self.schedule))
         self.began = time.monotonic()
         self.service.wait_whole(WHOLE)
-        scene = Scene(self.service)
-        first, marks, offset = scene.leader, self.service.log_marks(), time.time() - time.monotonic()
+        marks, offset = self.service.log_marks(), time.time() - time.monotonic()
         with self.subject.load(self.directory) as load, AddressWatch(self.lab, self.directory) as watch:
             load.wait_steady(0.0, STEADY)
+            scene = Scene(self.service)
+            first = scene.leader
             for injection in self.schedule.injections:
                 self._inject(scene, load, injection)
             self._finish(load)
