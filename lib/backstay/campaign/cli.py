@@ -166,7 +166,7 @@ def campaign(
     finally:
         if path:
             with open(path, "w", encoding="utf-8") as sink:
-                json.dump({"service": service, "image": image, "runs": series.records}, sink, indent=1)
+                json.dump({"service": service, "image": image, "schedules": series.records}, sink, indent=1)
     click.echo("\n".join(["", *summary(series.records)]))
     sys.exit(0 if all(record["clean"] for record in series.records) else 1)
 
