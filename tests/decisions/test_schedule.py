@@ -13,6 +13,7 @@ from backstay.campaign.catalogue import KINDS, ROWS, kinds_of, may_fence, most_m
 from backstay.campaign.harm import HARMS
 from backstay.campaign.schedule import LONGEST, Injection, Schedule, draw, from_json, to_json, with_injections
 from backstay.campaign.shrink import shortest, shrink
+from backstay.campaign.subjects import is_local
 from backstay.rehearse.services import SERVICES
 
 SERVICE = st.sampled_from(["mysql", "rabbitmq"])
@@ -130,3 +131,28 @@ def test_an_overlap_that_is_the_cause_stays() -> None:
 
 def test_the_first_of_a_part_overlaps_nothing() -> None:
     assert with_injections(Schedule("mysql", 5, (A, B)), [B]).injections == (B._replace(overlaps=False, after=0.0),)
+
+
+TABLE = """\
+Local:
+        +-- 10.77.0.0/24 2 0 2
+           |-- 10.77.0.12
+              /32 host LOCAL
+           |-- 10.77.0.100
+              /32 {how}
+           |-- 10.77.0.1
+              /32 link UNICAST
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "address", "local"),
+    [
+        ("host LOCAL", "10.77.0.100", True),
+        ("link BROADCAST", "10.77.0.100", False),
+        ("host LOCAL", "10.77.0.1", False),
+        ("host LOCAL", "10.77.0.10", False),
+    ],
+)
+def test_an_address_is_found_in_the_kernels_table(how: str, address: str, local: bool) -> None:
+    assert is_local(TABLE.format(how=how), address) is local

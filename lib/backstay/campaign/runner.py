@@ -13,11 +13,11 @@ from backstay.campaign.harm import HARMS
 from backstay.campaign.judge import Finding, judge
 from backstay.campaign.scene import Scene
 from backstay.campaign.schedule import Injection, Schedule, to_json
-from backstay.campaign.subjects import FENCED, AddressWatch, Subject
+from backstay.campaign.subjects import AddressWatch, Subject
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError
 from backstay.lab.faults import wait_for_action
-from backstay.rehearse import logs
+from backstay.rehearse import logs, timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,7 +101,7 @@ class Run:
             holdings=watch.seen,
             spoiled=scene.spoiled,
             unsettled=[*self.trouble, *self._ill()],
-            fenced=sorted({match[1] for match in map(FENCED.search, lines) if match}),
+            fenced=timeline.fenced(lines),
             most_moves=most_moves(tuple((hit.injection.kind, hit.leads) for hit in self.hits if not hit.missed)),
             may_fence=may_fence(tuple(hit.injection.kind for hit in self.hits)),
         )

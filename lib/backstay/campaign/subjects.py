@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -18,11 +17,10 @@ from backstay.errors import AgentError, TimedOut
 from backstay.lab.layout import CLIENT
 from backstay.lab.mysql import WRITER
 from backstay.mysql.gtid import MariadbHistory, MysqlHistory
-from backstay.rehearse import workload
+from backstay.rehearse import timeline, workload
 from backstay.rehearse.history import Sample, parse_attempts, parse_samples
 from backstay.rehearse.mysqlset import MysqlSet
 from backstay.rehearse.rabbitset import RabbitSet
-from backstay.rehearse.timeline import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,9 +31,6 @@ if TYPE_CHECKING:
 
 SETTLE = 120.0  # seconds for the cluster to have nothing under way
 EQUAL = 15.0  # seconds for the copies to be equal: the primary's heartbeat is a write every three seconds
-AT_ONCE = 5.0  # seconds within which two log lines tell of one promotion
-PROMOTED = r"Result of promote operation for {name} on (\S+): ok"
-FENCED = re.compile(r"Peer (\S+) was terminated \(.*\).*: OK")
 
 
 class Subject(ABC):
@@ -65,18 +60,8 @@ class Subject(ABC):
 
     def promotions(self, lines: Sequence[str], first: str, offset: float) -> list[Promotion]:
         """From the nodes' logs; `first` led before. offset: of the wall clock to the monotonic one."""
-        pattern = re.compile(PROMOTED.replace("{name}", self.service.name))
-        found = []
-        for line in lines:
-            match = pattern.search(line)
-            at = moment(line, time.time()) if match else None
-            if match and at is not None:
-                found.append(Promotion(match[1], at - offset))
-        kept = [Promotion(first, float("-inf"))]
-        for one in sorted(found, key=lambda one: one.at):
-            if one.node != kept[-1].node or one.at - kept[-1].at > AT_ONCE:
-                kept.append(one)
-        return kept
+        told = timeline.promotions(lines, self.service.name, time.time())
+        return [Promotion(first, float("-inf")), *(Promotion(node, at - offset) for node, at in told)]
 
 
 class MysqlSubject(Subject):
@@ -241,8 +226,12 @@ def holds(init: int | None, address: str) -> bool:
     """Whether the node with this init has the address; a node that is off has none."""
     try:
         with open(f"/proc/{init}/net/fib_trie", encoding="ascii") as table:
-            text = table.read()
-    except (FileNotFoundError, ProcessLookupError, OSError):
+            return is_local(table.read(), address)
+    except OSError:
         return False
-    _, found, after = text.partition(f"|-- {address}\n")
+
+
+def is_local(table: str, address: str) -> bool:
+    """Whether the kernel's table of routes (/proc/net/fib_trie) has the address as one of this host."""
+    _, found, after = table.partition(f"|-- {address}\n")
     return bool(found) and "host LOCAL" in after.partition("\n")[0]
