@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.conftest import CHECKOUT  # type: ignore[import-not-found]
 
 from backstay.campaign.catalogue import KINDS, ROWS, kinds_of, may_fence, most_moves
+from backstay.campaign.cli import campaign, summary
 from backstay.campaign.harm import HARMS
 from backstay.campaign.schedule import LONGEST, Injection, Schedule, draw, from_json, to_json, with_injections
 from backstay.campaign.shrink import shortest, shrink
@@ -156,3 +159,33 @@ Local:
 )
 def test_an_address_is_found_in_the_kernels_table(how: str, address: str, local: bool) -> None:
     assert is_local(TABLE.format(how=how), address) is local
+
+
+def test_the_command_shows_the_catalogue_of_a_service() -> None:
+    shown = CliRunner().invoke(campaign, ["rabbitmq", "--list"]).output
+    assert "wrong-cookie" in shown and "duplicate-address" not in shown
+    assert all(f"{row.number:2} {row.fault}" in shown for row in ROWS)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("{}", "not a schedule"), ("[", "Expecting"), (json.dumps(to_json(draw("rabbitmq", 1))), "schedule of rabbitmq")],
+)
+def test_the_command_refuses_what_is_no_schedule_of_the_service(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "schedule.json").write_text(text)
+    done = CliRunner().invoke(campaign, ["mysql", "--replay", str(tmp_path / "schedule.json")])
+    assert done.exit_code == 2
+    assert words in done.output
+
+
+def test_the_summary_tells_the_gaps_of_faults_that_came_alone() -> None:
+    clean = {
+        "clean": True,
+        "schedule": {"seed": 1},
+        "gaps": [("kill leader", 0.5), ("hang leader + kill follower", 9.0)],
+    }
+    dirty = {"clean": False, "schedule": {"seed": 2}, "gaps": [("kill leader", 1.5)], "findings": [{"rule": "lost"}]}
+    lines = summary([clean, dirty])
+    assert lines[0] == "2 schedules, 1 not clean"
+    assert "seed 2: lost" in lines[1]
+    assert lines[-1].split()[:3] == ["kill", "leader", "2"] and "0.50 / 1.00 / 1.50 / 1.50" in lines[-1]

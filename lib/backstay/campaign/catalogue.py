@@ -130,7 +130,7 @@ ROWS = (
     Row(8, "packet loss",
         "at 30 % a node may be lost to Corosync, which fences it; nothing is lost, and it is over when the loss is"),
     Row(9, "delay, jitter, reordering", "slower, no timeouts",
-        reason="this kernel has no netem: a narrow link that queues stands for delay; no reordering"),
+        reason="not every kernel has netem: a narrow link that queues stands for delay; nothing is reordered"),
     Row(10, "disk full", "demoted or failed cleanly, no loop"),
     Row(11, "slow disk", "promotion waits for what was received"),
     Row(12, "hung disk", "stop fails, the node is fenced"),

@@ -83,7 +83,7 @@ def impair(impairments: "Iterable[tuple[str, str, str, int]]") -> None:
 
 
 def slow(node: str) -> None:
-    """Narrow the way to the node to RATE. This kernel has no netem: what queues there is late, as on a busy link."""
+    """Narrow the way to the node to RATE. Not every kernel has netem: what queues there is late, as on a busy link."""
     bucket = ["tbf", "rate", RATE, "burst", "10kb", "latency", QUEUE]
     command.run(["tc", "qdisc", "replace", "dev", port(node), "root", *bucket], TOOL_TIMEOUT)
 
