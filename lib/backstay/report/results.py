@@ -153,13 +153,14 @@ def _rehearsal(found: Results, name: str, whole: Any) -> None:
 
 
 def _campaign(found: Results, name: str, whole: dict[str, Any]) -> None:
-    """What each fault cost that came alone: with one that overlaps, the gap belongs to neither."""
+    """What each fault cost that came first and alone: with one that overlaps, the gap belongs to neither, and later ones may
+    meet a service that is not yet whole."""
     service = str(whole["service"])
     for schedule in whole["schedules"]:
         if schedule.get("error"):
             continue  # the lab failed: nothing was measured
         rules = sorted({finding["rule"] for finding in schedule["findings"]})
-        for what, gap in schedule["gaps"]:
+        for what, gap in schedule["gaps"][:1]:
             if " + " not in what:
                 found.runs.append(
                     Run(
