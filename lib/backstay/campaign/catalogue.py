@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-LEADER, FOLLOWER, SECOND, COORDINATOR, ALL = "leader", "follower", "second follower", "coordinator", "all"
+LEADER, FOLLOWER, COORDINATOR, ALL = "leader", "follower", "coordinator", "all"
 ONE = (LEADER, FOLLOWER)
 ANY = (LEADER, FOLLOWER, COORDINATOR)
 ORDERS = ("order 1 2 3", "order 1 3 2", "order 2 1 3", "order 2 3 1", "order 3 1 2", "order 3 2 1")

@@ -8,7 +8,8 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from backstay.campaign.catalogue import COORDINATOR, SECOND, may_fence, most_moves
+from backstay.campaign.catalogue import COORDINATOR, FOLLOWER, may_fence, most_moves
+from backstay.campaign.evidence import Evidence
 from backstay.campaign.harm import HARMS
 from backstay.campaign.judge import Finding, judge
 from backstay.campaign.scene import Scene
@@ -22,7 +23,6 @@ from backstay.rehearse import logs, timeline
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from backstay.campaign.evidence import Evidence
     from backstay.campaign.scene import Undo
     from backstay.rehearse.workload import Load
 
@@ -102,7 +102,7 @@ class Run:
             spoiled=scene.spoiled,
             unsettled=[*self.trouble, *self._ill()],
             fenced=timeline.fenced(lines),
-            most_moves=most_moves(tuple((hit.injection.kind, hit.leads) for hit in self.hits if not hit.missed)),
+            most_moves=most_moves(tuple((hit.injection.kind, hit.leads) for hit in self.hits)),
             may_fence=may_fence(tuple(hit.injection.kind for hit in self.hits)),
         )
         report = self._report(evidence, load)
@@ -145,9 +145,7 @@ class Run:
         others = scene.others(scene.leader)
         if target == COORDINATOR:
             return next((node for node in self.lab.nodes if self.service.is_dc(node)), scene.leader)
-        if target == SECOND:
-            return others[-1]
-        return others[0] if target == "follower" else scene.leader
+        return others[0] if target == FOLLOWER else scene.leader
 
     def _meet_phase(self, node: str, phase: float) -> None:
         """The moment within the interval between two monitors there; any moment where none comes."""
@@ -197,8 +195,6 @@ class Run:
     # -- judgement ----------------------------------------------------------------------------------------------------
 
     def _evidence(self, histories: list[list[str]]) -> Evidence:
-        from backstay.campaign.evidence import Evidence
-
         try:
             return self.subject.evidence(histories, self.hits[0].at)
         except (AgentError, OSError) as failed:
