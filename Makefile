@@ -5,6 +5,7 @@ PREFIX = /usr
 OCF = $(DESTDIR)/usr/lib/ocf
 LAB = .lab
 BENCH = bench-results
+BENCH_OPTIONS = --costs --growth
 VENV = .venv
 RUNS = 20
 SCHEDULES = 100
@@ -20,13 +21,15 @@ COMPLETIONS = $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions
 AGENTS = $(notdir $(wildcard agents/*))
 PACKAGES = $(shell cd lib && find backstay -type d ! -name __pycache__)
 
-.PHONY: help setup demo test test-all test-failover test-sid test-alarms campaign fuzz bench lint install clean
+.PHONY: help setup demo demo-openstack test test-all test-failover test-sid test-alarms campaign fuzz bench lint install clean
 
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
+	@echo 'make demo-openstack the same with MySQL, HAProxy and RabbitMQ on all nodes, under nova'"'"'s boot flow'
 	@echo 'make test           decisions, contract, templates, and failover on the lab'
 	@echo 'make test-all       the same, and what is left out there because it takes long'
 	@echo 'make test-failover  every fault, RUNS=$(RUNS) times each, with the distribution of the gap'
+	@echo 'make test-failover-openstack   each service'"'"'s faults under nova'"'"'s boot flow'
 	@echo 'make test-sid       the main faults with Oracle MySQL, RabbitMQ 4 and Pacemaker 3'
 	@echo 'make test-alarms    an hour of load and starvation, a thousand planned stops: the watchers must tell nothing'
 	@echo 'make campaign       $(SCHEDULES) schedules of faults from seeds for each service, judged by what the histories prove'
@@ -47,6 +50,9 @@ setup:
 demo: setup
 	$(PYTHON) -I bin/backstay demo --dir $(LAB) $(if $(DEMO_DOWN),--down)
 
+demo-openstack: setup
+	$(PYTHON) -I bin/backstay demo openstack --dir $(LAB)-openstack $(if $(DEMO_DOWN),--down)
+
 test: setup
 	$(PYTHON) -m pytest -m 'not slow' $(PYTEST)
 
@@ -54,7 +60,7 @@ test-all: setup
 	$(PYTHON) -m pytest $(PYTEST)
 
 test-failover: test-failover-mysql test-failover-rabbitmq
-test-sid: test-sid-mysql test-sid-rabbitmq test-sid-haproxy
+test-sid: test-sid-mysql test-sid-rabbitmq test-sid-haproxy test-sid-readers
 
 test-failover-%: setup
 	$(PYTHON) -I bin/backstay rehearse $* --runs $(RUNS) --fault all --json failover-$*.json
@@ -76,6 +82,9 @@ campaign-%: setup
 
 fuzz: setup
 	BACKSTAY_FUZZ=$(FUZZ) $(PYTHON) -m pytest tests/decisions/test_fuzz.py $(PYTEST)
+
+test-sid-readers: setup
+	BACKSTAY_TEST_IMAGE=sid $(PYTHON) -m pytest tests/failover/test_readers.py
 
 bench: setup
 	$(PYTHON) -I bin/backstay bench --runs $(RUNS) --dir $(LAB)-bench --output $(BENCH)/bench.jsonl $(BENCH_OPTIONS)
@@ -105,6 +114,7 @@ install:
 	$(PYTHON) -m compileall -q -s '$(DESTDIR)' $(OCF)/lib/backstay
 	install -m 755 bin/backstay $(DESTDIR)$(PREFIX)/bin
 	install -m 644 crm-templates/* $(DESTDIR)$(PREFIX)/share/backstay/crm-templates
+	PYTHONPATH=lib $(PYTHON) -m backstay.admin.wizard $(DESTDIR)$(PREFIX)/share/crmsh/scripts
 	install -d $(DESTDIR)$(PREFIX)/share/man/man7
 	for agent in $(AGENTS); do \
 	    PYTHONPATH=lib $(PYTHON) -m backstay.manpage $$agent > $(DESTDIR)$(PREFIX)/share/man/man7/ocf_backstay_$$agent.7; \
@@ -116,6 +126,6 @@ install:
 	_BACKSTAY_COMPLETE=fish_source $(PYTHON) -I bin/backstay > $(word 3,$(COMPLETIONS))/backstay.fish
 
 clean:
-	-$(PYTHON) -I bin/backstay lab down --dir $(LAB)
+	-for lab in $(LAB) $(LAB)-openstack; do $(PYTHON) -I bin/backstay lab down --dir $$lab; done
 	rm -rf .cache $(VENV) $(BENCH) build dist .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

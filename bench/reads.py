@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """What readers behind HAProxy get while things go wrong, on a lab of its own (as root; the lab is taken down at the end).
 
-    bench/reads.py [--dir .lab-reads] [--runs 1] [lag] [lose-replica] [lose-balancer] [kill-balancer]
+    bench/reads.py [--dir .lab-reads] [--runs 1] [--topology readers] [lag] [lose-replica] [lose-balancer] [kill-balancer]
 
-A JSON line per run. gap: longest time without a successful new read; fenced: when the lost node was known dead; elsewhere: kept
-connections to other servers that broke; unread: from more lag than allowed to the last new read there. A lab that is
-up in --dir with topology readers is used, and left up.
+A JSON line per run. gap: longest time without a successful new read; fenced: when the lost node was known dead; balanced: from
+its return to reads and reader addresses on every replica; elsewhere: kept connections to other servers that broke; unread:
+from more lag than allowed to the last new read there. --topology readers-promotable: one HAProxy serves, the others are
+warm. A lab that is up in --dir with either is used, and left up.
 """
 
 import argparse
@@ -32,13 +33,14 @@ def main() -> None:
     parser.add_argument("--dir", default=".lab-reads")
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--image", default="bookworm")
+    parser.add_argument("--topology", default="readers", choices=["readers", "readers-promotable"])
     parser.add_argument("scenarios", nargs="*", choices=[*SCENARIOS, []], metavar="SCENARIO")
     options = parser.parse_args()
     lab = Lab(options.dir)
     own = lab.layout.supervisor is None
     if own:
         lab = Lab.up(
-            options.dir, image=options.image, topology="readers", say=lambda line: print(line, file=sys.stderr)
+            options.dir, image=options.image, topology=options.topology, say=lambda line: print(line, file=sys.stderr)
         )
     try:
         for _ in range(options.runs):

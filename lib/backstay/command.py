@@ -13,9 +13,10 @@ from backstay.errors import AgentError, CommandFailed, NotInstalled, TimedOut
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import IO, Optional, Union
+    from typing import Optional
 
 _CLOSE_ON_EXEC = 0x40000000  # MSG_CMSG_CLOEXEC
+_NO_ENTRY = 2  # ENOENT
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -180,8 +181,8 @@ def spawn(
     argv: "Sequence[str]",
     log: "Optional[str]" = None,
     env: "Optional[Mapping[str, str]]" = None,
-    user: "Optional[Union[str, int]]" = None,
-    group: "Optional[Union[str, int]]" = None,
+    user: "Optional[int]" = None,
+    group: "Optional[int]" = None,
     pass_fds: "Sequence[int]" = (),
     cwd: str = "/",
     umask: int = 0o027,
@@ -189,33 +190,57 @@ def spawn(
     """Start a daemon and return its pid at once.
 
     It leads a session of its own, so that Pacemaker's kill of the agent's process group spares it, and holds none of
-    the agent's descriptors: standard output and error go to the file `log` or nowhere. Raises NotInstalled.
-    """
-    import subprocess
+    the agent's descriptors: standard output and error go to the file `log` or nowhere. Raises NotInstalled, AgentError.
 
-    sink: Union[IO[bytes], int] = open(log, "ab") if log else subprocess.DEVNULL  # noqa: SIM115
+    Not through subprocess: loading that is most of what an agent does before its daemon begins to start.
+    """
+    program = argv[0] if "/" in argv[0] else _on_path(argv[0])
+    environ = environment(env)
+    failed, tell = os.pipe()  # closed by the exec; what is written there before is why it failed
+    pid = os.fork()
+    if pid:
+        os.close(tell)
+        with open(failed, encoding="ascii") as pipe_end:
+            why = pipe_end.read()
+        if not why:
+            return pid
+        os.waitpid(pid, 0)
+        if int(why) == _NO_ENTRY:
+            raise NotInstalled(f"{argv[0]} is not installed on this node")
+        raise AgentError(f"{argv[0]} cannot be started: {os.strerror(int(why))}")
     try:
-        child = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=sink,
-            start_new_session=True,
-            env=environment(env),
-            user=user,
-            group=group,
-            extra_groups=[] if user is not None else None,
-            pass_fds=list(pass_fds),
-            cwd=cwd,
-            umask=umask,
-        )
-    except FileNotFoundError:
-        raise NotInstalled(f"{argv[0]} is not installed on this node") from None
+        from _signal import SIG_DFL, SIGPIPE, SIGXFSZ, signal  # type: ignore[import-not-found]  # signal loads enum
+
+        for ignored_by_python in (SIGPIPE, SIGXFSZ):
+            signal(ignored_by_python, SIG_DFL)
+        os.setsid()
+        sink = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666) if log else -1
+        _let_go([*pass_fds, tell, sink])
+        os.chdir(cwd)
+        if log:
+            os.dup2(sink, 1)
+            os.dup2(sink, 2)
+        for descriptor in pass_fds:
+            os.set_inheritable(descriptor, True)
+        os.umask(umask)
+        if group is not None:
+            os.setgid(group)
+        if user is not None:
+            os.setgroups([])
+            os.setuid(user)
+        os.execve(program, list(argv), environ)  # noqa: S606
+    except OSError as error:
+        os.write(tell, str(error.errno).encode())
     finally:
-        if not isinstance(sink, int):
-            sink.close()
-    child.returncode = 0  # it is not ours to wait for: silence subprocess's "still running" warning
-    return child.pid
+        os._exit(127)
+
+
+def _on_path(name: str) -> str:
+    """The program's file. Raises NotInstalled."""
+    for directory in PATH.split(":"):
+        if os.access(os.path.join(directory, name), os.X_OK):
+            return os.path.join(directory, name)
+    raise NotInstalled(f"{name} is not installed on this node")
 
 
 def detach(work: "Callable[[], None]", keep: "Sequence[int]" = ()) -> int:

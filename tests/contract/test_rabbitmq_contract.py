@@ -122,6 +122,30 @@ def test_its_data_survives_and_a_hung_one_is_killed(chamber: Chamber) -> None:
     assert "\nkept\n" in result.text and "\napp\t" in result.text and "\napp\n" not in result.text
 
 
+def test_a_start_that_does_not_wait_leaves_the_boot_to_the_monitors(chamber: Chamber) -> None:
+    """The first start begins a cluster and waits all the same; so does one after a boot that never came to serve."""
+    result = run(
+        chamber,
+        r"""
+        export OCF_RESKEY_start_wait=1s
+        act start; act monitor $RECURRING; act stop
+        took act start; act monitor $RECURRING; act promote
+        while ! act monitor $RECURRING | grep -q "monitor 0"; do sleep 0.2; done; act promote; act demote; act stop
+        took act start; kill -9 $(beam); while [ -n "$(beam)" ]; do :; done
+        act monitor $RECURRING; act stop; act start; act monitor $RECURRING; act stop
+        took act start; sed -i 's/ .*/ 0/' /run/backstay/*/booting 2>/dev/null || true; act monitor $RECURRING; act stop
+        """,
+    )
+    expected = [0, 0, 0]  # the cluster is begun
+    expected += [0, 190, 1, 0, 0, 0]  # it boots: degraded, may not be promoted; it serves, and may; demote, stop
+    expected += [0, 7, 0, 0, 0, 0]  # it dies while it boots; the next start waits
+    expected += [0, 1, 0]  # its time is over
+    assert result.codes == expected, result.text
+    assert result.reasons[4] == "the broker is booting"
+    assert result.reasons[-2] == "the broker did not answer AMQP within the timeout of its start"
+    assert max(result.took) < 5000, result.text
+
+
 def test_stop_and_probe_work_without_anything(chamber: Chamber) -> None:
     result = run(
         chamber,

@@ -115,8 +115,8 @@ class TestForcedBoot:
 
 
 class TestHealth:
-    def judge(self, seen, in_a_row=0, lasted=0.0):
-        return health.judge(seen, in_a_row, 2, lasted, 30)
+    def judge(self, seen, in_a_row=0, lasted=0.0, boot=None):
+        return health.judge(seen, in_a_row, 2, lasted, 30, boot)
 
     def test_an_alarm_is_no_failure(self):
         verdict = self.judge(Seen(ANSWERS, RUNNING, alarms=("memory",)))
@@ -145,6 +145,28 @@ class TestHealth:
     )
     def test_a_refusal_means_what_the_application_does(self, app, in_a_row, lasted, outcome):
         assert self.judge(Seen(REFUSES, app), in_a_row, lasted).outcome == outcome
+
+    @pytest.mark.parametrize(
+        ("seen", "boot", "outcome"),
+        [
+            (Seen(REFUSES, BOOTING), 60.0, health.DEGRADED),
+            (Seen(REFUSES, UNKNOWN), 60.0, health.DEGRADED),  # Erlang itself is not up yet
+            (Seen(REFUSES, STOPPED), 60.0, health.DEGRADED),  # Erlang is, the application comes
+            (Seen(SILENT), 60.0, health.DEGRADED),
+            (Seen(REFUSES, BOOTING), -1.0, health.FAILED),
+            (Seen(SILENT), -1.0, health.FAILED),
+            (
+                Seen(REFUSES, PAUSED),
+                -1.0,
+                health.DEGRADED,
+            ),  # by itself, since it sees a minority: partition_grace counts
+            (Seen(ANSWERS, RUNNING), -1.0, health.OK),
+        ],
+    )
+    def test_a_boot_that_the_start_did_not_wait_for_has_the_time_of_the_start(self, seen, boot, outcome):
+        verdict = self.judge(seen, in_a_row=9, boot=boot)
+        assert verdict.outcome == outcome
+        assert (verdict.score == NEVER) == (outcome != health.OK)
 
 
 class TestPartition:
@@ -265,3 +287,12 @@ class TestAdmin:
             "ordered",
         ]
         assert not self.of("")[0].configuration(cluster)
+
+    @pytest.mark.parametrize(("wait", "found"), [(None, 1), ("0s", 1), ("0", 1), ("1s", 0), ("10", 0)])
+    def test_a_start_holds_up_other_services(self, wait, found):
+        service, cluster = self.of("")
+        service.resource = service.resource._replace(parameters={"start_wait": wait} if wait else {})
+        database = Resource("mysql", "ocf:backstay:mysql", meta={"promotable": "true"})
+        findings = service.configuration(cluster._replace(resources=(service.resource, database)))
+        assert ["a failover of mysql waits" in one.what for one in findings] == [True] * found
+        assert not service.configuration(cluster)

@@ -105,7 +105,7 @@ def test_json_of_something_else_is_passed_over_and_half_a_file_is_not(tmp_path: 
 def test_a_cell_counts_runs_that_did_not_end_as_infinite() -> None:
     cell = summary.cell([run(gap=1.0), run(gap=3.0, lost=2), run(**HUNG), run(gap=2.0, error="n2 differs")])
     assert cell == summary.Cell(
-        runs=4, median=2.5, worst=math.inf, lost=2, acknowledged=900, unended=1, astray=1, broken=0
+        runs=4, median=2.5, worst=math.inf, lost=2, acknowledged=900, whole=9.0, unended=1, astray=1, broken=0
     )
     assert summary.cell([run(gap=1.0), run(**HUNG)]).median == math.inf
     assert summary.cell([run(**HUNG)]).median == math.inf
@@ -128,6 +128,11 @@ def test_stretches_are_named_after_what_ends_them_and_end_with_the_first_write()
 def test_faults_come_in_the_usual_order_and_unknown_ones_last() -> None:
     runs = [run(fault=name) for name in ("move", "relay-log", "kill")]
     assert summary.faults(runs) == ["kill", "move", "relay-log"]
+
+
+def test_the_load_of_the_machine_is_told_for_each_contender() -> None:
+    runs = [run(load=4.0), run(load=9.0), run(load=5.0), run(**PEER, load=12.0), run(contender="of a rehearsal")]
+    assert summary.loads(runs) == {"ocf:backstay:mysql": 5.0, "ocf:heartbeat:mysql": 12.0}
 
 
 def test_the_floor_is_that_of_a_lone_address_in_the_same_results() -> None:

@@ -3,6 +3,7 @@ comes back at once, and a broken configuration costs nothing. `bench/reads.py` d
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,8 @@ BUSY = 6.0  # a machine that runs ten other things may be this much slower
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    lab = Lab.up(str(tmp_path_factory.mktemp("readers") / "lab"), topology="readers")
+    suite = os.environ.get("BACKSTAY_TEST_IMAGE", "bookworm")
+    lab = Lab.up(str(tmp_path_factory.mktemp("readers") / "lab"), image=suite, topology="readers")
     yield lab
     lab.down()
 

@@ -27,6 +27,7 @@ quorum {
 }
 """ % "".join(f"    node {{\n        nodeid: {n}\n        name: n{n}\n    }}\n" for n in (1, 2, 3))  # noqa: UP031
 HOSTS = "127.0.0.1 localhost\n10.77.0.11 n1\n10.77.0.12 n2\n10.77.0.13 n3\n"
+MORE = ["mysql-readers", "haproxy"]  # beside the set itself
 SECRETS = "/var/lib/pacemaker/lrm/cibsecrets/mysql"
 
 
@@ -127,6 +128,28 @@ MISTAKES = [
         "ip addr add 10.77.0.11/24 dev eth0",
     ),
     Mistake(
+        "a node without room", "crm_attribute --utilization -N n2 -n reader -D", "n2 without room for mysql-reader-1"
+    ),
+    Mistake(
+        "no room at all",
+        "for node in n1 n2 n3; do crm_attribute --utilization -N $node -n reader -D; done",
+        "(utilization reader=2): they stay stopped",
+    ),
+    Mistake("placement-strategy", "crm_attribute -n placement-strategy -D", "placement-strategy is not set"),
+    Mistake(
+        "HAProxy's configuration",
+        "sed -i 's/mode.*http/mode httb/' /etc/haproxy/haproxy.cfg",
+        "unknown proxy mode 'httb'",
+        "sed -i 's/httb/http/' /etc/haproxy/haproxy.cfg",
+    ),
+    Mistake(
+        "a service beside the cluster's",
+        "mkdir -p /run/systemd/system /etc/systemd/system/multi-user.target.wants\n"
+        "ln -sf /lib/systemd/system/haproxy.service /etc/systemd/system/multi-user.target.wants/",
+        "haproxy starts at boot",
+        "rm /etc/systemd/system/multi-user.target.wants/haproxy.service",  # what systemctl does, and nothing here has it
+    ),
+    Mistake(
         "the data directory",
         "crm_resource -r mysql -p datadir -v /srv/empty; mkdir -p /srv/empty",
         "holds no database",
@@ -170,6 +193,8 @@ print(json.dumps(results))
 def test_every_planted_mistake_is_found_and_its_remedy_works(chamber: Chamber, tmp_path: Path) -> None:
     values = {"writer_ip": "10.77.0.100", "nodes": "3", "monitor_password": "lrm://", "replication_password": "lrm://"}
     (tmp_path / "cib.xml").write_text(cib(NODES))
+    for topology in MORE:
+        (tmp_path / f"{topology}.crm").write_text(rendered(topology, values_for(topology), "crm"))
     (tmp_path / "t.crm").write_text(FENCING.format(nodes=" ".join(NODES)) + rendered("mysql", values, "crm"))
     (tmp_path / "corosync.conf").write_text(COROSYNC)
     (tmp_path / "hosts").write_text(HOSTS)
@@ -180,7 +205,9 @@ def test_every_planted_mistake_is_found_and_its_remedy_works(chamber: Chamber, t
         ip link add eth0 type bridge; ip addr add 10.77.0.11/24 dev eth0; ip link set lo up; ip link set eth0 up
         cp hosts /etc/hosts; cp corosync.conf /etc/corosync/
         install -d -m 700 {SECRETS}; echo m0n > {SECRETS}/monitor_password; echo r3p > {SECRETS}/replication_password
-        crm configure load update t.crm >&2
+        rm -f /etc/systemd/system/*.wants/*  # the packages have enabled their services, as on a new machine
+        for topology in t {" ".join(MORE)}; do crm configure load update $topology.crm >&2; done
+        for node in {" ".join(NODES)}; do crm_attribute --utilization -N $node -n reader -v 2; done
         python3 driver.py
         """,
         timeout=180,
@@ -208,6 +235,6 @@ def test_it_has_nothing_against_what_render_writes(chamber: Chamber, tmp_path: P
     load = "crm -F configure load update before.crm >&2; crm configure load update t.crm >&2"
     code = "from backstay.cli import main; main()"
     said = chamber(f"{load}; python3 -c '{code}' doctor --json || true", timeout=120)
-    # Errors are about this host, which nobody prepared; secrets are in clear, and the clock has no keeper in here.
+    # Errors are about this host and its nodes, which nobody prepared; secrets are in clear, and the clock has no keeper here.
     warnings = [one["what"] for one in json.loads(said.out)["findings"] if one["level"] == "warning"]
     assert [one for one in warnings if "in clear" not in one and "clock" not in one] == []

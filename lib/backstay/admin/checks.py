@@ -32,7 +32,7 @@ class Corosync(NamedTuple):
 class Host(NamedTuple):
     """What this machine lacks. programs, modules, agents: name -> Debian package or what brings it. unresolved: names of
     nodes. looped: other nodes' names that resolve to this machine's loopback. synchronised: the kernel's clock, None when
-    it is not known."""
+    it is not known. rivals: systemd's units that start at boot a daemon which the cluster runs."""
 
     name: str
     programs: Mapping[str, str] = {}
@@ -41,6 +41,7 @@ class Host(NamedTuple):
     unresolved: Sequence[str] = ()
     looped: Sequence[str] = ()
     synchronised: bool | None = None
+    rivals: Sequence[str] = ()
     corosync: Corosync | None = None
 
 
@@ -57,6 +58,11 @@ def host(of: Host) -> Iterator[Finding]:
     for name in of.looped:
         remedy = "give its real address in /etc/hosts"
         yield Finding("error", of.name, f"the name {name} of another node resolves to this machine's loopback", remedy)
+    for unit in of.rivals:
+        what = (
+            f"{unit} starts at boot, beside the one that the cluster starts: one of them finds its port or data taken"
+        )
+        yield Finding("error", of.name, what, f"systemctl disable {unit}, and systemctl stop {unit} where it runs")
     if of.synchronised is False:
         what = "the clock is not synchronised: logs of nodes cannot be compared, and failures expire at odd times"
         yield Finding("warning", of.name, what, "apt-get install --yes chrony")
@@ -143,6 +149,29 @@ def options(cluster: Cluster) -> Iterator[Finding]:
         what = "maintenance mode: no failure is answered"
         yield Finding("warning", "cluster", what, "crm_attribute --type crm_config --name maintenance-mode --delete")
     yield from leftovers(cluster)
+
+
+def room(cluster: Cluster) -> Iterator[Finding]:
+    """Addresses that take a node's room (mysql-readers.crm): spread by it, and all of them on the last node that is left."""
+    asked: dict[str, dict[str, int]] = {}
+    for one in cluster.resources:
+        for name, units in one.utilization.items():
+            if one.agent.startswith("ocf:backstay:"):
+                asked.setdefault(name, {})[one.handle] = units
+    if asked and cluster.options.get("placement-strategy", "default") == "default":
+        what = f"placement-strategy is not set: utilization ({', '.join(asked)}) counts for nothing, and nothing is spread by it"
+        remedy = "crm_attribute --type crm_config --name placement-strategy --update balanced"
+        yield Finding("warning", "cluster", what, remedy)
+    for name, takers in asked.items():
+        need = sum(takers.values())
+        short = [node.name for node in cluster.nodes if node.utilization.get(name, 0) < need]
+        if short:
+            nowhere = all(node.utilization.get(name, 0) < min(takers.values()) for node in cluster.nodes)
+            then = "they stay stopped" if nowhere else "some stay stopped when the other nodes are lost"
+            what = f"{', '.join(short)} without room for {', '.join(takers)} (utilization {name}={need}): {then}"
+            command = f"crm_attribute --utilization --node $node --name {name} --update {need}"
+            remedy = f"for node in {' '.join(short)}; do {command}; done"
+            yield Finding("error" if nowhere else "warning", "cluster", what, remedy)
 
 
 def timeouts(resource: Resource, advised: Mapping[str, float]) -> Iterator[Finding]:

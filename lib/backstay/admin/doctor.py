@@ -55,6 +55,7 @@ def examine(services: tuple[str, ...] = ()) -> tuple[str, list[Finding]]:
     if cluster:
         found += checks.fencing(cluster, host.fenced(deadline) if name else None)
         found += checks.options(cluster)
+        found += checks.room(cluster)
         for resource in resources:
             found += _resource(cluster, resource, name)
     return here, sorted(found, key=lambda finding: finding.level)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import importlib.util
 import os
 import re
@@ -27,6 +28,8 @@ _PROGRAMS = {
     "stonith_admin": "pacemaker-cli-utils",
 }
 _MODULES = ("lxml", "psutil")  # of every agent
+# What the distributions call the services that agents run.
+_UNITS = {"mysql": ("mysql", "mysqld", "mariadb"), "haproxy": ("haproxy",), "rabbitmq": ("rabbitmq-server",)}
 _UNSYNCHRONISED = 0x40  # STA_UNSYNC of adjtimex(2)
 _STATUS_OFFSET = 40  # of `status` in struct timex where a long has eight bytes
 
@@ -57,8 +60,17 @@ def look(name: str, nodes: Sequence[str], agents: Sequence[str], modules: Sequen
             if found and other != name and all(one.startswith("127.") or one == "::1" for one in found)
         ],
         synchronised=_synchronised(),
+        rivals=[unit for agent in agents for unit in _UNITS.get(agent, ()) if _at_boot(unit)],
         corosync=corosync,
     )
+
+
+def _at_boot(unit: str) -> bool:
+    """Whether systemd starts it by itself."""
+    if not os.path.isdir("/run/systemd/system"):
+        return False  # sd_booted(3): not an init that would
+    wanted = glob.glob(f"/etc/systemd/system/*.wants/{unit}.service")
+    return bool(wanted)
 
 
 def _addresses(name: str) -> set[str]:

@@ -26,6 +26,7 @@ def read(monitor: str, configuration: str) -> Cluster:
         str(node.get("name")): {str(one.get("name")): str(one.get("value")) for one in node.iterfind("attribute")}
         for node in mon.iterfind("node_attributes/node")
     }
+    room = {str(node.get("uname")): _room(node) for node in cib.iterfind("configuration/nodes/node")}
     dc = mon.find("summary/current_dc")
     options = _options(cib)
     return Cluster(
@@ -37,6 +38,7 @@ def read(monitor: str, configuration: str) -> Cluster:
             Node(
                 name=str(node.get("name")),
                 attributes=attributes.get(str(node.get("name")), {}),
+                utilization=room.get(str(node.get("name")), {}),
                 **{
                     word: node.get(word) == "true"
                     for word in ("online", "unclean", "standby", "maintenance", "pending", "shutdown")
@@ -117,6 +119,10 @@ def _pairs(element: Any, kind: str) -> dict[str, str]:
     return {str(pair.get("name")): str(pair.get("value")) for pair in element.iterfind(f"{kind}/nvpair")}
 
 
+def _room(element: Any) -> dict[str, int]:
+    return {name: int(value) for name, value in _pairs(element, "utilization").items() if value.isdigit()}
+
+
 def _seconds(text: str | None) -> float | None:
     """None for no time, and for one that we cannot read: Pacemaker knows more notations."""
     try:
@@ -139,6 +145,7 @@ def _resources(cib: Any) -> Iterator[Resource]:
             containers=tuple(str(parent.get("id")) for parent in around),
             parameters=_pairs(element, "instance_attributes"),
             meta=meta,
+            utilization=_room(element),
             cloned=any(parent.tag in ("clone", "master") for parent in around),
             operations=tuple(
                 Operation(

@@ -22,7 +22,8 @@ class Finding(NamedTuple):
 
 
 class Node(NamedTuple):
-    """attributes: transient ones, of the cluster's status; those of a node that is off are from before."""
+    """attributes: transient ones, of the cluster's status; those of a node that is off are from before. utilization: what it
+    has room for, as configured."""
 
     name: str
     online: bool
@@ -32,6 +33,7 @@ class Node(NamedTuple):
     pending: bool = False
     shutdown: bool = False
     attributes: Mapping[str, str] = {}
+    utilization: Mapping[str, int] = {}
 
     @property
     def state(self) -> str:
@@ -80,7 +82,7 @@ class Operation(NamedTuple):
 
 class Resource(NamedTuple):
     """A configured primitive. agent: "ocf:backstay:mysql". containers: clone or group around it, innermost first. meta:
-    its own attributes over its containers'."""
+    its own attributes over its containers'. utilization: the room that it takes."""
 
     id: str
     agent: str
@@ -89,6 +91,7 @@ class Resource(NamedTuple):
     meta: Mapping[str, str] = {}
     operations: tuple[Operation, ...] = ()
     cloned: bool = False
+    utilization: Mapping[str, int] = {}
 
     @property
     def handle(self) -> str:

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from backstay.bench import costs, growth
-from backstay.bench.contender import Contender
+from backstay.bench.contender import Contender, record
 from backstay.deadline import Deadline, poll
 from backstay.errors import TimedOut
 from backstay.rehearse import floor, logs, workload
@@ -72,15 +72,7 @@ class Address(Contender):
     def suffer(self, lab: Lab, fault: str, histories: str, patience: float) -> dict[str, Any]:
         inflict, heal = FAULTS[fault]
         node = poll(lambda: floor.holder(lab), Deadline(floor.TIMEOUT), "the address", interval=0.2)
-        record: dict[str, Any] = {
-            "gap": None,
-            "phases": {},
-            "lost": 0,
-            "acknowledged": None,
-            "whole": False,
-            "error": "",
-        }
-        record.update(was=node, now="", coordinator=floor.is_dc(lab, node))
+        known = record(lost=0, was=node, coordinator=floor.is_dc(lab, node))
         with workload.echo(lab, histories, floor.ADDRESS) as load:
             load.wait_steady(0.0, floor.TIMEOUT)
             marked, wall, began = logs.marks(lab), time.time(), time.monotonic()
@@ -90,16 +82,16 @@ class Address(Contender):
             except TimedOut as late:
                 for recorder in load.recorders:
                     recorder.kill()
-                return {**record, "error": f"{late}; {lab.complaints()}"}
+                return {**known, "error": f"{late}; {lab.complaints()}"}
             load.finish()
         heal(lab, node)
         gap = write_gap(load.attempts, began)
-        record["phases"] = {**logs.phases_since(marked, wall, "floor"), "first write": gap.first - began}
-        return {**record, "gap": gap.seconds, "now": floor.holder(lab) or "", "whole": True}
+        phases = {**logs.phases_since(marked, wall, "floor"), "first write": gap.first - began}
+        return {**known, "gap": gap.seconds, "phases": phases, "now": floor.holder(lab) or "", "whole": True}
 
     def costs(self, lab: Lab, runs: int) -> Iterator[tuple[str, dict[str, Any]]]:
         node = poll(lambda: floor.holder(lab), Deadline(floor.TIMEOUT), "the address", interval=0.2)
-        yield "monitor", {"agent": self.name, "what": "", **costs.monitor(lab, floor.RESOURCE, node, "", runs)}
+        yield "monitor", {"agent": self.name, "what": "", **costs.monitor(lab, floor.RESOURCE, node, "Started", runs)}
         yield from self._nodes(lab)
 
     def growth(self, lab: Lab) -> Iterator[dict[str, Any]]:

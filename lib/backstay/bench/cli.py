@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backstay import __version__
+from backstay.bench.contender import record as blank
 from backstay.bench.peers import CONTENDERS
 from backstay.errors import AgentError
 from backstay.lab.cluster import Lab
@@ -102,8 +103,7 @@ class Turn:
             try:
                 record.update(self.contender.suffer(self.lab(), fault, histories, self.patience))
             except AgentError as failed:
-                record.update(gap=None, phases={}, lost=None, acknowledged=None, whole=False, inflicted=False)
-                record["error"] = str(failed)
+                record.update(blank(error=str(failed)), inflicted=False)
             if record["error"]:
                 name = f"{number}-{self.contender.name.rpartition(':')[2]}-{fault}"
                 record["evidence"] = self.sink.keep(histories, name)

@@ -6,10 +6,11 @@ The ledger, the faults and the checkers are those of `rehearse`, the same for al
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from backstay.bench import costs, growth
-from backstay.errors import AgentError, TimedOut
+from backstay.errors import AgentError
 from backstay.rehearse import scenarios
 
 if TYPE_CHECKING:
@@ -17,10 +18,21 @@ if TYPE_CHECKING:
 
     from backstay.lab.cluster import Lab
     from backstay.rehearse.faults import Fault
-    from backstay.rehearse.service import Service
+    from backstay.rehearse.service import Service, Verdict
 
 SERVE_TIMEOUT = 120.0  # seconds from a configured cluster to a service that is whole
 WHOLE_TIMEOUT = 120.0  # seconds after a fault until the service is whole; a contender that needs longer gets a new lab
+
+
+def record(**known: Any) -> dict[str, Any]:
+    """A run's record (see Contender.suffer) of which this much is known."""
+    empty: dict[str, Any] = {"gap": None, "phases": {}, "lost": None, "acknowledged": None, "whole": False}
+    return {**empty, "was": "", "now": "", "coordinator": False, "error": "", **known}
+
+
+def _counts(verdict: Verdict) -> dict[str, Any]:
+    told = verdict._asdict()
+    return {"lost": len(verdict.lost), "acknowledged": told.get("acknowledged", told.get("confirmed"))}
 
 
 class Contender(ABC):
@@ -93,65 +105,36 @@ class Clustered(Contender):
     def _suffer(self, service: Service, what: Fault, histories: str) -> dict[str, Any]:
         try:
             suffered = scenarios.suffer(service, what, histories)
-        except TimedOut as late:
-            return _record(error=f"{late}; {service.lab.complaints()}")
-        record = _record(
-            gap=suffered.gap, phases=suffered.phases, was=suffered.stage.leader, coordinator=suffered.coordinator
-        )
+        except scenarios.Unserved as late:
+            return record(error=f"{late}; {service.lab.complaints()}")
+        known = record(gap=suffered.gap, phases=suffered.phases)
+        known.update(was=suffered.stage.leader, coordinator=suffered.coordinator)
         try:
             outcome = scenarios.conclude(service, what, suffered, WHOLE_TIMEOUT)
         except AgentError as failed:
-            # What was acknowledged must be on the primary, whether the others came back or not.
-            return {**record, **_verdict(service, what, suffered), "error": str(failed)}
-        record.update(
-            phases=outcome.phases, now=outcome.now, whole=True, error="" if outcome.clean else str(outcome.verdict)
-        )
-        return {**record, **_verdict(service, what, suffered)}
+            known["error"] = str(failed)
+            # What was acknowledged must be there, whether the others came back or not.
+            with suppress(AgentError):  # unless nobody is left to be asked
+                known.update(_counts(service.judge(suffered.histories, what, suffered.stage)))
+            return known
+        known.update(_counts(outcome.verdict), phases=outcome.phases, now=outcome.now, whole=True)
+        if not outcome.clean:
+            known["error"] = f"{outcome.verdict}; {len(outcome.unsilenced)} acknowledged by the one that was hit"
+        return known
 
     def costs(self, lab: Lab, runs: int) -> Iterator[tuple[str, dict[str, Any]]]:
         service = self._attach(lab)
         service.wait_whole(WHOLE_TIMEOUT)
-        for role in ("Promoted", "Unpromoted"):
-            node = service.in_role(role)[0]
-            cost = costs.monitor(lab, service.name, node, role, runs)
-            yield "monitor", {"agent": self.name, "what": role.lower(), **cost}
+        for role in ("Promoted", "Unpromoted", "Started"):
+            for node in service.in_role(role)[:1]:
+                cost = costs.monitor(lab, service.name, node, role, runs)
+                yield "monitor", {"agent": self.name, "what": role.lower(), **cost}
         yield from self._nodes(lab)
 
     def growth(self, lab: Lab) -> Iterator[dict[str, Any]]:
         points = growth.scheduling(lab, self._attach(lab).name)
         base = {"x": "nodes", "service": self.service, "contender": self.name}
         title = "Losing the leading node"
-        yield {
-            **base,
-            "chart": f"{title}: the scheduler",
-            "y": "s of CPU",
-            "points": [(at.nodes, at.cpu) for at in points],
-        }
-        yield {
-            **base,
-            "chart": f"{title}: the transition",
-            "y": "steps",
-            "points": [(at.nodes, at.steps) for at in points],
-        }
-
-
-def _record(**known: Any) -> dict[str, Any]:
-    empty: dict[str, Any] = {
-        "gap": None,
-        "phases": {},
-        "lost": None,
-        "acknowledged": None,
-        "whole": False,
-        "was": "",
-        "now": "",
-    }
-    return {**empty, "coordinator": False, "error": "", **known}
-
-
-def _verdict(service: Service, fault: Fault, suffered: scenarios.Suffered) -> dict[str, Any]:
-    try:
-        verdict = service.judge(suffered.histories, fault, suffered.stage)
-    except AgentError:
-        return {}  # nobody is left to be asked; the record's error says so
-    told = verdict._asdict()
-    return {"lost": len(verdict.lost), "acknowledged": told.get("acknowledged", told.get("confirmed"))}
+        cpu, steps = [(at.nodes, at.cpu) for at in points], [(at.nodes, at.steps) for at in points]
+        yield {**base, "chart": f"{title}: the scheduler", "y": "s of CPU", "points": cpu}
+        yield {**base, "chart": f"{title}: the transition", "y": "steps", "points": steps}

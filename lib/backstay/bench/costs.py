@@ -13,6 +13,7 @@ from lxml import etree
 
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError
+from backstay.lab.cluster import OLD_ROLES
 from backstay.lab.faults import processes
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ AGENTS = "/usr/lib/ocf/resource.d"
 WINDOW = 60.0  # seconds; every monitor comes several times
 SETTLE = 25.0  # seconds after a change of the configuration: probes, and first monitors
 MONITORS_TIMEOUT = 600.0  # seconds for all runs of a node's monitors
-INTERVALS = {"Promoted": "10s", "Unpromoted": "11s", "": "10s"}
+INTERVALS = {"Promoted": "10s", "Unpromoted": "11s", "Started": "10s"}
 USERS = ("agents", "helpers that stay", "Pacemaker", "Corosync")
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -35,7 +36,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 def monitor(lab: Lab, resource: str, node: str, role: str, runs: int) -> dict[str, Any]:
     """The least cost of a recurring monitor of a primitive, run on a node as Pacemaker runs it there: status, cpu and wall
-    (ms), memory (MiB), programs. `role` is Promoted or Unpromoted, "" for a plain resource."""
+    (ms), memory (MiB), programs. `role` is Promoted, Unpromoted or Started."""
     text = shlex.join([f"{name}={value}" for name, value in _environment(lab, resource, node, role).items()])
     primitive = _primitive(_cib(lab), resource)
     asked = f"{text} {AGENTS}/{primitive.get('provider')}/{primitive.get('type')} monitor"
@@ -64,7 +65,7 @@ def _environment(lab: Lab, resource: str, node: str, role: str) -> dict[str, str
         name="monitor",
         interval=str(1000 * int(str(operation.get("interval")).rstrip("s"))),
         timeout=str(1000 * int(str(operation.get("timeout")).rstrip("s"))),
-        role=role or "Started",
+        role=role,
         on_node=node,
     )
     metas.update(_pairs(operation, "meta_attributes"))
@@ -88,13 +89,12 @@ def _operation(primitive: _Element, role: str) -> _Element:
     for operation in primitive.iterfind("operations/op[@name='monitor']"):
         if _role(operation) == role:
             return operation
-    raise AgentError(f"{primitive.get('id')} has no monitor for the role {role or 'Started'}")
+    raise AgentError(f"{primitive.get('id')} has no monitor for the role {role}")
 
 
 def _role(operation: _Element) -> str:
-    return {"Master": "Promoted", "Slave": "Unpromoted"}.get(
-        str(operation.get("role") or ""), operation.get("role") or ""
-    )
+    role = str(operation.get("role") or "Started")
+    return OLD_ROLES.get(role, role)
 
 
 def _pairs(element: _Element, group: str) -> list[tuple[str, str]]:
@@ -105,14 +105,16 @@ def _pairs(element: _Element, group: str) -> list[tuple[str, str]]:
 
 
 def slow_down(lab: Lab) -> None:
-    """Give every monitor the same interval, 10 s (unpromoted: 11 s, since Pacemaker tells operations apart by it)."""
+    """Give every monitor the same interval, 10 s (unpromoted: 11 s, since Pacemaker tells operations apart by it). Those that
+    come once a minute or more seldom, and look deeper, stay."""
     cib = _cib(lab)
     resources = cib.find("configuration/resources")
     if resources is None:
         raise AgentError("the cluster has no resources")
     for operation in resources.iterfind(".//op[@name='monitor']"):
         primitive = operation.getparent().getparent()
-        if primitive is not None and primitive.get("class") == "ocf":
+        seldom = int(str(operation.get("interval")).rstrip("s")) >= 60
+        if primitive is not None and primitive.get("class") == "ocf" and not seldom:
             operation.set("interval", INTERVALS[_role(operation)])
     replace = ["cibadmin", "--replace", "--scope", "resources", "--xml-pipe"]
     lab.run(lab.nodes[0], replace, input=etree.tostring(resources).decode())

@@ -46,15 +46,20 @@ def scheduling(lab: Lab, resource: str, runs: int = 3) -> list[Scheduled]:
         _simulate(lab, f"--simulate {up} --xml-file {PLACE}/cold.xml --save-output {PLACE}/warm.xml")
         promoted = re.search(r" Promoted: \[ (\S+)", _simulate(lab, f"--xml-file {PLACE}/warm.xml"))
         fail = f"--simulate --xml-file {PLACE}/warm.xml --node-fail {promoted[1] if promoted else names[0]}"
-        steps = len(re.findall(r"^  \* (?:(?:Resource|Pseudo) action:|Fencing )", _simulate(lab, fail), re.MULTILINE))
+        taken = steps(_simulate(lab, fail))
         argv = ["python3", "-m", "backstay.bench.monitor", "-n", str(runs), f"{SIMULATE} {fail}"]
         cpu = json.loads(lab.run(lab.nodes[0], argv, timeout=SIMULATE_TIMEOUT).out)["cpu"] / 1000
-        found.append(Scheduled(count, round(cpu, 3), steps))
+        found.append(Scheduled(count, round(cpu, 3), taken))
     return found
 
 
 def _simulate(lab: Lab, options: str) -> str:
     return lab.run(lab.nodes[0], f"{SIMULATE} {options}".split(), timeout=SIMULATE_TIMEOUT).out
+
+
+def steps(said: str) -> int:
+    """How many steps the transition has that crm_simulate tells of."""
+    return len(re.findall(r"^  \* (?:(?:Resource|Pseudo) action:|Fencing )", said, re.MULTILINE))
 
 
 def grown(cib: _Element, resource: str, names: list[str]) -> _Element:

@@ -73,7 +73,7 @@ CONTENDERS: dict[str, Contender] = {
             "rabbitmq",
             "promotable with notify, monitors every 27 s and 30 s",
             rabbitpeers.server_ha,
-            RabbitSet,
+            rabbitpeers.PeerSet,
             rabbitfaults.FAULTS,
             BROKER,
             rabbitpeers.SERVER_HA_NOTES,

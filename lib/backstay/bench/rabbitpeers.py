@@ -81,7 +81,13 @@ SERVER_HA_NOTES = (
 )
 
 
-class PeerCluster(RabbitSet):
+class PeerSet(RabbitSet):
+    """Brokers that may be long in coming back: an action is a dozen Erlang machines."""
+
+    return_timeout = 300.0
+
+
+class PeerCluster(PeerSet):
     """Brokers as a plain clone: nobody is promoted."""
 
     def misplaced(self) -> str:

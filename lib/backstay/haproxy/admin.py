@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backstay.admin.checks import promotable
 from backstay.admin.service import Service
 from backstay.admin.view import Finding
 
@@ -28,6 +29,9 @@ class Admin(Service):
                     remedy = "look at its servers: they are down, drained, or this node does not reach them"
                     found.append(Finding("error", subject, f"no server of backend {name} is up", remedy))
         return found
+
+    def configuration(self, cluster: Cluster) -> list[Finding]:
+        return list(promotable(self.resource, len(cluster.nodes))) if self.resource.promotable else []
 
     def _backends(self, cluster: Cluster, node: str) -> dict[str, bool]:
         known = cluster.node(node)

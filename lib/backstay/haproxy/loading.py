@@ -25,7 +25,8 @@ def check(agent: "Haproxy", layout: daemon.Layout, known_good: str = "") -> "tup
     text = daemon.read(layout.config)
     configuration = Configuration(text)
     daemon.prepare(layout)
-    daemon.write_fragment(layout, agent.hard_stop_after, "server-state-file" not in configuration.settings)
+    own_state_file = "server-state-file" not in configuration.settings
+    daemon.write_fragment(layout, agent.hard_stop_after, own_state_file, configuration.fetches)
     maxconn = configuration.settings.get("maxconn", "")
     if maxconn.isdigit() and "no strict-limits" not in configuration.settings:
         allowed = daemon.descriptors_allowed()

@@ -27,19 +27,22 @@ _OTHERS = {
     "peers", "userlist", "resolvers", "mailers", "cache", "program", "http-errors", "ring", "log-forward", "fcgi-app",
     "traces", "crt-store", "log-profile", "acme", "healthcheck",
 }  # fmt: skip
+# What may have HAProxy itself fetch something by HTTPS: scripts, OCSP responses, certificates.
+_FETCHES = ("lua", "httpclient", "ocsp", "acme", "crt-list", "crt-store")
 
 
 class Configuration:
     """What the agent reads in the admin's configuration; HAProxy itself checks it.
 
     bound: proxies that listen. servers: (backend, server) to all that determines which server that is. settings: the
-    keywords of the global sections, with their first argument.
+    keywords of the global sections, with their first argument. fetches: whether HAProxy itself may be an HTTPS client.
     """
 
     def __init__(self, text: str) -> None:
         self.bound: list[str] = []
         self.servers: dict[tuple[str, str], str] = {}
         self.settings: dict[str, str] = {}
+        self.fetches = False
         section = name = ""
         inherited: list[str] = []  # default-server lines of the defaults section in force
         own: list[str] = []
@@ -47,6 +50,7 @@ class Configuration:
             words = line.partition("#")[0].split()
             if not words:
                 continue
+            self.fetches = self.fetches or any(one in word for word in words for one in _FETCHES)
             if words[0] in _SECTIONS or words[0] in _OTHERS:
                 section, name = words[0], words[1] if len(words) > 1 else ""
                 own = []

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from backstay.deadline import Deadline, poll
 from backstay.errors import TimedOut
 from backstay.lab.layout import CLIENT, LabError
+from backstay.lab.topology import configure
 from backstay.mysql.dialect import dialect_for
-from backstay.templates import load, render
 
 if TYPE_CHECKING:
     from backstay.lab.cluster import Lab
@@ -45,9 +45,14 @@ install -d -o mysql -g mysql "$1" /var/log/mysql /run/mysqld
 """
 
 
-def mysql(lab: Lab, more: dict[str, str] | None = None) -> None:
-    """Returns when a write through the writer address succeeds. `more`: further values of the template. Raises LabError
-    with what the cluster complains about."""
+def mysql(lab: Lab) -> None:
+    """Returns when a write through the writer address succeeds. Raises LabError with what the cluster complains about."""
+    configure(lab, "mysql", prepare(lab))
+    await_writes(lab)
+
+
+def prepare(lab: Lab) -> dict[str, str]:
+    """Empty disks and the server's configuration; the values of the template."""
     banner = lab.run(lab.nodes[0], ["mysqld", "--version"]).out
     required = dialect_for(banner).required()
     data = lab.data(DATA)
@@ -56,7 +61,7 @@ def mysql(lab: Lab, more: dict[str, str] | None = None) -> None:
     for node in lab.nodes:
         lab.put(node, CONFIG, config)
         lab.run(node, ["sh", "-ec", EMPTY, "sh", data])
-    values = {
+    return {
         "writer_ip": WRITER,
         "nodes": str(len(lab.nodes)),
         "config": CONFIG,
@@ -64,10 +69,11 @@ def mysql(lab: Lab, more: dict[str, str] | None = None) -> None:
         "monitor_password": secrets.token_hex(12),
         "replication_password": secrets.token_hex(12),
         "initialize": "true",
-        **(more or {}),
     }
-    lab.put(lab.nodes[0], "/root/mysql.crm", render(load("mysql"), values), mode=0o600)
-    lab.run(lab.nodes[0], ["crm", "configure", "load", "update", "/root/mysql.crm"])
+
+
+def await_writes(lab: Lab) -> None:
+    """Returns when a write through the writer address succeeds. Raises LabError with what the cluster complains about."""
     deadline = Deadline(SERVE_TIMEOUT)
     try:
         primary = poll(lambda: _primary(lab), deadline, "a primary with the writer address", interval=0.2)
@@ -105,4 +111,5 @@ def _account(lab: Lab, primary: str, password: str, deadline: Deadline) -> None:
 
     poll(writes, deadline, "a write through the writer address", interval=0.2)
     addresses = lab.status()["nodes"]
-    lab.endpoints = {"writer": writer, "readers": [url(addresses[node]["address"]) for node in lab.nodes]}
+    readers = [url(addresses[node]["address"]) for node in lab.nodes]
+    lab.endpoints = {**lab.endpoints, "writer": writer, "readers": readers}

@@ -1,4 +1,4 @@
-"""Python packages for the lab's client that Debian does not have, or not as nova uses them: oslo.messaging.
+"""Python packages for the lab's client that Debian does not have, or not as nova uses them: oslo.messaging and oslo.db.
 
 This host's own pip fetches the exact versions of oslo.txt, for the image's Python, into the cache, once for each list and
 Python. A lab shows them read-only to its nodes; none has a package of them on its path unless it asks for it.
@@ -61,7 +61,7 @@ def _fetch(version: str, path: str) -> None:
     try:
         command.run(argv, timeout=FETCH_TIMEOUT)
     except CommandFailed as failed:
-        raise AgentError(f"could not fetch oslo.messaging for the lab's client: {failed}") from failed
+        raise AgentError(f"could not fetch oslo.messaging and oslo.db for the lab's client: {failed}") from failed
     os.rename(partial, path)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from backstay.deadline import Deadline, poll
 from backstay.errors import TimedOut
 from backstay.lab.layout import CLIENT, LabError
-from backstay.templates import load, render
+from backstay.lab.topology import configure
 
 if TYPE_CHECKING:
     from backstay.lab.cluster import Lab
@@ -38,19 +38,27 @@ chown root:rabbitmq /etc/rabbitmq/*
 def rabbitmq(lab: Lab) -> None:
     """Returns when every broker confirms and delivers. Raises LabError with what the cluster complains about."""
     password = secrets.token_hex(12)
+    configure(lab, "rabbitmq", prepare(lab, password))
+    await_messages(lab, password)
+
+
+def prepare(lab: Lab, password: str) -> dict[str, str]:
+    """Empty disks, the brokers' configuration and the application's account; the values of the template."""
     for node in lab.nodes:
         lab.put(node, CONFIG, SERVER)
         lab.put(node, DEFINITIONS, definitions(password), mode=0o640)
         lab.run(node, ["sh", "-ec", EMPTY, "sh", lab.data(DATA)])
-    values = {
+    return {
         "nodes": str(len(lab.nodes)),
         "config": CONFIG,
         "data_directory": lab.data(DATA),
         "cookie": secrets.token_hex(16),
         "definitions": DEFINITIONS,
     }
-    lab.put(lab.nodes[0], "/root/rabbitmq.crm", render(load("rabbitmq"), values), mode=0o600)
-    lab.run(lab.nodes[0], ["crm", "configure", "load", "update", "/root/rabbitmq.crm"])
+
+
+def await_messages(lab: Lab, password: str) -> None:
+    """Returns when every broker confirms and delivers. Raises LabError with what the cluster complains about."""
     addresses = lab.status()["nodes"]
     urls = [f"amqp://{ACCOUNT}:{password}@{addresses[node]['address']}:5672/{VHOST}" for node in lab.nodes]
     deadline = Deadline(SERVE_TIMEOUT)

@@ -1,5 +1,6 @@
 """Topology `readers`: the MySQL set, two reader addresses, and an HAProxy on every node in front of the replicas. From
-crm-templates/mysql.crm, mysql-readers.crm and haproxy.crm; the balancer's configuration is the one of docs/readers.md."""
+crm-templates/mysql.crm, mysql-readers.crm and haproxy.crm, or haproxy-promotable.crm as topology `readers-promotable`; the
+balancer's configuration is the one of docs/readers.md."""
 
 from __future__ import annotations
 
@@ -7,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from backstay.deadline import Deadline, poll
 from backstay.errors import TimedOut
+from backstay.lab import mysql
 from backstay.lab.layout import CLIENT, LabError
-from backstay.lab.mysql import WRITER, mysql
-from backstay.templates import load, render
+from backstay.lab.mysql import WRITER
+from backstay.lab.topology import configure
 
 if TYPE_CHECKING:
     from backstay.lab.cluster import Lab
@@ -52,26 +54,36 @@ def configuration(addresses: dict[str, str]) -> str:
     return CONFIG.format(port=PORT, check_port=CHECK_PORT, servers=servers, writer=WRITER)
 
 
-def readers(lab: Lab) -> None:
-    """Returns when every replica serves reads through the balancer. Raises LabError with what the cluster complains about."""
-    mysql(lab, {"reader_check_port": str(CHECK_PORT)})
+def readers(lab: Lab, balancer: str = "haproxy") -> None:
+    """Returns when every replica serves reads through the balancer. `balancer`: its template. Raises LabError with what the
+    cluster complains about."""
+    configure(lab, "mysql", {**mysql.prepare(lab), "reader_check_port": str(CHECK_PORT)})
+    mysql.await_writes(lab)
+    for template, values in prepare(lab, balancer).items():
+        configure(lab, template, values)
+    await_reads(lab)
+
+
+def prepare(lab: Lab, balancer: str = "haproxy") -> dict[str, dict[str, str]]:
+    """The balancer's configuration and room for the addresses; template -> its values."""
     machines = lab.status()["nodes"]
     text = configuration({node: machines[node]["address"] for node in lab.nodes})
-    first = lab.nodes[0]
     for node in lab.nodes:
         lab.put(node, "/etc/haproxy/haproxy.cfg", text)
-        lab.run(first, ["crm_attribute", "--utilization", "--node", node, "--name", "reader", "--update", "2"])
-    values = {
+        room = ["--utilization", "--node", node, "--name", "reader", "--update", str(len(READERS))]
+        lab.run(lab.nodes[0], ["crm_attribute", *room])
+    return {
         "mysql-readers": {"reader_ip_1": READERS[0], "reader_ip_2": READERS[1]},
-        "haproxy": {"haproxy_ip": BALANCER},
+        balancer: {"haproxy_ip": BALANCER},
     }
-    for name, given in values.items():
-        lab.put(first, f"/root/{name}.crm", render(load(name), given))
-        lab.run(first, ["crm", "configure", "load", "update", f"/root/{name}.crm"])
+
+
+def await_reads(lab: Lab) -> None:
+    """Returns when every replica serves reads through the balancer. Raises LabError with what the cluster complains about."""
     writer = str(lab.endpoints["writer"])
-    balancer = writer.replace(f"{WRITER}:3306", f"{BALANCER}:{PORT}")
+    url = writer.replace(f"{WRITER}:3306", f"{BALANCER}:{PORT}")
     addresses = [writer.replace(WRITER, address) for address in READERS]
-    lab.endpoints = {**lab.endpoints, "balancer": balancer, "reader_addresses": addresses}
+    lab.endpoints = {**lab.endpoints, "balancer": url, "reader_addresses": addresses}
     wait_spread(lab, SERVE_TIMEOUT)
 
 

@@ -1,14 +1,23 @@
 """What a lab serves. A topology is a function of a lab whose cluster has quorum and fencing; it returns when it serves.
 
-It configures through `lab.put` and `lab.run` (the templates stand in /usr/share/backstay/crm-templates of every node),
-waits with a deadline, and leaves its URLs in `lab.endpoints`.
+Each is two functions, so that they can be put together: one prepares the nodes and says what values its template gets, the
+other waits with a deadline until it serves, and leaves its URLs in `lab.endpoints`. Between them stands `configure`.
 """
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from backstay.lab.cluster import Lab
+
+
+def configure(lab: "Lab", template: str, values: "Mapping[str, str]") -> None:
+    """Load a template into the cluster, as an admin does."""
+    from backstay.templates import load, render
+
+    path = f"/root/{template}.crm"
+    lab.put(lab.nodes[0], path, render(load(template), values), mode=0o600)
+    lab.run(lab.nodes[0], ["crm", "configure", "load", "update", path])
 
 
 def none(lab: "Lab") -> None:
@@ -29,9 +38,23 @@ def readers(lab: "Lab") -> None:
     serve(lab)
 
 
+def readers_promotable(lab: "Lab") -> None:
+    """The same with one HAProxy that serves, and the others warm behind closed frontends."""
+    from backstay.lab.readers import readers as serve
+
+    serve(lab, "haproxy-promotable")
+
+
 def rabbitmq(lab: "Lab") -> None:
     """A RabbitMQ broker on every node."""
     from backstay.lab.rabbitmq import rabbitmq as serve
+
+    serve(lab)
+
+
+def openstack(lab: "Lab") -> None:
+    """All of it on the same nodes."""
+    from backstay.lab.openstack import openstack as serve
 
     serve(lab)
 
@@ -40,5 +63,7 @@ TOPOLOGIES: "dict[str, Callable[[Lab], None]]" = {
     "none": none,
     "mysql": mysql,
     "readers": readers,
+    "readers-promotable": readers_promotable,
     "rabbitmq": rabbitmq,
+    "openstack": openstack,
 }

@@ -64,6 +64,11 @@ class Admin(Service):
             if is_true(has) != is_true(wanted):
                 remedy = f"crm_resource --resource {self.resource.handle} --meta --set-parameter {key} --parameter-value {wanted}"
                 found.append(Finding("warning", self.resource.id, f"{key}={has}: {why}", remedy))
+        others = [one.id for one in cluster.resources if one.promotable and one.id != self.resource.id]
+        if others and self.resource.parameters.get("start_wait", "0").rstrip("mins") in ("", "0"):
+            what = f"start_wait is 0: a failover of {', '.join(others)} waits until a broker that boots serves"
+            remedy = f"crm_resource --resource {self.resource.id} --set-parameter start_wait --parameter-value 1s"
+            found.append(Finding("warning", self.resource.id, what, remedy))
         return found
 
     def _facts(self, cluster: Cluster) -> Facts | None:

@@ -8,6 +8,7 @@ import os
 from backstay.codes import ExitCode, Role
 from backstay.declaration import action
 from backstay.errors import AgentError, TimedOut
+from backstay.pacemaker import NEVER
 from backstay.process import Process
 from backstay.rabbitmq import broker, health
 from backstay.rabbitmq.observation import ANSWERS, SILENT, UNKNOWN, Seen
@@ -33,7 +34,7 @@ class Rabbitmq(RabbitmqParameters):
 
     @action(timeout=180)
     def start(self) -> None:
-        """Up, a member, answering AMQP."""
+        """Up, a member, answering AMQP; or booting, where start_wait is set."""
         from backstay.rabbitmq import leaving, starting
 
         self.state.remove("promoted")
@@ -42,7 +43,7 @@ class Rabbitmq(RabbitmqParameters):
         self.state.write("process", running.identity)
         leaving.announce(self, False)
         self.watch(running)
-        self.pacemaker.set_promotion_score(health.SERVING)
+        self.pacemaker.set_promotion_score(NEVER if self._boot_left(running) is not None else health.SERVING)
 
     @action(timeout=90)
     def stop(self) -> None:
@@ -113,7 +114,9 @@ class Rabbitmq(RabbitmqParameters):
         if broker.greets(self.port, deadline) != ANSWERS:
             raise AgentError("not promoted: this broker does not answer AMQP")
         with self.connect(self.deadline) as node:
-            coordinator.attend(self, node, broker.dialect_of(node), probe.account(self))
+            dialect = broker.dialect_of(node)
+            coordinator.look_for_lost(self, node, dialect)  # no monitor does while this is under way
+            coordinator.attend(self, node, dialect, probe.account(self))
         self.state.write("promoted", running.identity)
 
     @action(timeout=20)
@@ -123,14 +126,20 @@ class Rabbitmq(RabbitmqParameters):
 
     @action(timeout=20)
     def notify(self) -> None:
-        """After an instance has ended elsewhere, by itself or by fencing: have our broker take it for dead at once."""
+        """After an instance has ended elsewhere, by itself or by fencing: have our broker take it for dead at once. The
+        notification of that is lost when anything aborts its transition, so those of other roles look, too."""
         from backstay.rabbitmq import coordinator
 
         kind = self.invocation.environ.get("OCF_RESKEY_CRM_meta_notify_type", "")
         operation = self.invocation.environ.get("OCF_RESKEY_CRM_meta_notify_operation", "")
-        if (kind, operation) == ("post", "stop") and self.find_process():
+        if self.find_process() is None:
+            return
+        if (kind, operation) == ("post", "stop"):
             ended = self.invocation.environ.get("OCF_RESKEY_CRM_meta_notify_stop_uname", "").split()
             coordinator.let_go(self, [node for node in ended if node != self.me])
+        elif operation != "start":
+            with self.connect(self.deadline.within(self.probe_timeout)) as node:
+                coordinator.look_for_lost(self, node, broker.dialect_of(node))
 
     @action(timeout=10)
     def reload_agent(self) -> None:
@@ -141,7 +150,8 @@ class Rabbitmq(RabbitmqParameters):
     @property
     def state(self) -> Files:
         """process: the broker's identity. promoted: that of the broker that has the lease. unanswered: identity, how many
-        monitors in a row had no greeting, and since when. silent: identity of a broker that was found so, and failed.
+        monitors in a row had no greeting, and since when. booting: identity of a broker whose start did not wait for it, and
+        when it must serve (CLOCK_MONOTONIC, seconds); until it does. silent: identity of a broker that was found so, and failed.
         partition: since when, and from whom. account: identity, and the account with which a monitor logs in. facts: our
         copy of the record. Others: watch.py."""
         return Files(self.state_directory())
@@ -241,10 +251,13 @@ class Rabbitmq(RabbitmqParameters):
         account = probe.known_account(self, running)
         greeted = broker.greets(self.port, self.deadline.within(self.probe_timeout), account)
         seen = Seen(greeted)
+        boot = self._boot_left(running)
+        # While it boots nothing depends on what else it says, and the cluster may wait for this monitor.
+        patience = self.probe_timeout / (2 if boot is None or greeted == ANSWERS else 6)
         try:
             if greeted == SILENT:
                 raise AgentError("the broker does not answer AMQP")
-            with self.connect(self.deadline.within(self.probe_timeout / 2)) as node:
+            with self.connect(self.deadline.within(patience)) as node:
                 dialect = broker.dialect_of(node)
                 coordinator.look_for_lost(self, node, dialect)
                 seen = broker.look(node, dialect, greeted)
@@ -261,7 +274,9 @@ class Rabbitmq(RabbitmqParameters):
             if greeted == ANSWERS and seen.app == UNKNOWN and not isinstance(error, TimedOut):
                 notes.append(f"membership and alarms are unknown: {error}")
         in_a_row, since = self._count(running, greeted)
-        return health.judge(seen, in_a_row, self.silences, since, self.partition_grace)
+        if greeted == ANSWERS and boot is not None:
+            self.state.remove("booting")
+        return health.judge(seen, in_a_row, self.silences, since, self.partition_grace, boot)
 
     def _duties(self, node: "Node", dialect: "Dialect", seen: Seen, account: "Account | None") -> "list[str]":
         """account: the probe's, on the promoted node."""
@@ -302,6 +317,14 @@ class Rabbitmq(RabbitmqParameters):
             count, since = int(fields[1]), float(fields[2])
         self.state.write("unanswered", f"{running.identity} {count + 1} {since}")
         return count + 1, time.time() - since
+
+    def _boot_left(self, running: Process) -> "float | None":
+        """Seconds that are left to a broker whose start did not wait until it served; None when it is no such one, or has
+        served since."""
+        import time
+
+        identity, _, until = self.state.read("booting").partition(" ")
+        return float(until) - time.monotonic() if identity == running.identity else None
 
     def _publish(self, verdict: health.Verdict) -> None:
         self.pacemaker.set_promotion_score(verdict.score)

@@ -8,6 +8,8 @@ its application does. A broker that is silent has said nothing: load does that t
 | answers  | any              | fine; degraded by an alarm  | a restart heals no alarm, and loses nothing but time       |
 |          |                  | or a partition              | the coordinator decides which side restarts                |
 | refuses  | booting          | degraded                    | somebody restarts it; the start's own wait is over         |
+| any but  | any but paused   | degraded, failed when the   | the start did not wait until it served (start_wait)        |
+| answers  | and drained      | start's timeout is over     |                                                            |
 | refuses  | drained          | degraded                    | maintenance mode: the admin's wish                         |
 | refuses  | paused           | degraded, then failed       | it comes back by itself with the majority; a hole in that  |
 |          |                  |                             | (rabbitmq-server #8110, #12160) must not last              |
@@ -41,11 +43,18 @@ class Verdict:
         self.reason = reason
 
 
-def judge(seen: Seen, in_a_row: int, tolerated: int, not_serving_for: float, grace: float) -> Verdict:
+def judge(
+    seen: Seen, in_a_row: int, tolerated: int, not_serving_for: float, grace: float, boot: "float | None" = None
+) -> Verdict:
     """in_a_row: monitors without a greeting, this one included; `tolerated` of them make a failure. not_serving_for:
-    seconds since the first of them. grace: for how many a paused broker may stay paused."""
+    seconds since the first of them. grace: for how many a paused broker may stay paused. boot: the seconds that are left to
+    a broker whose start did not wait until it served, and that has not served yet; None for any other."""
     if seen.amqp == ANSWERS:
         return _serving(seen)
+    if boot is not None and seen.app not in (PAUSED, DRAINED):
+        if boot > 0:
+            return Verdict(DEGRADED, NEVER, "the broker is booting")
+        return Verdict(FAILED, NEVER, "the broker did not answer AMQP within the timeout of its start")
     if seen.amqp == SILENT:
         return _counted(in_a_row, tolerated, HUNG, "the broker does not answer AMQP")
     if seen.app == STOPPED:

@@ -141,6 +141,17 @@ class RabbitmqParameters(Agent):
         minimum=1,
         reloadable=True,
     )
+    start_wait = Parameter(
+        "Wait of a start",
+        """How long a start waits for a broker that boots with its own data. After that it returns; the monitors call the broker
+        degraded until it serves, and failed when it does not within the start's timeout. For a cluster with other services:
+        it plans anew only when what it has begun is done, so a long boot would hold up their failovers. 0: until it
+        serves. A broker that did not come to serve is waited for all the same the next time.""",
+        "time",
+        "0s",
+        minimum=0,
+        reloadable=True,
+    )
     drain = Parameter(
         "Drain",
         """How long a stop waits while this node holds the only synchronised copy of a queue, or a member that a queue's

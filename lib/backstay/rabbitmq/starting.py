@@ -25,7 +25,7 @@ class Removal(WrongParameter):
 
 
 def start(agent: "Rabbitmq") -> Process:
-    """The broker's process, once it answers AMQP. Raises AgentError."""
+    """The broker's process, once it answers AMQP, or boots for longer than start_wait. Raises AgentError."""
     if agent.me in agent.removed_nodes():
         raise Removal(f"{agent.me} is named in removed: take it out of that parameter to have a broker here")
     running = agent.find_process()
@@ -118,11 +118,31 @@ def _boot(agent: "Rabbitmq", layout: launch.Layout, dialect: "Dialect", secret: 
     launch.write_settings(layout, text)
     launcher = launch.launch(layout)
     try:
-        running = launch.await_greeting(layout, launcher, agent.deadline)
+        running = _await(agent, layout, launcher, plan.step)
     except AgentError as error:
         raise _explained(agent, layout, facts, force, error) from None
     if plan.step == formation.SEED:
         agent.record(facts.with_member(agent.me, layout.node))
+    return running
+
+
+def _await(agent: "Rabbitmq", layout: launch.Layout, launcher: Process, step: str) -> Process:
+    """The broker's process, once it answers AMQP; or, where the start does not wait for that, while it boots. Who begins a
+    cluster, joins one, or did not come to serve the last time is waited for."""
+    import time
+
+    timeout = agent.deadline.remaining()
+    if step == formation.BOOT and agent.start_wait and not agent.state.read("booting"):
+        try:
+            return launch.await_greeting(layout, launcher, agent.deadline.within(agent.start_wait))
+        except TimedOut:
+            running = broker.find("", layout.node, layout.directory)
+        if running:
+            agent.log.info(f"{layout.node} boots: the start does not wait for it")
+            agent.state.write("booting", f"{running.identity} {time.monotonic() + timeout}")
+            return running
+    running = launch.await_greeting(layout, launcher, agent.deadline)
+    agent.state.remove("booting")
     return running
 
 

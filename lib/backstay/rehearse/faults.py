@@ -35,13 +35,19 @@ class Stage(Generic[S]):
         self.noted: dict[str, str] = {}
 
 
+def itself(service: Service) -> Service:
+    """The service that is rehearsed has no parts."""
+    return service
+
+
 class Fault(NamedTuple):
     """inflict does it. heal undoes it while writers still write, once writes are acknowledged again. elsewhere: another
     server must take over; otherwise `moves` is the most often that one may. fails: the node whose failure the cluster
     remembers, which keeps its server stopped until failure-timeout or a cleanup. patience: seconds until writes must be
     acknowledged again. median, worst: bounds of the write gap, seconds, None where there is none. nodes: the size of
     the set it needs. unseen: the node whose loss clients of the others must not notice. silences: nothing that was begun
-    after it may be acknowledged by the server that led before."""
+    after it may be acknowledged by the server that led before. hits: which part of the service that is rehearsed it acts
+    upon; that part is the stage's service."""
 
     name: str
     what: str
@@ -56,6 +62,7 @@ class Fault(NamedTuple):
     nodes: int = 3
     unseen: Callable[[Stage[Any]], str] | None = None
     silences: bool = False
+    hits: Callable[[Any], Service] = itself
 
 
 def leader(stage: Stage[Any]) -> str:
@@ -118,9 +125,16 @@ def mend(stage: Stage[Any]) -> None:
     stage.lab.heal()
 
 
+def mend_leader(stage: Stage[Any]) -> None:
+    _mend_once_noticed(stage, stage.leader)
+
+
 def mend_other(stage: Stage[Any]) -> None:
+    _mend_once_noticed(stage, other(stage))
+
+
+def _mend_once_noticed(stage: Stage[Any], cut_off: str) -> None:
     """Once the majority has dealt with the node: a cut shorter than Corosync's token is no partition."""
-    cut_off = other(stage)
     poll(lambda: cut_off not in stage.lab.online(), Deadline(30), f"the majority to notice {cut_off}", interval=0.2)
     stage.lab.heal()
 

@@ -67,6 +67,37 @@ class Execution(NamedTuple):
     server: str
 
 
+class Boot(NamedTuple):
+    """One boot of an instance, as its caller saw it. accepted: when the row was stored and the scheduler had been told.
+    ended: when the caller was told that it failed, or read its final state. state: failed, or the final state, "" while
+    it is open."""
+
+    id: int
+    caller: int
+    begun: float
+    accepted: float | None = None
+    ended: float | None = None
+    state: str = ""
+    error: str = ""
+
+
+class Final(NamedTuple):
+    """A worker gave an instance its final state, and the database acknowledged that."""
+
+    id: int
+    at: float
+    state: str
+    worker: str
+
+
+class Instance(NamedTuple):
+    """A row of the database. finals: the states in the log of its final states, which is written in the same transactions."""
+
+    id: int
+    state: str
+    finals: tuple[str, ...] = ()
+
+
 def parse_attempts(lines: Iterable[str]) -> list[Attempt]:
     """Attempts from the ledger's JSON lines, in the order in which they ended."""
     return sorted((Attempt(**record) for record in _records(lines)), key=lambda attempt: attempt.ended)
@@ -94,6 +125,17 @@ def parse_requests(lines: Iterable[str]) -> list[Request]:
 def parse_executions(lines: Iterable[str]) -> list[Execution]:
     """Executions from a server's JSON lines."""
     return sorted((Execution(**record) for record in _records(lines)), key=lambda execution: execution.at)
+
+
+def parse_boots(lines: Iterable[str]) -> list[Boot]:
+    """Boots from the api's JSON lines, of which each boot has one when it begins, is accepted, and ends."""
+    found = {record["id"]: Boot(**record) for record in _records(lines)}
+    return sorted(found.values(), key=lambda boot: boot.begun)
+
+
+def parse_finals(lines: Iterable[str]) -> list[Final]:
+    """Final states from the workers' JSON lines."""
+    return sorted((Final(**record) for record in _records(lines)), key=lambda final: final.at)
 
 
 def _records(lines: Iterable[str]) -> Iterable[dict[str, Any]]:

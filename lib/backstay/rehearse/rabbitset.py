@@ -31,8 +31,8 @@ CONSUMED = ["ledger-0", "ledger-1"]  # consumed while the run lasts
 KEPT = ["ledger-2", "ledger-3"]  # drained at its end: what a backlog must survive
 QUEUES = CONSUMED + KEPT
 CTL_TIMEOUT = 60.0  # seconds for an Erlang machine to start and ask; about one, on an idle machine
+LEDGER = re.compile(r"ledger-\d")
 QUEUES_TIMEOUT = 400.0  # seconds to drain some, or to declare a thousand on a busy machine
-RETURN_TIMEOUT = 120.0  # seconds for a broker to start with its data; about 8
 CONSUME_TIMEOUT = 30.0  # seconds; a consumer's heartbeats take 8, and connecting to another node 1
 RPC_TIMEOUT = 40.0  # seconds for oslo.messaging to be loaded and its servers to answer; about 3
 
@@ -57,12 +57,14 @@ class BrokerLoad(workload.Load):
 class RabbitSet(Service):
     """`urls` maps node to URL. The leader is the node with the leaders of the ledger's queues, or of most of them: quorum
     queues hold elections when they like. Where that is goes round from run to run, so it is sometimes the promoted node and
-    sometimes another."""
+    sometimes another. `watched`: names of the queues that the leader and the copies are looked for of."""
 
     name, clone = "rabbitmq", "rabbitmq-clone"  # as in crm-templates/rabbitmq.crm
+    return_timeout = 120.0  # seconds for a broker to start with its data; about 8
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, watched: re.Pattern[str] = LEDGER) -> None:
         super().__init__(lab)
+        self.watched = watched
         self.urls = dict(zip(lab.nodes, lab.endpoints["amqp"]))
         self._runs = int(time.time())  # so that short series begin at different nodes
         self._quorum: bool | None = None
@@ -74,9 +76,9 @@ class RabbitSet(Service):
         return self.lab.run(node, ["rabbitmqctl", "--silent", *arguments], timeout=CTL_TIMEOUT).out
 
     def listed(self, node: str, *columns: str) -> dict[str, list[str]]:
-        """The ledger's queues, as the broker on the node has them: name -> text of the columns."""
+        """The watched queues, as the broker on the node has them: name -> text of the columns."""
         lines = [line.split("\t") for line in self.ctl(node, "list_queues", "-p", VHOST, "name", *columns).splitlines()]
-        return {name: rest for name, *rest in lines if name in QUEUES}
+        return {name: rest for name, *rest in lines if self.watched.fullmatch(name)}
 
     def queues(self, do: str, node: str, *names: str) -> str:
         """Run the program of that name on the client, against one node."""
@@ -101,7 +103,7 @@ class RabbitSet(Service):
             places = Counter(place for [where] in queues.values() for place in _nodes_in(where))
             if places:
                 return places.most_common(1)[0][0]
-        raise AgentError("no broker answers, or no queue of the ledger has a leader")
+        raise AgentError("no broker answers, or no queue that matters has a leader")
 
     # -- whole --------------------------------------------------------------------------------------------------------
 
@@ -131,9 +133,14 @@ class RabbitSet(Service):
     def cleanup(self, failed: str) -> None:
         """Once the broker is back by itself and nothing is under way: an operation that Pacemaker has just begun when it is
         told to forget never ends for it, and a minute and a half later counts as failed."""
-        poll(lambda: self.returned(failed), Deadline(RETURN_TIMEOUT), f"the broker on {failed} to return", interval=0.5)
-        settled = ["crm_resource", "--wait", "--timeout", f"{RETURN_TIMEOUT:.0f}"]
-        self.lab.run(failed, settled, timeout=RETURN_TIMEOUT + 10)
+        poll(
+            lambda: self.returned(failed),
+            Deadline(self.return_timeout),
+            f"the broker on {failed} to return",
+            interval=0.5,
+        )
+        settled = ["crm_resource", "--wait", "--timeout", f"{self.return_timeout:.0f}"]
+        self.lab.run(failed, settled, timeout=self.return_timeout + 10)
         self.forget(failed)
 
     def returned(self, node: str) -> bool:
@@ -146,14 +153,12 @@ class RabbitSet(Service):
         """Four publishers and two consumers on four queues, and remote procedure calls; all know all nodes."""
         place = self.lab.nodes[self._runs % len(self.lab.nodes)]
         self._runs += 1
-        left = self.ctl(place, "list_queues", "-p", VHOST, "name").split()
-        if left:
-            self.queues("delete", place, *left)  # clients of earlier runs left theirs to expire in half an hour
+        self.clear(place)
         self.queues("declare", place, *QUEUES)
         urls = list(self.urls.values())
         first = ["--first", str(time.time_ns() // 1_000_000)]  # grows faster than ids are used
         path = packages.provide(self.lab)
-        rpc = [_transport(urls), *(["--quorum"] if self.quorum else [])]
+        rpc = self.oslo()
         record = workload.Recorder
         named = [[f"--queue={name}" for name in names] for names in (QUEUES, CONSUMED)]
         server = record(self.lab, "rpcserver", rpc, directory, path)
@@ -168,6 +173,16 @@ class RabbitSet(Service):
         consumer = record(self.lab, "consumer", [*named[1], *urls], directory)
         publisher = record(self.lab, "publisher", [*named[0], *first, *urls], directory)
         return BrokerLoad([publisher, client, consumer, server])
+
+    def clear(self, node: str) -> None:
+        """Delete all queues: clients of earlier runs left theirs to expire in half an hour."""
+        left = self.ctl(node, "list_queues", "-p", VHOST, "name").split()
+        if left:
+            self.queues("delete", node, *left)
+
+    def oslo(self) -> list[str]:
+        """The arguments of a program that uses oslo.messaging."""
+        return [_transport(list(self.urls.values())), *(["--quorum"] if self.quorum else [])]
 
     def gap(self, attempts: Sequence[Attempt], fault: float) -> float:
         """Of the publisher that waited longest for a confirm."""

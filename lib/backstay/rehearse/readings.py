@@ -6,6 +6,7 @@ Each scenario begins and ends with reads spread over the replicas. Times are sec
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -42,12 +43,14 @@ class Read(NamedTuple):
 class Gap(NamedTuple):
     """gap: the longest time without a successful new read after the fault. failed: new reads that failed. elsewhere: kept
     connections to servers that nothing happened to, and that broke nevertheless (all do when their balancer dies).
-    fenced: when the lost node was known dead, after the fault; 0 where none was lost."""
+    fenced: when the lost node was known dead, after the fault. balanced: from its return to the cluster until reads and reader
+    addresses were spread over the replicas again. Both 0 where no node was lost."""
 
     gap: float
     failed: int
     elsewhere: int
     fenced: float
+    balanced: float = 0.0
 
 
 class Lag(NamedTuple):
@@ -140,8 +143,9 @@ def lose(lab: Lab, directory: str, node: str) -> Gap:
     outcome = _outcome(lab, recorder, fault, node, logs.phases_since(marks, clock, "haproxy")["fenced"])
     lab.power_on(node)
     lab.wait_online(lab.nodes, 90)
+    online = time.monotonic()
     wait_spread(lab, SPREAD_TIMEOUT)
-    return outcome
+    return outcome._replace(balanced=time.monotonic() - online)
 
 
 def lag(lab: Lab, directory: str, node: str) -> Lag:
@@ -178,9 +182,10 @@ def lag(lab: Lab, directory: str, node: str) -> Lag:
 def _behind(lab: Lab, node: str) -> float | bool:
     """When it was asked, if the replica was then more behind than it may be."""
     asked = time.monotonic()
-    status = lab.run(node, [*MYSQL[:-2], "-e", "SHOW SLAVE STATUS\\G"]).out
-    seconds = status.partition("Seconds_Behind_Master: ")[2].split()[0]
-    return asked if seconds.isdigit() and int(seconds) > MAX_LAG else False
+    status = lab.run(node, [*MYSQL[:-2], "--vertical", "-e", "SHOW REPLICA STATUS"]).out
+    # MariaDB says Master, MySQL since 8.4 Source; NULL while replication does not run.
+    seconds = re.search(r"Seconds_Behind_(?:Master|Source): (\d+)", status)
+    return asked if seconds and int(seconds[1]) > MAX_LAG else False
 
 
 def _outcome(lab: Lab, recorder: Recorder, fault: float, lost: str, fenced: float) -> Gap:

@@ -9,6 +9,7 @@ from oslo_config import cfg
 
 TOPIC = "compute"
 SERVERS = ("compute1", "compute2")
+SCHEDULER = "scheduler"  # of the boot flow: its topic, and the one server that listens to it
 # What the OpenStack guides set for a control plane that must survive: reconnect soon, find dead connections soon.
 COMMON = {
     "amqp_durable_queues": True,

@@ -4,7 +4,7 @@
 
 Waits until all servers answer. Then one thread casts, some call; `rate` requests of each kind a second. A JSON line when
 a request begins and one when it has ended go to standard output. The end of standard input ends the run, once all
-requests have ended.
+requests have ended and each server has answered once more: by then it has had all casts that came before.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import oslo_messaging
 from backstay.rehearse.rpc import SERVERS, TOPIC, Oslo
 
 CALLERS = 4
-PATIENCE = 30  # seconds for the servers' first answer
+PATIENCE = 30  # seconds for the servers' first answer, and for the last
 
 
 class Requester:
@@ -93,6 +93,8 @@ def main() -> None:
     stop.set()
     for thread in threads:
         thread.join(2 * options.timeout)
+    for client in clients:
+        wait_ready(client)
 
 
 if __name__ == "__main__":

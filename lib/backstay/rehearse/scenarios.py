@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from backstay.errors import AgentError, TimedOut
 from backstay.rehearse.checkers import unsilenced
 from backstay.rehearse.faults import Fault, Stage
 
@@ -35,9 +36,14 @@ class Outcome(NamedTuple):
         return self.verdict.clean and not self.unsilenced
 
 
+class Unserved(TimedOut):
+    """Writes were not acknowledged again within the fault's patience."""
+
+
 class Suffered(NamedTuple):
-    """One fault as the clients suffered it, when the service need not be whole yet. began, inflicted: monotonic times before
-    and after it was inflicted. before: the server that acknowledged last. The rest as in Outcome."""
+    """One fault as the clients suffered it, when the service need not be whole yet. inflicted: the monotonic time when that
+    was done. before: the server that acknowledged last. trouble: what went wrong after writes were acknowledged again. The
+    rest as in Outcome."""
 
     stage: Stage[Any]
     attempts: list[Attempt]
@@ -47,6 +53,7 @@ class Suffered(NamedTuple):
     coordinator: bool
     inflicted: float
     before: int | None
+    trouble: AgentError | None
 
 
 def rehearse(
@@ -64,39 +71,51 @@ def rehearse(
 def suffer(
     service: Service, fault: Fault, directory: str, order: tuple[str, ...] = (), clean_up: bool = True
 ) -> Suffered:
-    """The first half of `rehearse`: from a whole service until writes are acknowledged again. Raises TimedOut."""
+    """The first half of `rehearse`: from a whole service until writes are acknowledged again. Raises Unserved, and other
+    AgentErrors before the fault."""
+    hit = fault.hits(service)
     with service.load(directory) as load:
         load.wait_steady(0.0, STEADY_TIMEOUT)
-        stage = Stage(service, load, order)
+        stage = Stage(hit, load, order)
         before = load.acknowledged()[-1].server
-        coordinator = service.is_dc(stage.leader)
-        marks = service.log_marks()
+        coordinator = hit.is_dc(stage.leader)
+        marks = hit.log_marks()
         wall, start = time.time(), time.monotonic()
         stage.began = start
         fault.inflict(stage)
         inflicted = time.monotonic()
         # In-flight writes of the old leader may be acknowledged just after the fault; a planned move ends later.
         since = start if fault.elsewhere else time.monotonic()
-        first = load.wait_steady(since, fault.patience, not_by=before if fault.elsewhere else None)
-        if clean_up and fault.fails:
-            service.cleanup(fault.fails(stage))
-        fault.heal(stage)
-        load.wait_steady(time.monotonic(), fault.patience)
+        try:
+            first = load.wait_steady(since, fault.patience, not_by=before if fault.elsewhere else None)
+        except TimedOut as late:
+            raise Unserved(str(late)) from late
+        trouble = None
+        try:
+            if clean_up and fault.fails:
+                hit.cleanup(fault.fails(stage))
+            fault.heal(stage)
+            load.wait_steady(time.monotonic(), fault.patience)
+        except AgentError as failed:
+            trouble = failed  # what the clients suffered is known all the same
         histories = load.finish()
     return Suffered(
         stage=stage,
         attempts=load.attempts,
         histories=histories,
         gap=service.gap(load.attempts, start),
-        phases={**service.phases_since(marks, wall), **stage.phases, "first write": first.ended - start},
+        phases={**hit.phases_since(marks, wall), **stage.phases, "first write": first.ended - start},
         coordinator=coordinator,
         inflicted=inflicted,
         before=before,
+        trouble=trouble,
     )
 
 
 def conclude(service: Service, fault: Fault, suffered: Suffered, timeout: float = WHOLE_TIMEOUT) -> Outcome:
-    """The second half: once the service is whole again, within `timeout` seconds, the verdict. Raises TimedOut."""
+    """The second half: once the service is whole again, in `timeout` seconds, the verdict. Raises TimedOut, or the trouble."""
+    if suffered.trouble:
+        raise suffered.trouble
     service.wait_whole(timeout)
     whole = time.monotonic() - suffered.stage.began
     silenced = unsilenced(suffered.attempts, suffered.before, suffered.inflicted) if fault.silences else []
@@ -106,7 +125,7 @@ def conclude(service: Service, fault: Fault, suffered: Suffered, timeout: float 
         verdict=service.judge(suffered.histories, fault, suffered.stage),
         phases={**suffered.phases, "whole": whole},
         was=suffered.stage.leader,
-        now=service.leader(),
+        now=suffered.stage.service.leader(),
         coordinator=suffered.coordinator,
         unsilenced=silenced,
     )

@@ -1,12 +1,14 @@
 """A service of a lab, seen from outside, as a rehearsal needs it: is it whole, where is its leader, load it, judge it.
 
-A service is a promotable clone. What differs between services is in its subclass (mysqlset, rabbitset) and in its table
-of faults; how a fault is rehearsed (scenarios) and what is common to all faults (faults) does not.
+A service is a promotable clone, or several together. What differs between services is in its subclass (mysqlset,
+rabbitset, …) and in its table of faults; how a fault is rehearsed (scenarios) and what is common to all faults (faults) does
+not.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol
 
@@ -149,6 +151,11 @@ class Service(ABC):
     def phases_since(self, marks: dict[str, int], fault: float) -> dict[str, float]:
         """Phase -> seconds after the fault, which is a time since the epoch."""
         return logs.phases_since(marks, fault, self.name)
+
+    def logged_since(self, marks: dict[str, int], pattern: str) -> bool:
+        """Whether any node logged since what the regular expression finds."""
+        wanted = re.compile(pattern)
+        return any(wanted.search(line) for lines in logs.since(marks).values() for line in lines)
 
     def keep_logs(self, marks: dict[str, int], directory: str) -> None:
         """Copy what the nodes logged since to the directory, one file per log: evidence outlives the lab."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from backstay.rehearse import mysqlfaults, rabbitfaults
+from backstay.rehearse import mysqlfaults, openstackfaults, rabbitfaults
+from backstay.rehearse.controlplane import ControlPlane
 from backstay.rehearse.mysqlset import MysqlSet
 from backstay.rehearse.rabbitset import RabbitSet
 
@@ -38,5 +39,11 @@ SERVICES = {
         rabbitfaults.FAULTS,
         "four publishers, an attempt every 20 ms each, 1 s to connect, 2 s for a confirm, the next node after an error; the "
         "gap is that of the publisher that waited longest",
+    ),
+    "openstack": Rehearsed(
+        ControlPlane,
+        "openstack",
+        openstackfaults.FAULTS,
+        "four callers, twenty boots a second; a boot is done when its caller reads from a replica that the instance is active",
     ),
 }

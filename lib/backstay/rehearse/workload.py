@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from backstay.lab.cluster import Lab
 
 STEADY = 1.0  # seconds of uninterrupted acknowledgements that count as "it works"
-FINISH = 15.0  # seconds for the programs to end; an attempt takes up to three client deadlines
+FINISH = 90.0  # seconds for the programs to end: a caller waits for its answers and servers, the api a minute for boots
 
 
 class Recorder:
@@ -63,7 +63,7 @@ class Recorder:
 
 
 class Load:
-    """Recorders, of which the first writes attempts. Use as a context: leaving it early ends the programs."""
+    """Recorders, of which the first writes what `attempts_of` reads. Use as a context: leaving it early ends the programs."""
 
     def __init__(self, recorders: list[Recorder]) -> None:
         self.recorders = recorders
@@ -79,9 +79,13 @@ class Load:
             for recorder in self.recorders:
                 recorder.kill()
 
+    def attempts_of(self, lines: list[str]) -> list[Attempt]:
+        """What the first recorder's lines say of attempts that have ended."""
+        return parse_attempts(lines)
+
     def acknowledged(self) -> list[Attempt]:
         """What was acknowledged so far."""
-        self.attempts += parse_attempts(self.recorders[0].lines())
+        self.attempts += self.attempts_of(self.recorders[0].lines())
         return [attempt for attempt in self.attempts if attempt.result == OK]
 
     def wait_steady(self, since: float, timeout: float, not_by: int | None = None) -> Attempt:
@@ -106,7 +110,7 @@ class Load:
     def finish(self) -> list[list[str]]:
         """End the programs; the lines that each wrote. `attempts` is complete then."""
         lines = [recorder.finish() for recorder in self.recorders]
-        self.attempts = parse_attempts(lines[0])
+        self.attempts = self.attempts_of(lines[0])
         return lines
 
 

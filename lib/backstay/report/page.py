@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lxml import etree
 from lxml.builder import E
@@ -12,13 +12,14 @@ from lxml.builder import E
 from backstay.report import draw, summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from lxml.etree import _Element
 
     from backstay.report.results import Contender, Results, Run
+    from backstay.report.summary import Cell
 
-TITLES = {"mysql": "MySQL and MariaDB", "rabbitmq": "RabbitMQ", "address": "An address"}
+TITLES = {"mysql": "MySQL and MariaDB", "rabbitmq": "RabbitMQ", "openstack": "All services", "address": "An address"}
 FAULTS = {
     "kill": "SIGKILL of the leading server",
     "hang": "SIGSTOP of the leading server",
@@ -68,11 +69,15 @@ def _about(results: Results) -> Iterator[_Element]:
 
 def _service(results: Results, service: str) -> Iterator[_Element]:
     runs = summary.of(results.runs, service=service)
-    contenders = sorted(dict.fromkeys(run.contender for run in runs), key=lambda name: not draw.is_ours(name))
+    contenders = sorted(summary.contenders(runs), key=lambda name: not draw.is_ours(name))
     yield E.h2(TITLES.get(service, service))
     clients = dict.fromkeys(run.client for run in runs if run.client)
     for client in clients:
         yield E.p(f"The client: {client}.")
+    loads = summary.loads(runs)
+    if loads:
+        told = ", ".join(f"{name} {loads[name]:.1f}" for name in contenders if name in loads)
+        yield E.p(f"Median of the machine's load average when the faults came: {told}.")
     yield E.div(_faults(runs, contenders), {"class": "wide"})
     yield _figure(
         draw.gaps(runs, contenders, summary.floors(results.runs, service)),
@@ -87,28 +92,41 @@ def _service(results: Results, service: str) -> Iterator[_Element]:
             )
 
 
+class Column(NamedTuple):
+    """Of the table of faults: what a cell says, and whether that is bad. A column that says nothing anywhere is left out."""
+
+    title: str
+    say: Callable[[Cell], str]
+    bad: Callable[[Cell], bool] = lambda _: False
+
+
+COLUMNS = (
+    Column("runs", lambda cell: str(cell.runs)),
+    Column("median, s", lambda cell: _seconds(cell.median), lambda cell: math.isinf(cell.median)),
+    Column("worst, s", lambda cell: _seconds(cell.worst), lambda cell: math.isinf(cell.worst)),
+    Column("acknowledged", lambda cell: f"{cell.acknowledged:,}" if cell.acknowledged else ""),
+    Column("of these lost", lambda cell: str(cell.lost) if cell.acknowledged else "", lambda cell: cell.lost > 0),
+    Column("whole again, s", lambda cell: "" if math.isnan(cell.whole) else f"{cell.whole:.0f}"),
+    Column("not whole after", lambda cell: _count(cell.unended + cell.astray)),
+    Column("broke off before", lambda cell: _count(cell.broken)),
+)
+
+
 def _faults(runs: Sequence[Run], contenders: Sequence[str]) -> _Element:
     cells = summary.cells(runs)
-    rows = [
-        _row("th", ["fault", "", "runs", "median, s", "worst, s", "acknowledged", "of these lost", "not whole after"])
-    ]
+    columns = [column for column in COLUMNS if any(column.say(cell) for cell in cells.values())]
+    rows = [_row("th", ["fault", "", *(column.title for column in columns)])]
     for fault in summary.faults(runs):
         told = FAULTS.get(fault, fault)
         for name in contenders:
-            cell = cells.get((fault, name))
-            if cell is None:
+            if (fault, name) not in cells:
                 continue
-            values = [told, name, str(cell.runs), _seconds(cell.median), _seconds(cell.worst)]
-            values += [
-                f"{cell.acknowledged:,}" if cell.acknowledged else "",
-                str(cell.lost) if cell.acknowledged else "",
-            ]
-            values.append(str(cell.unended + cell.astray) if cell.unended + cell.astray else "")
-            row = _row("td", values)
+            cell = cells[fault, name]
+            row = _row("td", [told, name, *(column.say(cell) for column in columns)])
             row[1].set("class", "text ours" if draw.is_ours(name) else "text")
-            for place, bad in ((3, math.isinf(cell.median)), (4, math.isinf(cell.worst)), (6, cell.lost > 0)):
-                if bad:
-                    row[place].set("class", "bad")
+            for column, shown in zip(columns, row[2:]):
+                if column.bad(cell):
+                    shown.set("class", "bad")
             if told:
                 row.set("class", "first")
             rows.append(row)
@@ -124,7 +142,8 @@ def _monitors(results: Results) -> Iterator[_Element]:
         "CPU is user and system, with all descendants; programs counts successful execve calls."
     )
     rows = [_row("th", ["agent", "", "CPU, ms", "wall, ms", "programs", "largest process, MiB"])]
-    for one in results.monitors:
+    measured = sorted(results.monitors, key=lambda one: one.cpu)
+    for one in measured:
         values = [one.agent, one.what, f"{one.cpu:.1f}", f"{one.wall:.1f}", str(one.programs), f"{one.memory:.1f}"]
         row = _row("td", values)
         row[1].set("class", "text")
@@ -132,7 +151,7 @@ def _monitors(results: Results) -> Iterator[_Element]:
             row[0].set("class", "ours")
         rows.append(row)
     yield E.div(E.table(*rows), {"class": "wide"})
-    yield _figure(draw.monitors(results.monitors), "")
+    yield _figure(draw.monitors(measured), "")
 
 
 def _nodes(results: Results) -> Iterator[_Element]:
@@ -141,7 +160,7 @@ def _nodes(results: Results) -> Iterator[_Element]:
         "CPU of everything but the server itself, mean of the cluster's nodes: agents with their descendants, helpers that stay "
         "(watchers), Pacemaker's and Corosync's daemons."
     )
-    yield _figure(draw.nodes(results.nodes), "")
+    yield _figure(draw.nodes(sorted(results.nodes, key=lambda one: (one.what, one.service, sum(one.cpu.values())))), "")
     resident = dict.fromkeys(f"{one.contender} {one.memory:.0f} MiB" for one in results.nodes if one.memory)
     if resident:
         yield E.p(f"Memory of helpers that stay, on one node: {', '.join(resident)}.")
@@ -174,6 +193,10 @@ def _figure(svg: str, caption: str) -> _Element:
 
 def _row(kind: str, values: Sequence[str]) -> _Element:
     return E.tr(*(E(kind, value) for value in values))
+
+
+def _count(number: int) -> str:
+    return str(number) if number else ""
 
 
 def _seconds(value: float) -> str:

@@ -16,6 +16,8 @@ from backstay.errors import AgentError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+ACKNOWLEDGED = ("acknowledged", "confirmed", "accepted")  # what a verdict calls it: rows, messages, boots
+
 
 class About(NamedTuple):
     """One file: how it came about. facts: label -> text. order in which the page tells of it: name."""
@@ -34,7 +36,8 @@ class Contender(NamedTuple):
 class Run(NamedTuple):
     """One fault on one contender. gap: seconds without an acknowledgement, None when it did not end within `patience`
     seconds (None: the run broke off). inflicted: False when it broke off before the fault. phases: name -> seconds after the
-    fault, up to the first write. lost: count of what was acknowledged and is gone, None when nobody was left to be asked."""
+    fault, up to the first write. lost: count of what was acknowledged and is gone, None when nobody was left to be asked.
+    load: the machine's load average when the fault came."""
 
     contender: str
     service: str
@@ -48,6 +51,7 @@ class Run(NamedTuple):
     patience: float | None
     client: str = ""
     inflicted: bool = True
+    load: float | None = None
 
 
 class Monitor(NamedTuple):
@@ -141,7 +145,7 @@ def _rehearsal(found: Results, name: str, whole: Any) -> None:
                 gap=run["gap"],
                 phases=run.get("phases", {}),
                 lost=len(verdict["lost"]) if "lost" in verdict else None,
-                acknowledged=verdict.get("acknowledged", verdict.get("confirmed")),
+                acknowledged=next((verdict[name] for name in ACKNOWLEDGED if name in verdict), None),
                 whole=not run["error"],
                 error=run["error"] or ("" if run["clean"] else "not clean"),
                 patience=None,

@@ -28,14 +28,16 @@ FAULTS = ("kill", "hang", "pause", "power-off", "vip-floor", "move", "address-re
 
 class Cell(NamedTuple):
     """One fault on one contender. median, worst: seconds; infinite when (more than half of) the runs did not end, nan when
-    none was measured. lost, acknowledged: sums. astray: runs after which it was not whole again, or its copies differed.
-    broken: runs that broke off before the fault, and count for nothing else."""
+    none was measured. lost, acknowledged: sums. whole: median seconds until all nodes served again, of the runs after which
+    they did, nan without one. astray: runs after which they did not, or copies differed. broken: runs that broke off before
+    the fault, and count for nothing else."""
 
     runs: int
     median: float
     worst: float
     lost: int
     acknowledged: int
+    whole: float
     unended: int
     astray: int
     broken: int
@@ -68,6 +70,7 @@ def faults(runs: Sequence[Run]) -> list[str]:
 def cell(runs: Sequence[Run]) -> Cell:
     """Of runs of one fault on one contender."""
     measured = [run for run in runs if run.inflicted]
+    whole = [run.phases["whole"] for run in measured if "whole" in run.phases]
     gaps = [math.inf if run.gap is None else run.gap for run in measured]
     return Cell(
         runs=len(measured),
@@ -75,6 +78,7 @@ def cell(runs: Sequence[Run]) -> Cell:
         worst=max(gaps, default=math.nan),
         lost=sum(run.lost or 0 for run in measured),
         acknowledged=sum(run.acknowledged or 0 for run in measured),
+        whole=median(whole) if whole else math.nan,
         unended=sum(run.gap is None for run in measured),
         astray=sum(run.gap is not None and bool(run.error) for run in measured),
         broken=len(runs) - len(measured),
@@ -94,6 +98,17 @@ def floors(runs: Sequence[Run], service: str) -> dict[str, float]:
     lone = [run.gap for run in runs if (run.contender, run.fault) == FLOOR or run.fault == "vip-floor"]
     ended = [gap for gap in lone if gap is not None]
     return {"power-off": median(ended)} if ended and service != "address" else {}
+
+
+def loads(runs: Sequence[Run]) -> dict[str, float]:
+    """Contender -> median of the machine's load averages when its faults came. Who ran on the busier machine?"""
+    known = {name: [run.load for run in of(runs, contender=name) if run.load is not None] for name in contenders(runs)}
+    return {name: median(own) for name, own in known.items() if own}
+
+
+def contenders(runs: Sequence[Run]) -> list[str]:
+    """In order of appearance."""
+    return list(dict.fromkeys(run.contender for run in runs))
 
 
 def stretches(run: Run) -> list[Stretch]:

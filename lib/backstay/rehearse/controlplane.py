@@ -1,0 +1,101 @@
+"""The services of a control plane together, seen from outside: nova's boot flow goes through all of them."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+from backstay.deadline import Deadline, poll
+from backstay.errors import AgentError
+from backstay.lab import packages
+from backstay.rehearse import boots, workload
+from backstay.rehearse.balancer import Balancer
+from backstay.rehearse.history import FAIL, OK, Attempt, Instance, parse_boots, parse_finals
+from backstay.rehearse.mysqlset import MysqlSet
+from backstay.rehearse.rabbitset import RPC_TIMEOUT, RabbitSet
+from backstay.rehearse.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lxml.etree import _Element
+
+    from backstay.lab.cluster import Lab
+    from backstay.rehearse.faults import Fault, Stage
+
+TOPICS = re.compile(r"(scheduler|compute)(\.\w+)?")  # the queues that boots go through, without answers and fanouts
+
+
+class BootLoad(workload.Load):
+    """A boot is acknowledged when its caller has read from a replica that the instance is active: the whole way counts."""
+
+    def attempts_of(self, lines: list[str]) -> list[Attempt]:
+        return [
+            Attempt(one.caller, one.id, one.begun, one.ended, OK if one.state == boots.ACTIVE else FAIL)
+            for one in sorted(parse_boots(lines), key=lambda boot: boot.ended or 0.0)
+            if one.ended is not None
+        ]
+
+
+class ControlPlane(Service):
+    """`mysql`, `rabbitmq` and `haproxy` are its parts. It has no leader of its own: a fault hits the leader of a part."""
+
+    name = "openstack"
+
+    def __init__(self, lab: Lab) -> None:
+        super().__init__(lab)
+        self.mysql, self.rabbitmq, self.haproxy = MysqlSet(lab), RabbitSet(lab, TOPICS), Balancer(lab)
+
+    def leader(self) -> str:
+        raise AgentError("a control plane has no leader, its services have")
+
+    def broken(self) -> str:
+        for part in (self.mysql, self.haproxy, self.rabbitmq):
+            said = part.broken()
+            if said:
+                return f"{part.name}: {said}"
+        return ""
+
+    def incomplete(self, crm: _Element) -> str:
+        return ""  # the parts say it
+
+    def load(self, directory: str) -> workload.Load:
+        """Four callers of the api, twenty boots a second, and the workers."""
+        self.rabbitmq.clear(self.lab.nodes[0])
+        path, oslo = packages.provide(self.lab), self.rabbitmq.oslo()
+        first = ["--first", str(time.time_ns() // 1_000_000)]  # grows faster than ids are used
+        writer, balancer = self.mysql.writer, str(self.lab.endpoints["balancer"])
+        workers = workload.Recorder(self.lab, "bootworkers", [writer, *oslo], directory, path)
+        api = workload.Recorder(self.lab, "bootapi", [writer, balancer, *oslo, *first], directory, path)
+        with workload.Load([api, workers]):
+            poll(lambda: api.lines() or None, Deadline(RPC_TIMEOUT), "the first boot", interval=0.2)
+        return BootLoad([api, workers])
+
+    def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> boots.Boots:
+        """Against the rows on the primary; that the replicas hold the same ones is part of it."""
+        asked, finals = parse_boots(histories[0]), parse_finals(histories[1])
+        numbers = [boot.id for boot in asked]
+        held = {node: self._instances(node, min(numbers), max(numbers)) for node in self.lab.nodes}
+        present = held[self.mysql.primary()]
+        differ = sorted(node for node in self.lab.nodes if held[node] != present)
+        return boots.judge(asked, finals, present)._replace(copies_differ=differ)
+
+    def _instances(self, node: str, first: int, last: int) -> list[Instance]:
+        """The rows on a node's server, with their log, in the order of their ids. Raises AgentError: it does not answer."""
+        between = f"BETWEEN {first:d} AND {last:d}"
+        rows, events = (
+            self.mysql.sql(sql, self.mysql.readers[node])[0]
+            for sql in (
+                f"SELECT id, vm_state FROM instances WHERE id {between} ORDER BY id",
+                f"SELECT instance, vm_state FROM instance_events WHERE instance {between} ORDER BY id",
+            )
+        )
+        if rows is None or events is None:
+            raise AgentError(f"the server on {node} does not answer")
+        log: dict[int, list[str]] = {}
+        for number, state in events:
+            log.setdefault(number, []).append(state)
+        found = {number: Instance(number, state, tuple(log.pop(number, ()))) for number, state in rows}
+        without_row = [Instance(number, "", tuple(states)) for number, states in log.items()]
+        return [*found.values(), *without_row]

@@ -1,0 +1,40 @@
+"""Nova's boot flow through all services on a real cluster, each killed once where its leader is: no accepted boot vanishes, none
+ends twice. `backstay rehearse openstack` does the same many times, with all faults, and measures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backstay.lab.cluster import Lab
+from backstay.rehearse.boots import Boots
+from backstay.rehearse.controlplane import ControlPlane
+from backstay.rehearse.openstackfaults import FAULTS
+from backstay.rehearse.scenarios import rehearse
+
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    lab = Lab.up(str(tmp_path_factory.mktemp("plane") / "lab"), topology="openstack")
+    yield ControlPlane(lab)
+    lab.down()
+
+
+def test_the_topology_is_one_file_that_the_cluster_takes_without_a_warning(plane: ControlPlane) -> None:
+    assert {"writer", "readers", "balancer", "amqp"} <= set(plane.lab.status()["endpoints"])
+    verified = plane.lab.run("n1", ["crm_verify", "--live-check", "--verbose"])
+    assert (verified.out + verified.err).strip() == ""
+
+
+@pytest.mark.parametrize("part", ["mysql", "rabbitmq", "haproxy"])
+def test_no_boot_vanishes_and_none_ends_twice(plane: ControlPlane, tmp_path: Path, part: str) -> None:
+    outcome = rehearse(plane, FAULTS[f"{part}-kill"], str(tmp_path))
+    assert outcome.clean, str(outcome.verdict)
+    assert isinstance(outcome.verdict, Boots)
+    assert outcome.verdict.accepted > 0 and outcome.verdict.failed == 0
+    assert math.isfinite(outcome.gap)

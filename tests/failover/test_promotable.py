@@ -1,0 +1,60 @@
+"""HAProxy promoted on one node and warm on the others, on a real cluster with readers: who serves, and a failover by each of its
+causes. `bench/reads.py --topology readers-promotable` does the same many times."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backstay.lab.cluster import Lab
+from backstay.lab.readers import BALANCER
+from backstay.rehearse import readings
+
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
+
+BUSY = 6.0  # a machine that runs ten other things may be this much slower
+BEYOND_FENCING = 1.5  # seconds
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    suite = os.environ.get("BACKSTAY_TEST_IMAGE", "bookworm")
+    lab = Lab.up(str(tmp_path_factory.mktemp("warm") / "lab"), image=suite, topology="readers-promotable")
+    yield lab
+    lab.down()
+
+
+def serving(lab: Lab) -> list[str]:
+    """Nodes whose HAProxy takes a read on the node's own address."""
+    machines = lab.status()["nodes"]
+    urls = [str(lab.endpoints["balancer"]).replace(BALANCER, machines[node]["address"]) for node in lab.nodes]
+    asked = [
+        lab.run("client", ["python3", "-m", "backstay.rehearse.query", "SELECT 1", url], check=False) for url in urls
+    ]
+    return [node for node, one in zip(lab.nodes, asked) if '"rows"' in one.out]
+
+
+def promoted(lab: Lab) -> list[str]:
+    return [node for node, held in lab.roles().items() if held.get("haproxy") == "Promoted"]
+
+
+def test_the_promoted_one_serves_and_no_other(lab: Lab) -> None:
+    assert serving(lab) == promoted(lab) == [readings.holder(lab, "haproxy-address")]
+    assert [held["haproxy"] for held in lab.roles().values()].count("Unpromoted") == len(lab.nodes) - 1
+
+
+def test_another_one_serves_at_once_when_it_is_killed(lab: Lab, tmp_path: Path) -> None:
+    before = promoted(lab)
+    outcome = readings.kill_balancer(lab, str(tmp_path))
+    assert outcome.gap <= 0.6 * BUSY, outcome
+    assert serving(lab) == promoted(lab) == [readings.holder(lab, "haproxy-address")] != before
+
+
+def test_another_one_serves_when_its_node_loses_power(lab: Lab, tmp_path: Path) -> None:
+    before = promoted(lab)
+    outcome = readings.lose(lab, str(tmp_path), before[0])
+    assert outcome.gap - outcome.fenced <= BEYOND_FENCING * 2, outcome
+    assert serving(lab) == promoted(lab) == [readings.holder(lab, "haproxy-address")] != before
