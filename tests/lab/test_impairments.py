@@ -90,7 +90,8 @@ def test_a_nodes_memory_is_limited_and_its_processor_time(whole: Lab) -> None:
 def test_the_beginning_of_an_action_is_seen(whole: Lab) -> None:
     init = whole.layout.init_of("n1")
     assert init is not None
-    soon = "sleep 0.5; exec env BACKSTAY_RUN=/tmp OCF_RESKEY_ip=10.9.9.9 /usr/lib/ocf/resource.d/backstay/vip monitor"
+    monitor = "BACKSTAY_RUN=/tmp OCF_RESKEY_ip=10.9.9.9 /usr/lib/ocf/resource.d/backstay/vip monitor"
+    soon = f"sleep 0.5; for i in 1 2 3; do {monitor}; done"
     whole.run("n1", ["sh", "-c", f"({soon}) < /dev/null > /dev/null 2>&1 &"])
     assert wait_for_action(init, "vip", "monitor", Deadline(5))
     assert not wait_for_action(init, "vip", "start", Deadline(0.3))
