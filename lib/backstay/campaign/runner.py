@@ -196,10 +196,21 @@ class Run:
 
     def _evidence(self, histories: list[list[str]]) -> Evidence:
         try:
-            return self.subject.evidence(histories, self.hits[0].at)
+            return self.subject.evidence(histories, self.hits[0].at, self._outage())
         except (AgentError, OSError) as failed:
             self.trouble.append(f"nothing to judge by: {failed}")
             return Evidence()
+
+    def _outage(self) -> float:
+        """When the first fault came that may have left no server: one that hits two, or one that another overlapped, since two
+        lost nodes of three stop the third."""
+        pairs = zip(self.hits, [*self.hits[1:], None])
+        total = [
+            hit.at
+            for hit, after in pairs
+            if hit.injection.kind in ("blackout", "kill-two") or (after and after.injection.overlaps)
+        ]
+        return min(total, default=float("inf"))
 
     def _ill(self) -> list[str]:
         """Resources that are failed, blocked or unmanaged at the end, each told once."""

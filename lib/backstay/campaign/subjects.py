@@ -47,8 +47,9 @@ class Subject(ABC):
         """The node that leads now; `last` when that cannot be told, or would take long while not `calm`."""
 
     @abstractmethod
-    def evidence(self, histories: Sequence[Sequence[str]], began: float) -> Evidence:
-        """What there is to judge, but for what the runner knows itself. Raises AgentError when the service does not answer."""
+    def evidence(self, histories: Sequence[Sequence[str]], began: float, outage: float) -> Evidence:
+        """What there is to judge, but for what the runner knows itself. outage: since when all servers may have been lost at
+        once, infinite when they were not. Raises AgentError when the service does not answer."""
 
     def clean_up(self) -> None:
         """What an admin does about failures that he has looked at, once nothing is under way any more: an operation that
@@ -85,7 +86,7 @@ class MysqlSubject(Subject):
         promoted = self.service.in_role("Promoted")
         return promoted[0] if len(promoted) == 1 else last
 
-    def evidence(self, histories: Sequence[Sequence[str]], began: float) -> Evidence:
+    def evidence(self, histories: Sequence[Sequence[str]], began: float, outage: float) -> Evidence:
         attempts, samples = parse_attempts(histories[0]), parse_samples(histories[1])
         operations = parse_operations(histories[2])
         ids = [one.id for one in attempts]
@@ -156,9 +157,9 @@ class RabbitSubject(Subject):
         except AgentError:
             return last
 
-    def evidence(self, histories: Sequence[Sequence[str]], began: float) -> Evidence:
+    def evidence(self, histories: Sequence[Sequence[str]], began: float, outage: float) -> Evidence:
         """Its attempts are no evidence of their own: any node may confirm, so the rules over servers are not for them."""
-        return Evidence(primary=self.service.leader(), messages=self.service.verdict(histories, began))
+        return Evidence(primary=self.service.leader(), messages=self.service.verdict(histories, began, outage))
 
     def clean_up(self) -> None:
         """Brokers return with their data by themselves, and are then busy for some seconds."""
