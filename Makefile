@@ -16,12 +16,13 @@ FUZZ = 10000
 HOST_PACKAGES = mmdebstrap iproute2 nftables util-linux procps python3 python3-click python3-rich \
     python3-lxml python3-pymysql python3-psutil python3-pytest python3-hypothesis python3-setuptools python3-wheel python3-venv \
     python3-pip python3-matplotlib man-db strace
+VAGRANT_PACKAGES = vagrant vagrant-lxc lxc openssh-client rsync
 
 COMPLETIONS = $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions zsh/vendor-completions fish/vendor_completions.d)
 AGENTS = $(notdir $(wildcard agents/*))
 PACKAGES = $(shell cd lib && find backstay -type d ! -name __pycache__)
 
-.PHONY: help setup demo demo-openstack test test-all test-failover test-sid test-alarms campaign fuzz bench lint install clean
+.PHONY: help setup setup-vagrant demo demo-openstack test test-all test-failover test-sid test-alarms test-vagrant campaign fuzz bench lint install clean
 
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
@@ -34,14 +35,18 @@ help:
 	@echo 'make test-alarms    an hour of load and starvation, a thousand planned stops: the watchers must tell nothing'
 	@echo 'make campaign       $(SCHEDULES) schedules of faults from seeds for each service, judged by what the histories prove'
 	@echo 'make fuzz           $(FUZZ) bad inputs for every reader of parameters, answers, XML, GTIDs and Erlang terms'
+	@echo 'make test-vagrant   faults on machines that Vagrant makes in LXC, with a box made here; needs $(firstword $(VAGRANT_PACKAGES))'
 	@echo 'make bench          beside the agents in use, RUNS=$(RUNS) rounds in turn; $(BENCH)/report.html (BENCH_OPTIONS=--help)'
 	@echo 'make setup          install what the above need here: $(firstword $(HOST_PACKAGES)) and a few more packages'
 	@echo 'make lint           ruff and mypy, in $(VENV)'
 	@echo 'make install        agents, library, templates and command, under DESTDIR=$(DESTDIR)'
 	@echo 'make clean          remove what the above left in this directory, the lab and its image included'
 
-setup:
-	@missing=; for package in $(HOST_PACKAGES); do \
+setup: WANTED = $(HOST_PACKAGES)
+setup-vagrant: WANTED = $(VAGRANT_PACKAGES)
+setup-vagrant: setup
+setup setup-vagrant:
+	@missing=; for package in $(WANTED); do \
 	    dpkg-query -W -f '$${db:Status-Status}' $$package 2>/dev/null | grep -qx installed || missing="$$missing $$package"; \
 	done; \
 	[ -z "$$missing" ] || { echo "installing:$$missing"; \
@@ -55,6 +60,10 @@ demo-openstack: setup
 
 test: setup
 	$(PYTHON) -m pytest -m 'not slow' $(PYTEST)
+
+test-vagrant: setup-vagrant
+	$(PYTHON) -m pytest tests/vagrant $(PYTEST)
+	BACKSTAY_TEST_NODES=vagrant $(PYTHON) -m pytest tests/failover/test_mysql.py -k 'not oracle' $(PYTEST)
 
 test-all: setup
 	$(PYTHON) -m pytest $(PYTEST)

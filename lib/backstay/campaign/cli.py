@@ -42,7 +42,7 @@ class Campaign:
         """Each schedule once, none begun after `until` (monotonic seconds)."""
         waiting, reports = list(schedules), []
         while waiting and time.monotonic() < until:
-            with laboratory(self.directory, 3, self.image, SERVICES[self.service].topology, VOLUME) as lab:
+            with laboratory(self.directory, 3, self.image, SERVICES[self.service].topology, volume=VOLUME) as lab:
                 while waiting and time.monotonic() < until:
                     report = self.once(lab, waiting.pop(0))
                     if report is None:

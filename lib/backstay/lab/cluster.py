@@ -13,6 +13,7 @@ from backstay.lab.layout import CLIENT, LabError, Layout, write
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
     from typing import Any, Optional
 
     from lxml.etree import _Element
@@ -27,7 +28,12 @@ def _silent(line: str) -> None:
 
 
 class Lab:
-    """One lab. Make it with `Lab.up` or `Lab.attach`; nodes are named n1, n2, … and `client`."""
+    """One lab. Make it with `Lab.up` or `Lab.attach`; nodes are named n1, n2, … and `client`.
+
+    Its nodes are namespaces; `vagrant.Vagrant` is the same over Vagrant's machines.
+    """
+
+    driver = "namespaces"
 
     def __init__(self, directory: str) -> None:
         self.layout = Layout(directory)
@@ -68,8 +74,9 @@ class Lab:
             "boot_delay": boot_delay,
             "fence_action": fence_action,
             "volume": volume,
+            "driver": cls.driver,
         }
-        with launch.supervisor(lab.layout, plan, say):
+        with lab._boot(plan, say):
             lab.wait_online(lab.nodes, ONLINE_TIMEOUT)
             say("the cluster has quorum")
             failure: Optional[Exception] = None
@@ -86,10 +93,26 @@ class Lab:
     @classmethod
     def attach(cls, directory: str) -> "Lab":
         """The lab that runs in this directory. Raises LabError when there is none."""
-        lab = cls(directory)
+        lab = Lab.of(directory)
         if lab.layout.supervisor is None:
             raise LabError(f"no lab is up in {lab.layout.directory}; `backstay lab up` starts one")
+        if not isinstance(lab, cls):
+            raise LabError(f"the nodes of the lab in {lab.layout.directory} are {lab.driver}, not {cls.driver}")
         return lab
+
+    @staticmethod
+    def of(directory: str) -> "Lab":
+        """The handle for what is in this directory, alive or not."""
+        lab = Lab(directory)
+        if os.path.exists(lab.layout.path("lab.json")) and lab._plan().get("driver") == "vagrant":
+            from backstay.lab.vagrant import Vagrant
+
+            return Vagrant(directory)
+        return lab
+
+    def _boot(self, plan: "dict[str, object]", say: "Callable[[str], None]") -> "AbstractContextManager[None]":
+        """All nodes on, as `launch.supervisor` has it."""
+        return launch.supervisor(self.layout, plan, say)
 
     def down(self) -> None:
         """End the lab and delete its directory's contents."""
@@ -112,6 +135,10 @@ class Lab:
         """Write a file in a node, and its directory where that is missing."""
         script = 'mkdir -p "$(dirname "$1")" && cat > "$1" && chmod "$2" "$1"'
         self.run(node, ["sh", "-c", script, "sh", path, f"{mode:o}"], input=text)
+
+    def disk(self, node: str, path: str) -> str:
+        """Where a file of a node's disk, as the node wrote it, is on this host, whether the node is on or off."""
+        return self.layout.node(node, "upper", path)
 
     # Faults.
 

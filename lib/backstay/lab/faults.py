@@ -1,4 +1,7 @@
-"""Faults of daemons: SIGKILL, SIGSTOP and SIGCONT, by what a process is and in which node it runs."""
+"""Faults of daemons: SIGKILL, SIGSTOP and SIGCONT, by what a process is and in which node it runs.
+
+faults KIND SERVICE     in a node, on itself; prints how many processes it reached
+"""
 
 import os
 import signal
@@ -122,3 +125,12 @@ def wait_for_action(init: int, agent: str, action: str, deadline: "Deadline") ->
 def _arguments(pid: str) -> "list[str]":
     with open(f"/proc/{pid}/cmdline", "rb") as cmdline:
         return cmdline.read().decode(errors="replace").rstrip("\0").split("\0")
+
+
+if __name__ == "__main__":
+    import sys
+
+    try:
+        print(inflict(sys.argv[1], 1, sys.argv[2]))
+    except LabError as reason:
+        sys.exit(str(reason))

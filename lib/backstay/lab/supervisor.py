@@ -55,6 +55,10 @@ class Supervisor:
             raise LabError(f"the lab has no node {node}; it has {', '.join(self.machines)}")
         return self.machines[node]
 
+    def create(self) -> None:
+        """What is there before any machine is on."""
+        network.create()
+
     # The cord, as `backstay lab power-on` and `power-off` pull it.
 
     def power_on(self, node: str, patience: int = 0) -> None:
@@ -234,15 +238,15 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     request_queue_size = 64
 
 
-def main(directory: str, lifeline: int) -> None:
+def main(directory: str, lifeline: int, kind: "type[Supervisor]" = Supervisor) -> None:
     layout = Layout(directory)
     os.umask(0o022)
     os.chdir(directory)  # sockets are named relative to it: their names hold 107 bytes
     host_pid = int(os.readlink("/proc/self"))  # this is still the host's /proc
     with open("lab.json", encoding="utf-8") as source:
-        supervisor = Supervisor(layout, json.load(source), host_pid)
+        supervisor = kind(layout, json.load(source), host_pid)
     write(layout.path("supervisor"), f"{host_pid} {started(host_pid)}")
-    network.create()
+    supervisor.create()
     server = _Server("control", _Handler)
     server.supervisor = supervisor  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, daemon=True).start()

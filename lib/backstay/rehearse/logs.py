@@ -15,7 +15,7 @@ LOGS = ("var/log/pacemaker/pacemaker.log", "var/log/corosync/corosync.log")
 
 def marks(lab: Lab) -> dict[str, int]:
     """Where the logs end now: path -> size."""
-    paths = [lab.layout.node(node, "upper", log) for node in lab.nodes for log in LOGS]
+    paths = [lab.disk(node, log) for node in lab.nodes for log in LOGS]
     return {path: os.path.getsize(path) if os.path.exists(path) else 0 for path in paths}
 
 
