@@ -32,6 +32,9 @@ def lab() -> None:
 @click.option("--token", default=1000, show_default=True, help="Corosync's token timeout, ms.")
 @click.option("--boot-delay", default=5.0, show_default=True, help="Seconds a fenced node takes to start again.")
 @click.option("--fence-action", type=click.Choice(["reboot", "off"]), default="reboot", show_default=True)
+@click.option(
+    "--volume", default=0, show_default=True, help="MiB of a file system of its own for a node's data; 0: none."
+)
 @click.option("--vagrant", is_flag=True, help="Nodes are machines that Vagrant makes: systemd in LXC, over ssh.")
 @click.option("--keep", is_flag=True, help="Leave the lab up when its topology fails, to look at it.")
 def up(
@@ -42,11 +45,13 @@ def up(
     token: int,
     boot_delay: float,
     fence_action: str,
+    volume: int,
     vagrant: bool,
     keep: bool,
 ) -> None:
     """Boot a lab; returns when it serves."""
-    driver(vagrant).up(directory, nodes, image, topology, token, boot_delay, fence_action, keep, say=click.echo)
+    made = driver(vagrant)
+    made.up(directory, nodes, image, topology, token, boot_delay, fence_action, keep, volume, say=click.echo)
     click.echo(f"{topology} serves in {directory}")
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from backstay import command
 from backstay.deadline import Deadline, poll
-from backstay.lab import configuration, image, network
+from backstay.lab import configuration, image, network, volume
 from backstay.lab.control import request
 from backstay.lab.layout import CLIENT, LabError, Layout, started, write
 
@@ -34,9 +34,9 @@ def supervisor(
 ) -> "Iterator[None]":
     """Run a supervisor with all nodes on for the length of the block, and beyond if the block ends well.
 
-    `plan` is {"nodes": int, "image": suite, "token": ms, "boot_delay": s, "fence_action": "reboot" or "off"}. `make`
-    makes the nodes that `program` turns on, once that runs. A block that raises, or a death of this process inside it,
-    takes the lab away. Raises LabError.
+    `plan` is {"nodes": int, "image": suite, "token": ms, "boot_delay": s, "fence_action": "reboot" or "off", "volume": MiB,
+    0 for none}. `make` makes the nodes that `program` turns on, once that runs. A block that raises, or a death of this
+    process inside it, takes the lab away. Raises LabError.
     """
     _check_host()
     os.makedirs(layout.directory, exist_ok=True)
@@ -81,6 +81,9 @@ def _prepare(layout: Layout, plan: "dict[str, object]", say: "Callable[[str], No
         files = configuration.seed(name, nodes, int(str(plan["token"])), str(plan["fence_action"]))
         for path, text in files.items():
             write(layout.node(name, "seed", path), text)
+    if plan["volume"]:
+        for name in nodes:
+            volume.create(layout, name, int(str(plan["volume"])))
     _copy_code(layout, root)
     return list(addresses)
 
@@ -89,6 +92,8 @@ def remove(layout: Layout, but: "AbstractSet[str]" = frozenset()) -> None:
     """End the lab in this directory, alive or half dead, and delete its files `but` these. No lab is no error."""
     pid = layout.supervisor
     if pid is not None:
+        for node in os.listdir(layout.path("nodes")):
+            volume.thaw(layout, node)  # else whoever writes there would outlive the kill
         os.kill(pid, signal.SIGKILL)
         # Its PID namespace goes with it, and it is not dead before every process in there is.
         poll(lambda: started(pid) is None, Deadline(30), "the lab's processes to die", interval=0.01)

@@ -74,6 +74,8 @@ class Vagrant(Lab):
             raise LabError("Vagrant's nodes are of Debian bookworm, and Corosync's token is 1000 ms")
         if plan["topology"] not in SERVED:
             raise LabError(f"the box of Vagrant's nodes holds MySQL alone: topologies {', '.join(SERVED)}")
+        if plan["volume"]:
+            raise LabError("Vagrant's machines get no volumes: leave --volume out")
         directory = self.layout.directory
         if len(self.layout.node("n16", CONNECTION)) > CONNECTION_NAME or len(directory.split()) > 1:
             raise LabError(f"{directory} has a blank or is too long for a socket's name; give another --dir")

@@ -46,12 +46,14 @@ def distribution(values: Sequence[float]) -> str:
 
 
 @contextmanager
-def laboratory(directory: str, nodes: int, image: str, topology: str, kind: type[Lab] = Lab) -> Iterator[Lab]:
+def laboratory(
+    directory: str, nodes: int, image: str, topology: str, kind: type[Lab] = Lab, volume: int = 0
+) -> Iterator[Lab]:
     """A lab for the length of the block. One that is up in the directory is used if it has that many nodes."""
     try:
         lab = kind.attach(directory)
     except LabError:
-        lab = kind.up(directory, nodes=nodes, image=image, topology=topology, say=click.echo)
+        lab = kind.up(directory, nodes=nodes, image=image, topology=topology, volume=volume, say=click.echo)
         try:
             yield lab
         finally:
