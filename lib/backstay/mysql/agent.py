@@ -70,7 +70,9 @@ class Mysql(MysqlParameters):
                 accounts.create(self, server, dialect)
                 dialect.set_read_only(server, True)
                 daemon.initialized(layout)
-            done = dialect.rescue(server, layout.datadir)
+            from backstay.mysql import replica
+
+            done = replica.rescue(self, server, dialect, facts)
             if done:
                 self.log.notice(done)
         self.watch(launched)
@@ -377,11 +379,6 @@ class Mysql(MysqlParameters):
             return False
 
     def check_host(self) -> None:
-        """Level 10: the findings of doctor.py, the first as the exit reason."""
         from backstay.mysql import doctor
 
-        findings = doctor.findings(self)
-        for finding in findings[1:]:
-            self.log.error(finding)
-        if findings:
-            raise AgentError(findings[0])
+        self.fail_on(doctor.findings(self))

@@ -206,10 +206,8 @@ def _unstick(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts
 def _complete(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts") -> str:
     """Where no commit can follow: see that a replica that counts has them, and end the sessions that wait; "" when none did.
 
-    MariaDB lets one group of commits wait for its acknowledgement and the next be written, whose leader then keeps the log
-    locked (MYSQL_BIN_LOG::trx_group_commit_with_engines: LOCK_log until LOCK_after_binlog_sync). When a replica received
-    both before it acknowledged, nothing is ever written again. To end a session that waits completes its commit and tells its
-    client nothing, and here it is on two disks. Only twice: the third group is sent to a replica that acknowledges.
+    Two groups of commits received before the replica acknowledged keep MariaDB's log locked: docs/decisions/0024. To end a
+    session that waits completes its commit and tells its client nothing. Only twice: the third group is acknowledged.
     """
     ended = 0
     for _ in range(2):
