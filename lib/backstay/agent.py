@@ -78,6 +78,13 @@ class Agent:
     def check_host(self) -> None:
         """Whether this host suits: software, files, rights. Raises AgentError. Called by validate-all at level 10."""
 
+    def fail_on(self, findings: "Sequence[str]") -> None:
+        """The first of the findings becomes the exit reason, the others go to the log. Raises AgentError when there are any."""
+        for finding in findings[1:]:
+            self.log.error(finding)
+        if findings:
+            raise AgentError(findings[0])
+
     def explain(self, reason: str) -> None:
         """An exit reason: for a result that is no failure as well, such as a degraded monitor."""
         prefix = self.invocation.environ.get("OCF_EXIT_REASON_PREFIX", "ocf-exit-reason:")

@@ -170,6 +170,25 @@ def test_a_request_may_be_executed_again_and_that_is_counted() -> None:
 
 
 @pytest.mark.parametrize(
+    ("ended", "outage", "finding"),
+    [
+        (5.0, 2.0, "unrouted"),  # its server went on at 6
+        (5.0, math.inf, "vanished"),  # a broker was left, and with it a queue
+        (1.5, 2.0, "vanished"),  # before
+        (6.5, 2.0, "vanished"),  # the queue was back
+    ],
+)
+def test_a_cast_may_vanish_only_until_its_server_went_on_after_all_brokers_were_lost(
+    ended: float, outage: float, finding: str
+) -> None:
+    executions = [Execution(number, at, "s1") for number, at in enumerate((1.0, 2.1, 6.0, 6.1, 7.0), start=10)]
+    asked = [Request(done.id, "cast", done.at, done.at, OK) for done in executions]
+    verdict = messages.judge_requests([*asked, Request(1, "cast", ended, ended, OK)], executions, outage)
+    assert getattr(verdict, finding) == [1]
+    assert verdict.clean == (finding == "unrouted")
+
+
+@pytest.mark.parametrize(
     ("asked", "executions", "finding"),
     [
         (requests(ended=None, result=""), DONE, "unanswered"),

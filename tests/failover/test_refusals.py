@@ -6,6 +6,8 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from backstay.deadline import Deadline, poll
 from backstay.lab.cluster import Lab
 from backstay.lab.mysql import CONFIG
@@ -56,8 +58,10 @@ def test_a_refused_promotion_leaves_the_server_up_and_its_monitor_tries_again(th
     mysql.wait_whole(120)
 
 
-def test_commits_that_nobody_can_acknowledge_are_acknowledged_with_one_that_follows(three: Lab) -> None:
-    """A replica never acknowledges what it received before it was told to. Nothing is let go: the record never says solo."""
+@pytest.mark.parametrize("groups", [1, 3])
+def test_commits_that_nobody_can_acknowledge_are_let_go_once_a_replica_has_them(three: Lab, groups: int) -> None:
+    """A replica never acknowledges what it received before it was told to. Nothing goes before it has it: the record never
+    says solo. MariaDB writes nothing more behind the second group of commits that waits."""
     mysql = MysqlSet(three)
     mysql.wait_whole(120)
     primary = mysql.primary()
@@ -66,23 +70,33 @@ def test_commits_that_nobody_can_acknowledge_are_acknowledged_with_one_that_foll
     restart = "STOP SLAVE IO_THREAD; START SLAVE IO_THREAD"
     for node in replicas:
         mysql.root(node, f"SET GLOBAL rpl_semi_sync_slave_enabled = 0; {restart}")
-    ended: list[float] = []
+    ended: dict[int, str] = {}
 
-    def write() -> None:
-        mysql.root(primary, "CREATE TABLE app.stuck (id INT PRIMARY KEY)")
-        ended.append(time.time() - wall)
+    def write(number: int) -> None:
+        done = three.run(
+            primary, ["mysql", f"--execute=CREATE TABLE app.stuck{number} (id INT)"], timeout=90, check=False
+        )
+        ended[number] = done.err
 
-    writer = threading.Thread(target=write, daemon=True)
-    writer.start()
-    there = "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_NAME = 'stuck'"
-    poll(lambda: all(mysql.root(node, there) == "1" for node in replicas), Deadline(20), "the replicas to have it")
+    def held(number: int) -> bool:
+        there = f"SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_NAME = 'stuck{number}'"
+        return all(mysql.root(node, there) == "1" for node in replicas)
+
+    writers = [threading.Thread(target=write, args=(number,), daemon=True) for number in range(groups)]
+    for number, writer in enumerate(writers):
+        writer.start()
+        if number < 2:  # the third is not even written
+            poll(lambda number=number: held(number), Deadline(20), "the replicas to have it")
     assert not ended, "it was acknowledged after all: nothing was stuck"
 
-    writer.join(60)
-    assert ended, "the commit still waits"
+    for writer in writers:
+        writer.join(60)
+    assert len(ended) == groups, "a commit still waits"
     mysql.wait_whole(60)
     assert "alone" not in mysql.phases_since(marks, wall)
-    mysql.root(primary, "DROP TABLE app.stuck")
+    for number, complaint in ended.items():
+        assert complaint == "" or "Lost connection" in complaint or "killed" in complaint, complaint
+        mysql.root(primary, f"DROP TABLE IF EXISTS app.stuck{number}")
 
 
 def test_commits_wait_until_a_lost_replica_is_fenced(two: Lab) -> None:

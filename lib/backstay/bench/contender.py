@@ -72,7 +72,8 @@ class Contender(ABC):
 
 
 class Clustered(Contender):
-    """A contender with a service of `rehearse`. Its faults come from that service's table."""
+    """A contender with a service of `rehearse`. Its faults come from that service's table. in_place: it may bring the server
+    back where it was, instead of promoting another."""
 
     def __init__(
         self,
@@ -84,9 +85,10 @@ class Clustered(Contender):
         table: Mapping[str, Fault],
         faults: tuple[str, ...],
         notes: tuple[str, ...] = (),
+        in_place: bool = False,
     ) -> None:
         self.name, self.service, self.what, self.notes, self.faults = name, service, what, notes, faults
-        self._deploy, self._attach, self.table = deploy, attach, table
+        self._deploy, self._attach, self.table, self._in_place = deploy, attach, table, in_place
 
     def deploy(self, lab: Lab) -> None:
         self._deploy(lab)
@@ -96,6 +98,8 @@ class Clustered(Contender):
         service = self._attach(lab)
         service.wait_whole(WHOLE_TIMEOUT)
         what = self.table[fault]._replace(patience=patience)
+        if what.silences and self._in_place:
+            what = what._replace(elsewhere=False, silences=False)
         marks = service.log_marks()
         try:
             return self._suffer(service, what, histories)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import json
 import re
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from lxml import etree
 
 from backstay.bench import costs
+from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError
 from backstay.rehearse import floor
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 NODES = (2, 4, 8, 16, 32)
 ADDRESSES = (1, 4, 16)
+FIRST = "10.77.0.{}"  # in the lab's network, beyond its nodes
 SIMULATE_TIMEOUT = 300.0  # seconds
 PLACE = "/root/growth"
 SIMULATE = "crm_simulate --quorum true"
@@ -89,17 +92,21 @@ def addresses(lab: Lab, configuration: str) -> list[tuple[int, float]]:
     """
     found = []
     for count in ADDRESSES:
+        names = {node: [f"address-{place}-{number}" for number in range(count)] for place, node in enumerate(lab.nodes)}
         lines = []
         for place, node in enumerate(lab.nodes):
-            for number in range(count):
-                name = f"address-{place}-{number}"
-                own = configuration.replace(floor.RESOURCE, name).replace(
-                    floor.ADDRESS, f"10.77.{place + 1}.{number + 1}"
-                )
-                lines += [own, f"location {name}-on-{node} {name} inf: {node}"]
+            for number, name in enumerate(names[node]):
+                address = FIRST.format(120 + place * ADDRESSES[-1] + number)
+                lines.append(configuration.replace(floor.RESOURCE, name).replace(floor.ADDRESS, address))
+                lines.append(f"location {name}-on-{node} {name} inf: {node}")
         lab.put(lab.nodes[0], "/root/addresses.crm", "\n".join(lines) + "\n")
         lab.run(lab.nodes[0], ["crm", "configure", "load", "update", "/root/addresses.crm"], timeout=120)
-        lab.run(lab.nodes[0], ["crm_resource", "--wait", "--timeout", "100"], timeout=110)
+        poll(partial(_all_up, lab, names), Deadline(120), f"{count} addresses on every node", interval=0.5)
         used = costs.at_rest(lab, WINDOW)["cpu"]
         found.append((count, round(used["agents"] + used["helpers that stay"], 3)))
     return found
+
+
+def _all_up(lab: Lab, names: dict[str, list[str]]) -> bool:
+    roles = lab.roles()
+    return all(roles.get(node, {}).get(name) == "Started" for node, own in names.items() for name in own)

@@ -38,6 +38,7 @@ CONTENDERS: dict[str, Contender] = {
             mysqlfaults.FAULTS,
             DATABASE,
             mysqlpeers.MYSQL_NOTES,
+            in_place=True,
         ),
         Clustered(
             "ocf:heartbeat:mariadb",
@@ -48,6 +49,7 @@ CONTENDERS: dict[str, Contender] = {
             mysqlfaults.FAULTS,
             DATABASE,
             mysqlpeers.MARIADB_NOTES,
+            in_place=True,
         ),
         Clustered(
             "ocf:backstay:rabbitmq",

@@ -44,10 +44,21 @@ def ensure(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     agent.state.write("accounts", done)
 
 
-def change_passwords(agent: "Mysql", server: "Server", dialect: "Dialect") -> None:
-    """Give the accounts the passwords that are configured now, where they have others; replicas get them by replication.
+def follow_passwords(agent: "Mysql", server: "Server", dialect: "Dialect") -> str:
+    """On the primary, once the configured passwords have changed: give them to the accounts that have others; replicas get
+    them by replication. Sessions that are open stay. What is in the way, "" for nothing."""
+    before = agent.state.read("passwords")
+    try:
+        if before and before != agent.passwords():
+            _change_passwords(agent, server, dialect)
+    except AgentError as error:
+        return f"the accounts keep their passwords: {error}"
+    if before != agent.passwords():
+        agent.state.write("passwords", agent.passwords())
+    return ""
 
-    Sessions that are open stay. Raises AgentError when the server does not let us."""
+
+def _change_passwords(agent: "Mysql", server: "Server", dialect: "Dialect") -> None:
     pairs = (agent.monitor_user, agent.monitor_password), (agent.replication_user, agent.replication_password)
     for user, password in pairs:
         try:
@@ -55,5 +66,3 @@ def change_passwords(agent: "Mysql", server: "Server", dialect: "Dialect") -> No
         except ServerRefused:
             agent.log.notice(f"changing the password of {user}")
             server.query(dialect.password_statement(user, password))
-        except AgentError as error:
-            agent.log.warning(f"not tried whether {user} has the password that is configured: {error}")

@@ -213,6 +213,13 @@ class Dialect:
         rows = server.query("SELECT ID FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'")
         return [int(row["ID"]) for row in rows]
 
+    def waiting_threads(self, server: "Server") -> "list[int]":
+        """Ids of the connections whose commits wait for an acknowledgement; of a group of commits its leader alone."""
+        rows = server.query(
+            "SELECT ID FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for semi-sync ACK from%'"
+        )
+        return [int(row["ID"]) for row in rows]
+
     def client_threads(self, server: "Server") -> "list[int]":
         """Ids of client connections: not replication, not the server's own, not ours."""
         raise NotImplementedError

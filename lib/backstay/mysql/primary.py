@@ -46,11 +46,11 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
         raise AgentError("the primary is read-only: someone or something set it so; promote again to open it")
     _beat(server)
     accounts.ensure(agent, server, dialect, seen, facts)
-    note = ""
+    note = accounts.follow_passwords(agent, server, dialect)
     step = primary_step(seen, facts, agent.state.age("reviewed"))
     if step is not Step.NOTHING:
         try:
-            note = _carry_out(agent, server, dialect, seen, facts, step)
+            note = _carry_out(agent, server, dialect, seen, facts, step) or note
         except AgentError as error:
             note = f"{step.value}: {error}"
     now = agent.state.promoted(agent.running().identity) or facts
@@ -160,7 +160,7 @@ def _review(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observe
     agent.state.write("reviewed", "")
     if not outcome.act:
         if not absent and _stuck(agent, seen):
-            return _unstick(agent)
+            return _unstick(agent, server, dialect, facts)
         return outcome.reason if absent else ""
     agent.log.warning(outcome.reason)
     if outcome.sync:
@@ -185,7 +185,7 @@ def _stuck(agent: "Mysql", seen: "Observed") -> bool:
     return before == str(seen.acks.confirmed) and 1.5 <= age <= 10
 
 
-def _unstick(agent: "Mysql") -> str:
+def _unstick(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts") -> str:
     """Commits whose own acknowledgement can never come: have them acknowledged with one that follows them.
 
     A replica that received them while it did not acknowledge yet will not do so afterwards. But whoever acknowledges a
@@ -196,11 +196,38 @@ def _unstick(agent: "Mysql") -> str:
     agent.log.warning("commits wait for an acknowledgement that does not come: following them with one more")
     agent.state.remove("waiting")
     try:
-        with agent.connect(agent.deadline.within(_FOLLOW)) as server:
-            server.query(_FOLLOWING)
+        with agent.connect(agent.deadline.within(_FOLLOW)) as follower:
+            follower.query(_FOLLOWING)
     except AgentError as error:
-        return f"commits wait for an acknowledgement: {error}"
+        return _complete(agent, server, dialect, facts) or f"commits wait for an acknowledgement: {error}"
     return ""
+
+
+def _complete(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts") -> str:
+    """Where no commit can follow: see that a replica that counts has them, and end the sessions that wait; "" when none did.
+
+    Two groups of commits received before the replica acknowledged keep MariaDB's log locked: docs/decisions/0024. To end a
+    session that waits completes its commit and tells its client nothing. Only twice: the third group is acknowledged.
+    """
+    ended = 0
+    for _ in range(2):
+        seen = dialect.observe(server)
+        waiting = dialect.waiting_threads(server)
+        if not waiting:
+            break
+        if not any(_has(agent, dialect, node, seen.applied, gives=True) for node in facts.sync & seen.followers):
+            break
+        server.kill(waiting)
+        ended += len(waiting)
+
+        def moved(before: "list[int]" = waiting) -> bool:
+            return not set(before) & set(dialect.waiting_threads(server))
+
+        poll(moved, agent.deadline.within(_FOLLOW), "the commits to complete")
+    if not ended:
+        return ""
+    agent.log.warning(f"a replica has them: ended {ended} sessions that waited")
+    return f"{ended} sessions were ended: a replica has their commits, which it could not acknowledge any more"
 
 
 def _any_has(
@@ -217,11 +244,12 @@ def _any_has(
         return False
 
 
-def _has(agent: "Mysql", dialect: "Dialect", node: str, history: "History") -> bool:
-    """Whether the node received all of the history."""
+def _has(agent: "Mysql", dialect: "Dialect", node: str, history: "History", gives: bool = False) -> bool:
+    """Whether the node received all of the history; gives: and acknowledges by now."""
     try:
         with agent.connect_peer(node, dialect, 0.5) as peer:
-            return dialect.peer(peer).received.includes(history)
+            said = dialect.peer(peer)
+            return said.received.includes(history) and (said.gives or not gives)
     except AgentError as error:
         agent.log.debug(str(error))
         return False

@@ -1,11 +1,14 @@
 """A replica's duties at each monitor: join the set, keep replicating, acknowledge when recorded; and its published state."""
 
+from backstay.deadline import poll
 from backstay.errors import AgentError
 from backstay.mysql.duties import Step, replica_step
 from backstay.mysql.health import calm, judge_replica, published_lag, smooth
+from backstay.mysql.server import ServerRefused
 from backstay.mysql.state import write_mark
 from backstay.pacemaker import NEVER
 
+_ACCEPT = 5.0  # seconds for a new password to be accepted: the monitors of all nodes begin at once when it changes
 _APPLY = 3.0  # seconds to apply what was received, before another monitor has to go on
 
 TYPE_CHECKING = False
@@ -24,7 +27,7 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
         dialect.set_read_only(server, True)
     note = ""
     # The record is one process to read: only where it can matter.
-    errant, rejoin = agent.state.read("errant"), bool(agent.state.read("rejoin"))
+    errant, rejoin = agent.state.read("errant"), agent.state.read("passwords") != agent.passwords()
     try:
         facts = None if smooth(seen) and not errant and not rejoin else agent.facts()
     except AgentError as error:
@@ -116,6 +119,13 @@ def _carry_out(
             dialect.restart_receiver(server)
             return ""
         if seen.replica and seen.replica.sql and seen.replica.io != "No":
+            # With a password that the primary does not know yet nobody could acknowledge, not even that it is told it.
+            poll(
+                lambda: _accepted(agent, dialect, facts.primary),
+                agent.deadline.within(_ACCEPT),
+                "the new password",
+                0.2,
+            )
             # To point a replica elsewhere stops both threads, and that would lose what is received and not yet applied.
             dialect.stop_receiver(server)
             dialect.wait_applied(server, dialect.observe(server).received, _APPLY)
@@ -131,8 +141,7 @@ def _carry_out(
         dialect.acknowledge(server, agent.me in facts.sync and not facts.solo)
         end_waiting(server, dialect, seen)
         dialect.follow(server, agent.source(host), seen)
-        agent.state.write("password", _digest(agent))
-        agent.state.remove("rejoin")
+        agent.state.write("passwords", agent.passwords())
     elif step is Step.APPLY:
         dialect.start_applier(server)
     elif step is Step.ACKNOWLEDGE:
@@ -142,18 +151,13 @@ def _carry_out(
     return ""
 
 
-def expect_password(agent: "Mysql") -> None:
-    """Have the next monitor join anew when another password is configured than the one that it replicates with."""
-    if agent.state.read("password") != _digest(agent):
-        agent.state.write("rejoin", "1")
-        agent.state.remove("calm")
-
-
-def _digest(agent: "Mysql") -> str:
-    """Enough to see that it changed, too little to guess it from."""
-    import hashlib
-
-    return hashlib.sha256(str(agent.replication_password).encode()).hexdigest()[:8]
+def _accepted(agent: "Mysql", dialect: "Dialect", primary: str) -> bool:
+    """Whether the primary lets us in with the password that is configured."""
+    try:
+        agent.connect_peer(primary, dialect, 1.0, (agent.replication_user, agent.replication_password)).close()
+    except ServerRefused:
+        return False
+    return True
 
 
 def end_waiting(server: "Server", dialect: "Dialect", seen: "Observed") -> None:

@@ -21,8 +21,7 @@ class State(Files):
     stopping   identity of the process that we end ourselves: the watcher keeps quiet (watch.py)
     calm       identity of the process that a replica's monitor looked at itself and found calm (health.py)
     readable   1 or 0, as published
-    password   digest of the password that this replica replicates with
-    rejoin     there when that is no longer the one that is configured
+    passwords  checksum of those that the accounts were last made, or this replica joined with
     errant     the errant transactions that were found
     rebuild*   of the job that copies the primary's data (rebuild.py): its lock, its log, its secrets, why it failed
     """

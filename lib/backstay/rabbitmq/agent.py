@@ -330,14 +330,9 @@ class Rabbitmq(RabbitmqParameters):
         self.pacemaker.set_promotion_score(verdict.score)
 
     def check_host(self) -> None:
-        """Level 10: the findings of doctor.py, the first as the exit reason."""
         from backstay.rabbitmq import doctor
 
-        findings = doctor.findings(self)
-        for finding in findings[1:]:
-            self.log.error(finding)
-        if findings:
-            raise AgentError(findings[0])
+        self.fail_on(doctor.findings(self))
 
 
 class Removed(AgentError):

@@ -47,7 +47,7 @@ class Fault(NamedTuple):
     acknowledged again. median, worst: bounds of the write gap, seconds, None where there is none. nodes: the size of
     the set it needs. unseen: the node whose loss clients of the others must not notice. silences: nothing that was begun
     after it may be acknowledged by the server that led before. hits: which part of the service that is rehearsed it acts
-    upon; that part is the stage's service."""
+    upon; that part is the stage's service. all_lost: no server is left."""
 
     name: str
     what: str
@@ -63,6 +63,7 @@ class Fault(NamedTuple):
     unseen: Callable[[Stage[Any]], str] | None = None
     silences: bool = False
     hits: Callable[[Any], Service] = itself
+    all_lost: bool = False
 
 
 def leader(stage: Stage[Any]) -> str:

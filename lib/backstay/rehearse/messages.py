@@ -5,6 +5,8 @@ What is legitimate
   broker does not answer for the message, not that it is gone.
 - A message may come again when the broker says so (`redelivered`), or when the consumer's earlier connection had ended:
   its acknowledgement may not have arrived, and a broker that lost its power may have forgotten that it delivered.
+- A cast may vanish where all brokers were lost, until its server has its queue back: oslo.messaging does not ask for a message
+  that no queue takes (`mandatory`), and the broker that is up first confirms it while the queue's leader still boots.
 - A call may fail, if the client is told so. It may be executed twice, since the driver sends again what was not confirmed.
 """
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 class Requests(NamedTuple):
     """The verdict over remote procedure calls. Counts, then ids of what must not be: `unanswered` have no end,
     `misanswered` got somebody else's answer or one though nobody executed them, `vanished` are casts that were accepted
-    and never executed, `strange` are executions that nobody asked for."""
+    and never executed, `unrouted` those of them that may, `strange` are executions that nobody asked for."""
 
     calls: int
     casts: int
@@ -34,6 +36,7 @@ class Requests(NamedTuple):
     unanswered: list[int]
     misanswered: list[int]
     vanished: list[int]
+    unrouted: list[int]
     strange: list[int]
 
     @property
@@ -43,6 +46,7 @@ class Requests(NamedTuple):
     def __str__(self) -> str:
         return (
             f"{self.calls} calls and {self.casts} casts, {self.failed} failed, {len(self.vanished)} vanished, "
+            f"{len(self.unrouted)} unrouted, "
             f"{len(self.unanswered)} unanswered, {len(self.misanswered)} misanswered, {len(self.strange)} strange, "
             f"{self.executed_again} executed again, slowest call {self.slowest:.2f} s"
         )
@@ -141,11 +145,14 @@ def judge(attempts: Sequence[Attempt], deliveries: Sequence[Delivery], fault: fl
     )
 
 
-def judge_requests(requests: Sequence[Request], executions: Sequence[Execution]) -> Requests:
-    """All checks over the remote procedure calls of one run."""
+def judge_requests(requests: Sequence[Request], executions: Sequence[Execution], outage: float = math.inf) -> Requests:
+    """All checks over the remote procedure calls of one run. outage: when all brokers were lost, if they were."""
     executed = Counter(execution.id for execution in executions)
     calls = [request for request in requests if request.kind == "call"]
     casts = [request for request in requests if request.kind == "cast"]
+    lost_casts = [cast for cast in casts if cast.result == OK and not executed[cast.id]]
+    back = _served_again(executions, outage)
+    unrouted = [cast for cast in lost_casts if cast.ended is not None and outage <= cast.ended <= back]
     unexecuted = [call for call in calls if call.result == OK and not executed[call.id]]
     return Requests(
         calls=len(calls),
@@ -155,6 +162,17 @@ def judge_requests(requests: Sequence[Request], executions: Sequence[Execution])
         slowest=max((call.ended - call.begun for call in calls if call.ended is not None), default=0.0),
         unanswered=[request.id for request in requests if request.ended is None],
         misanswered=[call.id for call in calls if call.result == "wrong"] + [call.id for call in unexecuted],
-        vanished=[cast.id for cast in casts if cast.result == OK and not executed[cast.id]],
+        vanished=[cast.id for cast in lost_casts if cast not in unrouted],
+        unrouted=[cast.id for cast in unrouted],
         strange=sorted(set(executed) - {request.id for request in requests}),
     )
+
+
+def _served_again(executions: Sequence[Execution], outage: float) -> float:
+    """When the server that stood still longest because of the outage went on; the outage itself when none did."""
+    back = outage
+    for server in {execution.server for execution in executions}:
+        times = sorted(execution.at for execution in executions if execution.server == server)
+        stood = [(later - sooner, later) for sooner, later in zip(times, times[1:]) if later > outage]
+        back = max(back, max(stood)[1] if stood else back)
+    return back

@@ -169,8 +169,10 @@ FAULTS = {
             unseen=promoted,
         ),
         Fault("standby", "planned stop of the broker that leads the queues", standby, online, elsewhere=False),
-        Fault("blackout", "all nodes off, started one by one", blackout, nothing, elsewhere=False, patience=300.0),
-        Fault("cold-start", "all nodes off, started at once", cold_start, nothing, elsewhere=False, patience=300.0),
+        Fault("blackout", "all nodes off, started one by one", blackout, nothing, False, patience=300.0, all_lost=True),
+        Fault(
+            "cold-start", "all nodes off, started at once", cold_start, nothing, False, patience=300.0, all_lost=True
+        ),
         early_stop(1000),
         Fault(
             "replace-node",

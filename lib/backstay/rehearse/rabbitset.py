@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections import Counter
@@ -197,7 +198,9 @@ class RabbitSet(Service):
         if fault.unseen:
             gone = self.lab.nodes.index(fault.unseen(stage)) + 1
             verdict = verdict._replace(disturbed=messages.disturbed(attempts, stage.began, gone))
-        answers = messages.judge_requests(parse_requests(requests), parse_executions(executed))
+        answers = messages.judge_requests(
+            parse_requests(requests), parse_executions(executed), stage.began if fault.all_lost else math.inf
+        )
         return verdict._replace(requests=answers)
 
 

@@ -29,7 +29,7 @@ PARTS = {
     "detect": "#b0b7bf",
     "fence": "#6b7680",
     "demote": "#F0E442",
-    "schedule": "#56B4E9",
+    "schedule, notify": "#56B4E9",
     "promote": "#009E73",
     "address": "#E69F00",
     "client": "#CC79A7",

@@ -79,6 +79,9 @@ def _service(results: Results, service: str) -> Iterator[_Element]:
         told = ", ".join(f"{name} {loads[name]:.1f}" for name in contenders if name in loads)
         yield E.p(f"Median of the machine's load average when the faults came: {told}.")
     yield E.div(_faults(runs, contenders), {"class": "wide"})
+    yield E.figcaption(
+        "Amiss: a node did not come back in time, rows differ between servers, or the role moved more often than it was asked to."
+    )
     yield _figure(
         draw.gaps(runs, contenders, summary.floors(results.runs, service)),
         "Longest time without an acknowledgement; the bar is the median.",
@@ -88,7 +91,7 @@ def _service(results: Results, service: str) -> Iterator[_Element]:
         if chart:
             yield E.h3(f"Each failover: {FAULTS.get(fault, fault)}")
             yield _figure(
-                chart, "From the fault to the first write that another server, or the same one, acknowledged."
+                chart, "From the fault to the first write after it. A silence that follows counts in the gap above."
             )
 
 
@@ -107,7 +110,7 @@ COLUMNS = (
     Column("acknowledged", lambda cell: f"{cell.acknowledged:,}" if cell.acknowledged else ""),
     Column("of these lost", lambda cell: str(cell.lost) if cell.acknowledged else "", lambda cell: cell.lost > 0),
     Column("whole again, s", lambda cell: "" if math.isnan(cell.whole) else f"{cell.whole:.0f}"),
-    Column("not whole after", lambda cell: _count(cell.unended + cell.astray)),
+    Column("amiss after", lambda cell: _count(cell.unended + cell.astray)),
     Column("broke off before", lambda cell: _count(cell.broken)),
 )
 

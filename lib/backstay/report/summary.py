@@ -17,7 +17,7 @@ STRETCHES = {
     "detected": "detect",
     "fenced": "fence",
     "demoted": "demote",
-    "promoting": "schedule",
+    "promoting": "schedule, notify",
     "promoted": "promote",
     "address": "address",
     "first write": "client",
