@@ -8,17 +8,21 @@ BENCH = bench-results
 BENCH_OPTIONS = --costs --growth
 VENV = .venv
 RUNS = 20
+SCHEDULES = 100
+SEED = 1
+FUZZ = 10000
 
 # What the lab and the tests use on this machine. The cluster, the servers and their clients are in the lab's image.
 HOST_PACKAGES = mmdebstrap iproute2 nftables util-linux procps python3 python3-click python3-rich \
     python3-lxml python3-pymysql python3-psutil python3-pytest python3-hypothesis python3-setuptools python3-wheel python3-venv \
     python3-pip python3-matplotlib man-db strace
+VAGRANT_PACKAGES = vagrant vagrant-lxc lxc openssh-client rsync
 
 COMPLETIONS = $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions zsh/vendor-completions fish/vendor_completions.d)
 AGENTS = $(notdir $(wildcard agents/*))
 PACKAGES = $(shell cd lib && find backstay -type d ! -name __pycache__)
 
-.PHONY: help setup demo demo-openstack test test-all test-failover test-sid test-alarms bench lint install clean
+.PHONY: help setup setup-vagrant demo demo-openstack test test-all test-failover test-sid test-alarms test-vagrant campaign fuzz bench lint install clean
 
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
@@ -29,14 +33,20 @@ help:
 	@echo 'make test-failover-openstack   each service'"'"'s faults under nova'"'"'s boot flow'
 	@echo 'make test-sid       the main faults with Oracle MySQL, RabbitMQ 4 and Pacemaker 3'
 	@echo 'make test-alarms    an hour of load and starvation, a thousand planned stops: the watchers must tell nothing'
+	@echo 'make campaign       $(SCHEDULES) schedules of faults from seeds for each service, judged by what the histories prove'
+	@echo 'make fuzz           $(FUZZ) bad inputs for every reader of parameters, answers, XML, GTIDs and Erlang terms'
+	@echo 'make test-vagrant   faults on machines that Vagrant makes in LXC, with a box made here; needs $(firstword $(VAGRANT_PACKAGES))'
 	@echo 'make bench          beside the agents in use, RUNS=$(RUNS) rounds in turn; $(BENCH)/report.html (BENCH_OPTIONS=--help)'
 	@echo 'make setup          install what the above need here: $(firstword $(HOST_PACKAGES)) and a few more packages'
 	@echo 'make lint           ruff and mypy, in $(VENV)'
 	@echo 'make install        agents, library, templates and command, under DESTDIR=$(DESTDIR)'
 	@echo 'make clean          remove what the above left in this directory, the lab and its image included'
 
-setup:
-	@missing=; for package in $(HOST_PACKAGES); do \
+setup: WANTED = $(HOST_PACKAGES)
+setup-vagrant: WANTED = $(VAGRANT_PACKAGES)
+setup-vagrant: setup
+setup setup-vagrant:
+	@missing=; for package in $(WANTED); do \
 	    dpkg-query -W -f '$${db:Status-Status}' $$package 2>/dev/null | grep -qx installed || missing="$$missing $$package"; \
 	done; \
 	[ -z "$$missing" ] || { echo "installing:$$missing"; \
@@ -50,6 +60,10 @@ demo-openstack: setup
 
 test: setup
 	$(PYTHON) -m pytest -m 'not slow' $(PYTEST)
+
+test-vagrant: setup-vagrant
+	$(PYTHON) -m pytest tests/vagrant $(PYTEST)
+	BACKSTAY_TEST_NODES=vagrant $(PYTHON) -m pytest tests/failover/test_mysql.py -k 'not oracle' $(PYTEST)
 
 test-all: setup
 	$(PYTHON) -m pytest $(PYTEST)
@@ -68,6 +82,15 @@ test-sid-%: setup
 
 test-sid-haproxy: setup
 	BACKSTAY_TEST_IMAGE=sid $(PYTHON) -m pytest tests/contract/test_haproxy.py tests/contract/test_haproxy_contract.py
+
+# Two may run side by side where the machine allows: make -j2 campaign
+campaign: campaign-mysql campaign-rabbitmq
+
+campaign-%: setup
+	$(PYTHON) -I bin/backstay campaign $* --runs $(SCHEDULES) --seed $(SEED) --dir $(LAB)-campaign-$* --json campaign-$*.json
+
+fuzz: setup
+	BACKSTAY_FUZZ=$(FUZZ) $(PYTHON) -m pytest tests/decisions/test_fuzz.py $(PYTEST)
 
 test-sid-readers: setup
 	BACKSTAY_TEST_IMAGE=sid $(PYTHON) -m pytest tests/failover/test_readers.py

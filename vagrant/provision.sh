@@ -4,25 +4,25 @@ set -eu
 name=$1
 shift
 export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq
-apt-get install -qq -y --no-install-recommends pacemaker corosync crmsh resource-agents mariadb-server mariadb-backup make \
-    python3-pymysql python3-lxml python3-psutil python3-click python3-rich iproute2
+wanted="pacemaker corosync crmsh resource-agents mariadb-server mariadb-backup make iproute2
+    python3-pymysql python3-lxml python3-psutil python3-click python3-rich"
+for package in $wanted; do
+    dpkg-query -W -f '${db:Status-Status}\n' "$package" 2> /dev/null | grep -qx installed && continue
+    apt-get update -qq
+    # shellcheck disable=SC2086 # a list
+    apt-get install -qq -y --no-install-recommends $wanted
+    break
+done
 systemctl disable --now mariadb # from now on the cluster starts it
-make -C /vagrant install
+make --silent -C /vagrant install
 
-hostnamectl set-hostname "$name"
+echo "$name" > /etc/hostname
+hostname "$name"
 sed -i "/ $name\$/d" /etc/hosts
-{
-    printf 'totem {\n  version: 2\n  cluster_name: backstay\n  transport: knet\n  token: 1000\n  token_coefficient: 0\n}\n'
-    printf 'nodelist {\n'
-    id=0
-    for node in "$@"; do
-        id=$((id + 1))
-        grep -q " ${node%%=*}\$" /etc/hosts || echo "${node#*=} ${node%%=*}" >> /etc/hosts
-        printf '  node {\n    nodeid: %s\n    name: %s\n    ring0_addr: %s\n  }\n' "$id" "${node%%=*}" "${node#*=}"
-    done
-    printf '}\nquorum {\n  provider: corosync_votequorum\n}\nlogging {\n  to_syslog: yes\n  timestamp: hires\n}\n'
-} > /etc/corosync/corosync.conf
-systemctl enable --now corosync pacemaker
+for node in "$@"; do
+    grep -q " ${node%%=*}\$" /etc/hosts || echo "${node#*=} ${node%%=*}" >> /etc/hosts
+done
+PYTHONPATH=/usr/lib/ocf/lib python3 -m backstay.lab.configuration "$@" > /etc/corosync/corosync.conf
+systemctl --quiet enable corosync pacemaker
 systemctl restart corosync pacemaker
 echo "next: backstay doctor --service mysql; on one node: backstay render mysql --set ... -o mysql.crm, and load it"

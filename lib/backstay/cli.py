@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "lab": ("backstay.lab.cli", "lab", "A real cluster of several nodes on this machine."),
     "rehearse": ("backstay.rehearse.cli", "command", "Inflict faults on a lab and measure what they cost."),
+    "campaign": ("backstay.campaign.cli", "campaign", "Break a lab by schedules of faults, and judge what they prove."),
     "bench": ("backstay.bench.cli", "bench", "Backstay beside other agents: the same lab, load and faults."),
     "report": ("backstay.report.cli", "report", "A page of what rehearsals and the bench measured."),
     "explain": ("backstay.admin.explain", "explain", "What happened in the last failover."),

@@ -13,7 +13,7 @@ _META = "OCF_RESKEY_CRM_meta_"
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isdigit() else 0
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
 
 
 class Invocation:

@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+import subprocess
+import sys
 import time
 
 import pytest
@@ -72,6 +74,44 @@ def test_other_addresses_and_a_flap_of_the_link_are_nothing(wire):
     eventually(finding(wire, "unknown"), "the flap to be seen")
     ip("-n", wire.lan, "link", "set", "eth0", "up")
     eventually(finding(wire, "ok"), "the watcher to find it well again")
+
+
+# In the rival's place: claims the address, and prints whether the holder announces it again, of two claims in a row.
+RIVAL = """
+import sys, time
+sys.path[:0] = [sys.argv[1]]
+from backstay.address import parse_address
+from backstay.vip.frames import claimant
+from backstay.vip.link import Link
+from backstay.vip.wire import Wire
+address, interface = parse_address(sys.argv[2]), Link().interface("eth0")
+wire = Wire(address, interface)
+ear = wire.listener()
+for claim in range(2):
+    wire.announce()
+    end, heard = time.monotonic() + 1, ""
+    while time.monotonic() < end:  # an announcement is two frames
+        ear.settimeout(max(0.001, end - time.monotonic()))
+        try:
+            heard = claimant(ear.recv(2048), address, interface.mac) or heard
+        except OSError:
+            break
+    print(heard or "silence")
+"""
+
+
+@pytest.mark.parametrize(
+    ("address", "parameters", "answered"),
+    [(V4, {}, True), (V6, {}, True), (V4, {"check_duplicate": "false"}, False)],
+)
+def test_a_rivals_claim_is_answered_once(wire, address, parameters, answered):
+    wire.started(address, arp_count="1", **parameters)
+    eventually(finding(wire, "ok"), "the watcher to find it well")
+    library = pathlib.Path(__file__).parents[2] / "lib"
+    rival = ["ip", "netns", "exec", wire.lan, sys.executable, "-c", RIVAL, str(library), address]
+    said = subprocess.run(rival, check=True, capture_output=True, text=True, timeout=20).stdout.split()
+    assert said == [wire.mac(wire.node) if answered else "silence", "silence"]
+    assert finding(wire, "ok")()
 
 
 def test_a_link_that_stays_down_is_a_failure(wire):

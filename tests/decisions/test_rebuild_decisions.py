@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from backstay.mysql import rebuild
-from backstay.mysql.conflict import KEPT, Job, flaw, job_step, refusal, shortage
+from backstay.mysql.conflict import KEPT, Job, flaw, job_step, refusal, relay_log_kept, shortage
 from backstay.mysql.facts import Facts
 from backstay.mysql.gtid import MariadbHistory, MysqlHistory
 from backstay.mysql.mariadb_copy import binlog_state, misplaced
@@ -20,6 +20,27 @@ def verdict(me="n1", received="0-1-53", theirs="0-1-50,0-2-90", facts=FACTS, mar
     parse = MariadbHistory.parse
     promoted_with = parse(facts.gtid) if facts else None
     return refusal(me, parse(received), parse(theirs), facts, promoted_with, marked, allow_loss, kept)
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ({}, ""),
+        ({"facts": FACTS.changed([], solo=True)}, ""),
+        ({"me": "n3"}, "counts on this node"),
+        ({"writable": False}, "not open"),
+        ({"theirs": "0-1-40"}, "lacks 0-1-41..50"),
+        ({"marked": 0}, "never seen"),
+        ({"marked": 5}, "the record was reset"),
+        ({"facts": Facts(4, "n2", "0-1-50", ["n3"], False, loss=4)}, "allow_loss"),
+        ({"facts": Facts(4, "n2", "0-1-50", ["n3"], False, loss=3)}, ""),  # it joined since
+    ],
+)
+def test_a_damaged_relay_log_is_given_up_only_when_it_is_not_the_only_copy(case, words):
+    wanted = {"me": "n1", "writable": True, "theirs": "0-1-50,0-2-90", "facts": FACTS, "marked": 3, **case}
+    parse = MariadbHistory.parse
+    said = relay_log_kept(**{**wanted, "theirs": parse(wanted["theirs"]), "promoted_with": parse(wanted["facts"].gtid)})
+    assert words in said and bool(words) == bool(said)
 
 
 def test_what_an_old_primary_wrote_alone_was_never_acknowledged():

@@ -67,6 +67,20 @@ def test_a_rehearsal_is_read_with_what_was_lost_and_what_broke_off() -> None:
     assert found.about[0].facts == {"client": "four writers", "image": "sid"}
 
 
+def test_of_a_campaign_the_faults_that_came_alone_are_read() -> None:
+    gaps = [["kill leader", 0.5], ["hang leader + kill follower", 9.0]]
+    clean = {"clean": True, "findings": [], "gaps": gaps}
+    lost = {"clean": False, "findings": [{"rule": "lost", "about": "row 1"}], "gaps": [["kill leader", float("inf")]]}
+    whole = {"service": "mysql", "image": "bookworm", "schedules": [clean, lost, {"clean": False, "error": "no lab"}]}
+    found = Results([], [], [], [], [], [])
+    add(found, "campaign-mysql.json", json.dumps(whole))
+    assert [(run.fault, run.gap, run.lost, run.error) for run in found.runs] == [
+        ("kill leader (campaign)", 0.5, 0, ""),
+        ("kill leader (campaign)", None, 1, "lost"),
+    ]
+    assert found.about[0].facts == {"image": "bookworm", "schedules": "3", "not clean": "2"}
+
+
 def test_a_bench_that_was_cut_short_is_read_up_to_there_and_added_to() -> None:
     contender = {"kind": "contender", **CONTENDER}
     text = lines(contender, {"kind": "run", **BASE, "round": 1}, contender, {"kind": "run", **BASE, **PEER, **HUNG})

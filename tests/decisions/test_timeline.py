@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from backstay.rehearse.timeline import phases
+from backstay.rehearse.timeline import fenced, phases, promotions
 
 FAULT = time.mktime((2026, 11, 23, 15, 31, 29, 0, 0, -1)) + 0.9
 LINES = """\
@@ -46,3 +46,25 @@ def test_the_moment_when_a_primary_is_recorded_as_alone() -> None:
         ),
     ]
     assert phases(lines, FAULT, "mysql") == pytest.approx({"alone": 3.1}, abs=0.001)
+
+
+def test_promotions_are_told_once_each_with_the_first_of_their_times() -> None:
+    result = "pacemaker-controld  [185] (log_executor_event) \tnotice: Result of promote operation for mysql on"
+    lines = [
+        f"Nov 23 15:31:31.219 n3 {result} n3: ok | CIB update 26",
+        f"Nov 23 15:31:31.215 n1 {result} n3: ok | CIB update 26",
+        f"Nov 23 15:31:30.219 n2 {result} n2: error | CIB update 25",
+        f"Nov 23 15:31:33.000 n1 {result} n1: ok | CIB update 30",  # and back, soon
+        f"Nov 23 15:31:41.000 n1 {result} n3: ok | CIB update 40",
+        f"Nov 23 15:31:41.000 n1 {result.replace('mysql', 'mysql-b')} n2: ok",
+    ]
+    found = promotions(lines, "mysql", FAULT)
+    assert [node for node, _ in found] == ["n3", "n1", "n3"]
+    assert [at - FAULT for _, at in found] == pytest.approx([1.315, 3.1, 11.1], abs=0.001)
+
+
+def test_who_was_fenced() -> None:
+    peer = "Peer n3 was terminated (reboot) by n1 on behalf of pacemaker-controld.131@n1"
+    assert fenced(
+        [f"{peer}: OK | event=ae9b7f58", f"{peer}: OK | event=ae9b7f58", f"{peer.replace('n3', 'n2')}: Error"]
+    ) == ["n3"]

@@ -1,18 +1,25 @@
-"""Labs that several files use: booting one takes twenty seconds."""
+"""Labs that several files use: booting one takes twenty seconds.
+
+BACKSTAY_TEST_NODES=vagrant runs the same tests on machines that Vagrant makes, where the lab need not be of another image.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
+from backstay.lab.cli import driver
 from backstay.lab.cluster import Lab
+
+KIND = driver(vagrant=os.environ.get("BACKSTAY_TEST_NODES") == "vagrant")
 
 
 @pytest.fixture(scope="package")
 def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A MySQL set of three; every test leaves it whole."""
-    lab = Lab.up(str(tmp_path_factory.mktemp("three") / "lab"), topology="mysql")
+    lab = KIND.up(str(tmp_path_factory.mktemp("three") / "lab"), topology="mysql")
     yield lab
     lab.down()
 
@@ -20,6 +27,6 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @pytest.fixture(scope="package")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A MySQL set of two; every test leaves it whole."""
-    lab = Lab.up(str(tmp_path_factory.mktemp("two") / "lab"), nodes=2, topology="mysql")
+    lab = KIND.up(str(tmp_path_factory.mktemp("two") / "lab"), nodes=2, topology="mysql")
     yield lab
     lab.down()

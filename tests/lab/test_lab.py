@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -24,23 +23,6 @@ pytestmark = [
 BACKSTAY = str(Path(__file__).resolve().parents[2] / "bin" / "backstay")
 NAMESPACES = ("mnt", "pid", "net", "ipc", "uts")
 FENCED_WITHIN = 20  # seconds: token, consensus, election and the fence agent take about 4
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    lab = Lab.up(str(tmp_path_factory.mktemp("lab")), boot_delay=1)
-    yield lab
-    lab.down()
-
-
-@pytest.fixture
-def whole(lab: Lab) -> Lab:
-    """The lab with everything plugged in, uncut and online."""
-    lab.heal()
-    for node in lab.nodes:
-        lab.power_on(node)
-    lab.wait_online(lab.nodes, timeout=60)
-    return lab
 
 
 def cli(lab: Lab, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":

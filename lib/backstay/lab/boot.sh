@@ -27,6 +27,10 @@ hostname "$name"
 
 mkdir -p upper work root
 mount -t overlay lab -o "lowerdir=$image,upperdir=upper,workdir=work" root
+[ ! -e disk ] || {
+    mkdir -p root/var/lib/volume
+    mount -o loop disk root/var/lib/volume
+}
 [ -e root/etc/backstay-lab ] || { # a new disk
     cp -R seed/. root/
     touch root/etc/backstay-lab

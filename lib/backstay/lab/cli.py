@@ -10,6 +10,15 @@ from backstay.lab.layout import LabError
 DIRECTORY = click.option("--dir", "directory", default=".lab", show_default=True, help="All of the lab is in here.")
 
 
+def driver(vagrant: bool) -> "type[Lab]":
+    """The kind of lab that an option --vagrant asks for."""
+    if not vagrant:
+        return Lab
+    from backstay.lab.vagrant import Vagrant
+
+    return Vagrant
+
+
 @click.group()
 def lab() -> None:
     """A real Pacemaker cluster of several nodes on this machine, from namespaces."""
@@ -23,6 +32,10 @@ def lab() -> None:
 @click.option("--token", default=1000, show_default=True, help="Corosync's token timeout, ms.")
 @click.option("--boot-delay", default=5.0, show_default=True, help="Seconds a fenced node takes to start again.")
 @click.option("--fence-action", type=click.Choice(["reboot", "off"]), default="reboot", show_default=True)
+@click.option(
+    "--volume", default=0, show_default=True, help="MiB of a file system of its own for a node's data; 0: none."
+)
+@click.option("--vagrant", is_flag=True, help="Nodes are machines that Vagrant makes: systemd in LXC, over ssh.")
 @click.option("--keep", is_flag=True, help="Leave the lab up when its topology fails, to look at it.")
 def up(
     directory: str,
@@ -32,10 +45,13 @@ def up(
     token: int,
     boot_delay: float,
     fence_action: str,
+    volume: int,
+    vagrant: bool,
     keep: bool,
 ) -> None:
     """Boot a lab; returns when it serves."""
-    Lab.up(directory, nodes, image, topology, token, boot_delay, fence_action, keep, say=click.echo)
+    made = driver(vagrant)
+    made.up(directory, nodes, image, topology, token, boot_delay, fence_action, keep, volume, say=click.echo)
     click.echo(f"{topology} serves in {directory}")
 
 
@@ -128,4 +144,4 @@ def status(directory: str, as_json: bool) -> None:
 @DIRECTORY
 def down(directory: str) -> None:
     """End the lab and delete it."""
-    Lab(directory).down()
+    Lab.of(directory).down()

@@ -13,6 +13,7 @@ from backstay.lab.layout import CLIENT, LabError, Layout, write
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
     from typing import Any, Optional
 
     from lxml.etree import _Element
@@ -27,7 +28,12 @@ def _silent(line: str) -> None:
 
 
 class Lab:
-    """One lab. Make it with `Lab.up` or `Lab.attach`; nodes are named n1, n2, … and `client`."""
+    """One lab. Make it with `Lab.up` or `Lab.attach`; nodes are named n1, n2, … and `client`.
+
+    Its nodes are namespaces; `vagrant.Vagrant` is the same over Vagrant's machines.
+    """
+
+    driver = "namespaces"
 
     def __init__(self, directory: str) -> None:
         self.layout = Layout(directory)
@@ -43,13 +49,15 @@ class Lab:
         boot_delay: float = 5.0,
         fence_action: str = "reboot",
         keep: bool = False,
+        volume: int = 0,
         say: "Callable[[str], None]" = _silent,
     ) -> "Lab":
         """Boot a lab and return when its topology serves.
 
         `token` is Corosync's, in milliseconds; `boot_delay` the seconds between the death of a fenced node and its
         start; `fence_action` is reboot or off. Raises LabError, and leaves nothing then; `keep` leaves
-        the lab up when only its topology failed, to be looked at.
+        the lab up when only its topology failed, to be looked at. `volume`: MiB of a file system of its own that each node
+        gets for its data, 0 for none.
         """
         from backstay.lab.topology import TOPOLOGIES
 
@@ -65,8 +73,10 @@ class Lab:
             "token": token,
             "boot_delay": boot_delay,
             "fence_action": fence_action,
+            "volume": volume,
+            "driver": cls.driver,
         }
-        with launch.supervisor(lab.layout, plan, say):
+        with lab._boot(plan, say):
             lab.wait_online(lab.nodes, ONLINE_TIMEOUT)
             say("the cluster has quorum")
             failure: Optional[Exception] = None
@@ -83,10 +93,26 @@ class Lab:
     @classmethod
     def attach(cls, directory: str) -> "Lab":
         """The lab that runs in this directory. Raises LabError when there is none."""
-        lab = cls(directory)
+        lab = Lab.of(directory)
         if lab.layout.supervisor is None:
             raise LabError(f"no lab is up in {lab.layout.directory}; `backstay lab up` starts one")
+        if not isinstance(lab, cls):
+            raise LabError(f"the nodes of the lab in {lab.layout.directory} are {lab.driver}, not {cls.driver}")
         return lab
+
+    @staticmethod
+    def of(directory: str) -> "Lab":
+        """The handle for what is in this directory, alive or not."""
+        lab = Lab(directory)
+        if os.path.exists(lab.layout.path("lab.json")) and lab._plan().get("driver") == "vagrant":
+            from backstay.lab.vagrant import Vagrant
+
+            return Vagrant(directory)
+        return lab
+
+    def _boot(self, plan: "dict[str, object]", say: "Callable[[str], None]") -> "AbstractContextManager[None]":
+        """All nodes on, as `launch.supervisor` has it."""
+        return launch.supervisor(self.layout, plan, say)
 
     def down(self) -> None:
         """End the lab and delete its directory's contents."""
@@ -110,6 +136,10 @@ class Lab:
         script = 'mkdir -p "$(dirname "$1")" && cat > "$1" && chmod "$2" "$1"'
         self.run(node, ["sh", "-c", script, "sh", path, f"{mode:o}"], input=text)
 
+    def disk(self, node: str, path: str) -> str:
+        """Where a file of a node's disk, as the node wrote it, is on this host, whether the node is on or off."""
+        return self.layout.node(node, "upper", path)
+
     # Faults.
 
     def power_off(self, node: str) -> None:
@@ -122,16 +152,36 @@ class Lab:
 
     def cut(self, one: str, other: str, one_way: bool = False) -> None:
         """Drop all traffic between two nodes, floating addresses included; `one_way`: only from `one` to `other`."""
-        pairs = [(one, other)] if one_way else [(one, other), (other, one)]
-        self._ask("cut", pairs=pairs)
+        self.impair("cut", [(one, other)] if one_way else [(one, other), (other, one)])
 
     def isolate(self, node: str) -> None:
         """Cut a node from all others, `client` too."""
-        others = [name for name in self._machines() if name != node]
-        self._ask("cut", pairs=[pair for other in others for pair in ((node, other), (other, node))])
+        self.impair("cut", self.between(node, [name for name in self._machines() if name != node]))
+
+    def impair(self, kind: str, pairs: "Sequence[tuple[str, str]]", port: int = 0) -> None:
+        """What the first of each pair sends to the second: all of it is dropped (`cut`), the TCP segments to and from a
+        port (`ports`), or 30 of a hundred packets (`lossy`)."""
+        self._ask("impair", kind=kind, pairs=pairs, number=port)
+
+    def repair(self, kind: str, pairs: "Sequence[tuple[str, str]]", port: int = 0) -> None:
+        """Undo one such `impair`; what another one wants as well stays."""
+        self._ask("repair", kind=kind, pairs=pairs, number=port)
+
+    @staticmethod
+    def between(one: str, others: "Sequence[str]") -> "list[tuple[str, str]]":
+        """Both ways between a node and others."""
+        return [pair for other in others for pair in ((one, other), (other, one))]
+
+    def slow(self, node: str) -> None:
+        """Narrow a node's link: 2 Mbit/s, and what does not fit waits up to 400 ms."""
+        self._ask("slow", node=node)
+
+    def hasten(self, node: str) -> None:
+        """A slow link is as fast as before."""
+        self._ask("hasten", node=node)
 
     def heal(self) -> None:
-        """Undo every cut."""
+        """Undo every cut, loss and slowness."""
         self._ask("heal")
 
     def fault(self, kind: str, node: str, service: str) -> int:
@@ -236,6 +286,12 @@ class Lab:
     def topology(self) -> str:
         """What `up` was asked to serve."""
         return str(self._plan()["topology"])
+
+    def data(self, usual: str) -> str:
+        """Where a service keeps its data: the usual directory, or one on the node's volume in a lab that has volumes."""
+        from backstay.lab.volume import PLACE
+
+        return f"{PLACE}/{os.path.basename(usual)}" if self._plan().get("volume") else usual
 
     def _machines(self) -> "dict[str, str]":
         addresses: dict[str, str] = self._plan()["nodes"]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 FENCING = "fencing"  # id of the fencing resource
+CLUSTER = "backstay"
 
 
 def seed(node: str, nodes: "Sequence[str]", token: int, fence_action: str) -> "dict[str, str]":
@@ -28,7 +29,7 @@ def seed(node: str, nodes: "Sequence[str]", token: int, fence_action: str) -> "d
         "etc/default/pacemaker": "PCMK_logfacility=none\nPCMK_logfile=/var/log/pacemaker/pacemaker.log\n",
     }
     if node != CLIENT:
-        files["etc/corosync/corosync.conf"] = _corosync(nodes, token)
+        files["etc/corosync/corosync.conf"] = corosync({name: network.address(name) for name in nodes}, token)
         files["var/lib/pacemaker/cib/cib.xml"] = _cib(nodes, fence_action)
     return files
 
@@ -46,10 +47,11 @@ def _block(name: str, settings: "Mapping[str, object]", inner: str = "") -> str:
     return f"{name} {{\n{keys}{indented}}}\n"
 
 
-def _corosync(nodes: "Sequence[str]", token: int) -> str:
+def corosync(nodes: "Mapping[str, str]", token: int) -> str:
+    """corosync.conf for nodes, name -> address, in order of their node ids. `token` in milliseconds."""
     totem = {
         "version": 2,
-        "cluster_name": "lab",
+        "cluster_name": CLUSTER,
         "transport": "knet",
         "crypto_cipher": "none",
         "crypto_hash": "none",
@@ -57,8 +59,8 @@ def _corosync(nodes: "Sequence[str]", token: int) -> str:
         "token_coefficient": 0,  # the token time is the whole truth, whatever the number of nodes
     }
     members = "".join(
-        _block("node", {"nodeid": number, "name": name, "ring0_addr": network.address(name)})
-        for number, name in enumerate(nodes, start=1)
+        _block("node", {"nodeid": number, "name": name, "ring0_addr": address})
+        for number, (name, address) in enumerate(nodes.items(), start=1)
     )
     quorum: dict[str, object] = {"provider": "corosync_votequorum"}
     if len(nodes) == 2:
@@ -75,32 +77,11 @@ def _corosync(nodes: "Sequence[str]", token: int) -> str:
 
 
 def _cib(nodes: "Sequence[str]", fence_action: str) -> str:
-    options = {
-        "cluster-name": "lab",
-        "dc-deadtime": "2s",
-        "no-quorum-policy": "stop",
-        "stonith-enabled": "true",
-        "stonith-action": fence_action,
-    }
-    device = {"pcmk_host_check": "static-list", "pcmk_host_list": " ".join(nodes)}
-    if len(nodes) == 2:  # cut from each other both would shoot; whoever targets the first hesitates
-        device["pcmk_delay_base"] = f"{nodes[0]}:1s;{nodes[1]}:0s"
     return f"""<cib crm_feature_set="3.10.0" validate-with="pacemaker-3.7" admin_epoch="0" epoch="1" num_updates="0">
   <configuration>
-    <crm_config>
-      <cluster_property_set id="cib-bootstrap-options">{_nvpairs("option", options)}
-      </cluster_property_set>
-    </crm_config>
+    {options(fence_action)}
     <nodes/>
-    <resources>
-      <primitive id="{FENCING}" class="stonith" type="fence_backstay_lab">
-        <instance_attributes id="{FENCING}-params">{_nvpairs(FENCING, device)}
-        </instance_attributes>
-        <operations>
-          <op id="{FENCING}-monitor" name="monitor" interval="60s" timeout="20s"/>
-        </operations>
-      </primitive>
-    </resources>
+    {fencing(nodes)}
     <constraints/>
   </configuration>
   <status/>
@@ -108,6 +89,43 @@ def _cib(nodes: "Sequence[str]", fence_action: str) -> str:
 """
 
 
+def options(fence_action: str) -> str:
+    """The CIB's section crm_config."""
+    values = {
+        "cluster-name": CLUSTER,
+        "dc-deadtime": "2s",
+        "no-quorum-policy": "stop",
+        "stonith-enabled": "true",
+        "stonith-action": fence_action,
+    }
+    return f"""<crm_config>
+      <cluster_property_set id="cib-bootstrap-options">{_nvpairs("option", values)}
+      </cluster_property_set>
+    </crm_config>"""
+
+
+def fencing(nodes: "Sequence[str]") -> str:
+    """The CIB's section resources, with the fence device for these nodes."""
+    device = {"pcmk_host_check": "static-list", "pcmk_host_list": " ".join(nodes)}
+    if len(nodes) == 2:  # cut from each other both would shoot; whoever targets the first hesitates
+        device["pcmk_delay_base"] = f"{nodes[0]}:1s;{nodes[1]}:0s"
+    return f"""<resources>
+      <primitive id="{FENCING}" class="stonith" type="fence_backstay_lab">
+        <instance_attributes id="{FENCING}-params">{_nvpairs(FENCING, device)}
+        </instance_attributes>
+        <operations>
+          <op id="{FENCING}-monitor" name="monitor" interval="60s" timeout="20s"/>
+        </operations>
+      </primitive>
+    </resources>"""
+
+
 def _nvpairs(prefix: str, values: "Mapping[str, str]") -> str:
     lines = [f'<nvpair id="{prefix}-{name}" name="{name}" value="{value}"/>' for name, value in values.items()]
     return "".join(f"\n          {line}" for line in lines)
+
+
+if __name__ == "__main__":  # vagrant/provision.sh: corosync.conf for NODE=ADDRESS ...
+    import sys
+
+    print(corosync(dict(word.split("=", 1) for word in sys.argv[1:]), token=1000), end="")

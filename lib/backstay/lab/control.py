@@ -1,7 +1,7 @@
 """The supervisor's control socket: one line of JSON each way.
 
 Host side it is DIR/control; inside the nodes it is the power management network, which works during partitions.
-Requests: {"do": "power-on" | "power-off" | "reset" | "off" | "on" | "status" | "cut" | "heal", …}; see supervisor.py.
+Requests: {"do": "power-on" | "power-off" | "reset" | "off" | "on" | "status" | "impair" | "heal" | …}; see supervisor.py.
 """
 
 import json

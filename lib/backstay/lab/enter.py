@@ -3,7 +3,7 @@
 import os
 import sys
 
-from backstay.lab.layout import LabError, Layout
+from backstay.lab.layout import CONNECTION, LabError, Layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,13 +21,29 @@ ENVIRONMENT = [f"PATH={PATH}", "HOME=/root", "USER=root", "LANG=C.UTF-8"]
 
 def argv_for(layout: Layout, node: str, command: "Sequence[str]") -> "list[str]":
     """The argument list that runs `command` in the node. Raises LabError when the node is off or unknown."""
+    control = layout.node(node, CONNECTION)
+    if os.path.exists(control):
+        return _over_ssh(control, command)
     init = layout.init_of(node)
     if init is None:
         raise LabError(f"{node} is off; `backstay lab power-on {node}` turns it on")
     # nsenter forks to enter a PID namespace. The death signal ends the command with nsenter: without it, a killed
     # `run` would leave the command behind.
     enter = ["nsenter", "-t", str(init), "-m", "-u", "-i", "-n", "-p", "setpriv", "--pdeathsig", "KILL", BOUNDING]
-    return [*enter, "env", "-i", f"TERM={os.environ.get('TERM', 'dumb')}", *ENVIRONMENT, *command]
+    return [*enter, *_as_root(command)]
+
+
+def _over_ssh(control: str, command: "Sequence[str]") -> "list[str]":
+    """Through the connection that the supervisor keeps, or not at all: a new one would hang when the node is gone."""
+    import shlex
+
+    options = ["ControlMaster=no", "ProxyCommand=false", "BatchMode=yes", "LogLevel=ERROR"]
+    ssh = ["ssh", "-S", control, *(word for option in options for word in ("-o", option))]
+    return [*ssh, "node", "sudo", "--non-interactive", shlex.join(_as_root(command))]
+
+
+def _as_root(command: "Sequence[str]") -> "list[str]":
+    return ["env", "-i", f"TERM={os.environ.get('TERM', 'dumb')}", *ENVIRONMENT, *command]
 
 
 def main(arguments: "list[str]") -> "NoReturn":

@@ -1,7 +1,11 @@
-"""Faults of daemons: SIGKILL, SIGSTOP and SIGCONT, by what a process is and in which node it runs."""
+"""Faults of daemons: SIGKILL, SIGSTOP and SIGCONT, by what a process is and in which node it runs.
+
+faults KIND SERVICE     in a node, on itself; prints how many processes it reached
+"""
 
 import os
 import signal
+import time
 from contextlib import suppress
 
 from backstay.lab.layout import LabError
@@ -9,6 +13,8 @@ from backstay.lab.layout import LabError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from backstay.deadline import Deadline
 
 SIGNALS = {"kill": signal.SIGKILL, "hang": signal.SIGSTOP, "resume": signal.SIGCONT}
 
@@ -19,8 +25,7 @@ class Process:
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self.program = os.path.basename(os.readlink(f"/proc/{pid}/exe")).replace(" (deleted)", "")
-        with open(f"/proc/{pid}/cmdline", "rb") as cmdline:
-            self.arguments = cmdline.read().decode(errors="replace").split("\0")
+        self.arguments = _arguments(str(pid))
 
 
 def _is(*programs: str) -> "Callable[[Process], bool]":
@@ -87,3 +92,45 @@ def inflict(fault: str, init: int, service: str) -> int:
     if not reached:
         raise LabError(f"{service} does not run on this node")
     return len(reached)
+
+
+def wait_for_action(init: int, agent: str, action: str, deadline: "Deadline") -> bool:
+    """Until the agent of ocf:backstay is called for the action in this node; False when it is not before the deadline.
+
+    New processes alone are looked at, so that looking a hundred times a second costs little.
+    """
+    wanted = (f"/backstay/{agent}", action)
+    namespace = os.readlink(f"/proc/{init}/ns/pid")
+    known = set(os.listdir("/proc"))
+    fresh: dict[str, int] = {}  # a process is its parent's image until it executes the agent's: looked at some times
+    while not deadline.expired:
+        now = set(os.listdir("/proc"))
+        fresh.update(dict.fromkeys(now - known, 5))
+        known = now
+        for pid in list(fresh):
+            fresh[pid] -= 1
+            try:
+                mine = pid.isdigit() and os.readlink(f"/proc/{pid}/ns/pid") == namespace
+                words = _arguments(pid) if mine else []
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                words = []
+            if len(words) >= 2 and words[-2].endswith(wanted[0]) and words[-1] == wanted[1]:
+                return True
+            if not fresh[pid]:
+                del fresh[pid]
+        time.sleep(0.01)
+    return False
+
+
+def _arguments(pid: str) -> "list[str]":
+    with open(f"/proc/{pid}/cmdline", "rb") as cmdline:
+        return cmdline.read().decode(errors="replace").rstrip("\0").split("\0")
+
+
+if __name__ == "__main__":
+    import sys
+
+    try:
+        print(inflict(sys.argv[1], 1, sys.argv[2]))
+    except LabError as reason:
+        sys.exit(str(reason))

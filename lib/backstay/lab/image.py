@@ -25,11 +25,17 @@ NETWORK = ["iproute2", "nftables", "iputils-arping", "iputils-ping", "socat"]
 TOOLS = ["procps", "strace", "less", "libfaketime", "tini"]
 COMMON = [*CLUSTER, *SERVICES, "python3", *(f"python3-{name}" for name in LIBRARIES), *NETWORK, *TOOLS]
 MARIADB = ["mariadb-server", "mariadb-client", "mariadb-backup"]
+# A machine that boots by itself and is provisioned over ssh (box.py), with what vagrant/provision.sh would install.
+MACHINE = ["systemd-sysv", "dbus", "openssh-server", "sudo", "rsync", "make", "procps", "iproute2"]
+MACHINE += ["pacemaker", "pacemaker-cli-utils", "corosync", "crmsh", "resource-agents", "python3"]
+MACHINE += ["python3-pymysql", "python3-lxml", "python3-psutil", "python3-click", "python3-rich"]
 SUITES = {
     "bookworm": [*COMMON, *MARIADB],
     "trixie": [*COMMON, *MARIADB],
     "sid": [*COMMON, "mysql-server", "mysql-client"],
 }
+# Name -> packages; the name up to the first dash is the suite.
+RECIPES = {**SUITES, "bookworm-machine": [*MACHINE, *MARIADB]}
 
 # Directories that the packages leave to systemd-tmpfiles or to a first start. Nothing is ever started by the
 # packages: a node's init starts the cluster, and the cluster the services.
@@ -54,31 +60,32 @@ def cache_directory() -> str:
     return "/var/cache/backstay"
 
 
-def ensure(suite: str, say: "Callable[[str], None]") -> str:
-    """The path of the suite's root file system, built now if it is not there.
+def ensure(name: str, say: "Callable[[str], None]") -> str:
+    """The path of the root file system of RECIPES[name], built now if it is not there.
 
     Two callers never build at once: the second waits for the first. `say` gets a line before a long wait. Raises
-    WrongParameter for an unknown suite, CommandFailed with mmdebstrap's last line when the build fails.
+    WrongParameter for an unknown name, CommandFailed with mmdebstrap's last line when the build fails.
     """
-    if suite not in SUITES:
-        raise WrongParameter(f"no recipe for the image {suite}; there are {', '.join(SUITES)}")
-    recipe = "\n".join([suite, *sorted(SUITES[suite]), PREPARE, *UNREAD])
+    if name not in RECIPES:
+        raise WrongParameter(f"no recipe for the image {name}; there are {', '.join(SUITES)}")
+    recipe = "\n".join([name, *sorted(RECIPES[name]), PREPARE, *UNREAD])
     images = os.path.join(cache_directory(), "images")
-    path = os.path.join(images, f"{suite}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}")
+    path = os.path.join(images, f"{name}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}")
     if os.path.isdir(path):
         return path
     if not command.available("mmdebstrap"):
         raise AgentError("mmdebstrap, which builds the nodes' image, is not installed here: apt-get install mmdebstrap")
     os.makedirs(images, exist_ok=True)
     with open(f"{path}.lock", "w", encoding="utf-8") as lock:
-        say(f"waiting for the image {suite} (built once, takes a minute or two)")
+        say(f"waiting for the image {name} (built once, takes a minute or two)")
         fcntl.flock(lock, fcntl.LOCK_EX)  # its holder is bounded by BUILD_TIMEOUT, and the kernel drops a dead one's
         if not os.path.isdir(path):
-            _build(suite, path)
+            _build(name, path)
     return path
 
 
-def _build(suite: str, path: str) -> None:
+def _build(name: str, path: str) -> None:
+    suite = name.partition("-")[0]
     partial = f"{path}.partial"
     shutil.rmtree(partial, ignore_errors=True)  # what an interrupted build left; mmdebstrap checks that it is empty
     # The build lives in namespaces of its own and dies with its caller, so an interrupted one leaves no mount and no
@@ -86,7 +93,7 @@ def _build(suite: str, path: str) -> None:
     confined = ["setpriv", "--pdeathsig", "KILL", "unshare"]
     confined += ["--mount", "--pid", "--mount-proc", "--fork", "--kill-child"]
     options = ["--quiet", "--mode=root", "--variant=minbase", "--format=directory"]
-    options += [f"--include={','.join(SUITES[suite])}"]
+    options += [f"--include={','.join(RECIPES[name])}"]
     options += [f"--aptopt={option}" for option in ['APT::Install-Recommends "false"', *_apt_options()]]
     options += [f"--dpkgopt=path-exclude={pattern}" for pattern in UNREAD]
     options += [f"--customize-hook={PREPARE.strip()}"]
@@ -95,7 +102,7 @@ def _build(suite: str, path: str) -> None:
     except CommandFailed as failed:
         complaints = [line for line in failed.output.splitlines() if line.startswith(("E:", "Err:"))]
         raise CommandFailed(
-            f"could not build the image {suite}: {(complaints or [str(failed)])[0]}", failed.status, failed.output
+            f"could not build the image {name}: {(complaints or [str(failed)])[0]}", failed.status, failed.output
         ) from failed
     os.rename(partial, path)
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from backstay import command
 from backstay.deadline import Deadline, poll
-from backstay.lab import configuration, image, network
+from backstay.lab import configuration, image, network, volume
 from backstay.lab.control import request
 from backstay.lab.layout import CLIENT, LabError, Layout, started, write
 
@@ -18,17 +18,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from collections.abc import Set as AbstractSet
+    from typing import Optional
 
 TOOLS = {"unshare": "util-linux", "nsenter": "util-linux", "setpriv": "util-linux", "ip": "iproute2", "nft": "nftables"}
 PATIENCE = 15  # seconds that the nodes wait for each other before Pacemaker starts, at the first boot
 
 
 @contextmanager
-def supervisor(layout: Layout, plan: "dict[str, object]", say: "Callable[[str], None]") -> "Iterator[None]":
+def supervisor(
+    layout: Layout,
+    plan: "dict[str, object]",
+    say: "Callable[[str], None]",
+    program: str = "backstay.lab.supervisor",
+    make: "Optional[Callable[[], None]]" = None,
+) -> "Iterator[None]":
     """Run a supervisor with all nodes on for the length of the block, and beyond if the block ends well.
 
-    `plan` is {"nodes": int, "image": suite, "token": ms, "boot_delay": s, "fence_action": "reboot" or "off"}. A block
-    that raises, or a death of this process inside it, takes the lab away. Raises LabError.
+    `plan` is {"nodes": int, "image": suite, "token": ms, "boot_delay": s, "fence_action": "reboot" or "off", "volume": MiB,
+    0 for none}. `make` makes the nodes that `program` turns on, once that runs. A block that raises, or a death of this
+    process inside it, takes the lab away. Raises LabError.
     """
     _check_host()
     os.makedirs(layout.directory, exist_ok=True)
@@ -46,7 +54,9 @@ def supervisor(layout: Layout, plan: "dict[str, object]", say: "Callable[[str], 
         end, lifeline = os.pipe()
         try:
             names = _prepare(layout, plan, say)
-            _start(layout, end)
+            _start(layout, end, program)
+            if make is not None:
+                make()
             for name in names:
                 request(layout.path("control"), "power-on", node=name, patience=PATIENCE)
             say("nodes are on")
@@ -71,6 +81,9 @@ def _prepare(layout: Layout, plan: "dict[str, object]", say: "Callable[[str], No
         files = configuration.seed(name, nodes, int(str(plan["token"])), str(plan["fence_action"]))
         for path, text in files.items():
             write(layout.node(name, "seed", path), text)
+    if plan["volume"]:
+        for name in nodes:
+            volume.create(layout, name, int(str(plan["volume"])))
     _copy_code(layout, root)
     return list(addresses)
 
@@ -79,6 +92,8 @@ def remove(layout: Layout, but: "AbstractSet[str]" = frozenset()) -> None:
     """End the lab in this directory, alive or half dead, and delete its files `but` these. No lab is no error."""
     pid = layout.supervisor
     if pid is not None:
+        for node in os.listdir(layout.path("nodes")):
+            volume.thaw(layout, node)  # else whoever writes there would outlive the kill
         os.kill(pid, signal.SIGKILL)
         # Its PID namespace goes with it, and it is not dead before every process in there is.
         poll(lambda: started(pid) is None, Deadline(30), "the lab's processes to die", interval=0.01)
@@ -125,14 +140,14 @@ def _copy_code(layout: Layout, root: str) -> None:
     command.run(["unshare", "--mount", "sh", "-c", compile_it, "sh", layout.path("code", "lib"), root], timeout=60)
 
 
-def _start(layout: Layout, lifeline: int) -> None:
+def _start(layout: Layout, lifeline: int, program: str) -> None:
     """Start the supervisor and wait until it answers. `lifeline` is the reading end of its pipe from us."""
     library = layout.path("code", "lib")  # the copy, so that an edit of the checkout changes nothing under way
     namespaces = ["unshare", "--mount", "--pid", "--net", "--ipc", "--fork", "--kill-child"]
-    program = [sys.executable, "-m", "backstay.lab.supervisor", layout.directory, str(lifeline)]
+    python = [sys.executable, "-m", program, layout.directory, str(lifeline)]
     log = layout.path("supervisor.log")
     child = command.spawn(
-        [*namespaces, *program], log=log, env={"PYTHONPATH": library}, pass_fds=[lifeline], umask=0o022
+        [*namespaces, *python], log=log, env={"PYTHONPATH": library}, pass_fds=[lifeline], umask=0o022
     )
 
     def answers() -> bool:

@@ -8,6 +8,10 @@
     DIR/endpoints.json     written by a topology: {"writer": URL, …}
     DIR/nodes/NAME/        init ("PID START" of the node's init, empty when off), seed/ (files for a new disk),
                            upper/ and work/ (the disk), root/ (where it is mounted), console.log
+A lab of Vagrant's machines has besides, or instead for its nodes:
+    DIR/nodes/NAME/ssh     the connection to the node that the supervisor keeps, while it stands; ssh.log
+    DIR/lxc/               the containers, disks included
+    DIR/vagrant/           Vagrant's own: its home with the box, its state of this lab, ssh_config
 
 Only what `run` needs is imported here: `run` is called hundreds of times.
 """
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Optional
 
 CLIENT = "client"
+CONNECTION = "ssh"
 SOCKET_IN_NODE = "/run/power-management"
 
 

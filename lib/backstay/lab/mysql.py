@@ -20,7 +20,7 @@ SERVE_TIMEOUT = 120.0  # seconds from an empty disk to a write through the write
 
 # What any admin would set. `required` of the dialect comes on top: the agent refuses to run without it.
 SERVER = """[mysqld]
-datadir = /var/lib/mysql
+datadir = {datadir}
 socket = /run/mysqld/mysqld.sock
 pid-file = /run/mysqld/mysqld.pid
 log-error = /var/log/mysql/error.log
@@ -38,9 +38,10 @@ performance-schema = OFF
 socket = /run/mysqld/mysqld.sock
 """
 # The package has left a data directory of its own; ours begins with nothing.
+DATA = "/var/lib/mysql"
 EMPTY = """
-rm -rf /var/lib/mysql /var/log/mysql /run/mysqld
-install -d -o mysql -g mysql /var/lib/mysql /var/log/mysql /run/mysqld
+rm -rf "$1" /var/log/mysql /run/mysqld
+install -d -o mysql -g mysql "$1" /var/log/mysql /run/mysqld
 """
 
 
@@ -54,14 +55,17 @@ def prepare(lab: Lab) -> dict[str, str]:
     """Empty disks and the server's configuration; the values of the template."""
     banner = lab.run(lab.nodes[0], ["mysqld", "--version"]).out
     required = dialect_for(banner).required()
-    config = SERVER.replace("[client]", "".join(f"{name} = {value}\n" for name, value in required.items()) + "[client]")
+    data = lab.data(DATA)
+    demanded = "".join(f"{name} = {value}\n" for name, value in required.items())
+    config = SERVER.replace("{datadir}", data).replace("[client]", f"{demanded}[client]")
     for node in lab.nodes:
         lab.put(node, CONFIG, config)
-        lab.run(node, ["sh", "-ec", EMPTY])
+        lab.run(node, ["sh", "-ec", EMPTY, "sh", data])
     return {
         "writer_ip": WRITER,
         "nodes": str(len(lab.nodes)),
         "config": CONFIG,
+        "datadir": data,
         "monitor_password": secrets.token_hex(12),
         "replication_password": secrets.token_hex(12),
         "initialize": "true",

@@ -15,12 +15,24 @@ BRIDGE = "lab"
 TOOL_TIMEOUT = 10.0  # seconds for one call of ip or nft, which take milliseconds
 # The filter sits where the bridge hands a frame from one port to another: it sees every address of a node, floating
 # ones too, and broadcast. Pairs are (from, to), so a cut may be one-way.
-FILTER = """
-table bridge lab {
-    set cut { type ifname . ifname; }
-    chain forward { type filter hook forward priority 0; iifname . oifname @cut drop; }
-}
+# Pairs with a port lose the TCP segments to and from that port alone; lossy pairs lose LOSS of a hundred frames.
+LOSS = 30
+FILTER = f"""
+table bridge lab {{
+    set cut {{ type ifname . ifname; }}
+    set ports {{ type ifname . ifname . inet_service; }}
+    set lossy {{ type ifname . ifname; }}
+    chain forward {{
+        type filter hook forward priority 0
+        iifname . oifname @cut drop
+        iifname . oifname . tcp dport @ports drop
+        iifname . oifname . tcp sport @ports drop
+        iifname . oifname @lossy numgen random mod 100 < {LOSS} drop
+    }}
+}}
 """
+SETS = ("cut", "ports", "lossy")
+RATE, QUEUE = "2mbit", "400ms"  # of a slow link: what does not fit waits so long, then is lost
 
 
 def last_octet(node: str) -> int:
@@ -61,14 +73,24 @@ def unplug(node: str) -> None:
     command.run(["ip", "link", "set", port(node), "down"], TOOL_TIMEOUT, check=False)  # no port: silent already
 
 
-def cut(pairs: "Iterable[tuple[str, str]]") -> None:
-    """Drop what the first of each pair sends to the second. Cutting what is cut already is no error."""
-    elements = ", ".join(f'"{port(sender)}" . "{port(receiver)}"' for sender, receiver in pairs)
-    _nft(f"add element bridge lab cut {{ {elements} }}")
+def impair(impairments: "Iterable[tuple[str, str, str, int]]") -> None:
+    """Make exactly these be so: (one of SETS, sender, receiver, port), where the port counts in `ports` alone."""
+    script = [f"flush set bridge lab {name}" for name in SETS]
+    for name, sender, receiver, number in impairments:
+        number_too = f" . {number}" if name == "ports" else ""
+        script.append(f'add element bridge lab {name} {{ "{port(sender)}" . "{port(receiver)}"{number_too} }}')
+    _nft("\n".join(script) + "\n")  # one transaction
 
 
-def heal() -> None:
-    _nft("flush set bridge lab cut")
+def slow(node: str) -> None:
+    """Narrow the way to the node to RATE. Not every kernel has netem: what queues there is late, as on a busy link."""
+    bucket = ["tbf", "rate", RATE, "burst", "10kb", "latency", QUEUE]
+    command.run(["tc", "qdisc", "replace", "dev", port(node), "root", *bucket], TOOL_TIMEOUT)
+
+
+def hasten(node: str) -> None:
+    """The way to the node is as it was made."""
+    command.run(["tc", "qdisc", "del", "dev", port(node), "root"], TOOL_TIMEOUT, check=False)  # a new port is fast
 
 
 def _ip(*arguments: str) -> None:

@@ -26,8 +26,9 @@ SERVER = """listeners.tcp.default = 5672
 log.file.level = info
 """
 # The package has left directories of its own; ours begin with nothing.
+DATA = "/var/lib/rabbitmq/mnesia"
 EMPTY = """
-rm -rf /var/lib/rabbitmq /var/log/rabbitmq
+rm -rf /var/lib/rabbitmq /var/log/rabbitmq "$1"
 install -d -o rabbitmq -g rabbitmq -m 750 /var/lib/rabbitmq /var/log/rabbitmq
 echo '[].' > /etc/rabbitmq/enabled_plugins
 chown root:rabbitmq /etc/rabbitmq/*
@@ -46,10 +47,11 @@ def prepare(lab: Lab, password: str) -> dict[str, str]:
     for node in lab.nodes:
         lab.put(node, CONFIG, SERVER)
         lab.put(node, DEFINITIONS, definitions(password), mode=0o640)
-        lab.run(node, ["sh", "-ec", EMPTY])
+        lab.run(node, ["sh", "-ec", EMPTY, "sh", lab.data(DATA)])
     return {
         "nodes": str(len(lab.nodes)),
         "config": CONFIG,
+        "data_directory": lab.data(DATA),
         "cookie": secrets.token_hex(16),
         "definitions": DEFINITIONS,
     }

@@ -11,10 +11,11 @@ import signal
 import socketserver
 import sys
 import threading
+from collections import Counter
 
 from backstay import command
 from backstay.deadline import Deadline, poll
-from backstay.lab import network
+from backstay.lab import network, volume
 from backstay.lab.layout import LabError, Layout, living, started, write
 
 TYPE_CHECKING = False
@@ -47,12 +48,16 @@ class Supervisor:
         self.boot_delay: float = plan["boot_delay"]
         self.host_pid = host_pid
         self.machines = {name: Machine(name, address) for name, address in plan["nodes"].items()}
-        self.cuts: set[tuple[str, str]] = set()
+        self.impairments: Counter[tuple[str, str, str, int]] = Counter()
 
     def machine(self, node: str) -> Machine:
         if node not in self.machines:
             raise LabError(f"the lab has no node {node}; it has {', '.join(self.machines)}")
         return self.machines[node]
+
+    def create(self) -> None:
+        """What is there before any machine is on."""
+        network.create()
 
     # The cord, as `backstay lab power-on` and `power-off` pull it.
 
@@ -96,19 +101,36 @@ class Supervisor:
             name: {"address": machine.address, "plugged": machine.plugged, "power": self._is_on(machine)}
             for name, machine in self.machines.items()
         }
-        return {"nodes": nodes, "cuts": sorted(self.cuts)}
+        cuts = sorted((sender, receiver) for kind, sender, receiver, _ in self.impairments if kind == "cut")
+        return {"nodes": nodes, "cuts": cuts}
 
     # The network.
 
-    def cut(self, pairs: "list[list[str]]") -> None:
-        """Drop all traffic from the first to the second node of every pair."""
-        ordered = [(self.machine(sender).name, self.machine(receiver).name) for sender, receiver in pairs]
-        network.cut(ordered)
-        self.cuts.update(ordered)
+    def impair(self, kind: str, pairs: "list[list[str]]", number: int = 0) -> None:
+        """From the first to the second node of every pair: cut, ports (of TCP, `number`) or lossy."""
+        self._impair(self.impairments + Counter(self._named(kind, pairs, number)))
+
+    def repair(self, kind: str, pairs: "list[list[str]]", number: int = 0) -> None:
+        """Undo one such `impair`; what another one wants as well stays."""
+        self._impair(self.impairments - Counter(self._named(kind, pairs, number)))
+
+    def slow(self, node: str) -> None:
+        network.slow(self.machine(node).name)
+
+    def hasten(self, node: str) -> None:
+        network.hasten(self.machine(node).name)
 
     def heal(self) -> None:
-        network.heal()
-        self.cuts.clear()
+        self._impair(Counter())
+        for node in self.machines:
+            network.hasten(node)
+
+    def _named(self, kind: str, pairs: "list[list[str]]", number: int) -> "list[tuple[str, str, str, int]]":
+        return [(kind, self.machine(sender).name, self.machine(receiver).name, number) for sender, receiver in pairs]
+
+    def _impair(self, wanted: "Counter[tuple[str, str, str, int]]") -> None:
+        network.impair(wanted)
+        self.impairments = wanted
 
     # How power works.
 
@@ -172,6 +194,7 @@ class Supervisor:
         if not self._is_on(machine) or init is None:
             return
         network.unplug(machine.name)
+        volume.thaw(self.layout, machine.name)  # a machine without power waits for no disk
         os.kill(self._as_we_see(init), signal.SIGKILL)
         if not machine.dead.wait(POWER_TIMEOUT):
             raise LabError(f"{machine.name} was killed, but a process in it did not die within {POWER_TIMEOUT:.0f} s")
@@ -195,7 +218,10 @@ class _Handler(socketserver.StreamRequestHandler):
             "off": supervisor.off,
             "reset": supervisor.reset,
             "status": supervisor.status,
-            "cut": supervisor.cut,
+            "impair": supervisor.impair,
+            "repair": supervisor.repair,
+            "slow": supervisor.slow,
+            "hasten": supervisor.hasten,
             "heal": supervisor.heal,
         }
         try:
@@ -212,15 +238,15 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     request_queue_size = 64
 
 
-def main(directory: str, lifeline: int) -> None:
+def main(directory: str, lifeline: int, kind: "type[Supervisor]" = Supervisor) -> None:
     layout = Layout(directory)
     os.umask(0o022)
     os.chdir(directory)  # sockets are named relative to it: their names hold 107 bytes
     host_pid = int(os.readlink("/proc/self"))  # this is still the host's /proc
     with open("lab.json", encoding="utf-8") as source:
-        supervisor = Supervisor(layout, json.load(source), host_pid)
+        supervisor = kind(layout, json.load(source), host_pid)
     write(layout.path("supervisor"), f"{host_pid} {started(host_pid)}")
-    network.create()
+    supervisor.create()
     server = _Server("control", _Handler)
     server.supervisor = supervisor  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -70,7 +70,9 @@ class Mysql(MysqlParameters):
                 accounts.create(self, server, dialect)
                 dialect.set_read_only(server, True)
                 daemon.initialized(layout)
-            done = dialect.rescue(server, layout.datadir)
+            from backstay.mysql import replica
+
+            done = replica.rescue(self, server, dialect, facts)
             if done:
                 self.log.notice(done)
         self.watch(launched)

@@ -63,6 +63,30 @@ def refusal(
     return ""
 
 
+def relay_log_kept(
+    me: str, writable: bool, theirs: "History", facts: "Facts", promoted_with: "History", marked: int
+) -> str:
+    """Why a relay log that cannot be read must not be given up, "" when it may. It may when the recorded primary, another
+    node, has all that this node acknowledged, and when nobody counts on this node for it any more: were the primary lost
+    before all is received anew, a record that still names this node would let it be promoted without.
+
+    writable, theirs: the recorded primary's server now. promoted_with: `facts.gtid` parsed. marked: as in `refusal`.
+    """
+    if me in facts.sync:
+        return "the record still counts on this node's acknowledgements"
+    if not writable:
+        return f"{facts.primary} is not open, and may not be primary any more"
+    if not theirs.includes(promoted_with):
+        return f"{facts.primary} lacks {promoted_with.minus(theirs)} of what it was promoted with"
+    if not marked:
+        return "this data directory was never seen as part of the set"
+    if marked > facts.epoch:
+        return f"this data directory knows epoch {marked}, the record only {facts.epoch}: the record was reset"
+    if facts.loss > marked:
+        return f"epoch {facts.loss} began by allow_loss, so what it holds may have been acknowledged"
+    return ""
+
+
 def shortage(needed: int, free: int) -> str:
     """Whether a copy of so many bytes fits, "" when it does."""
     wanted = needed + needed // 5 + _ROOM

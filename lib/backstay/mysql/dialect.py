@@ -1,7 +1,7 @@
 """What differs between the families, named once. MariaDB and MySQL each implement it in a file of their own; anywhere
 else a question about the family is a defect."""
 
-from backstay.errors import NotInstalled
+from backstay.errors import AgentError, NotInstalled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,10 @@ FETCH = "backstay_fetch"  # channel that gets what this node lacks from another 
 def quoted(text: str) -> str:
     """As a string literal, where the driver cannot bind a value."""
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+class DamagedRelayLog(AgentError):
+    """What this server received and did not apply cannot be read, and may be the only copy of what it acknowledged."""
 
 
 class Source:

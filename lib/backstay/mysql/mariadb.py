@@ -8,7 +8,7 @@ receiver is connecting; Gtid_IO_Pos is empty after a restart though relay logs h
 import os
 
 from backstay.errors import AgentError
-from backstay.mysql.dialect import FETCH, FOREVER, Dialect, Source, quoted
+from backstay.mysql.dialect import FETCH, FOREVER, DamagedRelayLog, Dialect, Source, quoted
 from backstay.mysql.gtid import MariadbHistory
 from backstay.mysql.observation import Acks, Observed, Peer, ReplicaStatus
 from backstay.mysql.server import StatementFailed
@@ -295,14 +295,14 @@ def _relayed(server: "Server", slave: "Row", datadir: str) -> "list[tuple[str, i
         try:
             rows = server.query(f"SHOW RELAYLOG EVENTS IN {quoted(name)}")
         except StatementFailed as error:
-            raise AgentError(f"relay log {name} is damaged, what it held may be acknowledged: {error}") from None
+            raise DamagedRelayLog(f"relay log {name} is damaged, what it held may be acknowledged: {error}") from None
         events += [(name, int(row["Pos"]), str(row["Event_type"]), str(row["Info"])) for row in rows]
     return whole_groups(events)
 
 
 def whole_groups(events: "list[tuple[str, int, str, str]]") -> "list[tuple[str, int, int, str]]":
     """Of relay log events (file, position, type, text as SHOW RELAYLOG EVENTS has them) the groups that are complete:
-    closed by XID, COMMIT or ROLLBACK, or by their only statement, or followed by another group. Pure."""
+    closed by XID, COMMIT or ROLLBACK, or by their only statement, or followed by another group. Pure. Raises DamagedRelayLog."""
     found = []
     begun: tuple[str, int, int, str] | None = None
     several = False
@@ -310,8 +310,11 @@ def whole_groups(events: "list[tuple[str, int, str, str]]") -> "list[tuple[str, 
         if kind == "Gtid":
             if begun:
                 found.append(begun)
-            gtid = next(word for word in text.split() if word.count("-") == 2)
-            begun = (name, position, int(gtid.split("-")[0]), gtid)
+            gtid = next((word for word in text.split() if word.count("-") == 2), "")
+            if not gtid.isascii() or not all(field.isdigit() for field in gtid.split("-")):
+                damage = f"relay log {name} is damaged, what it held may be acknowledged: no GTID at {position}"
+                raise DamagedRelayLog(damage)
+            begun = (name, position, int(gtid.partition("-")[0]), gtid)
             several = text.startswith("BEGIN")
         elif begun and (kind == "Xid" or (kind.startswith("Query") and (not several or _ends(text)))):
             found.append(begun)

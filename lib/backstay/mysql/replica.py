@@ -2,10 +2,11 @@
 
 from backstay.deadline import poll
 from backstay.errors import AgentError
+from backstay.mysql.dialect import DamagedRelayLog
 from backstay.mysql.duties import Step, replica_step
 from backstay.mysql.health import calm, judge_replica, published_lag, smooth
 from backstay.mysql.server import ServerRefused
-from backstay.mysql.state import write_mark
+from backstay.mysql.state import read_mark, write_mark
 from backstay.pacemaker import NEVER
 
 _ACCEPT = 5.0  # seconds for a new password to be accepted: the monitors of all nodes begin at once when it changes
@@ -132,7 +133,7 @@ def _carry_out(
             seen = dialect.observe(server)
         if not seen.applied.includes(seen.received):
             if seen.replica and not seen.replica.sql:
-                agent.log.notice(dialect.rescue(server, str(agent.datadir)) or "nothing to rescue")
+                agent.log.notice(rescue(agent, server, dialect, facts) or "nothing to rescue")
             return "applying what was received before joining"
         agent.log.notice(f"replicating from {host}")
         write_mark(str(agent.datadir), facts.epoch)
@@ -149,6 +150,27 @@ def _carry_out(
         dialect.acknowledge(server, True)
         dialect.restart_receiver(server)
     return ""
+
+
+def rescue(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts | None") -> str:
+    """After a restart, keep what was received and not applied; what was done, "" for nothing. Where it cannot be read and
+    is provably not the only copy, all is received anew. Raises AgentError."""
+    try:
+        return dialect.rescue(server, str(agent.datadir))
+    except DamagedRelayLog as damage:
+        if facts is None or facts.primary == agent.me:
+            raise
+        from backstay.mysql import conflict
+
+        with agent.connect_peer(facts.primary, dialect, 1.0) as peer:
+            theirs = dialect.peer(peer)
+        promoted_with = dialect.history.parse(facts.gtid)
+        marked = read_mark(str(agent.datadir))
+        kept = conflict.relay_log_kept(agent.me, theirs.writable, theirs.received, facts, promoted_with, marked)
+        if kept:
+            raise AgentError(f"{damage}; {kept}") from None
+        dialect.forget_source(server)
+        return f"{damage}: received anew, since {facts.primary} has all that was acknowledged"
 
 
 def _accepted(agent: "Mysql", dialect: "Dialect", primary: str) -> bool:

@@ -39,6 +39,13 @@ class Wire(Server):
         if arguments:
             raise NotImplementedError("only the driver knows how to quote")
         self._send(_QUERY, sql.encode())
+        try:
+            return self._rows()
+        except (LookupError, ValueError):
+            raise ServerDown(f"{self.where} says what no text query answers") from None
+
+    def _rows(self) -> "list[Row]":
+        """The rows of an answer. Raises LookupError and ValueError where it is cut off or none, and as `_packet` does."""
         head = self._packet()
         if head[0] == _OK:
             return []

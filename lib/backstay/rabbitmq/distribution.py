@@ -136,7 +136,7 @@ class Node:
                 return None, None
             message, _ = decode(data, at)
             return message[0], message[1]
-        except (Malformed, IndexError, TypeError) as error:
+        except (Malformed, LookupError, TypeError) as error:
             raise NodeDown(f"{self.node} sends what is no answer: {error}") from None
 
     def _checked(self, answer: "Any", what: str) -> "Any":

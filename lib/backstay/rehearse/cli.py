@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backstay.errors import AgentError
+from backstay.lab.cli import driver
 from backstay.lab.cluster import Lab
 from backstay.lab.layout import LabError
 from backstay.rehearse import floor
@@ -45,12 +46,14 @@ def distribution(values: Sequence[float]) -> str:
 
 
 @contextmanager
-def laboratory(directory: str, nodes: int, image: str, topology: str) -> Iterator[Lab]:
+def laboratory(
+    directory: str, nodes: int, image: str, topology: str, kind: type[Lab] = Lab, volume: int = 0
+) -> Iterator[Lab]:
     """A lab for the length of the block. One that is up in the directory is used if it has that many nodes."""
     try:
-        lab = Lab.attach(directory)
+        lab = kind.attach(directory)
     except LabError:
-        lab = Lab.up(directory, nodes=nodes, image=image, topology=topology, say=click.echo)
+        lab = kind.up(directory, nodes=nodes, image=image, topology=topology, volume=volume, say=click.echo)
         try:
             yield lab
         finally:
@@ -77,13 +80,19 @@ def describe(outcome: Outcome) -> str:
 
 
 def rehearse_all(
-    subject: Rehearsed, faults: list[Fault], runs: int, directory: str, image: str, patient: bool
+    subject: Rehearsed,
+    faults: list[Fault],
+    runs: int,
+    directory: str,
+    image: str,
+    patient: bool,
+    kind: type[Lab] = Lab,
 ) -> list[dict[str, Any]]:
     """Every fault `runs` times; a record of each run. Histories and logs of a run that is not clean are kept."""
     records: list[dict[str, Any]] = []
     for nodes in sorted({fault.nodes for fault in faults}, reverse=True):
         place = directory if nodes == 3 else f"{directory}-{nodes}"
-        with laboratory(place, nodes, image, subject.topology) as lab:
+        with laboratory(place, nodes, image, subject.topology, kind) as lab:
             service = subject.attach(lab)
             first = int(time.time())  # of the orders of a blackout: short series begin with different ones
             for fault in (one for one in faults if one.nodes == nodes):
@@ -124,10 +133,10 @@ def _mend(lab: Lab) -> None:
         lab.power_on(node)
 
 
-def measure_floor(runs: int, directory: str, image: str) -> list[dict[str, Any]]:
+def measure_floor(runs: int, directory: str, image: str, kind: type[Lab] = Lab) -> list[dict[str, Any]]:
     """The floor, `runs` times, on a lab of its own."""
     records = []
-    with laboratory(f"{directory}-floor", 3, image, "none") as lab, tempfile.TemporaryDirectory() as histories:
+    with laboratory(f"{directory}-floor", 3, image, "none", kind) as lab, tempfile.TemporaryDirectory() as histories:
         floor.prepare(lab)
         for _ in range(runs):
             measured = floor.measure(lab, histories)
@@ -169,6 +178,7 @@ def _bounds(fault: Fault | None, gaps: list[float]) -> str:
     "--dir", "directory", default=".lab-rehearse", show_default=True, help="The lab; one is booted if none is."
 )
 @click.option("--image", default="bookworm", show_default=True)
+@click.option("--vagrant", is_flag=True, help="On machines that Vagrant makes, as `lab up --vagrant`.")
 @click.option("--patient", is_flag=True, help="Wait for failure-timeout, where an admin would clean up.")
 @click.option("--list", "listing", is_flag=True, help="Name the faults and end.")
 def command(
@@ -178,6 +188,7 @@ def command(
     path: str | None,
     directory: str,
     image: str,
+    vagrant: bool,
     patient: bool,
     listing: bool,
 ) -> None:
@@ -199,10 +210,10 @@ def command(
     wanted = [*subject.faults, FLOOR] if "all" in names else list(names)
     click.echo(f"client: {subject.client}")
     # The floor comes first, while no other lab takes its share of the machine.
-    records = measure_floor(runs, os.path.abspath(directory), image) if FLOOR in wanted else []
+    records = measure_floor(runs, os.path.abspath(directory), image, driver(vagrant)) if FLOOR in wanted else []
     faults = [subject.faults[name] for name in wanted if name in subject.faults]
     if faults:
-        records += rehearse_all(subject, faults, runs, os.path.abspath(directory), image, patient)
+        records += rehearse_all(subject, faults, runs, os.path.abspath(directory), image, patient, driver(vagrant))
     if path:
         with open(path, "w", encoding="utf-8") as sink:
             json.dump({"service": service, "client": subject.client, "image": image, "runs": records}, sink, indent=1)

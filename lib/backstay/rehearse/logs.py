@@ -15,7 +15,7 @@ LOGS = ("var/log/pacemaker/pacemaker.log", "var/log/corosync/corosync.log")
 
 def marks(lab: Lab) -> dict[str, int]:
     """Where the logs end now: path -> size."""
-    paths = [lab.layout.node(node, "upper", log) for node in lab.nodes for log in LOGS]
+    paths = [lab.disk(node, log) for node in lab.nodes for log in LOGS]
     return {path: os.path.getsize(path) if os.path.exists(path) else 0 for path in paths}
 
 
@@ -30,6 +30,11 @@ def since(marked: dict[str, int]) -> dict[str, list[str]]:
     return found
 
 
+def lines_since(marked: dict[str, int]) -> list[str]:
+    """What all nodes logged since, node by node."""
+    return [line for lines in since(marked).values() for line in lines]
+
+
 def phases_since(marked: dict[str, int], fault: float, resource: str) -> dict[str, float]:
     """Phase -> seconds after the fault, which is a time since the epoch."""
-    return phases([line for lines in since(marked).values() for line in lines], fault, resource)
+    return phases(lines_since(marked), fault, resource)

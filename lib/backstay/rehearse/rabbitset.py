@@ -190,17 +190,20 @@ class RabbitSet(Service):
         return messages.confirm_gap(attempts, fault)
 
     def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> messages.Messages:
-        """After a full drain of all queues."""
-        drained = self.queues("drain", self.lab.nodes[0], *QUEUES).splitlines()
-        published, requests, consumed, executed = histories
-        attempts, deliveries = parse_attempts(published), parse_deliveries([*consumed, *drained])
-        verdict = messages.judge(attempts, deliveries, stage.began)
+        verdict = self.verdict(histories, stage.began, stage.began if fault.all_lost else math.inf)
         if fault.unseen:
             gone = self.lab.nodes.index(fault.unseen(stage)) + 1
-            verdict = verdict._replace(disturbed=messages.disturbed(attempts, stage.began, gone))
-        answers = messages.judge_requests(
-            parse_requests(requests), parse_executions(executed), stage.began if fault.all_lost else math.inf
-        )
+            disturbed = messages.disturbed(parse_attempts(histories[0]), stage.began, gone)
+            verdict = verdict._replace(disturbed=disturbed)
+        return verdict
+
+    def verdict(self, histories: Sequence[Sequence[str]], began: float, outage: float = math.inf) -> messages.Messages:
+        """After a full drain of all queues; all checks but that of those who should have noticed nothing. outage: when all
+        brokers were lost, if they were."""
+        drained = self.queues("drain", self.lab.nodes[0], *QUEUES).splitlines()
+        published, requests, consumed, executed = histories
+        verdict = messages.judge(parse_attempts(published), parse_deliveries([*consumed, *drained]), began)
+        answers = messages.judge_requests(parse_requests(requests), parse_executions(executed), outage)
         return verdict._replace(requests=answers)
 
 

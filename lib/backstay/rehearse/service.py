@@ -160,6 +160,6 @@ class Service(ABC):
     def keep_logs(self, marks: dict[str, int], directory: str) -> None:
         """Copy what the nodes logged since to the directory, one file per log: evidence outlives the lab."""
         for path, lines in logs.since(marks).items():
-            name = os.path.relpath(path, self.lab.layout.path("nodes")).replace(os.sep, "-")
+            name = os.path.relpath(path, self.lab.layout.directory).replace(os.sep, "-")
             with open(os.path.join(directory, name), "w", encoding="utf-8") as sink:
                 sink.writelines(f"{line}\n" for line in lines)

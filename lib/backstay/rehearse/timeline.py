@@ -48,3 +48,29 @@ def phases(lines: Iterable[str], fault: float, resource: str) -> dict[str, float
                 if at is not None and at >= fault - 0.004:
                     found[phase] = min(found.get(phase, at), at)
     return {phase: max(0.0, at - fault) for phase, at in sorted(found.items(), key=lambda pair: pair[1])}
+
+
+_PROMOTED = r"Result of promote operation for {resource} on (\S+): ok"
+_FENCED = re.compile(r"Peer (\S+) was terminated \(.*\).*: OK")
+_AT_ONCE = 5.0  # seconds within which two lines tell of one promotion: the node's own and the coordinator's
+
+
+def promotions(lines: Iterable[str], resource: str, near: float) -> list[tuple[str, float]]:
+    """Node and wall-clock time of each promotion, in order. near: a time of the same year."""
+    pattern = re.compile(_PROMOTED.replace("{resource}", re.escape(resource)))
+    told = []
+    for line in lines:
+        match = pattern.search(line)
+        at = moment(line, near) if match else None
+        if match and at is not None:
+            told.append((at, match[1]))
+    found: list[tuple[str, float]] = []
+    for at, node in sorted(told):
+        if not any(node == other and at - before <= _AT_ONCE for other, before in found):
+            found.append((node, at))
+    return found
+
+
+def fenced(lines: Iterable[str]) -> list[str]:
+    """The nodes that were fenced."""
+    return sorted({match[1] for match in map(_FENCED.search, lines) if match})

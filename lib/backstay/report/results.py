@@ -1,12 +1,13 @@
-"""Files of results, as values: what `backstay rehearse --json` and the bench write.
+"""Files of results, as values: what `backstay rehearse --json`, `backstay campaign --json` and the bench write.
 
-A rehearsal is one JSON object, a bench a JSON object a line. A line's "kind" says what it is: about, contender, run, monitor,
-node, growth. Readers ignore fields that they do not know.
+A rehearsal or campaign is one JSON object, a bench a JSON object a line. A line's "kind" says what it is: about, contender,
+run, monitor, node, growth. Readers ignore fields that they do not know.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -128,6 +129,8 @@ def add(found: Results, name: str, text: str) -> None:
 
 
 def _rehearsal(found: Results, name: str, whole: Any) -> None:
+    if isinstance(whole, dict) and "schedules" in whole:
+        _campaign(found, name, whole)
     if not isinstance(whole, dict) or "runs" not in whole:
         return  # JSON of something else
     service = str(whole.get("service") or os.path.splitext(name)[0])
@@ -150,6 +153,35 @@ def _rehearsal(found: Results, name: str, whole: Any) -> None:
             )
         )
     facts = {"client": client, "image": str(whole.get("image", ""))}
+    found.about.append(About(name, {label: text for label, text in facts.items() if text}))
+
+
+def _campaign(found: Results, name: str, whole: dict[str, Any]) -> None:
+    """What each fault cost that came first and alone: with one that overlaps, the gap belongs to neither, and later ones may
+    meet a service that is not yet whole."""
+    service = str(whole["service"])
+    for schedule in whole["schedules"]:
+        if schedule.get("error"):
+            continue  # the lab failed: nothing was measured
+        rules = sorted({finding["rule"] for finding in schedule["findings"]})
+        for what, gap in schedule["gaps"][:1]:
+            if " + " not in what:
+                found.runs.append(
+                    Run(
+                        contender=f"ocf:backstay:{service}",
+                        service=service,
+                        fault=f"{what} (campaign)",
+                        gap=gap if math.isfinite(gap) else None,
+                        phases={},
+                        lost=sum(finding["rule"] in ("lost", "message-lost") for finding in schedule["findings"]),
+                        acknowledged=None,
+                        whole="unsettled" not in rules,
+                        error=", ".join(rules),
+                        patience=None,
+                    )
+                )
+    dirty = sum(not schedule["clean"] for schedule in whole["schedules"])
+    facts = {"image": str(whole.get("image", "")), "schedules": str(len(whole["schedules"])), "not clean": str(dirty)}
     found.about.append(About(name, {label: text for label, text in facts.items() if text}))
 
 

@@ -22,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Optional
 
+    from backstay.vip.defence import Defence
     from backstay.vip.wire import Wire
     from backstay.watch import Events, Prober
 
@@ -127,7 +128,7 @@ class Vip(VipParameters):
         from backstay.vip.prober import VipProber
 
         nic, prefix = Record(self.state_directory()).read()
-        return VipProber(lambda: self._look(nic, prefix))
+        return VipProber(lambda: self._look(nic, prefix), self._tend)
 
     def look_every(self) -> float:
         return 5.0
@@ -136,7 +137,29 @@ class Vip(VipParameters):
         from backstay.vip.prober import Changes
 
         with Inside(self._namespace()):
-            return Changes(self._address())
+            return Changes(self._address(), self._defended())
+
+    def _tend(self) -> None:
+        defence: Optional[Defence] = self.__dict__.get("_defence")
+        if defence:
+            with Inside(self._namespace()):
+                defence.tend()
+
+    def _defended(self) -> "Optional[Defence]":
+        """None where others may speak for the address, or nobody can be heard."""
+        from backstay.vip import defence as module
+
+        interface = Link().interface(Record(self.state_directory()).read()[0])
+        if not interface or not interface.ethernet or not self.check_duplicate:
+            return None
+        address = self._address()
+        try:
+            router = self._router(address, interface)
+            defence = self.__dict__["_defence"] = module.Defence(address, interface, router, self.log)
+        except (OSError, AgentError) as error:
+            self.log.warning(f"claims of other hosts to {address.text} go unheard: {error}")
+            return None
+        return defence
 
     def _watch(self) -> None:
         if self.invocation.node:
@@ -277,11 +300,15 @@ class Vip(VipParameters):
     def _announce(self, wire: "Wire", address: Address, interface: Interface) -> None:
         from backstay.vip.announce import announce
 
-        router = address.bits == 128 and setting(f"ipv6/conf/{interface.name}/forwarding") == "1"
         try:
-            announce(address, wire, self.arp_count, self.arp_interval, router)
+            announce(address, wire, self.arp_count, self.arp_interval, self._router(address, interface))
         except OSError as error:
             raise AgentError(f"cannot announce {address.text} on {interface.name}: {error.strerror}") from None
+
+    @staticmethod
+    def _router(address: Address, interface: Interface) -> bool:
+        """Whether announcements must say that this host forwards."""
+        return address.bits == 128 and setting(f"ipv6/conf/{interface.name}/forwarding") == "1"
 
     # -- monitoring ---------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ within two seconds is a flap, and moving the address, and what is colocated with
 
 import time
 from _socket import AF_NETLINK, SOCK_CLOEXEC, SOCK_RAW, socket
+from select import EPOLLIN, epoll
 from struct import unpack_from
 
 from backstay.address import Address
@@ -17,7 +18,9 @@ from backstay.vip import findings
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Optional
 
+    from backstay.vip.defence import Defence
     from backstay.vip.findings import Verdict
 
 _ROUTE = 0  # NETLINK_ROUTE
@@ -29,10 +32,10 @@ _FLAP = 2.0  # seconds
 
 
 class VipProber:
-    """look: the finding of the monitor."""
+    """look: the finding of the monitor. tend: called at each look while the address is held."""
 
-    def __init__(self, look: "Callable[[], Verdict]") -> None:
-        self._look = look
+    def __init__(self, look: "Callable[[], Verdict]", tend: "Callable[[], None]") -> None:
+        self._look, self._tend = look, tend
         self._down_since = 0.0
 
     def probe(self, deadline: Deadline) -> None:
@@ -44,6 +47,7 @@ class VipProber:
             verdict = self._look()
         if verdict.finding in (findings.HELD, findings.TENTATIVELY):
             self._down_since = 0.0
+            self._tend()
             return
         if verdict.finding == findings.LINK_DOWN:
             self._down_since = self._down_since or time.monotonic()
@@ -53,18 +57,31 @@ class VipProber:
 
 
 class Changes:
-    """The kernel's word that an address was removed or a link changed. Belongs to the network namespace it was made in."""
+    """The kernel's word that an address was removed or a link changed, and the defence against rivals, where there is one.
+    Belongs to the network namespace it was made in."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, defence: "Optional[Defence]") -> None:
         self._packed = address.packed
+        self._defence = defence
+        self._both = epoll()
         self._socket = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, _ROUTE)
         self._socket.bind((0, _LINKS | (_ADDRESSES4 if address.bits == 32 else _ADDRESSES6)))
+        self._both.register(self._socket.fileno(), EPOLLIN)
+        if defence:
+            self._both.register(defence.fileno(), EPOLLIN)
 
     def fileno(self) -> int:
-        return self._socket.fileno()
+        return self._both.fileno()
 
     def heard(self) -> bool:
         """See watch.Events."""
+        ready = {descriptor for descriptor, _ in self._both.poll(0)}
+        if self._defence and self._defence.fileno() in ready:
+            self._defence.heard()
+        return self._socket.fileno() in ready and self._changed()
+
+    def _changed(self) -> bool:
+        """Whether what the kernel tells concerns the address."""
         try:
             data = self._socket.recv(1 << 16)
         except OSError:

@@ -8,9 +8,7 @@ A process that outlives the action listens on the interface for the address alon
 TCP with a reset. It never answers for an address that is on this host.
 """
 
-from _socket import AF_PACKET, SOCK_CLOEXEC, SOCK_RAW, SOL_SOCKET, socket, timeout
-from array import array
-from struct import pack
+from _socket import AF_PACKET, SOCK_CLOEXEC, SOCK_RAW, socket, timeout
 
 from backstay.address import Address
 from backstay.command import detach
@@ -18,9 +16,8 @@ from backstay.deadline import Deadline
 from backstay.vip.findings import Interface
 from backstay.vip.frames import ETH_IPV4, ETH_IPV6, refusal
 from backstay.vip.link import Link
+from backstay.vip.wire import LOAD_BYTE, LOAD_HALF, LOAD_WORD, attach
 
-_ATTACH_FILTER = 26  # SO_ATTACH_FILTER
-_LOAD_HALF, _LOAD_WORD, _LOAD_BYTE, _JUMP_EQUAL, _RETURN = 0x28, 0x20, 0x30, 0x15, 0x06  # linux/bpf_common.h
 _TCP = 6
 
 
@@ -28,8 +25,7 @@ def refuse(address: Address, interface: Interface, seconds: float) -> None:
     """Raises OSError when the interface cannot be listened on."""
     kind = ETH_IPV4 if len(address.packed) == 4 else ETH_IPV6
     wire = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)
-    program = _filter(address)
-    wire.setsockopt(SOL_SOCKET, _ATTACH_FILTER, pack("HxxxxxxP", len(program) // 8, program.buffer_info()[0]))
+    attach(wire, _tcp_to(address))
     wire.bind((interface.name, kind))
     detach(lambda: _answer(address, interface, wire, Deadline(seconds)), keep=[wire.fileno()])
 
@@ -48,15 +44,10 @@ def _answer(address: Address, interface: Interface, wire: socket, end: Deadline)
             wire.send(answer)
 
 
-def _filter(address: Address) -> "array[int]":
-    """Classic BPF that passes TCP to the address. Each instruction is 8 bytes: operation, jumps, operand."""
+def _tcp_to(address: Address) -> "list[tuple[int, int, int]]":
+    """What tells TCP to the address, as wire.attach takes it."""
     kind, protocol, destination = (ETH_IPV4, 23, 30) if len(address.packed) == 4 else (ETH_IPV6, 20, 38)
-    tests = [(_LOAD_HALF, 12, kind), (_LOAD_BYTE, protocol, _TCP)]
+    tests = [(LOAD_HALF, 12, kind), (LOAD_BYTE, protocol, _TCP)]
     for at in range(0, len(address.packed), 4):
-        tests.append((_LOAD_WORD, destination + at, int.from_bytes(address.packed[at : at + 4], "big")))
-    code = b""
-    for number, (load, offset, value) in enumerate(tests):
-        to_the_end = 2 * (len(tests) - number) - 1
-        code += pack("=HBBI", load, 0, 0, offset) + pack("=HBBI", _JUMP_EQUAL, 0, to_the_end, value)
-    code += pack("=HBBI", _RETURN, 0, 0, 0xFFFF) + pack("=HBBI", _RETURN, 0, 0, 0)
-    return array("B", code)
+        tests.append((LOAD_WORD, destination + at, int.from_bytes(address.packed[at : at + 4], "big")))
+    return tests

@@ -15,6 +15,7 @@ from _socket import (
     socket,
     timeout,
 )
+from array import array
 from struct import pack
 
 from backstay.address import Address
@@ -29,6 +30,22 @@ if TYPE_CHECKING:
 
 _ICMP6_FILTER = 1  # option of netinet/icmp6.h; a set bit blocks that type
 _PROBES = 2  # within the wait: one frame may get lost
+
+
+_ATTACH_FILTER = 26  # SO_ATTACH_FILTER
+LOAD_HALF, LOAD_WORD, LOAD_BYTE = 0x28, 0x20, 0x30  # linux/bpf_common.h
+_JUMP_EQUAL, _RETURN = 0x15, 0x06
+
+
+def attach(wire: socket, tests: "list[tuple[int, int, int]]") -> None:
+    """Let the kernel pass only frames in which each of these is so: load (one of the above), offset, value. Classic BPF: an
+    instruction is 8 bytes, operation, jumps, operand. Raises OSError."""
+    code = b""
+    for number, (load, offset, value) in enumerate(tests):
+        to_the_end = 2 * (len(tests) - number) - 1
+        code += pack("=HBBI", load, 0, 0, offset) + pack("=HBBI", _JUMP_EQUAL, 0, to_the_end, value)
+    program = array("B", code + pack("=HBBI", _RETURN, 0, 0, 0xFFFF) + pack("=HBBI", _RETURN, 0, 0, 0))
+    wire.setsockopt(SOL_SOCKET, _ATTACH_FILTER, pack("HxxxxxxP", len(program) // 8, program.buffer_info()[0]))
 
 
 class Wire:
@@ -50,7 +67,7 @@ class Wire:
         mac = self._interface.mac
         end = Deadline(seconds)
         try:
-            listener = self._listener()
+            listener = self.listener()
             for _ in range(_PROBES):
                 self._send(probe(self._address, mac))
                 turn_end = end.within(seconds / _PROBES)
@@ -77,9 +94,14 @@ class Wire:
     def _send(self, frame: bytes) -> None:
         self._out.sendto(frame, (self._interface.name, self._kind))
 
-    def _listener(self) -> socket:
-        """Where answers arrive. For IPv6 not the packet socket: it would get all IPv6 traffic of the interface."""
+    def listener(self, claims: bool = False) -> socket:
+        """Where answers arrive; with `claims` what other hosts' ARP says of them as holders of the address, and nothing else
+        wakes us. For IPv6 not the packet socket: it would get all IPv6 traffic of the interface. Raises OSError."""
         if self._kind == ETH_ARP:
+            if claims:
+                attach(
+                    self._out, [(LOAD_HALF, 12, ETH_ARP), (LOAD_WORD, 28, int.from_bytes(self._address.packed, "big"))]
+                )
             self._out.bind((self._interface.name, ETH_ARP))
             return self._out
         raw = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6)

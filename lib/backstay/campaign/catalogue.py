@@ -1,0 +1,174 @@
+"""The faults of a campaign and what each may cost, and the thirty rows of the catalogue. Pure tables.
+
+A kind says what is injected and the most that it may cause when it hits the leader; the runner adds these up and calls
+more than that needless. What no fault may ever cause is in `judge`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+LEADER, FOLLOWER, COORDINATOR, ALL = "leader", "follower", "coordinator", "all"
+ONE = (LEADER, FOLLOWER)
+ANY = (LEADER, FOLLOWER, COORDINATOR)
+ORDERS = ("order 1 2 3", "order 1 3 2", "order 2 1 3", "order 2 3 1", "order 3 1 2", "order 3 2 1")
+BOTH = ("mysql", "rabbitmq")
+MYSQL, RABBITMQ = ("mysql",), ("rabbitmq",)
+
+
+class Kind(NamedTuple):
+    """row: of the catalogue. lasts: least and most seconds until it is undone; what cannot be undone, or undoes itself,
+    has none. moves: how often the leader may change because of it, if it hits the leader. fences: whether a node may be
+    fenced because of it. targets: roles, which are resolved when it is inflicted, or orders of power-on."""
+
+    name: str
+    row: int
+    what: str
+    targets: tuple[str, ...] = ONE
+    lasts: tuple[float, float] = (0.0, 0.0)
+    moves: int = 1
+    fences: bool = False
+    services: tuple[str, ...] = BOTH
+
+
+LONG = (4.0, 15.0)  # longer than Corosync's token and the fencing: the cluster must act, and does before it is undone
+SHORT = (0.3, 15.0)  # sometimes over before anybody noticed
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("kill", 1, "SIGKILL of the daemon"),
+        Kind("hang", 2, "SIGSTOP of the daemon, SIGCONT later", ONE, SHORT),
+        Kind("node-hang", 2, "SIGSTOP of every process of the node, SIGCONT later", ANY, SHORT, fences=True),
+        Kind("power-off", 3, "the node loses its power, which returns later", ANY, SHORT, fences=True),
+        Kind("partition", 4, "the node is cut off from both others, not from clients", ANY, SHORT, fences=True),
+        Kind("pair-cut", 5, "the node and one other are cut off from each other; both see the third", ONE, SHORT,
+            fences=True),
+        Kind("one-way", 6, "nothing that the node sends reaches the others", ANY, SHORT, fences=True),
+        Kind("deaf", 6, "nothing that the others send reaches the node", ANY, SHORT, fences=True),
+        Kind("port-cut", 7,
+            "the others are cut off from the port by which the leader's daemon talks to them, not from the node",
+            (LEADER,), LONG, moves=0),
+        Kind("client-cut", 7, "clients are cut off from the service's port on the node", ONE, SHORT, moves=0),
+        Kind("loss", 8, "30 % of the packets from and to the node are lost", ANY, LONG, fences=True),
+        Kind("slow-link", 9, "the node's link carries 2 Mbit/s and queues the rest up to 400 ms", ONE, LONG, moves=0),
+        Kind("disk-full", 10, "the file system with the data is filled to the last block", ONE, LONG),
+        Kind("disk-slow", 11, "twenty writes a second to the disk with the data", ONE, LONG),
+        Kind("disk-frozen", 12, "who writes to the disk with the data waits, and cannot be killed", ONE, SHORT, fences=True),
+        Kind("torn-relay-log", 13, "the server is killed, its newest relay log cut short", (FOLLOWER,), moves=0,
+            services=MYSQL),
+        Kind("corosync-kill", 16, "SIGKILL of Corosync", ANY, fences=True),
+        Kind("corosync-hang", 16, "SIGSTOP of Corosync, SIGCONT later", ANY, SHORT, fences=True),
+        Kind("attrd-kill", 17, "SIGKILL of pacemaker-attrd", ANY, moves=0),
+        Kind("based-kill", 17, "SIGKILL of pacemaker-based", ANY, fences=True),
+        Kind("controld-kill", 17, "SIGKILL of pacemaker-controld", ANY, fences=True),
+        Kind("execd-kill", 17, "SIGKILL of pacemaker-execd", ANY, fences=True),
+        Kind("fenced-kill", 17, "SIGKILL of pacemaker-fenced", ANY, moves=0),
+        Kind("schedulerd-kill", 17, "SIGKILL of pacemaker-schedulerd", ANY, moves=0),
+        Kind("pacemakerd-kill", 17, "SIGKILL of pacemakerd, whose children live on", ANY, moves=0),
+        Kind("tools-fail", 18, "crm_attribute and attrd_updater fail with 1, 102 and 124 in turn", ONE, LONG),
+        Kind("tools-hang", 18, "crm_attribute and attrd_updater take half a minute", ONE, LONG),
+        Kind("memory", 19, "the node gets 16 MiB more and no more: the kernel kills what asks", ONE,
+            (2.0, 5.0), fences=True),
+        Kind("starvation", 20, "the node gets a tenth of a processor", ANY, (3.0, 10.0), fences=True),
+        Kind("wrong-cookie", 21, "the broker is killed and its cookie replaced", ONE, services=RABBITMQ),
+        Kind("port-taken", 22, "the daemon is killed, another program takes its port for a while", ONE, LONG),
+        Kind("broken-configuration", 24, "a line that is no option in the configuration, and the daemon is killed",
+            ONE, LONG),
+        Kind("flapping", 25, "SIGKILL of the daemon whenever it runs again, for a while", ONE, LONG),
+        Kind("link-flapping", 25, "five times cut off for half a second, once a second", ANY, fences=True),
+        Kind("kill-promoting", 26, "SIGKILL of the primary's server, then of the one that is being promoted",
+            (LEADER,), moves=2, services=MYSQL),
+        Kind("kill-two", 26, "SIGKILL of the leader's and a follower's daemon", (LEADER,)),
+        Kind("blackout", 27, "all nodes off; power returns one by one, in the order, each later than the one before",
+            ORDERS, (0.5, 4.0), fences=True),
+        Kind("standby", 28, "standby and back, as planned work", ONE, SHORT),
+        Kind("move", 28, "planned move of the promoted role", (LEADER,), SHORT, services=MYSQL),
+        Kind("new-agents", 29, "all files of the agents and the library replaced, as an upgrade does", (ALL,),
+            moves=0),
+        Kind("duplicate-address", 30, "another node adds the writer address, and announces it", (FOLLOWER,), SHORT,
+            moves=0, services=MYSQL),
+        Kind("address-removed", 30, "the writer address is deleted behind the cluster's back", (LEADER,), moves=0,
+            services=MYSQL),
+    )
+}  # fmt: skip
+
+
+def kinds_of(service: str) -> list[Kind]:
+    """What a campaign draws from."""
+    return [kind for kind in KINDS.values() if service in kind.services]
+
+
+class Row(NamedTuple):
+    """number, fault: as the catalogue has them. expected: the outcome that the rules hold a run to. elsewhere: faults of
+    `backstay rehearse` and tests that have the rest of the row. reason: why it has no kind, or what of it has none."""
+
+    number: int
+    fault: str
+    expected: str
+    elsewhere: tuple[str, ...] = ()
+    reason: str = ""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Those of a campaign."""
+        return tuple(kind.name for kind in KINDS.values() if kind.row == self.number)
+
+
+ROWS = (
+    Row(1, "kill -9 of a daemon", "promotion elsewhere, or restart in place; nothing lost",
+        ("mysql kill", "rabbitmq kill")),
+    Row(2, "hang", "told within seconds, ended, replaced; the old one acknowledges nothing when it goes on",
+        ("mysql hang", "mysql pause", "rabbitmq hang")),
+    Row(3, "power-off of a node", "fenced, then promotion", ("mysql power-off", "rabbitmq power-off")),
+    Row(4, "symmetric partition", "the minority stops or is fenced, the majority serves",
+        ("mysql partition-primary", "rabbitmq partition-leader")),
+    Row(5, "asymmetric partition", "one membership; no flapping once it is over"),
+    Row(6, "one-way partition", "as the loss of the node; never two primaries"),
+    Row(7, "replication or clients alone cut off",
+        "commits wait or clients cannot connect; nobody is promoted for it"),
+    Row(8, "packet loss",
+        "at 30 % a node may be lost to Corosync, which fences it; nothing is lost, and it is over when the loss is"),
+    Row(9, "delay, jitter, reordering", "slower, no timeouts",
+        reason="not every kernel has netem: a narrow link that queues stands for delay; nothing is reordered"),
+    Row(10, "disk full", "demoted or failed cleanly, no loop"),
+    Row(11, "slow disk", "promotion waits for what was received"),
+    Row(12, "hung disk", "stop fails, the node is fenced"),
+    Row(13, "torn relay log, binary log, Mnesia", "fetched anew; never skipped in silence", ("mysql relay-log",),
+        "binary log and Mnesia are torn by power-off alone"),
+    Row(14, "replicas restart with unapplied relay logs, then the primary is lost", "nothing acknowledged is lost",
+        ("mysql relay-log",), "prepared over tens of seconds: a rehearsal, not an injection"),
+    Row(15, "clock jump", "no effect on the election",
+        reason="the nodes share this machine's clock, which stays; the agents wait by the monotonic clock (tests/rules)"),
+    Row(16, "Corosync killed or stopped", "the node is fenced, its resources move"),
+    Row(17, "a Pacemaker daemon killed",
+        "started again by pacemakerd; a lost controller or executor may cost the node"),
+    Row(18, "attribute tools fail or hang", "a promotion stays safe; what cannot be recorded is not done"),
+    Row(19, "out of memory", "as a kill of whatever the kernel chooses"),
+    Row(20, "processor starvation",
+        "time-outs honoured; with a tenth of a processor Corosync itself may lose the node"),
+    Row(21, "wrong cookie", "the agent puts its own back; others unaffected"),
+    Row(22, "port taken", "a start fails with the reason; the others serve"),
+    Row(23, "wrong credentials or permissions", "not promotable, with the reason",
+        ("tests/contract/test_mysql_contract.py", "tests/contract/test_rabbitmq_contract.py"),
+        "agents refuse to start: nothing to observe under load"),
+    Row(24, "broken configuration", "a start fails with the reason; the others serve",
+        ("tests/contract/test_haproxy.py",)),
+    Row(25, "flapping", "bounded moves; whole when it ends"),
+    Row(26, "double failure", "a consistent stop rather than loss"),
+    Row(27, "loss of all power", "most advanced node promoted; nothing lost, in every order",
+        ("mysql blackout", "rabbitmq blackout", "rabbitmq cold-start")),
+    Row(28, "planned standby and move", "nothing lost, seconds without a write", ("mysql move", "rabbitmq standby")),
+    Row(29, "upgrade under load", "no move, no failure",
+        reason="the nodes of a lab share one copy of the agents: all at once, not node by node; daemons are not upgraded"),
+    Row(30, "duplicate or removed address", "one owner again, no move", ("mysql address-removed",)),
+)  # fmt: skip
+
+
+def most_moves(hits: tuple[tuple[str, bool], ...]) -> int:
+    """How often the leader may change. hits: kind and whether its target could have been the leader then."""
+    return sum(KINDS[kind].moves for kind, leads in hits if leads)
+
+
+def may_fence(kinds: tuple[str, ...]) -> bool:
+    return any(KINDS[kind].fences for kind in kinds)

@@ -1,0 +1,46 @@
+"""What one run left behind, as a value. Pure. What a service has none of stays empty, and proves nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from backstay.campaign.registers import Final, Operation
+    from backstay.rehearse.history import Attempt, Sample
+    from backstay.rehearse.messages import Messages
+
+
+class Promotion(NamedTuple):
+    """Since `at` (monotonic seconds, when the cluster had the result) `node` was the primary."""
+
+    node: str
+    at: float
+
+
+class Evidence(NamedTuple):
+    """attempts, samples, operations: the clients' histories. rows: node -> ids of the ledger's rows there, at the end.
+    primary: at the end. promotions: in order, the first before the run. servers: @@server_id -> node. holdings: which node
+    had the writer address when, and `spoiled` the times in which the run itself put it on another. gtids: node -> what it
+    has, at the end. copies_differ: nodes whose registers, lists or rows are not the primary's. unsettled: what is not as it
+    should be at the end. fenced: nodes. most_moves, may_fence: what the faults justify. messages: the verdict over a
+    broker's histories."""
+
+    attempts: Sequence[Attempt] = ()
+    samples: Sequence[Sample] = ()
+    rows: Mapping[str, frozenset[int]] = {}
+    primary: str = ""
+    promotions: Sequence[Promotion] = ()
+    servers: Mapping[int, str] = {}
+    holdings: Sequence[Sample] = ()
+    spoiled: Sequence[tuple[float, float]] = ()
+    operations: Sequence[Operation] = ()
+    final: Final | None = None
+    gtids: Mapping[str, str] = {}
+    copies_differ: Sequence[str] = ()
+    unsettled: Sequence[str] = ()
+    fenced: Sequence[str] = ()
+    most_moves: int = 0
+    may_fence: bool = False
+    messages: Messages | None = None

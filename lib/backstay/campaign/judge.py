@@ -1,0 +1,199 @@
+"""The rules that no schedule may break. Pure: evidence in, findings out. Each rule stands alone in the table, so that a
+test can take one out and see that what it catches then goes unseen."""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+from typing import TYPE_CHECKING, NamedTuple
+
+from backstay.campaign.registers import list_flaws, register_flaws, torn
+from backstay.rehearse.checkers import both_writable as pairs_of
+from backstay.rehearse.checkers import lost as lost_of
+from backstay.rehearse.checkers import phantoms as phantoms_of
+from backstay.rehearse.history import OK, Attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from backstay.campaign.evidence import Evidence
+
+SHOWN = 5  # findings of one rule that are told in full
+
+
+class Finding(NamedTuple):
+    """rule: a key of RULES. about: what was found, in one line."""
+
+    rule: str
+    about: str
+
+
+def lost(evidence: Evidence) -> list[str]:
+    """An acknowledged write is never lost."""
+    there = evidence.rows.get(evidence.primary)
+    return [] if there is None else [f"row {one}" for one in lost_of(evidence.attempts, there)]
+
+
+def phantoms(evidence: Evidence) -> list[str]:
+    """A refused write is never there."""
+    there = evidence.rows.get(evidence.primary)
+    return [] if there is None else [f"row {one}" for one in phantoms_of(evidence.attempts, there)]
+
+
+def both_writable(evidence: Evidence) -> list[str]:
+    """At no sample are two servers writable."""
+    return [f"{one.node} and {other.node} at {other.begun:.3f}" for one, other in pairs_of(evidence.samples)]
+
+
+def _at_the_time(evidence: Evidence, moment: float) -> str:
+    """The primary at a moment."""
+    return next((one.node for one in reversed(evidence.promotions) if one.at <= moment), "")
+
+
+def _acknowledged(evidence: Evidence) -> list[tuple[str, Attempt]]:
+    """Node and attempt, in the order of acknowledgement. A server that nobody knows is a node of its own."""
+    found = sorted((one for one in evidence.attempts if one.result == OK), key=lambda one: one.ended)
+    return [(evidence.servers.get(one.server or 0, f"server {one.server}"), one) for one in found]
+
+
+def deposed(evidence: Evidence) -> list[str]:
+    """What begins after another's promotion is not acknowledged by a server that was primary before."""
+    if not evidence.promotions:
+        return []
+    return [
+        f"row {one.id} by {node}, begun at {one.begun:.3f} when {now} was promoted"
+        for node, one in _acknowledged(evidence)
+        for now in [_at_the_time(evidence, one.begun)]
+        if now != node and now == _at_the_time(evidence, one.ended)
+    ]
+
+
+def overlapping(evidence: Evidence) -> list[str]:
+    """No two servers acknowledge in overlapping times. A server has one such time for each of its promotions."""
+    terms: dict[tuple[str, int], tuple[float, float]] = {}
+    for node, one in _acknowledged(evidence):
+        turn = sum(promotion.node == node and promotion.at <= one.ended for promotion in evidence.promotions)
+        first, last = terms.get((node, turn), (math.inf, -math.inf))
+        terms[node, turn] = min(first, one.ended), max(last, one.ended)
+    return [
+        f"{one} from {begin:.3f} to {end:.3f}, {other} from {since:.3f} to {until:.3f}"
+        for ((one, _), (begin, end)), ((other, _), (since, until)) in combinations(terms.items(), 2)
+        if one != other and begin <= until and since <= end
+    ]
+
+
+def stale_registers(evidence: Evidence) -> list[str]:
+    """Registers behind the writer address behave as if there were one copy."""
+    return [] if evidence.final is None else register_flaws(evidence.operations, evidence.final.registers)
+
+
+def lists(evidence: Evidence) -> list[str]:
+    """Lists grow in one order, that every read shows, and keep what was acknowledged."""
+    return [] if evidence.final is None else list_flaws(evidence.operations, evidence.final.lists)
+
+
+def transactions(evidence: Evidence) -> list[str]:
+    """A transaction is there as a whole or not at all."""
+    return [] if evidence.final is None else torn(evidence.operations, evidence.final.parts)
+
+
+def address_twice(evidence: Evidence) -> list[str]:
+    """The writer address is on one node at most."""
+    return [
+        f"{one.node} and {other.node} at {other.begun:.3f}"
+        for one, other in pairs_of(evidence.holdings)
+        if not any(begin <= other.begun <= end for begin, end in evidence.spoiled)
+    ]
+
+
+def copies(evidence: Evidence) -> list[str]:
+    """In the end all nodes hold the same rows."""
+    there = evidence.rows.get(evidence.primary)
+    differ = [node for node, rows in evidence.rows.items() if rows != there]
+    return sorted({*differ, *evidence.copies_differ})
+
+
+def diverged(evidence: Evidence) -> list[str]:
+    """In the end all nodes have the same transactions by GTID."""
+    wanted = evidence.gtids.get(evidence.primary)
+    return [f"{node}: {has}, {evidence.primary}: {wanted}" for node, has in evidence.gtids.items() if has != wanted]
+
+
+def settled(evidence: Evidence) -> list[str]:
+    """In the end nothing is failed, blocked or missing, and writes are acknowledged."""
+    return list(evidence.unsettled)
+
+
+def needless_moves(evidence: Evidence) -> list[str]:
+    """The primary moves no more often than the faults justify, and where they justify none is not promoted anew."""
+    nodes = [promotion.node for promotion in evidence.promotions]
+    moves = sum(one != other for one, other in zip(nodes, nodes[1:]))
+    excess = moves > evidence.most_moves or (not evidence.most_moves and len(nodes) > 1)
+    return [f"{' -> '.join(nodes)}, justified: {evidence.most_moves} moves"] if excess else []
+
+
+def needless_fencing(evidence: Evidence) -> list[str]:
+    """Nobody is fenced where no fault justifies it."""
+    return [] if evidence.may_fence else list(evidence.fenced)
+
+
+def messages_lost(evidence: Evidence) -> list[str]:
+    """A confirmed message is never lost."""
+    return [] if evidence.messages is None else [f"message {one}" for one in evidence.messages.lost]
+
+
+def messages_duplicated(evidence: Evidence) -> list[str]:
+    """A message comes again only where the broker says so or the consumer's connection had ended."""
+    found = () if evidence.messages is None else evidence.messages.duplicates
+    return [f"message {one.id} on {one.queue}" for one in found]
+
+
+def messages_invented(evidence: Evidence) -> list[str]:
+    """No message comes that nobody sent, or that was returned."""
+    return [] if evidence.messages is None else [f"message {one}" for one in evidence.messages.phantoms]
+
+
+def undelivered(evidence: Evidence) -> list[str]:
+    """Every consumed queue delivers again in the end."""
+    endless = evidence.messages is not None and not math.isfinite(evidence.messages.consumer_gap)
+    return ["a consumed queue delivers no more"] if endless else []
+
+
+def requests(evidence: Evidence) -> list[str]:
+    """Every call is answered, rightly, or reported failed; no accepted cast vanishes."""
+    verdict = None if evidence.messages is None else evidence.messages.requests
+    return [] if verdict is None or verdict.clean else [str(verdict)]
+
+
+RULES: Mapping[str, Callable[[Evidence], list[str]]] = {
+    "lost": lost,
+    "phantom": phantoms,
+    "both-writable": both_writable,
+    "deposed": deposed,
+    "overlapping": overlapping,
+    "stale-register": stale_registers,
+    "list": lists,
+    "transaction": transactions,
+    "address-twice": address_twice,
+    "copies-differ": copies,
+    "diverged": diverged,
+    "unsettled": settled,
+    "needless-move": needless_moves,
+    "needless-fencing": needless_fencing,
+    "message-lost": messages_lost,
+    "message-duplicated": messages_duplicated,
+    "message-invented": messages_invented,
+    "undelivered": undelivered,
+    "request": requests,
+}
+
+
+def judge(evidence: Evidence, rules: Iterable[str] = tuple(RULES)) -> list[Finding]:
+    """Everything that is against these rules; of one rule the first few, and how many more."""
+    found = []
+    for rule in rules:
+        broken = RULES[rule](evidence)
+        found += [Finding(rule, about) for about in broken[:SHOWN]]
+        if len(broken) > SHOWN:
+            found.append(Finding(rule, f"and {len(broken) - SHOWN} more"))
+    return found

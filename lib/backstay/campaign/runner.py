@@ -1,0 +1,265 @@
+"""One schedule, from a whole service to a whole service, and what is to be said of it."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from backstay.campaign.catalogue import COORDINATOR, FOLLOWER, may_fence, most_moves
+from backstay.campaign.evidence import Evidence
+from backstay.campaign.harm import HARMS
+from backstay.campaign.judge import Finding, judge
+from backstay.campaign.scene import Scene
+from backstay.campaign.schedule import Injection, Schedule, to_json
+from backstay.campaign.subjects import AddressWatch, Subject
+from backstay.deadline import Deadline, poll
+from backstay.errors import AgentError
+from backstay.lab.faults import wait_for_action
+from backstay.rehearse import logs, timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from backstay.campaign.scene import Undo
+    from backstay.rehearse.workload import Load
+
+STEADY = 30.0  # seconds for a whole service to take the load
+PATIENCE = (
+    180.0  # seconds until writes must be acknowledged again once nothing is broken any more: two failure-timeouts
+)
+WHOLE = 300.0  # seconds until all nodes are back; the same, and a boot
+UNDO = 60.0  # seconds for the nodes to be there for what is still to be undone
+INTERVAL = 3.0  # seconds between two monitors of a promoted instance, in crm-templates
+MONITOR = 2 * INTERVAL  # seconds within which one must begin, if it is to be waited for
+
+
+class Hit(NamedTuple):
+    """What became of an injection. at: monotonic. leads: its node led, or nobody did. missed: why it hit nothing."""
+
+    injection: Injection
+    node: str
+    at: float
+    leads: bool
+    missed: str = ""
+
+
+class Report(NamedTuple):
+    """gaps: of each group of overlapping injections, their kinds and targets, and the seconds without an acknowledgement.
+    counted: how much was judged."""
+
+    schedule: Schedule
+    findings: list[Finding]
+    hits: list[Hit]
+    gaps: list[tuple[str, float]]
+    counted: dict[str, int]
+    seconds: float
+
+    @property
+    def clean(self) -> bool:
+        return not self.findings
+
+    @property
+    def rules(self) -> set[str]:
+        """What was broken."""
+        return {finding.rule for finding in self.findings}
+
+
+class Run:
+    """One schedule on one service. `say` gets a line for each thing that happens."""
+
+    def __init__(self, subject: Subject, schedule: Schedule, directory: str, say: Callable[[str], None]) -> None:
+        self.subject, self.schedule, self.directory, self.say = subject, schedule, directory, say
+        self.service, self.lab = subject.service, subject.service.lab
+        self.hits: list[Hit] = []
+        self.pending: list[tuple[float, int, Injection, Undo]] = []  # a heap: when to undo what
+        self.trouble: list[str] = []
+        self.began = 0.0
+
+    def run(self) -> Report:
+        """Raises AgentError only when the service is not whole to begin with, or the workload is broken."""
+        os.makedirs(self.directory, exist_ok=True)
+        _write(self.directory, "schedule.json", to_json(self.schedule))
+        self.began = time.monotonic()
+        self.service.wait_whole(WHOLE)
+        marks, offset = self.service.log_marks(), time.time() - time.monotonic()
+        with self.subject.load(self.directory) as load, AddressWatch(self.lab, self.directory) as watch:
+            load.wait_steady(0.0, STEADY)
+            scene = Scene(self.service)
+            first = scene.leader
+            for injection in self.schedule.injections:
+                self._inject(scene, load, injection)
+            self._finish(load)
+            histories = load.finish()
+        self._try("whole again", lambda: self.service.wait_whole(WHOLE))
+        evidence = self._evidence(histories)
+        lines = logs.lines_since(marks)
+        evidence = evidence._replace(
+            promotions=self.subject.promotions(lines, first, offset),
+            holdings=watch.seen,
+            spoiled=scene.spoiled,
+            unsettled=[*self.trouble, *self._ill()],
+            fenced=timeline.fenced(lines),
+            most_moves=most_moves(tuple((hit.injection.kind, hit.leads) for hit in self.hits)),
+            may_fence=may_fence(tuple(hit.injection.kind for hit in self.hits)),
+        )
+        report = self._report(evidence, load)
+        _write(self.directory, "report.json", as_json(report))
+        if not report.clean:
+            self.service.keep_logs(marks, self.directory)
+        return report
+
+    # -- faults -------------------------------------------------------------------------------------------------------
+
+    def _inject(self, scene: Scene, load: Load, injection: Injection) -> None:
+        calm = not injection.overlaps
+        if calm:
+            self._undo(lambda due: True)
+            self._try("writes to resume", lambda: load.wait_steady(time.monotonic(), PATIENCE))
+        else:
+            begin = self.hits[-1].at + injection.after
+            self._undo(lambda due: due <= begin)
+            time.sleep(max(0.0, begin - time.monotonic()))
+        scene.leader = self.subject.leader(scene.leader, calm)
+        node = self._resolve(scene, injection.target)
+        if calm:
+            self._meet_phase(node, injection.phase)
+        at, missed, undo = time.monotonic(), "", None
+        try:
+            undo = HARMS[injection.kind](scene, node, injection)
+        except AgentError as reason:
+            missed = str(reason)
+        leads = node == scene.leader or injection.overlaps or node not in self.lab.nodes
+        self.hits.append(Hit(injection, node, at, leads, missed))
+        self.say(
+            f"{at - self.began:7.1f} s  {injection.kind} on {node}{' (leads)' if node == scene.leader else ''}"
+            f"{': missed, ' + missed if missed else ''}"
+        )
+        if undo is not None:
+            heapq.heappush(self.pending, (at + injection.lasts, len(self.hits), injection, undo))
+
+    def _resolve(self, scene: Scene, target: str) -> str:
+        """The node of a role; of the whole set, its leader stands for all."""
+        others = scene.others(scene.leader)
+        if target == COORDINATOR:
+            return next((node for node in self.lab.nodes if self.service.is_dc(node)), scene.leader)
+        return others[0] if target == FOLLOWER else scene.leader
+
+    def _meet_phase(self, node: str, phase: float) -> None:
+        """The moment within the interval between two monitors there; any moment where none comes."""
+        init = self.lab.layout.init_of(node)
+        if init is not None and wait_for_action(init, self.service.name, "monitor", Deadline(MONITOR)):
+            time.sleep(phase * INTERVAL)
+
+    def _undo(self, wanted: Callable[[float], bool]) -> None:
+        """In the order in which they are due; what cannot be undone yet waits for the end."""
+        later = []
+        while self.pending and wanted(self.pending[0][0]):
+            due, number, injection, undo = heapq.heappop(self.pending)
+            time.sleep(max(0.0, due - time.monotonic()))
+            try:
+                undo()
+                self.say(f"{time.monotonic() - self.began:7.1f} s  {injection.kind} undone")
+            except AgentError:
+                later.append((due, number, injection, undo))  # its node is off or resets: tried again at the end
+        for one in later:
+            heapq.heappush(self.pending, one)
+
+    def _finish(self, load: Load) -> None:
+        """Everything is undone, every node has power, and writes are acknowledged."""
+        self._undo(lambda due: True)
+        for node in self.lab.nodes:
+            self.lab.power_on(node)
+
+        def undone() -> bool:
+            self._undo(lambda due: True)
+            return not self.pending
+
+        self._try(
+            "all faults to be undone", lambda: poll(undone, Deadline(UNDO), "the rest to be undone", interval=1.0)
+        )
+        self._try("writes to resume", lambda: load.wait_steady(time.monotonic(), PATIENCE))
+        self._try("the cluster to be told to forget", self.subject.clean_up)
+        self._try("writes at the end", lambda: load.wait_steady(time.monotonic(), PATIENCE))
+
+    def _try(self, what: str, do: Callable[[], object]) -> None:
+        """What takes too long is a finding, and the run goes on to see what else there is."""
+        try:
+            do()
+        except AgentError as failed:
+            self.trouble.append(f"{what}: {failed}")
+            self.say(f"{time.monotonic() - self.began:7.1f} s  {failed}")
+
+    # -- judgement ----------------------------------------------------------------------------------------------------
+
+    def _evidence(self, histories: list[list[str]]) -> Evidence:
+        try:
+            return self.subject.evidence(histories, self.hits[0].at, self._outage())
+        except (AgentError, OSError) as failed:
+            self.trouble.append(f"nothing to judge by: {failed}")
+            return Evidence()
+
+    def _outage(self) -> float:
+        """When the first fault came that may have left no server: one that hits two, or one that another overlapped, since two
+        lost nodes of three stop the third."""
+        pairs = zip(self.hits, [*self.hits[1:], None])
+        total = [
+            hit.at
+            for hit, after in pairs
+            if hit.injection.kind in ("blackout", "kill-two") or (after and after.injection.overlaps)
+        ]
+        return min(total, default=float("inf"))
+
+    def _ill(self) -> list[str]:
+        """Resources that are failed, blocked or unmanaged at the end, each told once."""
+        crm = self.lab.cluster_status()
+        if crm is None:
+            return ["no node answers"]
+        flaws = {
+            f"{resource.get('id')} is {flaw}"
+            for resource in crm.iterfind("resources//resource")
+            for flaw, when in (("failed", "true"), ("blocked", "true"), ("managed", "false"))
+            if resource.get(flaw) == when
+        }
+        return sorted(flaw.replace("is managed", "is unmanaged") for flaw in flaws)
+
+    def _report(self, evidence: Evidence, load: Load) -> Report:
+        groups: list[list[Hit]] = []
+        for hit in self.hits:
+            groups.append([hit]) if not hit.injection.overlaps else groups[-1].append(hit)
+        ends = [group[0].at for group in groups[1:]] + [float("inf")]
+        gaps = [
+            (
+                " + ".join(f"{hit.injection.kind} {hit.injection.target}" for hit in group),
+                self.service.gap([one for one in load.attempts if one.ended < end], group[0].at),
+            )
+            for group, end in zip(groups, ends)
+        ]
+        counted = {
+            "attempts": len(evidence.attempts),
+            "operations": len(evidence.operations),
+            "samples": len(evidence.samples),
+            "promotions": max(0, len(evidence.promotions) - 1),
+            "fenced": len(evidence.fenced),
+        }
+        if evidence.messages is not None:
+            counted["confirmed"] = evidence.messages.confirmed
+        return Report(self.schedule, judge(evidence), self.hits, gaps, counted, time.monotonic() - self.began)
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """For json.dumps."""
+    return {
+        **report._asdict(),
+        "schedule": to_json(report.schedule),
+        "findings": [finding._asdict() for finding in report.findings],
+        "hits": [{**hit._asdict(), "injection": hit.injection._asdict()} for hit in report.hits],
+        "clean": report.clean,
+    }
+
+
+def _write(directory: str, name: str, value: dict[str, Any]) -> None:
+    with open(os.path.join(directory, name), "w", encoding="utf-8") as sink:
+        json.dump(value, sink, indent=1)

@@ -1,0 +1,235 @@
+"""What a campaign asks of a service beyond a rehearsal: its load, who leads, and the evidence in the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from backstay.campaign.evidence import Evidence, Promotion
+from backstay.campaign.registers import Final, Operation
+from backstay.deadline import Deadline, poll
+from backstay.errors import AgentError, TimedOut
+from backstay.lab.layout import CLIENT
+from backstay.lab.mysql import WRITER
+from backstay.mysql.gtid import MariadbHistory, MysqlHistory
+from backstay.rehearse import timeline, workload
+from backstay.rehearse.history import Sample, parse_attempts, parse_samples
+from backstay.rehearse.mysqlset import MysqlSet
+from backstay.rehearse.rabbitset import RabbitSet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from backstay.lab.cluster import Lab
+    from backstay.rehearse.service import Service
+
+SETTLE = 120.0  # seconds for the cluster to have nothing under way
+EQUAL = 15.0  # seconds for the copies to be equal: the primary's heartbeat is a write every three seconds
+
+
+class Subject(ABC):
+    """A service under a campaign."""
+
+    service: Service
+
+    @abstractmethod
+    def load(self, directory: str) -> workload.Load:
+        """Start the workload; its histories go to the directory."""
+
+    @abstractmethod
+    def leader(self, last: str, calm: bool) -> str:
+        """The node that leads now; `last` when that cannot be told, or would take long while not `calm`."""
+
+    @abstractmethod
+    def evidence(self, histories: Sequence[Sequence[str]], began: float, outage: float) -> Evidence:
+        """What there is to judge, but for what the runner knows itself. outage: since when all servers may have been lost at
+        once, infinite when they were not. Raises AgentError when the service does not answer."""
+
+    def clean_up(self) -> None:
+        """What an admin does about failures that he has looked at, once nothing is under way any more: an operation that
+        has just begun when Pacemaker is told to forget never ends for it."""
+        lab = self.service.lab
+        asked = sorted(lab.online())[0]
+        lab.run(asked, ["crm_resource", "--wait", f"--timeout={SETTLE:.0f}s"], timeout=SETTLE + 10, check=False)
+        lab.run(asked, ["crm_resource", "--cleanup"])
+
+    def promotions(self, lines: Sequence[str], first: str, offset: float) -> list[Promotion]:
+        """From the nodes' logs; `first` led before. offset: of the wall clock to the monotonic one."""
+        told = timeline.promotions(lines, self.service.name, time.time())
+        return [Promotion(first, float("-inf")), *(Promotion(node, at - offset) for node, at in told)]
+
+
+class MysqlSubject(Subject):
+    """The ledger and its sampler, and registers, lists and transactions beside it."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.service: MysqlSet = MysqlSet(lab)
+        self.first = 0
+        self.servers: dict[int, str] = {}
+
+    def load(self, directory: str) -> workload.Load:
+        self.servers = self._servers()
+        self.first = time.time_ns() // 1_000_000
+        load = self.service.load(directory)
+        with load:
+            argv = [self.service.writer, "--first", str(self.first)]
+            load.recorders.append(workload.Recorder(self.service.lab, "transactions", argv, directory))
+        return load
+
+    def leader(self, last: str, calm: bool) -> str:
+        promoted = self.service.in_role("Promoted")
+        return promoted[0] if len(promoted) == 1 else last
+
+    def evidence(self, histories: Sequence[Sequence[str]], began: float, outage: float) -> Evidence:
+        attempts, samples = parse_attempts(histories[0]), parse_samples(histories[1])
+        operations = parse_operations(histories[2])
+        ids = [one.id for one in attempts]
+        rows = {node: frozenset(self.service.ids(node, min(ids), max(ids))) for node in self.service.lab.nodes}
+        primary = self.service.primary()
+        last = max([self.first, *(max(one.key, one.new) for one in operations)]) + 1
+        finals = {node: self._final(node, last) for node in self.service.lab.nodes}
+        return Evidence(
+            attempts=attempts,
+            samples=samples,
+            rows=rows,
+            primary=primary,
+            servers={**self.servers, **self._servers()},
+            operations=operations,
+            final=finals[primary],
+            gtids=self._gtids(),
+            copies_differ=[f"{node} (registers)" for node, one in finals.items() if one != finals[primary]],
+        )
+
+    def _servers(self) -> dict[int, str]:
+        answers = self.service.sql("SELECT @@server_id", *self.service.readers.values())
+        return {int(rows[0][0]): node for node, rows in zip(self.service.readers, answers) if rows}
+
+    def _final(self, node: str, last: int) -> Final:
+        url = self.service.readers[node]
+        asked = ["python3", "-m", "backstay.rehearse.transactions", url, "--final", str(self.first), str(last)]
+        found: dict[str, dict[str, Any]] = json.loads(self.service.lab.run(CLIENT, asked).out)
+        return Final(**{name: {int(key): value for key, value in one.items()} for name, one in found.items()})
+
+    def _gtids(self) -> dict[str, str]:
+        """Once they are equal; as they were last, when they do not become so."""
+        found: dict[str, str] = {}
+
+        def equal() -> bool:
+            nonlocal found
+            found = {node: self._gtid(node) for node in self.service.lab.nodes}
+            return len(set(found.values())) == 1
+
+        try:
+            poll(equal, Deadline(EQUAL), "equal histories", interval=0.3)
+        except TimedOut:
+            return found  # which is a finding
+        return found
+
+    def _gtid(self, node: str) -> str:
+        said = self.service.root(node, "SHOW GLOBAL VARIABLES LIKE 'gtid%'").splitlines()
+        values = dict(line.partition("\t")[::2] for line in said)
+        if "gtid_executed" in values:
+            return str(MysqlHistory.parse(values["gtid_executed"].replace("\\n", "")))
+        return str(MariadbHistory.parse(values["gtid_binlog_state"], values["gtid_slave_pos"]))
+
+
+class RabbitSubject(Subject):
+    """Publishers, consumers and remote procedure calls, as a rehearsal has them."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.service: RabbitSet = RabbitSet(lab)
+
+    def load(self, directory: str) -> workload.Load:
+        return self.service.load(directory)
+
+    def leader(self, last: str, calm: bool) -> str:
+        """Asking takes a second where all is well, and a minute where a broker hangs."""
+        if not calm:
+            return last
+        try:
+            return self.service.leader()
+        except AgentError:
+            return last
+
+    def evidence(self, histories: Sequence[Sequence[str]], began: float, outage: float) -> Evidence:
+        """Its attempts are no evidence of their own: any node may confirm, so the rules over servers are not for them."""
+        return Evidence(primary=self.service.leader(), messages=self.service.verdict(histories, began, outage))
+
+    def clean_up(self) -> None:
+        """Brokers return with their data by themselves, and are then busy for some seconds."""
+
+        def serving() -> bool:
+            return all(self.service.serves(node) for node in self.service.lab.nodes)
+
+        with suppress(TimedOut):  # what keeps one down may be the failure that is to be forgotten
+            poll(serving, Deadline(SETTLE), "all brokers to serve", interval=1.0)
+        super().clean_up()
+
+    def promotions(self, lines: Sequence[str], first: str, offset: float) -> list[Promotion]:
+        """The role is a lease that moves as it likes."""
+        return []
+
+
+SUBJECTS: dict[str, Callable[[Lab], Subject]] = {"mysql": MysqlSubject, "rabbitmq": RabbitSubject}
+
+
+def parse_operations(lines: Sequence[str]) -> list[Operation]:
+    """From the JSON lines of rehearse.transactions. Raises ValueError for anything else."""
+    records = [json.loads(line) for line in lines if line.strip()]
+    return [Operation(**{**one, "values": tuple(one.get("values", ()))}) for one in records]
+
+
+class AddressWatch:
+    """Which nodes have the writer address, looked at every `interval` seconds from outside, while the block runs.
+
+    The kernel's own table of each node's network is read, which a partition does not hide and a frozen node still has.
+    """
+
+    def __init__(self, lab: Lab, directory: str, interval: float = 0.05) -> None:
+        self._lab, self._interval = lab, interval
+        self._path = os.path.join(directory, "addresses.jsonl")
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.seen: list[Sample] = []
+
+    def __enter__(self) -> AddressWatch:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        with open(self._path, "w", encoding="utf-8") as sink:
+            while not self._stop.wait(self._interval):
+                begun = time.monotonic()
+                holders = [node for node in self._lab.nodes if holds(self._lab.layout.init_of(node), WRITER)]
+                ended = time.monotonic()
+                for node in holders:
+                    sample = Sample(node, begun, ended, True)
+                    self.seen.append(sample)
+                    sink.write(json.dumps(sample._asdict()) + "\n")
+
+
+def holds(init: int | None, address: str) -> bool:
+    """Whether the node with this init has the address; a node that is off has none."""
+    try:
+        with open(f"/proc/{init}/net/fib_trie", encoding="ascii") as table:
+            return is_local(table.read(), address)
+    except OSError:
+        return False
+
+
+def is_local(table: str, address: str) -> bool:
+    """Whether the kernel's table of routes (/proc/net/fib_trie) has the address as one of this host."""
+    _, found, after = table.partition(f"|-- {address}\n")
+    return bool(found) and "host LOCAL" in after.partition("\n")[0]

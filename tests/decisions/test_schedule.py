@@ -1,0 +1,191 @@
+"""A seed gives a schedule; a schedule goes to JSON and comes back; a failing one is shrunk to what makes it fail."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.conftest import CHECKOUT  # type: ignore[import-not-found]
+
+from backstay.campaign.catalogue import KINDS, ROWS, kinds_of, may_fence, most_moves
+from backstay.campaign.cli import campaign, summary
+from backstay.campaign.harm import HARMS
+from backstay.campaign.schedule import LONGEST, Injection, Schedule, draw, from_json, to_json, with_injections
+from backstay.campaign.shrink import shortest, shrink
+from backstay.campaign.subjects import is_local
+from backstay.rehearse.services import SERVICES
+
+SERVICE = st.sampled_from(["mysql", "rabbitmq"])
+SEED = st.integers(min_value=0, max_value=2**40)
+
+
+@given(SERVICE, SEED)
+def test_a_seed_gives_the_same_schedule_again_and_json_keeps_it(service: str, seed: int) -> None:
+    schedule = draw(service, seed)
+    assert draw(service, seed) == schedule
+    assert from_json(json.loads(json.dumps(to_json(schedule)))) == schedule
+
+
+@given(SERVICE, SEED)
+def test_a_schedule_stays_within_its_kinds(service: str, seed: int) -> None:
+    schedule = draw(service, seed)
+    assert 1 <= len(schedule.injections) <= LONGEST
+    assert not schedule.injections[0].overlaps
+    for one in schedule.injections:
+        kind = KINDS[one.kind]
+        assert service in kind.services and one.target in kind.targets
+        assert kind.lasts[0] <= one.lasts <= kind.lasts[1]
+        assert 0 <= one.phase < 1.001
+
+
+def test_a_hundred_seeds_reach_every_kind_and_target_and_overlap() -> None:
+    for service in ("mysql", "rabbitmq"):
+        drawn = [one for seed in range(100) for one in draw(service, seed).injections]
+        assert {one.kind for one in drawn} == {kind.name for kind in kinds_of(service)}
+        assert {"leader", "follower", "coordinator"} <= {one.target for one in drawn}
+        assert any(one.overlaps for one in drawn)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"kind": "meteorite"}, {"target": "moon"}, {"speed": 3}],
+)
+def test_a_schedule_of_another_version_is_refused(change: dict[str, object]) -> None:
+    record = to_json(draw("mysql", 1))
+    record["injections"][0].update(change)
+    with pytest.raises(ValueError, match="not a"):
+        from_json(record)
+
+
+def test_every_row_of_the_catalogue_has_a_scenario_or_a_reason() -> None:
+    assert [row.number for row in ROWS] == list(range(1, 31))
+    for row in ROWS:
+        assert row.expected
+        assert row.kinds or row.elsewhere or row.reason, row
+        for where in row.elsewhere:
+            service, _, fault = where.partition(" ")
+            assert fault in SERVICES[service].faults if fault else (CHECKOUT / where).exists(), where
+    assert {kind.row for kind in KINDS.values()} <= set(range(1, 31))
+
+
+def test_every_kind_can_be_done() -> None:
+    assert set(HARMS) == set(KINDS)
+
+
+def test_what_faults_justify_adds_up() -> None:
+    assert most_moves((("kill", True), ("kill", False), ("kill-promoting", True), ("attrd-kill", True))) == 3
+    assert not may_fence(("kill", "hang"))
+    assert may_fence(("kill", "power-off"))
+
+
+@given(st.sets(st.integers(0, 9), min_size=1), st.integers(10, 16))
+def test_what_makes_it_fail_is_found_and_nothing_else(needed: set[int], size: int) -> None:
+    tried: list[tuple[int, ...]] = []
+
+    def fails(part: tuple[int, ...]) -> bool:
+        tried.append(part)
+        return needed <= set(part)
+
+    assert shortest(range(size), fails) == tuple(sorted(needed))
+    assert len(tried) == len(set(tried))
+
+
+def test_one_of_two_causes_is_found() -> None:
+    assert shortest("abcdefgh", lambda part: "c" in part or {"f", "g"} <= set(part)) in (("c",), ("f", "g"))
+
+
+def test_order_counts() -> None:
+    def fails(part: tuple[int, ...]) -> bool:
+        return 3 in part and 7 in part and part.index(3) < part.index(7)
+
+    assert shortest([1, 3, 5, 7, 3], fails) == (3, 7)
+
+
+def test_what_does_not_fail_cannot_be_shrunk() -> None:
+    with pytest.raises(ValueError, match="does not fail"):
+        shortest([1, 2], lambda part: False)
+
+
+A, B, C = (
+    Injection("kill", "leader", 0.5, 0.0),
+    Injection("hang", "follower", 0.1, 3.0, overlaps=True, after=1.0),
+    Injection("power-off", "leader", 0.2, 5.0, overlaps=True, after=2.0),
+)
+
+
+def test_a_schedule_is_shrunk_to_its_cause() -> None:
+    schedule = Schedule("mysql", 5, (A, B, C))
+    found = shrink(schedule, lambda one: any(i.kind == "power-off" for i in one.injections))
+    assert found.injections == (C._replace(overlaps=False, after=0.0),)
+
+
+def test_an_overlap_that_is_the_cause_stays() -> None:
+    def fails(schedule: Schedule) -> bool:
+        return any(one.kind == "power-off" and one.overlaps for one in schedule.injections)
+
+    found = shrink(Schedule("mysql", 5, (A, B, C)), fails)
+    assert [one.kind for one in found.injections] in (["kill", "power-off"], ["hang", "power-off"])
+    assert found.injections[1].overlaps
+
+
+def test_the_first_of_a_part_overlaps_nothing() -> None:
+    assert with_injections(Schedule("mysql", 5, (A, B)), [B]).injections == (B._replace(overlaps=False, after=0.0),)
+
+
+TABLE = """\
+Local:
+        +-- 10.77.0.0/24 2 0 2
+           |-- 10.77.0.12
+              /32 host LOCAL
+           |-- 10.77.0.100
+              /32 {how}
+           |-- 10.77.0.1
+              /32 link UNICAST
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "address", "local"),
+    [
+        ("host LOCAL", "10.77.0.100", True),
+        ("link BROADCAST", "10.77.0.100", False),
+        ("host LOCAL", "10.77.0.1", False),
+        ("host LOCAL", "10.77.0.10", False),
+    ],
+)
+def test_an_address_is_found_in_the_kernels_table(how: str, address: str, local: bool) -> None:
+    assert is_local(TABLE.format(how=how), address) is local
+
+
+def test_the_command_shows_the_catalogue_of_a_service() -> None:
+    shown = CliRunner().invoke(campaign, ["rabbitmq", "--list"]).output
+    assert "wrong-cookie" in shown and "duplicate-address" not in shown
+    assert all(f"{row.number:2} {row.fault}" in shown for row in ROWS)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("{}", "not a schedule"), ("[", "Expecting"), (json.dumps(to_json(draw("rabbitmq", 1))), "schedule of rabbitmq")],
+)
+def test_the_command_refuses_what_is_no_schedule_of_the_service(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "schedule.json").write_text(text)
+    done = CliRunner().invoke(campaign, ["mysql", "--replay", str(tmp_path / "schedule.json")])
+    assert done.exit_code == 2
+    assert words in done.output
+
+
+def test_the_summary_tells_the_gaps_of_faults_that_came_alone() -> None:
+    clean = {
+        "clean": True,
+        "schedule": {"seed": 1},
+        "gaps": [("kill leader", 0.5), ("hang leader + kill follower", 9.0)],
+    }
+    dirty = {"clean": False, "schedule": {"seed": 2}, "gaps": [("kill leader", 1.5)], "findings": [{"rule": "lost"}]}
+    lines = summary([clean, dirty])
+    assert lines[0] == "2 schedules, 1 not clean"
+    assert "seed 2: lost" in lines[1]
+    assert lines[-1].split()[:3] == ["kill", "leader", "2"] and "0.50 / 1.00 / 1.50 / 1.50" in lines[-1]
