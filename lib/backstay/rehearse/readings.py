@@ -122,6 +122,8 @@ def kill_balancer(lab: Lab, directory: str) -> Gap:
     lab.fault("kill", node, "haproxy")
     outcome = _outcome(lab, recorder, fault, "", 0.0)
     lab.run(lab.nodes[0], ["crm_resource", "--cleanup", "--resource", "haproxy"])
+    # It forgets where the resource is active, and looks again: a death meanwhile would be told to nobody.
+    lab.run(lab.nodes[0], ["crm_resource", "--wait", "--timeout", "30"], timeout=40)
     return outcome
 
 
