@@ -96,8 +96,9 @@ test-sid-readers: setup
 	BACKSTAY_TEST_IMAGE=sid $(PYTHON) -m pytest tests/failover/test_readers.py
 
 bench: setup
-	$(PYTHON) -I bin/backstay bench --runs $(RUNS) --dir $(LAB)-bench --output $(BENCH)/bench.jsonl $(BENCH_OPTIONS)
-	$(PYTHON) -I bin/backstay report $(BENCH) --title 'Backstay beside the agents in use'
+	status=0; \
+	$(PYTHON) -I bin/backstay bench --runs $(RUNS) --dir $(LAB)-bench --output $(BENCH)/bench.jsonl $(BENCH_OPTIONS) || status=$$?; \
+	$(PYTHON) -I bin/backstay report $(BENCH) --title 'Backstay beside the agents in use' && exit $$status
 
 $(VENV)/ready: Makefile
 	$(PYTHON) -m venv $(VENV)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from backstay.bench import cli
 from backstay.bench.contender import Clustered
 from backstay.bench.peers import CONTENDERS
+from backstay.errors import AgentError
 from backstay.report.results import gather
 
 
@@ -46,3 +48,12 @@ def test_a_contender_that_cannot_be_deployed_is_recorded_and_costs_the_next_noth
     assert all(record["error"] for record in records)
     found = gather(str(tmp_path / "deep"))
     assert [(run.gap, run.inflicted, run.whole) for run in found.runs] == [(None, False, False)] * 2
+
+
+def test_costs_that_cannot_be_measured_are_told_at_the_end_and_stop_nothing(tmp_path: Path) -> None:
+    names = [word for name in ("ocf:heartbeat:mysql", "ocf:heartbeat:IPaddr2") for word in ("--contender", name)]
+    place = ["--image", "no-such-image", "--dir", str(tmp_path / "lab"), "--output", str(tmp_path / "bench.jsonl")]
+    result = CliRunner().invoke(cli.bench, [*names, *place, "--costs", "--fault", "move"])
+    assert isinstance(result.exception, AgentError)
+    assert "ocf:heartbeat:mysql: " in str(result.exception) and "ocf:heartbeat:IPaddr2: " in str(result.exception)
+    assert [run.fault for run in gather(str(tmp_path)).runs] == ["move", "move"]

@@ -239,7 +239,11 @@ def test_reboot_in_a_node_reboots_it(whole: Lab) -> None:
 def test_ending_up_in_the_middle_leaves_nothing(tmp_path: Path, number: int) -> None:
     interfaces = host_interfaces()
     layout = Layout(str(tmp_path / "lab"))
-    up = subprocess.Popen([BACKSTAY, "lab", "up", "--dir", layout.directory], stdout=subprocess.DEVNULL)
+    up = subprocess.Popen(
+        [BACKSTAY, "lab", "up", "--dir", layout.directory],
+        stdout=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    )
     poll(
         lambda: os.path.isdir(layout.node("n2")) and layout.init_of("n2"),
         Deadline(60),

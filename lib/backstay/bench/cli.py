@@ -224,13 +224,19 @@ def bench(
         client = SERVICES[one.service].client if one.service in SERVICES else "an ICMP echo request every 10 ms"
         sink.write("contender", {"name": one.name, "service": one.service, "what": one.what, "notes": one.notes})
         sink.write("about", {f"client ({one.service})": client})
+    unmeasured = []
     for one in contenders:
-        if costs:
-            Turn(one, directory, image, patience, sink).costs(MONITORS)
-        if growth:
-            Turn(one, directory, image, patience, sink).growth()
+        try:
+            if costs:
+                Turn(one, directory, image, patience, sink).costs(MONITORS)
+            if growth:
+                Turn(one, directory, image, patience, sink).growth()
+        except AgentError as failed:
+            unmeasured.append(f"{one.name}: {failed}")  # the others are measured all the same
     records: list[dict[str, Any]] = []
     for number, one in turns(contenders, runs):
         wanted = [fault for fault in one.faults if not faults or fault in faults]
         records += Turn(one, directory, image, patience, sink).take(number, wanted)
     click.echo("\n".join(["", *summary(records)]))
+    if unmeasured:
+        raise AgentError(f"costs are not complete: {'; '.join(unmeasured)}")
