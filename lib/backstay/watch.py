@@ -32,7 +32,7 @@ What has no process, as an address, passes pid 0 and as `started` what is differ
 
 Files in the agent's state directory:
 
-    watch.lock   held by the watcher; pid and start of the daemon, pid and start of the watcher
+    watch.lock   held by the watcher; pid and start of the daemon, and, once it has begun, of the watcher
     verdict      its last look: PID:START, when (CLOCK_MONOTONIC, seconds), the finding, what the prober added; replaced at
                  each look
     silent       PID:START of a daemon that was found silent and told: demote and stop need not find out again
@@ -71,6 +71,7 @@ if TYPE_CHECKING:
 
 
 LOCK, VERDICT, SILENT, STOPPING, TOLD = "watch.lock", "verdict", "silent", "stopping", "told"
+STARTING = 5.0  # seconds that a watcher may take from its start to its lock
 STALE = 10.0  # seconds after which a watcher that has written no verdict stands still; it writes one a second
 
 
@@ -87,6 +88,8 @@ def ensure(agent: "Agent", pid: int, started: str, anew: bool = False) -> bool:
         ours = fields[:2] == [str(pid), started]
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if ours and len(fields) == 2 and files.age(LOCK) < STARTING:
+                return False  # another action has started one just now, and two would tell the same death
             if ours:
                 agent.log.warning("the watcher was gone: starting another")
         except BlockingIOError:
@@ -97,6 +100,8 @@ def ensure(agent: "Agent", pid: int, started: str, anew: bool = False) -> bool:
             if ours and not alive:
                 agent.log.warning("the watcher stands still: starting another")
             _end(fields[2:4])
+        lock.truncate(0)
+        lock.write(f"{pid} {started}\n")
     module, name = type(agent).__module__, type(agent).__name__
     code = f"import sys; sys.path[:0] = {sys.path!r}; from {module} import {name}; "
     code += f"from backstay.watcher import main; sys.exit(main({name}, sys.argv))"
