@@ -6,12 +6,17 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from backstay import command
 from backstay.lab import image
 
 CHECKOUT = Path(__file__).parent.parent
+
+# An example may take as long as a busy machine makes it: no test here is about time.
+hypothesis.settings.register_profile("backstay", deadline=None)
+hypothesis.settings.load_profile("backstay")
 
 # The lab's image, read-only under a scratch layer, with the agents where Pacemaker looks for them and the test's
 # directory as /work. Everything is in a mount namespace: it ends with the script.

@@ -61,13 +61,15 @@ def listening(wire, seconds):
 
 
 def test_the_other_announcements_follow_from_a_process_of_their_own(wire):
-    listener = listening(wire, 1.5)
+    listener = listening(wire, 4)
     answer = wire.vip("start", arp_count="3", arp_interval="200ms")
     assert answer.code == 0 and answer.seconds < 1
     heard = [line.split() for line in listener.communicate()[0].splitlines()]
     assert [operation for _, operation in heard] == ["1", "2"] * 3
     times = [float(at) for at, operation in heard if operation == "1"]
-    assert 0.15 < times[1] - times[0] < 0.4 and 0.35 < times[2] - times[1] < 0.7
+    assert (
+        0.15 < times[1] - times[0] < 1.2 and 0.35 < times[2] - times[1] < 1.5
+    )  # a busy machine is later, never sooner
 
 
 def announcers(wire):
