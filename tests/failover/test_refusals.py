@@ -50,8 +50,8 @@ def test_a_refused_promotion_leaves_the_server_up_and_its_monitor_tries_again(th
 
     three.run(witness, ["mv", f"{CONFIG}.away", CONFIG])
     mysql.cleanup(witness)
+    # A cleanup may make Pacemaker 2.1.5 number the clone's instances anew and start the candidate's server again: no matter.
     poll(lambda: mysql.in_role("Promoted") == [candidate], Deadline(60), f"{candidate} to be promoted", interval=0.2)
-    assert server(three, candidate) == process
     three.run(candidate, ["crm_resource", "--clear", "--resource", mysql.clone])
     three.power_on(primary)
     mysql.cleanup(candidate)
