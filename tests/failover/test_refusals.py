@@ -43,7 +43,7 @@ def test_a_refused_promotion_leaves_the_server_up_and_its_monitor_tries_again(th
 
     refusal = f"not promoted: {witness} may hold"
     poll(lambda: refusal in attribute(three, candidate, "mysql-state"), Deadline(60), "the refusal", interval=0.2)
-    assert mysql.in_role("Promoted") == []
+    poll(lambda: mysql.in_role("Promoted") == [], Deadline(10), "the demotion", interval=0.2)
     assert attribute(three, candidate, "master-mysql") == "-INFINITY"
     assert attribute(three, witness, "mysql-readable") == "0"
     assert server(three, candidate) == process
