@@ -110,6 +110,14 @@ def test_all_nodes_are_online_and_fencing_is_armed(whole: Lab) -> None:
     assert status["dir"] == whole.layout.directory
 
 
+def test_a_node_that_is_off_and_on_at_once_is_waited_for(whole: Lab) -> None:
+    whole.power_off("n3")
+    whole.power_on("n3")
+    whole.wait_online(whole.nodes, timeout=60)
+    assert whole.online() == {"n1", "n2", "n3"}
+    assert whole.run("n3", ["crm_mon", "-1"]).status == 0
+
+
 def test_run_is_the_command(lab: Lab) -> None:
     done = cli(lab, "run", "client", "--", "sh", "-c", "cat; echo oops >&2; exit 7", stdin="one\ntwo\n")
     assert (done.returncode, done.stdout, done.stderr) == (7, "one\ntwo\n", "oops\n")

@@ -272,13 +272,20 @@ class Lab:
         return "; ".join(told) or "no failure is on record"
 
     def wait_online(self, nodes: "Sequence[str]", timeout: float) -> None:
-        """Until Pacemaker has these nodes as members of the quorate partition, and fencing is armed."""
+        """Until each of these nodes sees all of them as members of the quorate partition, and fencing armed.
 
-        def settled() -> bool:
-            crm = self.cluster_status()
+        Each is asked itself: the others take a node that lost its power for a member until Corosync's token is lost,
+        and that may be after it is on again.
+        """
+
+        def whole(node: str) -> bool:
+            crm = self.cluster_status(node)
             if crm is None or not _is_quorate(crm):
                 return False
             return _online(crm) >= set(nodes) and any("fencing" in held for held in _roles(crm).values())
+
+        def settled() -> bool:
+            return all(whole(node) for node in nodes)
 
         poll(settled, Deadline(timeout), f"{', '.join(nodes)} to be online", interval=0.2)
 
