@@ -17,6 +17,8 @@ from backstay.declaration import action, actions_of, parameters_of
 from backstay.errors import AgentError, NotInstalled, TimedOut
 from backstay.invocation import Invocation
 from backstay.log import Log
+from backstay.process import no_core
+from backstay.state import Files, Unwritable, unwritable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,10 +29,15 @@ if TYPE_CHECKING:
     from backstay.watch import Events, Prober
 
 
+_STRICT = {"start", "promote"}  # what fails when the agent's own files cannot be written (state.py)
+_NO_ROOM = {5, 28, 30, 122}  # EIO, ENOSPC, EROFS, EDQUOT
+
+
 class Agent:
     """Base of all agents. Subclasses declare parameters and actions, and the texts below.
 
-    deadline: the end of this action, somewhat before Pacemaker kills it.
+    deadline: the end of this action, somewhat before Pacemaker kills it. unwritten: which of our own files could not be.
+    explained: the last exit reason that was given.
     """
 
     name = ""
@@ -45,6 +52,8 @@ class Agent:
             for parameter in parameters_of(type(self))
             if parameter.secret and invocation.parameters.get(parameter.name)
         ]
+        self.unwritten: list[str] = []
+        self.explained = ""
         timeout = invocation.timeout or self._declared_timeout()
         # Pacemaker kills the process group without warning at the timeout: be done, with a reason, before that.
         self.deadline = Deadline(max(timeout * 0.9, timeout - 2))
@@ -65,10 +74,30 @@ class Agent:
         return made
 
     def state_directory(self) -> str:
-        """A directory for this resource that the next boot finds empty; 0700, made when missing."""
+        """A directory for this resource that the next boot finds empty; 0700, made when missing. Raises Unwritable in an
+        action that cannot do without."""
         path = os.path.join(self.invocation.environ.get("BACKSTAY_RUN", "/run/backstay"), self.invocation.resource)
-        os.makedirs(path, mode=0o700, exist_ok=True)
+        try:
+            os.makedirs(path, mode=0o700, exist_ok=True)
+        except OSError as error:
+            self.cannot_write(unwritable(path, error))
         return path
+
+    @property
+    def complaints(self) -> "Optional[list[str]]":
+        """For Files: where this action notes what could not be written; None where that fails it."""
+        return None if self.invocation.action in _STRICT else self.unwritten
+
+    def cannot_write(self, what: str) -> None:
+        """Raises Unwritable in an action that cannot do without; else it is told at the end."""
+        if self.complaints is None:
+            raise Unwritable(what)
+        if what not in self.unwritten:
+            self.unwritten.append(what)
+
+    def files(self) -> Files:
+        """What this resource remembers."""
+        return Files(self.state_directory(), self.complaints)
 
     def check_parameters(self) -> None:
         """Convert every parameter. Raises Misconfigured for the first that does not fit."""
@@ -87,8 +116,9 @@ class Agent:
 
     def explain(self, reason: str) -> None:
         """An exit reason: for a result that is no failure as well, such as a degraded monitor."""
+        self.explained = reason
         prefix = self.invocation.environ.get("OCF_EXIT_REASON_PREFIX", "ocf-exit-reason:")
-        sys.stderr.write(f"{prefix}{self.log.masked(' '.join(reason.split()))}\n")
+        sys.stderr.write(f"{prefix}{' '.join(self.log.masked(reason).split())}\n")
 
     def watched_address(self) -> str:
         """An address on another host whose move the watcher shall report to `address_moved`; "" for none."""
@@ -130,6 +160,7 @@ class Agent:
 
 def main(agent_class: "type[Agent]", argv: "Sequence[str]", environ: "Mapping[str, str]") -> int:
     """Run one action; the exit status. `argv` as in sys.argv."""
+    no_core()
     methods = {spec.name: spec.method for spec in actions_of(agent_class)}
     wanted = argv[1] if len(argv) > 1 else ""
     if wanted in ("usage", "help", ""):
@@ -144,14 +175,29 @@ def main(agent_class: "type[Agent]", argv: "Sequence[str]", environ: "Mapping[st
         if not invocation.lenient and invocation.action not in ("meta-data", "validate-all"):
             agent.check_parameters()
         code = getattr(agent, methods[invocation.action])()
-        return ExitCode.SUCCESS if code is None else int(code)
+        return int(_told(agent, ExitCode.SUCCESS if code is None else code))
     except AgentError as error:
         return _fail(agent, str(error), error.code if not invocation.is_probe else _probe_code(error))
     except Exception as error:  # noqa: BLE001  the one place where an unknown error becomes an exit code
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            where = os.path.dirname(os.fsdecode(error.filename)) if error.filename else "a file system"
+            return _fail(agent, unwritable(where, error), ExitCode.ERR_GENERIC)
         import traceback
 
         agent.log.error(traceback.format_exc())
         return _fail(agent, f"internal error, see the log: {type(error).__name__}: {error}", ExitCode.ERR_GENERIC)
+
+
+def _told(agent: Agent, code: ExitCode) -> ExitCode:
+    """What the action returns once it was told which of our own files could not be written."""
+    degraded = {ExitCode.SUCCESS: ExitCode.DEGRADED, ExitCode.RUNNING_PROMOTED: ExitCode.DEGRADED_PROMOTED}
+    if not agent.unwritten or agent.invocation.is_probe:
+        return code
+    if agent.invocation.action != "monitor":
+        agent.log.warning(agent.unwritten[0])
+        return code
+    agent.explain("; ".join(filter(None, [agent.explained, agent.unwritten[0]])))
+    return degraded.get(code, code)
 
 
 def _probe_code(error: AgentError) -> ExitCode:
@@ -164,6 +210,6 @@ def _probe_code(error: AgentError) -> ExitCode:
 
 def _fail(agent: Agent, reason: str, code: ExitCode) -> int:
     """Tell the admin why, and Pacemaker which code."""
-    agent.log.error(f"{agent.invocation.action}: {' '.join(reason.split())}")
+    agent.log.error(f"{agent.invocation.action}: {' '.join(agent.log.masked(reason).split())}")
     agent.explain(reason)
     return int(code)

@@ -28,7 +28,7 @@ quorum {
 """ % "".join(f"    node {{\n        nodeid: {n}\n        name: n{n}\n    }}\n" for n in (1, 2, 3))  # noqa: UP031
 HOSTS = "127.0.0.1 localhost\n10.77.0.11 n1\n10.77.0.12 n2\n10.77.0.13 n3\n"
 MORE = ["mysql-readers", "haproxy"]  # beside the set itself
-SECRETS = "/var/lib/pacemaker/lrm/cibsecrets/mysql"
+SECRETS = "/var/lib/pacemaker/lrm/secrets/mysql"
 
 
 class Mistake(NamedTuple):

@@ -17,7 +17,7 @@ from backstay.errors import AgentError, NotInstalled, TimedOut, WrongParameter
 from backstay.haproxy import daemon
 from backstay.haproxy.findings import Verdict, judge
 from backstay.haproxy.parameters import HaproxyParameters, words
-from backstay.state import Files
+from backstay.state import Files, Unwritable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ class Haproxy(HaproxyParameters):
             self.log.warning(f"demote ends HAProxy: {error}")
             self._quiet(master)
             daemon.end(self.layout().socket, self.deadline)
+        self.state.remove("promoted", must=master.alive())
 
     @action(timeout=60)
     def reload_agent(self) -> None:
@@ -146,7 +147,7 @@ class Haproxy(HaproxyParameters):
         action, since Pacemaker would answer that by a restart: with the refused configuration. The monitor tells."""
         try:
             self.reload()
-        except (WrongParameter, NotInstalled) as refused:
+        except (WrongParameter, NotInstalled, Unwritable) as refused:
             self.log.warning(str(refused))
             self.explain(str(refused))
 
@@ -167,7 +168,7 @@ class Haproxy(HaproxyParameters):
 
     @property
     def state(self) -> Files:
-        return Files(self.directory)
+        return Files(self.directory, self.complaints)
 
     def layout(self, binary: str = "") -> daemon.Layout:
         return daemon.Layout(binary, self.config, self.directory)
@@ -235,11 +236,8 @@ class Haproxy(HaproxyParameters):
         """We end it ourselves: the watcher shall not tell."""
         from backstay import watch
 
-        try:
-            if master:
-                watch.quiet(self.state, master.pid, master.started)
-        except OSError as error:
-            self.log.warning(f"the watcher may report this stop as a failure: {error}")
+        if master:
+            watch.quiet(self.state, master.pid, master.started)
 
     def _frontends(self) -> "list[str]":
         return self.chosen_frontends() or self.state.read("frontends").split()
@@ -285,7 +283,7 @@ class Haproxy(HaproxyParameters):
                     return "", True
                 self.state.remove("refused")  # it is again what was loaded
                 return "", False
-            except (WrongParameter, NotInstalled) as error:
+            except (WrongParameter, NotInstalled, Unwritable) as error:
                 return str(error), False
         if not reason and processes.failed:
             from backstay.haproxy.findings import complaint

@@ -152,10 +152,7 @@ def remember_servers(agent: "Haproxy", layout: daemon.Layout) -> bool:
     except AgentError as error:
         agent.log.warning(f"HAProxy is not drained but killed: {error}")
         return False
-    try:
-        agent.state.write(_DUMP, dump)
-    except OSError as error:
-        agent.log.warning(f"the servers' state is not kept: {error}")
+    agent.state.write(_DUMP, dump)
     return True
 
 

@@ -98,9 +98,11 @@ def judge_replica(
         return Verdict(DETACHED, False, "replication is not running")
     if replica.receiver_error[0] and replica.io == "No":
         return Verdict(DETACHED, False, f"receiver stopped: {replica.receiver_error[1]}")
+    distrust = replica.io != "Yes" and "certificate" in replica.receiver_error[1]
+    state = f"receiver distrusts its source: {replica.receiver_error[1]}" if distrust else ""
     lag = replica.lag
     # Without a source the lag is unknown; what was true before it went stays true for readers.
     readable = was_readable if lag is None else lag <= (max_lag if was_readable else max_lag / 3)
     if lag is not None and lag > max_lag:
         return Verdict(LAGGING, readable, f"more than {max_lag:g} s behind")
-    return Verdict(HEALTHY if seen.acks.gives else UNSYNCED, readable)
+    return Verdict(HEALTHY if seen.acks.gives else UNSYNCED, readable, state)

@@ -96,7 +96,7 @@ def publish(agent: "Mysql", score: "int | str", readable: bool, state: str, lag:
     try:
         agent.pacemaker.set_promotion_score(score)
         agent.pacemaker.set_attribute(f"{resource}-readable", str(int(readable)))
-        agent.pacemaker.set_attribute(f"{resource}-state", state[:120] or "ok")
+        agent.pacemaker.set_attribute(f"{resource}-state", agent.log.masked(state)[:120] or "ok")
         if lag:
             agent.pacemaker.set_attribute(f"{resource}-lag", lag, private=True)
     except AgentError as error:

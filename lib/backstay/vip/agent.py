@@ -63,7 +63,11 @@ class Vip(VipParameters):
                 release(self._address(), self.log, self.refuse_for)
         except (Misconfigured, WrongParameter) as error:
             self.log.warning(f"nothing to remove: {error}")
-        Record(self.state_directory()).erase()
+        try:
+            Record(self.state_directory()).erase()
+        except AgentError as error:
+            # At worst a later probe takes this node for a standby. A failed stop would fence it.
+            self.cannot_write(str(error))
 
     @action(timeout=20)
     def promote(self) -> None:
@@ -93,6 +97,8 @@ class Vip(VipParameters):
         if clone and not probe and started:
             self._score(able=verdict.finding in (findings.HELD, findings.STANDBY))
         if verdict.finding == findings.HELD and not probe:
+            if not started:
+                self._note_again()
             self._watch()
         if verdict.reason and not probe:
             raise Found(verdict.reason, code)
@@ -170,12 +176,17 @@ class Vip(VipParameters):
     def _quiet(self) -> None:
         """Before the address goes: nothing is to be told of it. Not being able to say so must not fail a stop."""
         from backstay import watch
-        from backstay.state import Files
 
+        watch.quiet(self.files(), 0, Record(self.state_directory()).identity())
+
+    def _note_again(self) -> None:
+        """The record was wiped while the address is held: without it the watcher has nothing to tell this start by."""
         try:
-            watch.quiet(Files(self.state_directory()), 0, Record(self.state_directory()).identity())
-        except OSError as error:
-            self.log.warning(f"the watcher may report this as a failure: {error.strerror}")
+            with Inside(self._namespace()):
+                interface, prefix = self._place(Link())
+            Record(self.state_directory()).write(interface.name, prefix)
+        except AgentError as error:
+            self.cannot_write(str(error))
 
     # -- parameters ---------------------------------------------------------------------------------------------------
 
