@@ -36,7 +36,7 @@ LEGITIMATE = {
     r"/var/lib/rabbitmq/\.erlang\.cookie": "the cookie",
     r"/run/backstay/rabbitmq/account": "the probe's account, for the monitors that log in with it",
 }
-CONFIGURATION_CHANGED = re.compile(r"pacemaker-based.* (info|notice|debug): (\+\+|\+|--) ")
+CONFIGURATION_CHANGED = re.compile(r"pacemaker-based.*\s(info|notice|debug): (\+\+|\+|--) ")
 
 # Path below / -> owner, group, mode; the first that fits. Everything of ours in /run, and what we make elsewhere.
 OWNED = {
