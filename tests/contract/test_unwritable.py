@@ -161,7 +161,8 @@ def test_rabbitmq_goes_on(chamber: Chamber) -> None:
 
 VIP = r"""
 unset CIB_file
-ip link set lo up; ip link add eth0 type veth peer name eth1; ip link set eth1 up; ip link set eth0 up; ip addr add 10.9.0.1/24 dev eth0
+ip link set lo up; ip link add eth0 type veth peer name eth1; ip link set eth1 up
+ip link set eth0 up; ip addr add 10.9.0.1/24 dev eth0
 export OCF_ROOT=/usr/lib/ocf OCF_RESOURCE_INSTANCE=ip BACKSTAY_RUN=/run/backstay OCF_RESKEY_ip=10.9.0.50
 export OCF_RESKEY_CRM_meta_timeout=20000 OCF_RESKEY_check_duplicate=false
 act() {

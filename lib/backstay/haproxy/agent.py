@@ -100,11 +100,11 @@ class Haproxy(HaproxyParameters):
 
             watch.ensure(self, master.pid, master.started)
         code = verdict.code(promoted)
-        if verdict.reason and code in (ExitCode.DEGRADED, ExitCode.DEGRADED_PROMOTED):
-            self.explain(verdict.reason)
-        elif verdict.reason and code not in (ExitCode.SUCCESS, ExitCode.RUNNING_PROMOTED):
+        if code in (ExitCode.DEGRADED, ExitCode.DEGRADED_PROMOTED):
+            return self.alive(promoted, verdict.reason)
+        if verdict.reason and code not in (ExitCode.SUCCESS, ExitCode.RUNNING_PROMOTED):
             raise Found(verdict.reason, code)
-        return code
+        return self.alive(promoted)
 
     @action(timeout=30)
     def promote(self) -> None:
