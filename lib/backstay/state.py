@@ -28,6 +28,11 @@ def unwritable(directory: str, error: OSError) -> str:
     return f"{directory} cannot be written, {error.strerror}: free space there, or mount it writable"
 
 
+def private(path: str, flags: int) -> int:
+    """For open(): a new file is for root alone."""
+    return os.open(path, flags, 0o600)
+
+
 class Files:
     """The files of one resource. complaints: gets what could not be written, once, where the action has to go on without;
     None: that is an error."""

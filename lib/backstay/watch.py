@@ -47,7 +47,7 @@ import time
 
 from backstay.command import spawn
 from backstay.process import Process
-from backstay.state import Files, Unwritable, unwritable
+from backstay.state import Files, Unwritable, private, unwritable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def ensure(agent: "Agent", pid: int, started: str, anew: bool = False) -> bool:
 
 def _ensure(agent: "Agent", files: Files, pid: int, started: str, anew: bool) -> bool:
     """Raises OSError."""
-    with open(os.path.join(files.directory, LOCK), "a+", encoding="ascii", opener=_private) as lock:
+    with open(os.path.join(files.directory, LOCK), "a+", encoding="ascii", opener=private) as lock:
         lock.seek(0)
         fields = lock.read().split()
         ours = fields[:2] == [str(pid), started]
@@ -124,11 +124,6 @@ def quiet(files: Files, pid: int, started: str) -> None:
         Files(files.directory).write(STOPPING, f"{pid}:{started}")
     except Unwritable:
         _end(files.read(LOCK).split()[2:4])
-
-
-def _private(path: str, flags: int) -> int:
-    """For open(): a file for root alone."""
-    return os.open(path, flags, 0o600)
 
 
 def is_quiet(files: Files, pid: int, started: str) -> bool:

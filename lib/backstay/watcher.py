@@ -12,7 +12,7 @@ from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError, TimedOut
 from backstay.liveness import Finding, Heard, judge
 from backstay.process import no_core, start_time
-from backstay.state import Files
+from backstay.state import Files, private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def main(agent_class: "type[Agent]", argv: "list[str]") -> int:
 
 
 def _main(agent: "Agent", pid: int, started: str) -> int:
-    with open(os.path.join(agent.state_directory(), watch.LOCK), "a+", encoding="ascii") as lock:
+    with open(os.path.join(agent.state_directory(), watch.LOCK), "a+", encoding="ascii", opener=private) as lock:
         try:
             poll(lambda: _locked(lock.fileno()), Deadline(_TAKEOVER), "the watcher before")
         except TimedOut:

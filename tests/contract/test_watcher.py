@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.conftest import Chamber  # type: ignore[import-not-found]
 from tests.contract.test_mysql_contract import PREPARE  # type: ignore[import-not-found]
 
@@ -160,3 +161,21 @@ def test_a_watcher_is_small(chamber: Chamber) -> None:
     )
     assert int(said.split("private ")[1].split()[0]) < 7000, said
     assert "\n0\n" in said
+
+
+@pytest.mark.slow
+def test_it_leaves_no_core_and_the_server_may(chamber: Chamber) -> None:
+    said = run(
+        chamber,
+        r"""
+        ulimit -c unlimited
+        limit() { awk '/core file/ { print $5 }' /proc/$1/limits; }
+        up; w=$(watcher); echo "watcher $(limit $w) server $(limit $(server))"
+        kill -SEGV $w; within 20 gone $w; act $MONITOR; within 20 replaced $w
+        sh -c 'cd /tmp; kill -SEGV $$' || true; ls /tmp | grep -c '^core' || true; act stop
+        echo "left: $(find / /run /tmp/none -maxdepth 1 -name 'core*' 2>/dev/null)"
+        """,
+    )
+    assert "watcher 1 server unlimited\n" in said, said
+    assert said.rstrip().endswith("left:"), said
+    assert "\n1\n" in said, f"nothing dumps core here, so this proves nothing: {said}"

@@ -25,6 +25,7 @@ from backstay.errors import AgentError
 from backstay.mysql import conflict, process
 from backstay.mysql.state import read_mark
 from backstay.process import no_core
+from backstay.state import private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def main() -> int:
     no_core()
     agent = Mysql(Invocation("monitor", os.environ))
     agent.deadline = Deadline(_LONGEST)
-    with open(os.path.join(agent.state.directory, _LOCK), "a+", encoding="ascii") as lock:
+    with open(os.path.join(agent.state.directory, _LOCK), "a+", encoding="ascii", opener=private) as lock:
         if not _taken(lock):
             return 0
         me = process.at(os.getpid())
