@@ -141,7 +141,8 @@ def test_rabbitmq_goes_on(chamber: Chamber) -> None:
         act promote; act demote; empty; act promote
         read_only; act monitor $PROMOTED; act demote
         kill -STOP $(beam); act monitor $RECURRING OCF_RESKEY_probe_timeout=1s; kill -CONT $(beam)
-        writable; act monitor $PROMOTED; wipe; act monitor $RECURRING; act promote; act monitor $PROMOTED; wipe
+        writable; act monitor $PROMOTED; wipe; act monitor $PROMOTED; [ -s $R/rabbitmq/promoted ]
+        wipe; act monitor $RECURRING; act promote; act monitor $PROMOTED; wipe
         act stop; act monitor; fill; act start; empty; read_only; act start; writable; act start; read_only; act stop; act monitor
         """),
         timeout=240,
@@ -149,10 +150,10 @@ def test_rabbitmq_goes_on(chamber: Chamber) -> None:
     expected = [0, 0, 0, 0]  # started; full: it needs to write nothing
     expected += [1, 0, 0]  # not promoted while that cannot be noted
     expected += [191, 1, 1]  # read-only: said; demote cannot take the mark away; one silence is enough
-    expected += [8, 0, 0, 8]  # wiped: it serves, and is promoted anew
+    expected += [8, 8, 0, 0, 8]  # wiped: it serves, and is what Pacemaker says it is
     expected += [0, 7, 1, 1, 0, 0, 7]  # stopped; no start without room; stopped where nothing can be written
     assert result.codes == expected, result.text
-    for at, words in ((4, FULL), (7, READ_ONLY), (8, READ_ONLY), (16, FULL), (17, READ_ONLY)):
+    for at, words in ((4, FULL), (7, READ_ONLY), (8, READ_ONLY), (17, FULL), (18, READ_ONLY)):
         assert result.reasons[at].endswith(words), result.text
     assert same(result.text), result.text
 

@@ -252,3 +252,26 @@ def test_a_secret_kept_outside_is_in_its_file_alone(plane: Plane) -> None:
     assert not [hit for hit in hits if hit.others or not re.fullmatch(kept, hit.path)]
     said = lab.run(first, ["backstay", "doctor"], timeout=120, check=False).out
     assert "monitor_password stands in" in said and "replication_password stands in" not in said
+
+
+def test_a_wiped_run_moves_neither_primary_nor_address_nor_broker(plane: Plane) -> None:
+    """The balancers lose their master sockets, and are restarted in place."""
+    lab = plane.lab
+    plane.service.wait_whole(120)
+    roles, facts = lab.roles(), plane.service.mysql.facts()
+    processes = ["pgrep", "-x", "-d", " ", "mariadbd|beam.smp"]
+    before = {node: lab.run(node, processes).out for node in lab.nodes}
+    for node in lab.nodes:
+        lab.run(node, ["sh", "-c", "rm -rf /run/backstay/*"])
+    there = "for name in mysql/verdict rabbitmq/verdict haproxy/verdict; do [ -s /run/backstay/$name ] || exit 1; done"
+    for node in lab.nodes:
+        look = ["sh", "-c", there]
+        poll(lambda node=node, look=look: lab.run(node, look, check=False).status == 0, Deadline(60), "watchers")  # type: ignore[misc]
+    lab.run("n1", ["crm_resource", "--cleanup"])
+    plane.service.wait_whole(120)
+    assert {node: lab.run(node, processes).out for node in lab.nodes} == before
+    assert plane.service.mysql.facts() == facts
+    for name in ("mysql", "rabbitmq", "mysql-writer"):
+        assert {node: held.get(name) for node, held in lab.roles().items()} == {
+            n: held.get(name) for n, held in roles.items()
+        }

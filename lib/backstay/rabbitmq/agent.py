@@ -74,7 +74,7 @@ class Rabbitmq(RabbitmqParameters):
         running = self.find_process()
         if running is None:
             return ExitCode.NOT_RUNNING
-        promoted = self.is_promoted(running)
+        promoted = self.is_promoted(running) or self._noted_again(running)
         if promoted and self.invocation.role in ("Unpromoted", "Slave"):
             # After reload-agent Pacemaker 2.1 takes a promoted instance for unpromoted, and promotes one anew.
             self.demote()
@@ -310,6 +310,19 @@ class Rabbitmq(RabbitmqParameters):
 
     def removed_nodes(self) -> "list[str]":
         return [name.strip() for name in str(self.removed or "").split(",") if name.strip()]
+
+    def _noted_again(self, running: Process) -> bool:
+        """A promoted instance whose note is gone, not outdated: /run was wiped. The lease is whose Pacemaker says it is, and to
+        deny it would have the broker restarted."""
+        if (
+            self.invocation.is_probe
+            or self.invocation.role not in ("Promoted", "Master")
+            or self.state.read("promoted")
+        ):
+            return False
+        self.log.warning("the note of the promotion is gone: written again")
+        self.state.write("promoted", running.identity)
+        return True
 
     def _count(self, running: Process, greeted: str) -> "tuple[int, float]":
         """Monitors in a row without a greeting, this one included, and the seconds since the first."""
