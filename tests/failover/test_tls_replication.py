@@ -60,15 +60,20 @@ def serve(lab: Lab, node: str, certificate: str) -> None:
     lab.run(node, ["chown", "mysql", f"{PLACE}/server.key"])
 
 
+def offers(lab: Lab, node: str) -> bool:
+    """Whether the node's server has been restarted with its certificate."""
+    asked = ["mysql", "--batch", "--execute", "SHOW VARIABLES LIKE 'ssl_cert'"]
+    return PLACE in lab.run(node, asked, check=False).out
+
+
 def word(mysql: MysqlSet, mariadb: str, oracle: str) -> str:
     return mariadb if "MariaDB" in mysql.root(mysql.lab.nodes[0], "SELECT VERSION()") else oracle
 
 
 def test_replication_by_verified_tls_survives_failover_and_rebuild(mysql: MysqlSet) -> None:
     lab = mysql.lab
-    offered = "SHOW VARIABLES LIKE 'ssl_cert'"
     for node in lab.nodes:
-        poll(lambda node=node: PLACE in mysql.root(node, offered), Deadline(90), "a server with the certificate")  # type: ignore[misc]
+        poll(lambda node=node: offers(lab, node), Deadline(90), "a server with the certificate")  # type: ignore[misc]
     mysql.wait_whole(120)
     primary = mysql.primary()
     for account in ("backstay_monitor", "backstay_replication"):
