@@ -56,26 +56,30 @@ def placeholders(text: str) -> "dict[str, str | None]":
     return found
 
 
-def _directory() -> str:
+def shelf() -> str:
+    """The directory of the templates: the checkout's, or where they are installed."""
     checkout = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "crm-templates")
     return checkout if os.path.isdir(checkout) else _INSTALLED
 
 
-def names() -> "list[str]":
-    """The topologies there are."""
-    return sorted(name[: -len(".crm")] for name in os.listdir(_directory()) if name.endswith(".crm"))
+def names(directory: str = "") -> "list[str]":
+    """The topologies there are. directory: as for `load`."""
+    return sorted(name[: -len(".crm")] for name in os.listdir(directory or shelf()) if name.endswith(".crm"))
 
 
-def load(name: str) -> str:
-    """The text of a template with what it includes, from the checkout or from where it is installed.
+def load(name: str, directory: str = "") -> str:
+    """The text of a template with what it includes. directory: where both are, "" for `shelf()`.
 
     Raises WrongParameter for a template that is not there, and for values that an included one does not have.
     """
-    if name not in names():
-        raise WrongParameter(f"no topology {name}; there are {', '.join(names())}")
-    with open(os.path.join(_directory(), f"{name}.crm"), encoding="utf-8") as source:
+    directory = directory or shelf()
+    there = names(directory)
+    if name not in there:
+        raise WrongParameter(f"no topology {name}; there are {', '.join(there)}")
+    with open(os.path.join(directory, f"{name}.crm"), encoding="utf-8") as source:
         lines = source.read().splitlines(keepends=True)
-    return _one_property("".join(_included(line) if line.startswith(_INCLUDE) else line for line in lines))
+    whole = (_included(line, directory) if line.startswith(_INCLUDE) else line for line in lines)
+    return _one_property("".join(whole))
 
 
 def _one_property(text: str) -> str:
@@ -94,10 +98,10 @@ def _one_property(text: str) -> str:
     return "".join(lines)
 
 
-def _included(line: str) -> str:
+def _included(line: str, directory: str) -> str:
     """The text that an include line stands for. What it gives may be a placeholder of its own: so a value is renamed."""
     _, name, *pairs = line.split()
-    text = load(name)
+    text = load(name, directory)
     given = dict(pair.split("=", 1) for pair in pairs)
     unknown = sorted(set(given) - set(placeholders(text)))
     if unknown:
