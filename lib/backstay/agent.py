@@ -39,6 +39,7 @@ class Agent:
 
     def __init__(self, invocation: Invocation) -> None:
         self.invocation = invocation
+        self._pacemaker: Optional[Pacemaker] = None
         self.log = Log(f"{self.name}({invocation.resource})", invocation.environ)
         self.log.secrets = [
             invocation.parameters[parameter.name]
@@ -55,14 +56,13 @@ class Agent:
     @property
     def pacemaker(self) -> "Pacemaker":
         """The way to the cluster, made on first use: most monitors need none."""
-        made = self.__dict__.get("_pacemaker")
-        if made is None:
+        if self._pacemaker is None:
             from backstay.pacemaker import Pacemaker
 
-            made = self.__dict__["_pacemaker"] = Pacemaker(
+            self._pacemaker = Pacemaker(
                 self.invocation.resource, self.invocation.node, self.state_directory(), self.deadline
             )
-        return made
+        return self._pacemaker
 
     def state_directory(self) -> str:
         """A directory for this resource that the next boot finds empty; 0700, made when missing."""

@@ -56,23 +56,22 @@ def placeholders(text: str) -> "dict[str, str | None]":
     return found
 
 
-def shelf() -> str:
-    """The directory of the templates: the checkout's, or where they are installed."""
+def _directory() -> str:
     checkout = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "crm-templates")
     return checkout if os.path.isdir(checkout) else _INSTALLED
 
 
 def names(directory: str = "") -> "list[str]":
-    """The topologies there are. directory: as for `load`."""
-    return sorted(name[: -len(".crm")] for name in os.listdir(directory or shelf()) if name.endswith(".crm"))
+    """The topologies there are. directory: as in `load`."""
+    return sorted(name[: -len(".crm")] for name in os.listdir(directory or _directory()) if name.endswith(".crm"))
 
 
 def load(name: str, directory: str = "") -> str:
-    """The text of a template with what it includes. directory: where both are, "" for `shelf()`.
+    """The text of a template with what it includes, from `directory`, by default the checkout's or the installed one.
 
     Raises WrongParameter for a template that is not there, and for values that an included one does not have.
     """
-    directory = directory or shelf()
+    directory = directory or _directory()
     there = names(directory)
     if name not in there:
         raise WrongParameter(f"no topology {name}; there are {', '.join(there)}")

@@ -40,6 +40,8 @@ class Found(AgentError):
 
 
 class Vip(VipParameters):
+    _defence: "Optional[Defence]" = None  # the watcher's, while it holds the address
+
     # -- actions ------------------------------------------------------------------------------------------------------
 
     @action(timeout=20)
@@ -137,13 +139,13 @@ class Vip(VipParameters):
         from backstay.vip.prober import Changes
 
         with Inside(self._namespace()):
-            return Changes(self._address(), self._defended())
+            self._defence = self._defended()
+            return Changes(self._address(), self._defence)
 
     def _tend(self) -> None:
-        defence: Optional[Defence] = self.__dict__.get("_defence")
-        if defence:
+        if self._defence:
             with Inside(self._namespace()):
-                defence.tend()
+                self._defence.tend()
 
     def _defended(self) -> "Optional[Defence]":
         """None where others may speak for the address, or nobody can be heard."""
@@ -154,12 +156,10 @@ class Vip(VipParameters):
             return None
         address = self._address()
         try:
-            router = self._router(address, interface)
-            defence = self.__dict__["_defence"] = module.Defence(address, interface, router, self.log)
+            return module.Defence(address, interface, self._router(address, interface), self.log)
         except (OSError, AgentError) as error:
             self.log.warning(f"claims of other hosts to {address.text} go unheard: {error}")
             return None
-        return defence
 
     def _watch(self) -> None:
         if self.invocation.node:
