@@ -7,7 +7,8 @@ import os
 import subprocess
 
 import pytest
-from haproxy_box import Chamber, Result, run
+from acting import Chamber, Result
+from haproxy_box import run
 from tests.conftest import CHECKOUT  # type: ignore[import-not-found]
 
 

@@ -5,58 +5,31 @@ A boot takes six seconds and more, so each test asks much of one broker.
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-from pathlib import Path
 
+import acting
 import pytest
-from tests.conftest import CHECKOUT, Chamber  # type: ignore[import-not-found]
+from acting import Chamber, Result
 
-GOLDEN = Path(__file__).parent / "golden/rabbitmq.xml"
-
-# `act ACTION [NAME=VALUE …]` prints the exit status and the exit reason; `took COMMAND` the milliseconds besides.
-PREPARE = r"""
-unset CIB_file
-ip link set lo up
-hostname n1 2>/dev/null || true
+# beam: pids of the brokers' Erlang machines
+PREPARE = (
+    acting.prepared("rabbitmq", "rabbitmq", timeout=90)
+    + r"""
 echo 127.0.0.1 n1 >> /etc/hosts
-export HOME=/root OCF_ROOT=/usr/lib/ocf OCF_RESOURCE_INSTANCE=rabbitmq BACKSTAY_RUN=/run/backstay
-export OCF_RESKEY_CRM_meta_timeout=90000
-act() {
-    action=$1; shift
-    status=0
-    (for setting in "$@"; do export "$setting"; done
-     exec /usr/lib/ocf/resource.d/backstay/rabbitmq "$action") 2> /tmp/said || status=$?
-    echo "$action $status $(sed -n 's/^ocf-exit-reason://p' /tmp/said | tail -n 1)"
-}
-took() { begun=$(date +%s%N); "$@"; echo "took $(( ($(date +%s%N) - begun) / 1000000 ))"; }
+export HOME=/root
 beam() {
     pgrep -x beam.smp | while read -r pid; do
         awk '$1 == "State:" { ended = $2 == "Z" } $1 == "Threads:" && $2 > 1 { ended = 0 } END { exit ended }' \
             /proc/$pid/status && echo $pid
     done
 }
-RECURRING=OCF_RESKEY_CRM_meta_interval=5000
 DEEP="OCF_RESKEY_CRM_meta_interval=60000 OCF_CHECK_LEVEL=10"
 """
-
-
-class Result:
-    """What `act` printed: the exit statuses and reasons in order; `took`, in milliseconds."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        actions = "start|stop|monitor|promote|demote|validate-all|reload-agent|migrate_to|notify"
-        found = re.findall(rf"^({actions}) (\d+) ?(.*)$", text, re.MULTILINE)
-        self.codes = [int(code) for _, code, _ in found]
-        self.reasons = [reason for _, _, reason in found]
-        self.took = [int(number) for number in re.findall(r"^took (\d+)$", text, re.MULTILINE)]
+)
 
 
 def run(chamber: Chamber, script: str, timeout: float = 120) -> Result:
-    done = chamber(PREPARE + script, timeout=timeout, check=False)
-    return Result(done.out + done.err)
+    return acting.run(chamber, PREPARE + script, timeout)
 
 
 def test_the_life_of_an_instance(chamber: Chamber) -> None:
@@ -282,25 +255,6 @@ def test_mirroring_is_refused_in_one_sentence_where_it_is_gone(chamber: Chamber)
     )
     assert result.codes == [6], result.text
     assert result.reasons[0].startswith("ha_mode=all: RabbitMQ 4.2.1 has no mirrored queues: unset ha_mode")
-
-
-def test_meta_data_is_golden() -> None:
-    environment = {"PATH": "/usr/bin:/bin", "OCF_ROOT": "/usr/lib/ocf"}
-    argv = [CHECKOUT / "agents/rabbitmq", "meta-data"]
-    said = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True).stdout
-    if os.environ.get("UPDATE_GOLDEN"):
-        GOLDEN.write_text(said)
-    assert said == GOLDEN.read_text()
-
-
-def test_meta_data_fits_the_schemas(chamber: Chamber) -> None:
-    script = """
-        /usr/lib/ocf/resource.d/backstay/rabbitmq meta-data > /tmp/rabbitmq.xml
-        xmllint --noout --relaxng /usr/share/pcs/data/ocf-1.1.rng /tmp/rabbitmq.xml 2>&1
-        crm ra info ocf:backstay:rabbitmq > /tmp/info 2>&1 && grep -c "Parameters" /tmp/info
-    """
-    said = chamber(PREPARE + script).out
-    assert said.count("validates") == 1 and re.search(r"^1$", said, re.MULTILINE), said
 
 
 @pytest.mark.parametrize("agent", ["rabbitmq"])

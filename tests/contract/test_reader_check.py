@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from test_mysql_contract import run
-from tests.conftest import Chamber  # type: ignore[import-not-found]
+from acting import Chamber
+from mysql_box import run
 
 from backstay.mysql.health import still_readable
 from backstay.mysql.observation import Acks, Observed, ReplicaStatus

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.conftest import Chamber  # type: ignore[import-not-found]
-from tests.contract.test_mysql_contract import PREPARE  # type: ignore[import-not-found]
+import mysql_box
+from acting import Chamber
 
 WATCHED = r"""
 export OCF_RESKEY_probe_timeout=1500ms
@@ -30,9 +30,7 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
 
 
 def run(chamber: Chamber, script: str) -> str:
-    done = chamber(PREPARE + WATCHED + script, timeout=90, check=False)
-    assert done.status == 0, done.out + done.err
-    return str(done.out)
+    return mysql_box.run(chamber, WATCHED + script).text
 
 
 def test_a_server_that_lives_and_does_not_answer_is_seen(chamber: Chamber) -> None:
