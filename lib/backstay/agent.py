@@ -14,7 +14,7 @@ import sys
 from backstay.codes import ExitCode
 from backstay.deadline import Deadline
 from backstay.declaration import action, actions_of, parameters_of
-from backstay.errors import AgentError, NotInstalled, TimedOut
+from backstay.errors import AgentError, NotInstalled, PermissionMissing, TimedOut
 from backstay.invocation import Invocation
 from backstay.log import Log
 
@@ -65,9 +65,14 @@ class Agent:
         return self._pacemaker
 
     def state_directory(self) -> str:
-        """A directory for this resource that the next boot finds empty; 0700, made when missing."""
+        """A directory for this resource that the next boot finds empty; 0700, made when missing. Raises PermissionMissing
+        where that cannot be, but for a stop and a probe: they have to come to their end there, too."""
         path = os.path.join(self.invocation.environ.get("BACKSTAY_RUN", "/run/backstay"), self.invocation.resource)
-        os.makedirs(path, mode=0o700, exist_ok=True)
+        try:
+            os.makedirs(path, mode=0o700, exist_ok=True)
+        except OSError as error:
+            if not self.invocation.lenient:
+                raise PermissionMissing(f"{path} for state cannot be made: {error.strerror}; see to /run") from None
         return path
 
     def check_parameters(self) -> None:
@@ -96,6 +101,29 @@ class Agent:
 
     def address_moved(self) -> None:
         """Called by the watcher, not by Pacemaker. Raises AgentError."""
+
+    def watch(self, pid: int, started: str, anew: bool = False) -> None:
+        """See that this process has its watcher, once this node is part of a cluster; see watch.ensure. Where none can be
+        started only speed is lost, so that fails nothing."""
+        if not self.invocation.node:
+            return
+        from backstay import watch
+
+        try:
+            watch.ensure(self, pid, started, anew)
+        except (AgentError, OSError) as error:
+            self.log.warning(f"no watcher: {error}")
+
+    def quiet(self, pid: int, started: str) -> None:
+        """Before we end this process ourselves: its watcher is to tell nothing of that. Not being able to say so must not
+        fail a stop."""
+        from backstay import watch
+        from backstay.state import Files
+
+        try:
+            watch.quiet(Files(self.state_directory()), pid, started)
+        except (AgentError, OSError) as error:
+            self.log.warning(f"the watcher may report this as a failure: {error}")
 
     def prober(self) -> "Optional[Prober]":
         """What the watcher asks whether the daemon answers; None: it sees only death. See watch.py."""

@@ -42,7 +42,7 @@ class Rabbitmq(RabbitmqParameters):
         running = starting.start(self)
         self.state.write("process", running.identity)
         leaving.announce(self, False)
-        self.watch(running)
+        self.watch(running.pid, running.started)
         self.pacemaker.set_promotion_score(NEVER if self._boot_left(running) is not None else health.SERVING)
 
     @action(timeout=90)
@@ -50,9 +50,7 @@ class Rabbitmq(RabbitmqParameters):
         """Gone when this returns."""
         running = self.find_process()
         if running:
-            from backstay import watch
-
-            watch.quiet(self.state, running.pid, running.started)
+            self.quiet(running.pid, running.started)
             silent = self.is_silent(running)
             remaining = self.deadline.remaining()
             if not silent:
@@ -93,7 +91,7 @@ class Rabbitmq(RabbitmqParameters):
                 self.state.write("silent", running.identity)
             self._publish(verdict)
             raise AgentError(verdict.reason)
-        self.watch(running)
+        self.watch(running.pid, running.started)
         self._publish(verdict)
         if verdict.reason:
             notes.insert(0, verdict.reason)
@@ -226,13 +224,6 @@ class Rabbitmq(RabbitmqParameters):
     def is_silent(self, running: Process) -> bool:
         """Whether this very broker was just found not to answer: stop need not find out again."""
         return self.state.age("silent") < _RECENT and self.state.read("silent") == running.identity
-
-    def watch(self, running: Process) -> None:
-        """See that a watcher is there, once this node is part of a cluster."""
-        if self.invocation.node:
-            from backstay import watch
-
-            watch.ensure(self, running.pid, running.started)
 
     def prober(self) -> "Prober":
         from backstay.rabbitmq.prober import RabbitmqProber

@@ -59,7 +59,7 @@ class Vip(VipParameters):
     @action(timeout=20)
     def stop(self) -> None:
         """Give the address up wherever it is on this node. Fine when it is not, or never could be."""
-        self._quiet()
+        self.quiet(*self._identity())
         try:
             with Inside(self._namespace()):
                 release(self._address(), self.log, self.refuse_for)
@@ -71,11 +71,11 @@ class Vip(VipParameters):
     def promote(self) -> None:
         with Inside(self._namespace()):
             self._take()
-        self._watch()
+        self.watch(*self._identity())
 
     @action(timeout=20)
     def demote(self) -> None:
-        self._quiet()
+        self.quiet(*self._identity())
         with Inside(self._namespace()):
             release(self._address(), self.log, self.refuse_for)
 
@@ -95,7 +95,7 @@ class Vip(VipParameters):
         if clone and not probe and started:
             self._score(able=verdict.finding in (findings.HELD, findings.STANDBY))
         if verdict.finding == findings.HELD and not probe:
-            self._watch()
+            self.watch(*self._identity())
         if verdict.reason and not probe:
             raise Found(verdict.reason, code)
         return code
@@ -161,21 +161,9 @@ class Vip(VipParameters):
             self.log.warning(f"claims of other hosts to {address.text} go unheard: {error}")
             return None
 
-    def _watch(self) -> None:
-        if self.invocation.node:
-            from backstay import watch
-
-            watch.ensure(self, 0, Record(self.state_directory()).identity())
-
-    def _quiet(self) -> None:
-        """Before the address goes: nothing is to be told of it. Not being able to say so must not fail a stop."""
-        from backstay import watch
-        from backstay.state import Files
-
-        try:
-            watch.quiet(Files(self.state_directory()), 0, Record(self.state_directory()).identity())
-        except OSError as error:
-            self.log.warning(f"the watcher may report this as a failure: {error.strerror}")
+    def _identity(self) -> "tuple[int, str]":
+        """Of what is watched: there is no process, so the start tells one life of the address from the next."""
+        return 0, Record(self.state_directory()).identity()
 
     # -- parameters ---------------------------------------------------------------------------------------------------
 
