@@ -16,7 +16,8 @@ def prepared(agent: str, resource: str, timeout: int) -> str:
     """The beginning of a script for one agent, with `timeout` seconds for each action.
 
     `act` prints action, exit status and exit reason; the agent's standard error is in /tmp/said. `took COMMAND` prints
-    its milliseconds as well. RECURRING makes a monitor of a probe, CLONE a promotable instance of a primitive.
+    its milliseconds as well. `within SECONDS COMMAND` runs it until it succeeds, and ends the script when it does not.
+    RECURRING makes a monitor of a probe, CLONE a promotable instance of a primitive.
     """
     return rf"""
 unset CIB_file
@@ -32,6 +33,13 @@ act() {{
     echo "$action $status $(sed -n 's/^ocf-exit-reason://p' /tmp/said | tail -n 1)"
 }}
 took() {{ begun=$(date +%s%N); "$@"; echo "took $(( ($(date +%s%N) - begun) / 1000000 ))"; }}
+within() {{
+    end=$(($(date +%s) + $1)); shift
+    until "$@"; do
+        [ $(date +%s) -lt $end ] && sleep 0.05 && continue
+        echo "not in time: $*"; ps axo pid,ppid,stat,etime,args; exit 1
+    done
+}}
 RECURRING=OCF_RESKEY_CRM_meta_interval=5000
 CLONE=OCF_RESKEY_CRM_meta_promoted_max=1
 """

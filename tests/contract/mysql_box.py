@@ -1,4 +1,5 @@
-"""MariaDB under its agent in the chamber. There is no cluster, so the first promotion has no other node to ask."""
+"""MariaDB under its agent in the chamber, for scripts as acting.py has them. There is no cluster, so the first promotion has
+no other node to ask."""
 
 from __future__ import annotations
 

@@ -7,29 +7,9 @@ from __future__ import annotations
 
 import re
 
-import acting
 import pytest
-from acting import Chamber, Result
-
-# beam: pids of the brokers' Erlang machines
-PREPARE = (
-    acting.prepared("rabbitmq", "rabbitmq", timeout=90)
-    + r"""
-echo 127.0.0.1 n1 >> /etc/hosts
-export HOME=/root
-beam() {
-    pgrep -x beam.smp | while read -r pid; do
-        awk '$1 == "State:" { ended = $2 == "Z" } $1 == "Threads:" && $2 > 1 { ended = 0 } END { exit ended }' \
-            /proc/$pid/status && echo $pid
-    done
-}
-DEEP="OCF_RESKEY_CRM_meta_interval=60000 OCF_CHECK_LEVEL=10"
-"""
-)
-
-
-def run(chamber: Chamber, script: str, timeout: float = 120) -> Result:
-    return acting.run(chamber, PREPARE + script, timeout)
+from acting import Chamber
+from rabbitmq_box import PREPARE, run
 
 
 def test_the_life_of_an_instance(chamber: Chamber) -> None:
@@ -77,7 +57,7 @@ def test_its_data_survives_and_a_hung_one_is_killed(chamber: Chamber) -> None:
         chmod 644 /etc/rabbitmq/definitions.json; export OCF_RESKEY_definitions=/etc/rabbitmq/definitions.json
         act start; act monitor $RECURRING; rabbitmqctl -q delete_vhost app; rabbitmqctl -q add_vhost kept
         kill -STOP $(beam)
-        took act monitor $RECURRING OCF_RESKEY_probe_timeout=1s; took act monitor $RECURRING OCF_RESKEY_probe_timeout=1s
+        took act monitor $RECURRING OCF_RESKEY_probe_timeout=3s; took act monitor $RECURRING OCF_RESKEY_probe_timeout=3s
         took act monitor $RECURRING; act demote; took act stop; echo "left: $(beam)"; act monitor
         act start; rabbitmqctl -q list_vhosts; rabbitmqctl -q list_users
         kill -9 $(beam); while [ -n "$(beam)" ]; do :; done
@@ -89,9 +69,9 @@ def test_its_data_survives_and_a_hung_one_is_killed(chamber: Chamber) -> None:
     assert result.codes == [0, 0, 0, 1, 1, 0, 0, 7, 0, 7, 0, 0, 0, 0, 0, 0], result.text
     assert result.reasons[3] == "the broker does not answer AMQP, 2 monitors in a row"
     assert "left: \n" in result.text
-    assert min(result.took[:2]) >= 1000 and max(result.took[:2]) < 5000  # it waited for one probe_timeout, not for two
+    assert min(result.took[:2]) >= 3000 and max(result.took[:2]) < 6000  # it waited for one probe_timeout, not for two
     assert result.took[2] < min(result.took[:2])  # what was found is not asked again
-    assert result.took[3] < 5000  # and stop does not wait for it to end by itself
+    assert result.took[3] < 20_000  # and stop does not wait for it to end by itself, which takes 54 s
     assert "\nkept\n" in result.text and "\napp\t" in result.text and "\napp\n" not in result.text
 
 
@@ -101,9 +81,9 @@ def test_a_start_that_does_not_wait_leaves_the_boot_to_the_monitors(chamber: Cha
         chamber,
         r"""
         export OCF_RESKEY_start_wait=1s
-        act start; act monitor $RECURRING; act stop
+        took act start; act monitor $RECURRING; act stop
         took act start; act monitor $RECURRING; act promote
-        while ! act monitor $RECURRING | grep -q "monitor 0"; do sleep 0.2; done; act promote; act demote; act stop
+        serves() { act monitor $RECURRING | grep -q "monitor 0"; }; within 60 serves; act promote; act demote; act stop
         took act start; kill -9 $(beam); while [ -n "$(beam)" ]; do :; done
         act monitor $RECURRING; act stop; act start; act monitor $RECURRING; act stop
         took act start; sed -i 's/ .*/ 0/' /run/backstay/*/booting 2>/dev/null || true; act monitor $RECURRING; act stop
@@ -116,7 +96,7 @@ def test_a_start_that_does_not_wait_leaves_the_boot_to_the_monitors(chamber: Cha
     assert result.codes == expected, result.text
     assert result.reasons[4] == "the broker is booting"
     assert result.reasons[-2] == "the broker did not answer AMQP within the timeout of its start"
-    assert max(result.took) < 5000, result.text
+    assert max(result.took[1:]) < result.took[0], result.text  # than the one that waited
 
 
 def test_stop_and_probe_work_without_anything(chamber: Chamber) -> None:
@@ -262,3 +242,19 @@ def test_ocf_tester(chamber: Chamber, agent: str) -> None:
     script = f"unset OCF_RESKEY_CRM_meta_timeout; ocf-tester -n {agent} /usr/lib/ocf/resource.d/backstay/{agent} 2>&1"
     done = chamber(PREPARE + script, timeout=180, check=False)
     assert "passed all tests" in done.out, done.out + done.err
+
+
+def test_a_cluster_that_answers_nothing_for_a_moment_costs_no_broker(chamber: Chamber) -> None:
+    """A failed monitor or promotion has the broker restarted. The node is one of a cluster whose daemons do not answer, and
+    the tool for scores is not there."""
+    result = run(
+        chamber,
+        """
+        act start; export OCF_RESKEY_CRM_meta_on_node=n1; mv /usr/sbin/attrd_updater /tmp/
+        act monitor $RECURRING; grep -o 'promotion score not set' /tmp/said
+        rm /run/backstay/rabbitmq/facts  # our copy of the record: it is asked for anew
+        act promote; grep -o 'left to the first monitor' /tmp/said
+        act monitor $RECURRING; act demote; act stop
+        """,
+    )
+    assert result.codes == [0, 0, 0, 8, 0, 0], result.text
