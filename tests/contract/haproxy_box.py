@@ -42,7 +42,7 @@ original
 cli() {{ echo "$1" | socat -t5 - UNIX-CONNECT:/run/backstay/lb/master.sock; }}
 worker() {{ cli "show proc" | awk '$2 == "worker" {{ print $1; exit }}'; }}
 master() {{ cut -d' ' -f1 /run/backstay/lb/master; }}
-until_() {{ for i in $(seq 500); do if eval "$1"; then return 0; fi; sleep 0.01; done; echo "never: $1"; exit 1; }}
+until_() {{ within 20 eval "$1"; }}
 echo_server() {{ socat -T60 TCP-LISTEN:$1,fork,reuseaddr EXEC:cat & until_ "ss -ltn | grep -q :$1"; }}
 opened() {{ ss -ltnp | grep haproxy | sed 's/.*:\(80[0-9]*\) .*/\1/' | sort | tr '\n' ' '; }}
 dead() {{ until_ "! readlink /proc/$1/exe > /dev/null"; }}

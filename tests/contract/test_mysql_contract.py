@@ -40,9 +40,9 @@ def test_a_promotion_ends_what_sends_the_log_since_an_earlier_one(chamber: Chamb
         mkdir /tmp/read; cd /tmp/read
         log=$(mariadb -Ne 'show master status' | cut -f 1)
         mariadb-binlog --read-from-remote-server --stop-never --raw -S /run/mysqld/mysqld.sock -u root $log & reader=$!
-        until [ "$(senders)" = 1 ]; do kill -0 $reader; sleep 0.05; done
+        one() { [ "$(senders)" = 1 ]; }; within 20 one
         act demote; echo before $(senders)
-        act promote; for i in $(seq 40); do [ "$(senders)" = 0 ] && break; sleep 0.05; done; echo after $(senders)
+        act promote; none() { [ "$(senders)" = 0 ]; }; within 20 none; echo after $(senders)
         act stop
         """,
     )
@@ -75,7 +75,7 @@ def test_a_hung_server_is_a_finding_and_never_holds_up_demote_and_stop(chamber: 
     )
     assert result.codes == [0, 0, 1, 0, 7, 0], result.text
     assert "does not answer within 1 s" in result.reasons[2]
-    assert result.took[0] < 4000, result.text
+    assert result.took[0] < 10_000, result.text  # a stop that waits for it takes forty seconds
 
 
 def test_a_hung_server_is_found_by_demote_itself(chamber: Chamber) -> None:
@@ -88,7 +88,7 @@ def test_a_hung_server_is_found_by_demote_itself(chamber: Chamber) -> None:
         """,
     )
     assert result.codes == [0, 0, 0, 7], result.text
-    assert result.took[0] < 4000, result.text
+    assert result.took[0] < 10_000, result.text  # a stop that waits for it takes forty seconds
 
 
 def test_a_stalled_disk_is_a_finding(chamber: Chamber) -> None:
@@ -106,7 +106,7 @@ def test_a_stalled_disk_is_a_finding(chamber: Chamber) -> None:
     )
     assert result.codes == [0, 0, 191, 1, 191, 0], result.text
     assert "does not answer within 3 s" in result.reasons[3]
-    assert result.took[0] < 4500, result.text
+    assert result.took[0] < 10_000, result.text  # unbounded, the question would take all of the monitor's 54 s
 
 
 def test_unknown_is_neither_dead_nor_promoted(chamber: Chamber) -> None:
@@ -215,7 +215,7 @@ def test_level_10_names_what_a_server_lacks_that_others_started(chamber: Chamber
         act start; act stop
         mariadbd --defaults-file=/etc/mysql/set.cnf --user=mysql --datadir=/var/lib/mysql --skip-log-bin \
             --socket=/run/mysqld/mysqld.sock --pid-file=/run/mysqld/mysqld.pid --relay-log-recovery=1 >/dev/null 2>&1 &
-        until mariadb -e 'select 1' >/dev/null 2>&1; do sleep 0.1; done
+        within 30 mariadb -e 'select 1' >/dev/null 2>&1
         act validate-all OCF_CHECK_LEVEL=10; cat /tmp/said
         kill $(cat /run/mysqld/mysqld.pid); wait
         """,

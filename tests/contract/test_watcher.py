@@ -12,17 +12,6 @@ up() { act start; act $MONITOR; within 20 is ok; }
 verdict() { cut -d' ' -f3 /run/backstay/db/verdict 2>/dev/null; }
 watcher() { cut -d' ' -f3 /run/backstay/db/watch.lock; }
 server() { cat /run/mysqld/mysqld.pid; }
-# `within SECONDS COMMAND …` runs it until it succeeds
-within() {
-    end=$(($(date +%s) + $1)); shift
-    until "$@"; do
-        [ $(date +%s) -lt $end ] && sleep 0.1 && continue
-        echo "not in time: $*"
-        tail -n 3 /run/backstay/db/watch.lock /run/backstay/db/verdict /tmp/said
-        ps axo pid,ppid,stat,etime,args
-        exit 1
-    done
-}
 is() { [ "$(verdict)" = "$1" ]; }
 replaced() { [ "$(watcher)" != "$1" ] && [ -n "$(watcher)" ] && kill -0 "$(watcher)"; }
 gone() { ! kill -0 "$1" 2>/dev/null; }
