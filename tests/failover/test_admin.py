@@ -93,7 +93,7 @@ def test_a_switchover_under_load_loses_nothing_and_is_explained(three: Lab, tmp_
         assert (found["resource"], found["node"]) == ("mysql", outcome.now)
         assert "an admin moves it" in found["cause"]
         assert {"demotion", "demoted", "promotion", "promoted", "address"} <= set(found["phases"])
-    assert float(found["pause"]) == pytest.approx(pause, abs=0.3)
+    assert float(found["pause"]) == pytest.approx(pause, abs=2.0)  # one is from the logs, the other was waited for
 
 
 def test_ctrl_c_and_a_deadline_leave_no_constraint(three: Lab) -> None:
@@ -111,7 +111,7 @@ def test_ctrl_c_and_a_deadline_leave_no_constraint(three: Lab) -> None:
         # The signal comes when the constraint is there. A shell's background job would ignore SIGINT.
         script = (
             f"env --default-signal=INT backstay switchover --yes {target} & pid=$!;"
-            " until cibadmin -Q --scope constraints | grep -q cli-prefer; do kill -0 $pid; done;"
+            " until cibadmin -Q --scope constraints | grep -q cli-prefer; do kill -0 $pid || break; done;"
             f" kill -{signal} $pid; wait $pid; echo ended $?"
         )
         done = three.run(target, ["sh", "-c", script], timeout=60, check=False)
