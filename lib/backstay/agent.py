@@ -95,6 +95,36 @@ class Agent:
         prefix = self.invocation.environ.get("OCF_EXIT_REASON_PREFIX", "ocf-exit-reason:")
         sys.stderr.write(f"{prefix}{self.log.masked(' '.join(reason.split()))}\n")
 
+    def alive(self, promoted: bool, reason: str = "") -> ExitCode:
+        """How a recurring monitor ends that found the service up. reason: why it is not as wanted, "" when it is. An instance
+        that may be promoted tells it by an attribute, any other by a degraded result (standing.py)."""
+        if self.invocation.promotable:
+            self._tell(reason)
+        elif reason:
+            self.explain(reason)
+            return ExitCode.DEGRADED_PROMOTED if promoted else ExitCode.DEGRADED
+        return ExitCode.RUNNING_PROMOTED if promoted else ExitCode.SUCCESS
+
+    def _tell(self, reason: str) -> None:
+        """A healthy monitor pays one look for a file. A cluster that takes no attribute fails no monitor."""
+        from backstay.state import Files
+
+        files = Files(self.state_directory())
+        noted = files.read("standing")
+        if not noted and not reason:
+            return
+        from backstay.standing import Standing, attribute
+
+        before = Standing.parse(noted)
+        now = before.found(self.invocation.check_level, reason)
+        try:
+            self.pacemaker.set_attribute(attribute(self.invocation.resource), now.published)
+            files.write("standing", str(now)) if now.reasons else files.remove("standing")
+        except (AgentError, OSError) as error:
+            self.log.warning(f"not published, the next monitor tries again: {error}")
+        if now.published != before.published:
+            self.log.warning(f"not as wanted: {now.published}" if now.reasons else f"over: {before.published}")
+
     def watched_address(self) -> str:
         """An address on another host whose move the watcher shall report to `address_moved`; "" for none."""
         return ""

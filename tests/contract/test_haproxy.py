@@ -242,6 +242,22 @@ def test_a_refused_configuration_leaves_the_old_worker_serving(chamber: Chamber,
     assert result.values["first"] == result.values["second"] != result.values["third"]
 
 
+def test_an_instance_that_may_be_promoted_notes_a_refused_configuration_and_is_well(chamber: Chamber) -> None:
+    """A degraded result would hold up its promotion (decision 28)."""
+    result = run(
+        chamber,
+        """
+        act start $CLONE; act promote $CLONE; sed -i 's/mode tcp/mode tpc/' $C
+        act monitor $CLONE $RECURRING OCF_RESKEY_reload_on_change=yes; echo noted=$(cat /run/backstay/*/standing)
+        act demote $CLONE; act monitor $CLONE $RECURRING OCF_RESKEY_reload_on_change=yes
+        original; act monitor $CLONE $RECURRING OCF_RESKEY_reload_on_change=yes; echo left=$(ls /run/backstay/*/standing).
+        """,
+    )
+    assert result.codes == [0, 0, 8, 0, 0, 0], result.text
+    assert result.values["noted"].startswith("0 ") and "unknown proxy mode 'tpc'" in result.values["noted"]
+    assert result.values["left"] == "."
+
+
 def test_a_reload_by_someone_else_that_failed_is_told(chamber: Chamber) -> None:
     result = run(
         chamber,

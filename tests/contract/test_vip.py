@@ -129,6 +129,9 @@ def test_finding_tentative_is_no_failure(wire):
     ip("-n", wire.node, "addr", "add", f"{V6}/64", "dev", "eth0")
     answer = wire.monitor(V6)
     assert answer.code == 190 and "is tentative" in answer.reason
+    ip("-n", wire.node, "addr", "del", f"{V6}/64", "dev", "eth0")
+    ip("-n", wire.node, "addr", "add", f"{V6}/64", "dev", "eth0")
+    assert wire.monitor(V6, clone=True, role="Promoted").code == 8  # told by an attribute: decision 28
 
 
 # -- duplicates --------------------------------------------------------------------------------------------------------

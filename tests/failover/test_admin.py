@@ -11,6 +11,7 @@ import pytest
 
 from backstay.command import Finished
 from backstay.deadline import Deadline, poll
+from backstay.lab import mysql as topology
 from backstay.lab.cluster import Lab
 from backstay.rehearse.faults import Fault, Stage, nothing
 from backstay.rehearse.mysqlset import MysqlSet
@@ -165,3 +166,19 @@ def test_doctor_finds_what_only_the_running_server_shows_and_its_remedies_work(t
             found = errors()
         assert found == [], (plant, found)
     mysql.wait_whole(120)
+
+
+@pytest.mark.slow
+def test_crmsh_alone_sets_up_a_set_by_the_wizard(tmp_path: Path) -> None:
+    lab = Lab.up(str(tmp_path / "lab"))
+    try:
+        values = topology.prepare(lab)
+        values["node_count"] = values.pop("nodes")  # crmsh gives every wizard a parameter nodes of its own
+        lab.run("n1", ["python3", "-m", "backstay.admin.wizard", "/usr/share/crmsh/scripts"])  # as `make install` does
+        pairs = [f"{name}={value}" for name, value in values.items()]
+        done = lab.run("n1", ["crm", "script", "run", "backstay-mysql", *pairs], timeout=180)
+        assert "error" not in (done.out + done.err).lower()
+        topology.await_writes(lab)
+        MysqlSet(lab).wait_whole(120)
+    finally:
+        lab.down()

@@ -99,11 +99,11 @@ class Haproxy(HaproxyParameters):
             raise Found(str(error), ExitCode.FAILED_PROMOTED if promoted else ExitCode.ERR_GENERIC) from None
         self.watch(master.pid, master.started)
         code = verdict.code(promoted)
-        if verdict.reason and code in (ExitCode.DEGRADED, ExitCode.DEGRADED_PROMOTED):
-            self.explain(verdict.reason)
-        elif verdict.reason and code not in (ExitCode.SUCCESS, ExitCode.RUNNING_PROMOTED):
+        if code in (ExitCode.DEGRADED, ExitCode.DEGRADED_PROMOTED):
+            return self.alive(promoted, verdict.reason)
+        if verdict.reason and code not in (ExitCode.SUCCESS, ExitCode.RUNNING_PROMOTED):
             raise Found(verdict.reason, code)
-        return code
+        return self.alive(promoted)
 
     @action(timeout=30)
     def promote(self) -> None:

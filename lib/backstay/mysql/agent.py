@@ -102,13 +102,11 @@ class Mysql(MysqlParameters):
         if running is None:
             return ExitCode.NOT_RUNNING
         facts = self.state.promoted(running.identity)
-        promoted = facts or self.state.read("closed") == running.identity
-        alive = ExitCode.RUNNING_PROMOTED if promoted else ExitCode.SUCCESS
-        degraded = ExitCode.DEGRADED_PROMOTED if promoted else ExitCode.DEGRADED
+        promoted = bool(facts) or self.state.read("closed") == running.identity
         if self.invocation.is_probe:
-            return alive
+            return ExitCode.RUNNING_PROMOTED if promoted else ExitCode.SUCCESS
         if not promoted and self._calm(running):
-            return self._conclude(running, "", alive, degraded)
+            return self._conclude(running, promoted)
         deadline = self.deadline.within(self.probe_timeout)
         try:
             with self.connect(deadline) as server:
@@ -118,19 +116,14 @@ class Mysql(MysqlParameters):
             raise TimedOut(f"{error} within {self.probe_timeout:g} s, though process {running.pid} lives") from None
         except (ServerBusy, ServerRefused) as error:
             # It lives and we cannot look: unknown is not dead, and a failover would meet the same.
-            self.explain(str(error))
-            return degraded
-        return self._conclude(running, note, alive, degraded)
+            return self.alive(promoted, str(error))
+        return self._conclude(running, promoted, note)
 
-    def _conclude(self, running: process.Process, note: str, alive: ExitCode, degraded: ExitCode) -> ExitCode:
+    def _conclude(self, running: process.Process, promoted: bool, note: str = "") -> ExitCode:
         """The end of a monitor that found the server well: see that those beside it are there."""
         self.watch(running.pid, running.started)
         complaint = self._serve_readers(running)
-        note = note or complaint
-        if note:
-            self.explain(note)
-            return degraded
-        return alive
+        return self.alive(promoted, note or complaint)
 
     @action(timeout=60)
     def promote(self) -> None:

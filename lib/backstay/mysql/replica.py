@@ -54,7 +54,7 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     refusal = _refusal(agent, dialect, seen)
     state = state or refusal
     lag = published_lag(seen.replica.lag if seen.replica else None)
-    published = publish(agent, NEVER if refusal else verdict.score, verdict.readable, state, lag)
+    published = publish(agent, NEVER if refusal else verdict.score, verdict.readable, lag)
     if published and calm(seen, agent.me, errant or refusal, verdict.readable, float(agent.max_lag)):
         agent.state.write("calm", agent.running().identity)
     else:
@@ -86,11 +86,11 @@ def _refusal(agent: "Mysql", dialect: "Dialect", seen: "Observed") -> str:
 def wait_for_demotion(agent: "Mysql") -> str:
     """A promotion was refused, and Pacemaker takes the role away because of the score; see that it does."""
     refusal = agent.state.read("refusal")
-    publish(agent, NEVER, agent.state.read("readable") == "1", refusal)
+    publish(agent, NEVER, agent.state.read("readable") == "1")
     return refusal
 
 
-def publish(agent: "Mysql", score: "int | str", readable: bool, state: str, lag: str = "") -> bool:
+def publish(agent: "Mysql", score: "int | str", readable: bool, lag: str = "") -> bool:
     """Tell the cluster, where something changed; whether it knows. The lag moves too often for the scheduler to hear of it."""
     resource = agent.invocation.resource
     if agent.state.read("readable") != str(int(readable)):
@@ -98,7 +98,6 @@ def publish(agent: "Mysql", score: "int | str", readable: bool, state: str, lag:
     try:
         agent.pacemaker.set_promotion_score(score)
         agent.pacemaker.set_attribute(f"{resource}-readable", str(int(readable)))
-        agent.pacemaker.set_attribute(f"{resource}-state", state[:120] or "ok")
         if lag:
             agent.pacemaker.set_attribute(f"{resource}-lag", lag, private=True)
     except AgentError as error:

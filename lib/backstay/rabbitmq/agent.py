@@ -76,9 +76,8 @@ class Rabbitmq(RabbitmqParameters):
             # After reload-agent Pacemaker 2.1 takes a promoted instance for unpromoted, and promotes one anew.
             self.demote()
             promoted = False
-        alive = ExitCode.RUNNING_PROMOTED if promoted else ExitCode.SUCCESS
         if self.invocation.is_probe:
-            return alive
+            return ExitCode.RUNNING_PROMOTED if promoted else ExitCode.SUCCESS
         if self.me in self.removed_nodes():
             raise Removed(f"{self.me} is named in removed: its broker leaves the cluster")
         if self.is_silent(running):
@@ -95,10 +94,7 @@ class Rabbitmq(RabbitmqParameters):
         self._publish(verdict.score)
         if verdict.reason:
             notes.insert(0, verdict.reason)
-        if not notes:
-            return alive
-        self.explain("; ".join(notes))
-        return ExitCode.DEGRADED_PROMOTED if promoted else ExitCode.DEGRADED
+        return self.alive(promoted, "; ".join(notes))
 
     @action(timeout=30)
     def promote(self) -> None:

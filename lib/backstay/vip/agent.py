@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _SCORE = 10  # of a standby that could hold the address; all nodes are equal, location constraints decide
 _NOT_HERE = (findings.ABSENT, findings.DUPLICATE, findings.INTERFACE_GONE, findings.LINK_DOWN)
+_ALIVE = (ExitCode.SUCCESS, ExitCode.RUNNING_PROMOTED, ExitCode.DEGRADED_PROMOTED)
 _NAME_BYTES = 15  # IFNAMSIZ without its terminator, for interfaces and labels
 
 
@@ -96,6 +97,8 @@ class Vip(VipParameters):
             self._score(able=verdict.finding in (findings.HELD, findings.STANDBY))
         if verdict.finding == findings.HELD and not probe:
             self.watch(*self._identity())
+        if clone and not probe and code in _ALIVE:
+            return self.alive(code is not ExitCode.SUCCESS, verdict.reason)
         if verdict.reason and not probe:
             raise Found(verdict.reason, code)
         return code
