@@ -46,6 +46,7 @@ class Agent:
 
     def __init__(self, invocation: Invocation) -> None:
         self.invocation = invocation
+        self._pacemaker: Optional[Pacemaker] = None
         self.log = Log(f"{self.name}({invocation.resource})", invocation.environ)
         self.log.secrets = [
             invocation.parameters[parameter.name]
@@ -64,14 +65,13 @@ class Agent:
     @property
     def pacemaker(self) -> "Pacemaker":
         """The way to the cluster, made on first use: most monitors need none."""
-        made = self.__dict__.get("_pacemaker")
-        if made is None:
+        if self._pacemaker is None:
             from backstay.pacemaker import Pacemaker
 
-            made = self.__dict__["_pacemaker"] = Pacemaker(
+            self._pacemaker = Pacemaker(
                 self.invocation.resource, self.invocation.node, self.state_directory(), self.deadline
             )
-        return made
+        return self._pacemaker
 
     def state_directory(self) -> str:
         """A directory for this resource that the next boot finds empty; 0700, made when missing. Raises Unwritable in an
@@ -155,6 +155,28 @@ class Agent:
 
     def address_moved(self) -> None:
         """Called by the watcher, not by Pacemaker. Raises AgentError."""
+
+    def watch(self, pid: int, started: str, anew: bool = False) -> None:
+        """See that this process has its watcher, once this node is part of a cluster; see watch.ensure. Where none can be
+        started only speed is lost, so that fails nothing."""
+        if not self.invocation.node:
+            return
+        from backstay import watch
+
+        try:
+            watch.ensure(self, pid, started, anew)
+        except (AgentError, OSError) as error:
+            self.log.warning(f"no watcher: {error}")
+
+    def quiet(self, pid: int, started: str) -> None:
+        """Before we end this process ourselves: its watcher is to tell nothing of that. Not being able to say so must not
+        fail a stop."""
+        from backstay import watch
+
+        try:
+            watch.quiet(self.files(), pid, started)
+        except (AgentError, OSError) as error:
+            self.log.warning(f"the watcher may report this as a failure: {error}")
 
     def prober(self) -> "Optional[Prober]":
         """What the watcher asks whether the daemon answers; None: it sees only death. See watch.py."""

@@ -12,15 +12,15 @@ any time, and writing can fail at any time; then the agent knows less and promis
 import os
 import time
 
-from backstay.errors import AgentError
+from backstay.errors import PermissionMissing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Optional
 
 
-class Unwritable(AgentError):
-    """The agent's own files cannot be written."""
+class Unwritable(PermissionMissing):
+    """The agent's own files cannot be written on this node."""
 
 
 def unwritable(directory: str, error: OSError) -> str:

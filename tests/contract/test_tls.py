@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import mysql_box
 import pytest
-from tests.conftest import Chamber  # type: ignore[import-not-found]
-from tests.contract import test_mysql_contract, test_rabbitmq_contract  # type: ignore[import-not-found]
+import rabbitmq_box
+from acting import Chamber
 
 # In /etc/tls: two authorities, good.pem and other.pem, and pairs of certificate and key that the good one signed: n1 for that
 # name, n2 for another.
@@ -41,7 +42,7 @@ except AgentError as error:
 @pytest.mark.slow
 def test_a_server_is_asked_with_verified_tls_or_not_at_all(chamber: Chamber) -> None:
     check = "act validate-all OCF_CHECK_LEVEL=10"
-    result = test_mysql_contract.run(
+    result = mysql_box.run(
         chamber,
         AUTHORITY
         + ASK
@@ -94,7 +95,7 @@ OTHER=OCF_RESKEY_tls_ca=/etc/tls/other.pem
 @pytest.mark.slow
 def test_a_broker_without_a_plain_port_is_asked_with_verified_tls(chamber: Chamber) -> None:
     """A wrong authority is no failure of a broker that runs, and refuses a start."""
-    result = test_rabbitmq_contract.run(
+    result = rabbitmq_box.run(
         chamber,
         AUTHORITY
         + BROKER

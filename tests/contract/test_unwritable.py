@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import re
 
+import acting
+import haproxy_box
+import mysql_box
 import pytest
-from tests.conftest import Chamber  # type: ignore[import-not-found]
-from tests.contract import haproxy_box, test_mysql_contract, test_rabbitmq_contract  # type: ignore[import-not-found]
+import rabbitmq_box
+from acting import Chamber
 
 FULL = "cannot be written, No space left on device: free space there, or mount it writable"
 READ_ONLY = "cannot be written, Read-only file system: free space there, or mount it writable"
@@ -54,7 +57,7 @@ READ = "mariadb -Ne 'select concat(\"closed=\", @@read_only)'"  # ON or OFF
 
 @pytest.mark.slow
 def test_mysql_goes_on_with_a_full_file_system(chamber: Chamber) -> None:
-    result = test_mysql_contract.run(
+    result = mysql_box.run(
         chamber,
         CLUSTER
         + script(f"""
@@ -66,7 +69,7 @@ def test_mysql_goes_on_with_a_full_file_system(chamber: Chamber) -> None:
         """),
     )
     assert result.codes[:6] == [0, 0, 191, 191, 191, 0], result.text
-    assert result.codes[6:] == [1, 0, 191, 0, 7, 1, 0, 0, 0], result.text
+    assert result.codes[6:] == [4, 0, 191, 0, 7, 4, 0, 0, 0], result.text
     for at in (6, 11):
         assert result.reasons[at].endswith(FULL), result.text
     assert re.findall(r"closed=(\w+)", result.text) == ["OFF", "ON", "ON", "OFF"], result.text
@@ -76,7 +79,7 @@ def test_mysql_goes_on_with_a_full_file_system(chamber: Chamber) -> None:
 @pytest.mark.slow
 def test_mysql_goes_on_with_a_read_only_file_system(chamber: Chamber) -> None:
     """A demotion that cannot take the mark away has closed the server, and fails: Pacemaker then stops it."""
-    result = test_mysql_contract.run(
+    result = mysql_box.run(
         chamber,
         CLUSTER
         + script(f"""
@@ -84,7 +87,7 @@ def test_mysql_goes_on_with_a_read_only_file_system(chamber: Chamber) -> None:
         act demote; {READ}; act stop; act monitor; act start; writable; act start; act monitor $UNPROMOTED; act stop
         """),
     )
-    assert result.codes == [0, 0, 191, 1, 0, 7, 1, 0, 0, 0], result.text
+    assert result.codes == [0, 0, 191, 4, 0, 7, 4, 0, 0, 0], result.text
     for at in (2, 3, 6):
         assert result.reasons[at].endswith(READ_ONLY), result.text
     assert re.findall(r"closed=(\w+)", result.text) == ["OFF", "ON"], result.text
@@ -93,7 +96,7 @@ def test_mysql_goes_on_with_a_read_only_file_system(chamber: Chamber) -> None:
 @pytest.mark.slow
 def test_mysql_primary_outlives_a_wiped_run_and_no_other_server_becomes_one(chamber: Chamber) -> None:
     """By the cluster's record, and only as Pacemaker has it: a server that was merely made writable is closed."""
-    result = test_mysql_contract.run(
+    result = mysql_box.run(
         chamber,
         CLUSTER
         + script(f"""
@@ -110,7 +113,7 @@ def test_mysql_primary_outlives_a_wiped_run_and_no_other_server_becomes_one(cham
 @pytest.mark.slow
 def test_one_watcher_watches_after_a_wipe_and_a_full_file_system_ends_none(chamber: Chamber) -> None:
     said = chamber(
-        test_mysql_contract.PREPARE
+        mysql_box.PREPARE
         + script(r"""
         small
         watchers() { pgrep -fc 'watch\(db\)' || true; }
@@ -134,7 +137,7 @@ def test_one_watcher_watches_after_a_wipe_and_a_full_file_system_ends_none(chamb
 @pytest.mark.slow
 def test_rabbitmq_goes_on(chamber: Chamber) -> None:
     """Full, read-only, wiped; a silent broker is found all the same, though nobody can count."""
-    result = test_rabbitmq_contract.run(
+    result = rabbitmq_box.run(
         chamber,
         script(r"""
         small; act start; act monitor $RECURRING; fill; left; act monitor $RECURRING; act monitor $RECURRING; left
@@ -148,10 +151,10 @@ def test_rabbitmq_goes_on(chamber: Chamber) -> None:
         timeout=240,
     )
     expected = [0, 0, 0, 0]  # started; full: it needs to write nothing
-    expected += [1, 0, 0]  # not promoted while that cannot be noted
-    expected += [191, 1, 1]  # read-only: said; demote cannot take the mark away; one silence is enough
+    expected += [4, 0, 0]  # not promoted while that cannot be noted
+    expected += [191, 4, 1]  # read-only: said; demote cannot take the mark away; one silence is enough
     expected += [8, 8, 0, 0, 8]  # wiped: it serves, and is what Pacemaker says it is
-    expected += [0, 7, 1, 1, 0, 0, 7]  # stopped; no start without room; stopped where nothing can be written
+    expected += [0, 7, 4, 4, 0, 0, 7]  # stopped; no start without room; stopped where nothing can be written
     assert result.codes == expected, result.text
     for at, words in ((4, FULL), (7, READ_ONLY), (8, READ_ONLY), (17, FULL), (18, READ_ONLY)):
         assert result.reasons[at].endswith(words), result.text
@@ -160,22 +163,14 @@ def test_rabbitmq_goes_on(chamber: Chamber) -> None:
 
 # -- vip ---------------------------------------------------------------------------------------------------------------
 
-VIP = r"""
-unset CIB_file
-ip link set lo up; ip link add eth0 type veth peer name eth1; ip link set eth1 up
-ip link set eth0 up; ip addr add 10.9.0.1/24 dev eth0
-export OCF_ROOT=/usr/lib/ocf OCF_RESOURCE_INSTANCE=ip BACKSTAY_RUN=/run/backstay OCF_RESKEY_ip=10.9.0.50
-export OCF_RESKEY_CRM_meta_timeout=20000 OCF_RESKEY_check_duplicate=false
-act() {
-    action=$1; shift
-    status=0
-    (for setting in "$@"; do export "$setting"; done
-     exec /usr/lib/ocf/resource.d/backstay/vip "$action") 2> /tmp/said || status=$?
-    echo "$action $status $(sed -n 's/^ocf-exit-reason://p' /tmp/said | tail -n 1)"
-}
-RECURRING=OCF_RESKEY_CRM_meta_interval=5000
+VIP = (
+    acting.prepared("vip", "ip", timeout=20)
+    + r"""
+ip link add eth0 type veth peer name eth1; ip link set eth1 up; ip link set eth0 up; ip addr add 10.9.0.1/24 dev eth0
+export OCF_RESKEY_ip=10.9.0.50 OCF_RESKEY_check_duplicate=false
 here() { ip -o addr show dev eth0 | grep -c 10.9.0.50 || true; }
 """
+)
 
 
 @pytest.mark.parametrize("clone", ["", "OCF_RESKEY_CRM_meta_promoted_max=1"])
@@ -197,7 +192,7 @@ def test_an_address_stays_and_goes_all_the_same(chamber: Chamber, clone: str) ->
     assert said.status == 0, said.out + said.err
     up = 8 if clone else 0
     codes = [int(code) for code in re.findall(r"^(?:start|stop|promote|demote|monitor) (\d+)", said.out, re.MULTILINE)]
-    expected = [0, 0, up, up, 0, 0, 1, 0, 0]  # full: it stays, goes, and does not come
+    expected = [0, 0, up, up, 0, 0, 4, 0, 0]  # full: it stays, goes, and does not come
     expected += [up, 0, 0]  # read-only: it stays, and goes
     expected += [0, 0, up, up, 0, 0, 7]  # wiped: it stays, and goes
     assert codes == expected, said.out
@@ -221,7 +216,7 @@ def test_haproxy_serves_on_and_stops(chamber: Chamber) -> None:
         """),
     )
     assert result.codes[:3] == [0, 0, 0], result.text
-    assert result.codes[4:7] == [0, 1, 0], result.text
+    assert result.codes[4:7] == [0, 4, 0], result.text
     assert result.codes[7:] == [0, 0, 4, 0, 1, 0, 7], result.text
     assert result.reasons[5].endswith(FULL) and "for sockets and state cannot be made" in result.reasons[9], result.text
     assert result.reasons[11] == "HAProxy's master CLI /run/backstay/lb/master.sock is gone: restart the resource"

@@ -157,9 +157,7 @@ def test_a_rival_on_the_wire_is_named_and_start_leaves_nothing(wire, address):
 
 
 def test_the_kernels_own_detection(wire):
-    begin = time.monotonic()
     assert wire.vip("start", V6, nodad="false").code == 0
-    assert time.monotonic() - begin < 4
     assert "tentative" not in ip("-n", wire.node, "addr", "show", "to", V6)
 
 

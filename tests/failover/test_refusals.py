@@ -46,9 +46,9 @@ def test_a_refused_promotion_leaves_the_server_up_and_its_monitor_tries_again(th
 
     refusal = f"not promoted: {witness} may hold"
     poll(lambda: refusal in attribute(three, candidate, "mysql-state"), Deadline(60), "the refusal", interval=0.2)
-    poll(lambda: mysql.in_role("Promoted") == [], Deadline(10), "the demotion", interval=0.2)
+    poll(lambda: mysql.in_role("Promoted") == [], Deadline(60), "the demotion", interval=0.2)
     assert attribute(three, candidate, "master-mysql") == "-INFINITY"
-    assert attribute(three, witness, "mysql-readable") == "0"
+    poll(lambda: attribute(three, witness, "mysql-readable") == "0", Deadline(60), "the stop to say so", interval=0.2)
     assert server(three, candidate) == process
 
     three.run(witness, ["mv", f"{CONFIG}.away", CONFIG])
@@ -90,11 +90,11 @@ def test_commits_that_nobody_can_acknowledge_are_let_go_once_a_replica_has_them(
         writer.start()
         if number < 2:  # the third is not even written
             poll(lambda number=number: held(number), Deadline(20), "the replicas to have it")
-    assert not ended, "it was acknowledged after all: nothing was stuck"
-
     for writer in writers:
         writer.join(60)
     assert len(ended) == groups, "a commit still waits"
+    # By the log: on a slow machine the first may have been let go before the replicas were asked about the last.
+    assert mysql.logged_since(marks, "acknowledgement that does not come: following them"), "nothing was stuck"
     mysql.wait_whole(60)
     assert "alone" not in mysql.phases_since(marks, wall)
     for number, complaint in ended.items():

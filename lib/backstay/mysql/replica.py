@@ -11,6 +11,7 @@ from backstay.pacemaker import NEVER
 
 _ACCEPT = 5.0  # seconds for a new password to be accepted: the monitors of all nodes begin at once when it changes
 _APPLY = 3.0  # seconds to apply what was received, before another monitor has to go on
+_STEP = 10.0  # seconds for a step: with a new password all of these, and seconds for a receiver to stop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
         host = str(agent.writer_address) or facts.primary
         step = replica_step(seen, agent.me, facts, host, bool(errant), rejoin)
         if step is not Step.NOTHING:
+            server.within(agent.deadline.within(_STEP))  # probe_timeout is for a look
             try:
                 note = _carry_out(agent, server, dialect, seen, facts, host, step)
             except AgentError as error:

@@ -10,27 +10,25 @@ from typing import TYPE_CHECKING
 from backstay.deadline import Deadline, poll
 from backstay.rehearse import mysqlfaults, rabbitfaults
 from backstay.rehearse.faults import (
+    HANG,
+    KILL,
+    PARTITION_LEADER,
+    POWER_OFF,
     Fault,
     Stage,
-    hang,
     kill,
     leader,
-    mend_leader,
     nothing,
-    partition_leader,
-    power_off,
-    power_on,
-    resume,
 )
 
 if TYPE_CHECKING:
     from backstay.rehearse.mysqlset import MysqlSet
 
 BALANCER = (
-    Fault("kill", "SIGKILL of HAProxy where its address is", kill, nothing, False, leader),
-    Fault("hang", "SIGSTOP of that HAProxy, SIGCONT later", hang, resume, False, leader),
-    Fault("power-off", "power-off of its node", power_off, power_on, elsewhere=False),
-    Fault("partition", "its node cut off from both others", partition_leader, mend_leader, elsewhere=False),
+    Fault("kill", "SIGKILL of HAProxy where its address is", *KILL, False, leader),
+    Fault("hang", "SIGSTOP of that HAProxy, SIGCONT later", *HANG, False, leader),
+    Fault("power-off", "power-off of its node", *POWER_OFF, elsewhere=False),
+    Fault("partition", "its node cut off from both others", *PARTITION_LEADER, elsewhere=False),
 )
 PARTS = {
     "mysql": [mysqlfaults.FAULTS[name] for name in ("kill", "hang", "power-off", "partition-primary")],
@@ -55,7 +53,6 @@ def _within(part: str, fault: Fault) -> Fault:
     name = fault.name.partition("-")[0] if fault.name.startswith("partition") else fault.name
     return fault._replace(
         name=f"{part}-{name}",
-        heal=mend_leader if name == "partition" else fault.heal,
         elsewhere=False,
         silences=False,
         median=None,

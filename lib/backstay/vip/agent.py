@@ -41,6 +41,8 @@ class Found(AgentError):
 
 
 class Vip(VipParameters):
+    _defence: "Optional[Defence]" = None  # the watcher's, while it holds the address
+
     # -- actions ------------------------------------------------------------------------------------------------------
 
     @action(timeout=20)
@@ -58,7 +60,7 @@ class Vip(VipParameters):
     @action(timeout=20)
     def stop(self) -> None:
         """Give the address up wherever it is on this node. Fine when it is not, or never could be."""
-        self._quiet()
+        self.quiet(*self._identity())
         try:
             with Inside(self._namespace()):
                 release(self._address(), self.log, self.refuse_for)
@@ -74,11 +76,11 @@ class Vip(VipParameters):
     def promote(self) -> None:
         with Inside(self._namespace()):
             self._take()
-        self._watch()
+        self.watch(*self._identity())
 
     @action(timeout=20)
     def demote(self) -> None:
-        self._quiet()
+        self.quiet(*self._identity())
         with Inside(self._namespace()):
             release(self._address(), self.log, self.refuse_for)
 
@@ -100,7 +102,7 @@ class Vip(VipParameters):
         if verdict.finding == findings.HELD and not probe:
             if not started:
                 self._note_again()
-            self._watch()
+            self.watch(*self._identity())
         if clone and not probe and code in _ALIVE:
             return self.alive(code is not ExitCode.SUCCESS, verdict.reason)
         if verdict.reason and not probe:
@@ -146,13 +148,13 @@ class Vip(VipParameters):
         from backstay.vip.prober import Changes
 
         with Inside(self._namespace()):
-            return Changes(self._address(), self._defended())
+            self._defence = self._defended()
+            return Changes(self._address(), self._defence)
 
     def _tend(self) -> None:
-        defence: Optional[Defence] = self.__dict__.get("_defence")
-        if defence:
+        if self._defence:
             with Inside(self._namespace()):
-                defence.tend()
+                self._defence.tend()
 
     def _defended(self) -> "Optional[Defence]":
         """None where others may speak for the address, or nobody can be heard."""
@@ -163,24 +165,14 @@ class Vip(VipParameters):
             return None
         address = self._address()
         try:
-            router = self._router(address, interface)
-            defence = self.__dict__["_defence"] = module.Defence(address, interface, router, self.log)
+            return module.Defence(address, interface, self._router(address, interface), self.log)
         except (OSError, AgentError) as error:
             self.log.warning(f"claims of other hosts to {address.text} go unheard: {error}")
             return None
-        return defence
 
-    def _watch(self) -> None:
-        if self.invocation.node:
-            from backstay import watch
-
-            watch.ensure(self, 0, Record(self.state_directory()).identity())
-
-    def _quiet(self) -> None:
-        """Before the address goes: nothing is to be told of it. Not being able to say so must not fail a stop."""
-        from backstay import watch
-
-        watch.quiet(self.files(), 0, Record(self.state_directory()).identity())
+    def _identity(self) -> "tuple[int, str]":
+        """Of what is watched: there is no process, so the start tells one life of the address from the next."""
+        return 0, Record(self.state_directory()).identity()
 
     def _note_again(self) -> None:
         """The record was wiped while the address is held: without it the watcher has nothing to tell this start by."""
