@@ -50,3 +50,27 @@ def test_where_run_cannot_be_written_it_does_not_start_and_stops(chamber: Chambe
     )
     assert result.codes == [7, 4, 0, 7], result.text
     assert "/run/backstay/" in result.reasons[1]
+
+
+def test_what_is_not_there_is_removed_also_where_nothing_can_be(chamber: Chamber) -> None:
+    result = acting.run(
+        chamber,
+        MOUNT.format("size=1m")
+        + """
+        mkdir /run/backstay/db; echo x > /run/backstay/db/kept; mount -o remount,ro /run/backstay
+        cat > /tmp/remove.py <<'END'
+from backstay.state import Files, Unwritable
+files = Files("/run/backstay/db")
+files.remove("missing")
+print("missing=gone")
+try:
+    files.remove("kept")
+except Unwritable as error:
+    print(f"kept={error}")
+END
+        python3 /tmp/remove.py
+        """,
+        30,
+    )
+    kept = "/run/backstay/db cannot be written, Read-only file system: free space there, or mount it writable"
+    assert result.values == {"missing": "gone", "kept": kept}
