@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from backstay.mysql.observation import Observed
 
 ALONE = "runs alone"  # how the primary's complaint begins when no replica acknowledges; the record says it as well
+IDLE = "replication is not running"
 HEALTHY = 100  # acknowledges and applies; or is the primary
 LAGGING = 50  # would have to apply for a while before it could open
 UNSYNCED = 20  # replicates but does not acknowledge yet
@@ -96,7 +97,7 @@ def judge_replica(
             return Verdict(HEALTHY if facts is None else DETACHED, False)
         return Verdict(HEALTHY, was_readable)  # just demoted: nothing is newer until another is promoted
     if not replica.sql or not replica.by_gtid:
-        return Verdict(DETACHED, False, "replication is not running")
+        return Verdict(DETACHED, False, IDLE)
     if replica.receiver_error[0] and replica.io == "No":
         return Verdict(DETACHED, False, f"receiver stopped: {replica.receiver_error[1]}")
     distrust = replica.io != "Yes" and "certificate" in replica.receiver_error[1]
