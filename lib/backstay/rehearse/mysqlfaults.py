@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError
 from backstay.lab.mysql import WRITER
+from backstay.lab.network import LOSS
 from backstay.rehearse.faults import (
+    LOSS_LASTS,
     Fault,
     Stage,
     blackout,
@@ -17,6 +19,7 @@ from backstay.rehearse.faults import (
     kill,
     kill_other,
     leader,
+    lose_packets,
     mend,
     mend_other,
     nothing,
@@ -180,6 +183,13 @@ FAULTS = {
             mend,
             elsewhere=True,
             silences=True,
+        ),
+        Fault(
+            "loss",
+            f"{LOSS} of a hundred packets of the primary's node lost for {LOSS_LASTS:.0f} s",
+            lose_packets,
+            mend,
+            elsewhere=False,
         ),
         Fault("partition-replica", "a replica cut off", partition_other, mend_other, elsewhere=False, moves=0),
         Fault(
