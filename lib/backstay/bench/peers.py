@@ -19,7 +19,8 @@ from backstay.rehearse.rabbitset import RabbitSet
 # The hang last: what it leaves may need a new lab.
 DATABASE = ("kill", "move", "power-off", "partition-primary", "loss", "hang")
 BROKER = ("kill", "power-off", "hang")
-BALANCER = ("kill", "reload", "hang")
+# The reload first: once a failure was cleaned up, Pacemaker restarts that instance instead (docs/agents/haproxy.md).
+BALANCER = ("reload", "kill", "hang")
 IP = f"ip={floor.ADDRESS}"
 
 CONTENDERS: dict[str, Contender] = {

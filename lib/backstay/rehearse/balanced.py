@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
     from backstay.rehearse.faults import Fault, Stage
+    from backstay.rehearse.history import Attempt
 
 RELOAD_TIMEOUT = 60.0  # seconds until a changed configuration is in effect
 
@@ -52,6 +53,10 @@ class Balanced(Balancer):
         """Two hundred new connections a second through the address, and four that are kept."""
         arguments = [haproxy.ADDRESS, str(haproxy.PORT)]
         return workload.Load([workload.Recorder(self.lab, "connections", arguments, directory)])
+
+    def gap(self, attempts: Sequence[Attempt], fault: float) -> float:
+        """Of new connections alone: kept ones go on while new ones are refused."""
+        return checkers.write_gap([one for one in attempts if one.writer == 0], fault).seconds
 
     def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> checkers.Connections:
         return checkers.judge_connections(parse_attempts(histories[0]))

@@ -46,7 +46,7 @@ SERVICES = {
         "haproxy",
         haproxyfaults.FAULTS,
         "two hundred new connections a second, each with a line that must come back, and four that are kept; 1 s to connect "
-        "and 1 s for the line",
+        "and 1 s for the line; the gap is the new ones'",
     ),
     "openstack": Rehearsed(
         ControlPlane,
