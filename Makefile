@@ -22,7 +22,7 @@ COMPLETIONS = $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions
 AGENTS = $(notdir $(wildcard agents/*))
 PACKAGES = $(shell cd lib && find backstay -type d ! -name __pycache__)
 
-.PHONY: help setup setup-vagrant demo demo-openstack test test-all test-failover test-sid test-alarms test-vagrant campaign fuzz bench lint install clean
+.PHONY: help setup setup-vagrant demo demo-openstack test test-all test-failover test-sid test-alarms test-timing test-vagrant campaign fuzz bench lint install clean
 
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
@@ -33,6 +33,7 @@ help:
 	@echo 'make test-failover-openstack   each service'"'"'s faults under nova'"'"'s boot flow'
 	@echo 'make test-sid       the main faults with Oracle MySQL, RabbitMQ 4 and Pacemaker 3'
 	@echo 'make test-alarms    an hour of load and starvation, a thousand planned stops: the watchers must tell nothing'
+	@echo 'make test-timing    a node that loses packets, starves or pauses: must neither be fenced nor deposed'
 	@echo 'make campaign       $(SCHEDULES) schedules of faults from seeds for each service, judged by what the histories prove'
 	@echo 'make fuzz           $(FUZZ) bad inputs for every reader of parameters, answers, XML, GTIDs and Erlang terms'
 	@echo 'make test-vagrant   faults on machines that Vagrant makes in LXC, with a box made here; needs $(firstword $(VAGRANT_PACKAGES))'
@@ -110,6 +111,9 @@ $(VENV)/ready: Makefile
 
 test-alarms: setup
 	PYTHONPATH=lib $(PYTHON) -m backstay.rehearse.alarms
+
+test-timing: setup
+	PYTHONPATH=lib $(PYTHON) -m backstay.rehearse.timing $(TIMING)
 
 lint: setup $(VENV)/ready
 	$(VENV)/bin/ruff check .
