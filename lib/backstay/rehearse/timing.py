@@ -4,7 +4,7 @@ Under the load of four writers the primary's node is disturbed for a while: it l
 a share of one processor, or stops altogether for a moment, every five seconds. It lives all the time, so each fencing, and
 each move of the promoted role, is one that nothing justified.
 
-    python3 -m backstay.rehearse.timing --dir LAB [--seconds 60] [--loss 30 ...] [--share 10 ...] [--pause 1 ...]
+    python3 -m backstay.rehearse.timing --dir LAB [--seconds 60] [--loss 30 ...] [--share 5 ...] [--pause 2 ...]
 
 The share binds Pacemaker, the agents and the server. It does not bind Corosync, which asks for real-time priority, here as
 on a real node; what a hypervisor takes from a node altogether is the pause.
