@@ -34,6 +34,7 @@ class Files:
         os.replace(temporary, path)
 
     def remove(self, name: str) -> None:
-        path = os.path.join(self.directory, name)
-        if os.path.exists(path):
-            os.unlink(path)
+        try:
+            os.unlink(os.path.join(self.directory, name))
+        except FileNotFoundError:
+            return

@@ -1,4 +1,4 @@
-"""Connect through a balancer again and again and note what became of it. Needs python3, nothing else.
+"""Connect through a balancer again and again and note what became of it. Needs python3 alone.
 
     connections.py HOST PORT [--rate 200] [--keepers 4] [--deadline 1.0]
     connections.py HOST PORT --once        one connection; the exit status is 0 when its line came back
@@ -14,11 +14,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
-import json
 import sys
 import threading
 import time
 from typing import NamedTuple
+
+from backstay.rehearse.program import note, run
 
 TURN = 0.005  # seconds between two looks for connections that are due
 PAUSE = 0.05  # seconds between two lines of a keeper
@@ -74,11 +75,6 @@ class Connection:
         self._streams = None
 
 
-def emit(record: dict[str, object]) -> None:
-    sys.stdout.write(json.dumps(record) + "\n")
-    sys.stdout.flush()
-
-
 async def once(target: Target) -> bool:
     connection = Connection(target, 0)
     record = await connection.attempt()
@@ -86,13 +82,13 @@ async def once(target: Target) -> bool:
     return record["result"] == "ok"
 
 
-async def new(target: Target, rate: float, stop: asyncio.Event) -> None:
+async def new(target: Target, rate: float, stop: threading.Event) -> None:
     """A connection for each turn, whether the ones before have ended or not."""
     under_way: set[asyncio.Task[None]] = set()
 
     async def one() -> None:
         connection = Connection(target, 0)
-        emit(await connection.attempt())
+        note(await connection.attempt())
         connection.close()
 
     begun, count = time.monotonic(), 0
@@ -107,22 +103,15 @@ async def new(target: Target, rate: float, stop: asyncio.Event) -> None:
     await asyncio.gather(*under_way)
 
 
-async def keep(target: Target, number: int, stop: asyncio.Event) -> None:
+async def keep(target: Target, number: int, stop: threading.Event) -> None:
     connection = Connection(target, number)
     while not stop.is_set():
-        emit(await connection.attempt())
+        note(await connection.attempt())
         await asyncio.sleep(PAUSE)
     connection.close()
 
 
-async def run(target: Target, rate: float, keepers: int) -> None:
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-
-    def watch() -> None:
-        sys.stdin.read()
-        loop.call_soon_threadsafe(stop.set)
-
-    threading.Thread(target=watch, daemon=True).start()
+async def connect(target: Target, rate: float, keepers: int, stop: threading.Event) -> None:
     await asyncio.gather(new(target, rate, stop), *(keep(target, number, stop) for number in range(1, keepers + 1)))
 
 
@@ -138,7 +127,7 @@ def main() -> int:
     target = Target(options.host, options.port, options.deadline)
     if options.once:
         return 0 if asyncio.run(once(target)) else 1
-    asyncio.run(run(target, options.rate, options.keepers))
+    run([lambda stop: asyncio.run(connect(target, options.rate, options.keepers, stop))])
     return 0
 
 

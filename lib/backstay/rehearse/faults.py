@@ -162,3 +162,14 @@ def blackout(stage: Stage[Any]) -> None:
             return stage.lab.run(node, asked, timeout=10, check=False).status == 0
 
         poll(answers, Deadline(60), f"Pacemaker on {node}", interval=0.2)
+
+
+# What is done and what undoes it, as a Fault takes them: Fault(name, what, *KILL, …).
+KILL = (kill, nothing)
+KILL_OTHER = (kill_other, nothing)
+HANG = (hang, resume)
+POWER_OFF = (power_off, power_on)
+PARTITION_LEADER = (partition_leader, mend_leader)
+PARTITION_OTHER = (partition_other, mend_other)
+PACKET_LOSS = (lose_packets, mend)
+BLACKOUT = (blackout, nothing)

@@ -1,4 +1,4 @@
-"""A server that gives back every line that it gets. Needs python3, nothing else.
+"""A server that gives back every line that it gets. Needs python3 alone.
 
 lineserver.py PORT
 """

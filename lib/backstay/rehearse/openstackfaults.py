@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from backstay.deadline import Deadline, poll
 from backstay.rehearse import haproxyfaults, mysqlfaults, rabbitfaults
-from backstay.rehearse.faults import Fault, Stage, kill, leader, mend_leader, nothing
+from backstay.rehearse.faults import Fault, Stage, kill, leader, nothing
 
 if TYPE_CHECKING:
     from backstay.rehearse.mysqlset import MysqlSet
@@ -37,7 +37,6 @@ def _within(part: str, fault: Fault) -> Fault:
     name = fault.name.partition("-")[0] if fault.name.startswith("partition") else fault.name
     return fault._replace(
         name=f"{part}-{name}",
-        heal=mend_leader if name == "partition" else fault.heal,
         elsewhere=False,
         silences=False,
         median=None,
