@@ -34,7 +34,9 @@ class Files:
         os.replace(temporary, path)
 
     def remove(self, name: str) -> None:
+        path = os.path.join(self.directory, name)
         try:
-            os.unlink(os.path.join(self.directory, name))
-        except FileNotFoundError:
-            return
+            os.unlink(path)
+        except OSError:
+            if os.path.exists(path):  # a file system that cannot be written says so of what is not there, too
+                raise

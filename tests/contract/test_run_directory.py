@@ -50,3 +50,26 @@ def test_where_run_cannot_be_written_it_does_not_start_and_stops(chamber: Chambe
     )
     assert result.codes == [7, 4, 0, 7], result.text
     assert "/run/backstay/" in result.reasons[1]
+
+
+def test_what_is_not_there_is_removed_also_where_nothing_can_be(chamber: Chamber) -> None:
+    result = acting.run(
+        chamber,
+        MOUNT.format("size=1m")
+        + """
+        mkdir /run/backstay/db; echo x > /run/backstay/db/kept; mount -o remount,ro /run/backstay
+        cat > /tmp/remove.py <<'END'
+from backstay.state import Files
+files = Files("/run/backstay/db")
+files.remove("missing")
+print("missing=gone")
+try:
+    files.remove("kept")
+except OSError as error:
+    print(f"kept={error.strerror}")
+END
+        python3 /tmp/remove.py
+        """,
+        30,
+    )
+    assert result.values == {"missing": "gone", "kept": "Read-only file system"}

@@ -127,7 +127,8 @@ class Rabbitmq(RabbitmqParameters):
     @action(timeout=20)
     def notify(self) -> None:
         """After an instance has ended elsewhere, by itself or by fencing: have our broker take it for dead at once. The
-        notification of that is lost when anything aborts its transition, so those of other roles look, too."""
+        notification of that is lost when anything aborts its transition, so those of other roles look, too. None waits for
+        anything: a coordinator under load does one thing at a time, and the fencing may come after this."""
         from backstay.rabbitmq import coordinator
 
         kind = self.invocation.environ.get("OCF_RESKEY_CRM_meta_notify_type", "")
@@ -138,8 +139,7 @@ class Rabbitmq(RabbitmqParameters):
             ended = self.invocation.environ.get("OCF_RESKEY_CRM_meta_notify_stop_uname", "").split()
             coordinator.let_go(self, [node for node in ended if node != self.me])
         elif operation != "start":
-            with self.connect(self.deadline.within(self.probe_timeout)) as node:
-                coordinator.look_for_lost(self, node, broker.dialect_of(node))
+            coordinator.let_go(self, sorted(self.nodes_down()))
 
     @action(timeout=10)
     def reload_agent(self) -> None:
