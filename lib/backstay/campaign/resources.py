@@ -1,0 +1,144 @@
+"""What the processes and files of a lab's nodes use, looked at from outside while a soak runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import psutil
+
+from backstay.campaign.trend import DAEMON, DISK, HELPER, NODE, Reading
+from backstay.lab.faults import SERVICES, processes
+from backstay.lab.layout import started
+from backstay.rehearse.logs import LOGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from backstay.lab.cluster import Lab
+    from backstay.lab.faults import Process
+
+EVERY = 5.0  # seconds
+AGENTS = "/resource.d/backstay/"  # in the arguments of an agent that runs
+HELPERS = ("watch(", "reader(")  # how our lasting processes call themselves, each with its resource
+DAEMONS = ("mysql", "rabbitmq", "haproxy")
+STATE, TEMPORARY = "run/backstay", "tmp"  # in the node; empty after a boot
+CONFIGURATION = "var/lib/pacemaker/cib/cib.xml"
+MIB, KIB = 1 << 20, 1 << 10
+
+
+class ResourceWatch:
+    """Readings of all nodes every EVERY seconds while the block runs, kept and added to resources.jsonl."""
+
+    def __init__(self, lab: Lab, directory: str) -> None:
+        self._lab = lab
+        os.makedirs(directory, exist_ok=True)
+        self._path = os.path.join(directory, "resources.jsonl")
+        self._stop = threading.Event()
+        self._thread = ThreadPoolExecutor(1)
+        self._logged: dict[str, tuple[float, int]] = {}
+        self.seen: list[Reading] = []
+
+    def __enter__(self) -> ResourceWatch:
+        self._watching = self._thread.submit(self._watch)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.shutdown()
+        self._watching.result()  # raises what ended it early
+
+    def _watch(self) -> None:
+        with open(self._path, "a", encoding="utf-8") as sink:
+            while not self._stop.wait(EVERY):
+                found = [reading for node in self._lab.nodes for reading in self.look(node)]
+                self.seen += found
+                sink.writelines(json.dumps(reading._asdict()) + "\n" for reading in found)
+                sink.flush()
+
+    def look(self, node: str) -> Iterator[Reading]:
+        """All readings of one node, now; of one that is off, those of its disk."""
+        at = time.monotonic()
+        init = self._lab.layout.init_of(node)
+        boot = None if init is None else started(init)
+        root = f"/proc/{init}/root" if boot is not None else ""
+        for measure, value in self._disk(node, root, at):
+            yield Reading(node, DISK, "disk", measure, "", at, value)
+        if init is None or boot is None:
+            return
+        life = f"{init}:{boot}"
+        total = ours = memory = 0.0
+        for process in processes(init):
+            total += 1
+            kind, name = role_of(process)
+            measured = used_by(process.pid) if kind else None
+            if measured is None:
+                continue  # nobody of interest, or gone
+            if kind in (HELPER, NODE):
+                ours += 1
+                memory += measured["memory, MiB"]
+            if kind in (HELPER, DAEMON):
+                for measure, value in measured.items():
+                    yield Reading(node, kind, name, measure, f"{process.pid}:{started(process.pid)}", at, value)
+        notes = [path for path in files_below(f"{root}/{STATE}") if not path.endswith(".log")]
+        found = {
+            "processes": total,
+            "our processes": ours,
+            "our memory, MiB": memory,
+            "state files": len(notes),
+            "state, KiB": sum(map(size_of, notes)) / KIB,
+            "temporary files": len(list(files_below(f"{root}/{TEMPORARY}"))),
+        }
+        for measure, value in found.items():
+            yield Reading(node, NODE, "all", measure, life, at, value)
+
+    def _disk(self, node: str, root: str, at: float) -> Iterator[tuple[str, float]]:
+        """What was logged since the look before, by the cluster, where the agents log, and by the agents' daemons."""
+        own = [path for path in files_below(f"{root}/{STATE}") if path.endswith(".log")] if root else []
+        logged = sum(map(size_of, [*own, *(self._lab.disk(node, log) for log in LOGS)]))
+        since, before = self._logged.get(node, (at, logged))
+        self._logged[node] = at, logged
+        if at > since:
+            yield "logged, KiB/min", max(0, logged - before) / KIB / (at - since) * 60
+        yield "configuration, KiB", size_of(self._lab.disk(node, CONFIGURATION)) / KIB
+
+
+def role_of(process: Process) -> tuple[str, str]:
+    """Kind and name of a process that is watched: a daemon, a helper of ours that lasts, an agent that runs (NODE); else ""."""
+    for word in process.arguments:
+        if word.startswith(HELPERS):
+            return HELPER, word
+        if AGENTS in word:
+            return NODE, word.rpartition("/")[2]
+    return next(((DAEMON, name) for name in DAEMONS if SERVICES[name](process)), ("", ""))
+
+
+def used_by(pid: int) -> dict[str, float] | None:
+    """Measure -> value; None when it ended while we looked."""
+    try:
+        process = psutil.Process(pid)
+        return {"memory, MiB": process.memory_info().rss / MIB, "descriptors": process.num_fds()}
+    except psutil.NoSuchProcess:
+        return None
+
+
+def files_below(directory: str) -> Iterator[str]:
+    """None where there is no such directory, or the node went off."""
+    for place, _, names in os.walk(directory):
+        for name in names:
+            yield os.path.join(place, name)
+
+
+def size_of(path: str) -> int:
+    """Bytes; 0 of what is gone, or was in a node that is."""
+    try:
+        return os.lstat(path).st_size
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
