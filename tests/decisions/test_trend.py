@@ -9,7 +9,7 @@ import pytest
 
 from backstay.campaign import trend
 from backstay.campaign.series import told
-from backstay.campaign.trend import BOUNDS, DISK, HELPER, NODE, Reading, Trend, trends, unflat
+from backstay.campaign.trend import BOUNDS, DISK, HELPER, RESOURCE, Reading, Trend, trends, unflat
 
 EVERY = 5.0
 MEMORY = "memory, MiB"
@@ -76,8 +76,8 @@ LEAKS = {
     "beside a spike": [
         one._replace(value=one.value + 80.0 * (1250.0 <= one.at < 1265.0)) for one in readings(rate=60.0, noise=0.5)
     ],
-    "processes that stay behind": readings(step=1.0, level=4.0, kind=NODE, measure="our processes", name="all"),
-    "files in /run": readings(rate=60.0, level=9.0, kind=NODE, measure="state files", name="all"),
+    "watchers that stay behind": readings(step=1.0, level=1.0, measure="processes"),
+    "files in /run": readings(rate=60.0, level=9.0, kind=RESOURCE, measure="state files", name="mysql"),
     "logs that are written ever faster": readings(
         TWO_HOURS, rate=120.0, level=30.0, kind=DISK, measure="logged, KiB/min"
     ),

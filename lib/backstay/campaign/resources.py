@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from backstay.campaign.trend import DAEMON, DISK, HELPER, NODE, Reading
+from backstay.campaign.trend import DAEMON, DISK, HELPER, NODE, RESOURCE, Reading
 from backstay.lab.faults import SERVICES, processes
 from backstay.lab.layout import started
 from backstay.rehearse.logs import LOGS
@@ -74,30 +74,25 @@ class ResourceWatch:
         if init is None or boot is None:
             return
         life = f"{init}:{boot}"
-        total = ours = memory = 0.0
-        for process in processes(init):
-            total += 1
-            kind, name = role_of(process)
-            measured = used_by(process.pid) if kind else None
-            if measured is None:
-                continue  # nobody of interest, or gone
-            if kind in (HELPER, NODE):
-                ours += 1
-                memory += measured["memory, MiB"]
+        running = list(processes(init))
+        roles = [role_of(process) for process in running]
+        for process, (kind, name) in zip(running, roles):
             if kind in (HELPER, DAEMON):
-                for measure, value in measured.items():
+                for measure, value in used_by(process.pid).items():
                     yield Reading(node, kind, name, measure, f"{process.pid}:{started(process.pid)}", at, value)
-        notes = [path for path in files_below(f"{root}/{STATE}") if not path.endswith(".log")]
+        for name in sorted({name for kind, name in roles if kind == HELPER}):
+            yield Reading(node, HELPER, name, "processes", life, at, roles.count((HELPER, name)))
         found = {
-            "processes": total,
-            "our processes": ours,
-            "our memory, MiB": memory,
-            "state files": len(notes),
-            "state, KiB": sum(map(size_of, notes)) / KIB,
+            "processes": len(running),
+            "agents": sum(kind == NODE for kind, _ in roles),
             "temporary files": len(list(files_below(f"{root}/{TEMPORARY}"))),
         }
         for measure, value in found.items():
             yield Reading(node, NODE, "all", measure, life, at, value)
+        for resource in list_of(f"{root}/{STATE}"):
+            notes = [path for path in files_below(f"{root}/{STATE}/{resource}") if not path.endswith(".log")]
+            yield Reading(node, RESOURCE, resource, "state files", life, at, len(notes))
+            yield Reading(node, RESOURCE, resource, "state, KiB", life, at, sum(map(size_of, notes)) / KIB)
 
     def _disk(self, node: str, root: str, at: float) -> Iterator[tuple[str, float]]:
         """What was logged since the look before, by the cluster, where the agents log, and by the agents' daemons."""
@@ -120,13 +115,21 @@ def role_of(process: Process) -> tuple[str, str]:
     return next(((DAEMON, name) for name in DAEMONS if SERVICES[name](process)), ("", ""))
 
 
-def used_by(pid: int) -> dict[str, float] | None:
-    """Measure -> value; None when it ended while we looked."""
+def used_by(pid: int) -> dict[str, float]:
+    """Measure -> value; none when it ended while we looked."""
     try:
         process = psutil.Process(pid)
         return {"memory, MiB": process.memory_info().rss / MIB, "descriptors": process.num_fds()}
     except psutil.NoSuchProcess:
-        return None
+        return {}
+
+
+def list_of(directory: str) -> list[str]:
+    """The names in it; none where there is no such directory, or the node went off."""
+    try:
+        return sorted(os.listdir(directory))
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def files_below(directory: str) -> Iterator[str]:

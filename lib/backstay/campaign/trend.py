@@ -29,11 +29,11 @@ PIECES = 30  # of one life
 FEWEST = 3  # pieces of a life that is used
 ENOUGH = 8  # pieces of all lives, to say anything
 
-HELPER, DAEMON, NODE, DISK = "helper", "daemon", "node", "disk"
+HELPER, DAEMON, NODE, RESOURCE, DISK = "helper", "daemon", "node", "resource", "disk"
 
 
 class Reading(NamedTuple):
-    """node, kind (HELPER, …), name (watch(mysql), mariadbd) and measure make a series; life as above; at: monotonic seconds."""
+    """node, kind (HELPER, …), name (watch(mysql), rabbitmq) and measure make a series; life as above; at: monotonic seconds."""
 
     node: str
     kind: str
@@ -57,13 +57,13 @@ BOUNDS: Mapping[tuple[str, str], Bound] = {
         2.0, 0.1, "a first failure loads modules that stay, and children's pages are touched"
     ),
     (HELPER, "descriptors"): Bound(2.0, 0.0, "a kept connection that is opened anew"),
+    (HELPER, "processes"): Bound(1.0, 0.0, "one ends while the next begins"),
     (DAEMON, "memory, MiB"): Bound(32.0, 0.25, "its caches fill as the data grows"),
     (DAEMON, "descriptors"): Bound(50.0, 0.25, "clients' connections, tables and logs"),
     (NODE, "processes"): Bound(5.0, 0.1, "the daemons' own children come and go"),
-    (NODE, "our processes"): Bound(2.0, 0.0, "agents that happen to run"),
-    (NODE, "our memory, MiB"): Bound(24.0, 0.1, "agents that happen to run"),
-    (NODE, "state files"): Bound(3.0, 0.0, "notes on what the agents ended themselves"),
-    (NODE, "state, KiB"): Bound(16.0, 0.1, "the same"),
+    (NODE, "agents"): Bound(2.0, 0.0, "those that happen to run"),
+    (RESOURCE, "state files"): Bound(4.0, 0.0, "notes on what was told, and on what the agent ended itself"),
+    (RESOURCE, "state, KiB"): Bound(16.0, 0.1, "the same"),
     (NODE, "temporary files"): Bound(3.0, 0.0, "a tool's, at the moment"),
     (DISK, "logged, KiB/min"): Bound(64.0, 1.0, "faults log more than quiet does, and come every two minutes"),
     (DISK, "configuration, KiB"): Bound(8.0, 0.1, "constraints of planned moves, ended by the run itself"),
