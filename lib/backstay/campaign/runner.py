@@ -230,15 +230,22 @@ class Run:
             return Evidence()
 
     def _outage(self) -> float:
-        """When the first fault came that may have left no server: one that hits two, or one that another overlapped, since two
+        """When the first fault came that may have left no broker: one that hits two, or one that another overlapped, since two
         lost nodes of three stop the third."""
-        pairs = zip(self.hits, [*self.hits[1:], None])
+        groups = [[hit for hit in group if _reaches_broker(hit.injection)] for group in self._groups()]
         total = [
-            hit.at
-            for hit, after in pairs
-            if hit.injection.kind in ("blackout", "kill-two") or (after and after.injection.overlaps)
+            group[0].at
+            for group in groups
+            if len(group) > 1 or any(hit.injection.kind in ("blackout", "kill-two") for hit in group)
         ]
         return min(total, default=float("inf"))
+
+    def _groups(self) -> list[list[Hit]]:
+        """Those that overlap together."""
+        groups: list[list[Hit]] = []
+        for hit in self.hits:
+            groups.append([hit]) if not hit.injection.overlaps else groups[-1].append(hit)
+        return groups
 
     def _ill(self) -> list[str]:
         """Resources that are failed, blocked or unmanaged at the end, each told once."""
@@ -254,9 +261,7 @@ class Run:
         return sorted(flaw.replace("is managed", "is unmanaged") for flaw in flaws)
 
     def _report(self, evidence: Evidence, load: Load) -> Report:
-        groups: list[list[Hit]] = []
-        for hit in self.hits:
-            groups.append([hit]) if not hit.injection.overlaps else groups[-1].append(hit)
+        groups = self._groups()
         ends = [group[0].at for group in groups[1:]] + [float("inf")]
         gaps = [
             (
@@ -278,6 +283,10 @@ class Run:
             boots = evidence.boots
             counted.update(boots=boots.accepted, refused=boots.failed, unrouted=len(boots.unrouted))
         return Report(self.schedule, judge(evidence), self.hits, gaps, counted, time.monotonic() - self.began)
+
+
+def _reaches_broker(injection: Injection) -> bool:
+    return KINDS[injection.kind].scope != DAEMON or injection.part in ("", "rabbitmq")
 
 
 def as_json(report: Report) -> dict[str, Any]:
