@@ -27,7 +27,8 @@ from backstay.campaign.schedule import (
 )
 from backstay.campaign.series import PACE, parts, summary
 from backstay.campaign.shrink import shortest, shrink
-from backstay.campaign.subjects import SUBJECTS, is_local
+from backstay.campaign.subjects import SUBJECTS
+from backstay.campaign.watches import is_local
 from backstay.rehearse.services import SERVICES
 
 SERVICE = st.sampled_from(sorted(PARTS))

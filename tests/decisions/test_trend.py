@@ -3,13 +3,18 @@ are none."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
 from backstay.campaign import trend
 from backstay.campaign.series import told
 from backstay.campaign.trend import BOUNDS, DISK, HELPER, RESOURCE, Reading, Trend, trends, unflat
+from backstay.campaign.watches import Watch
+from backstay.deadline import Deadline, poll
 
 EVERY = 5.0
 MEMORY = "memory, MiB"
@@ -140,3 +145,28 @@ def test_the_end_of_a_soak_tells_where_it_grew_most_and_what_is_not_flat() -> No
     assert not [line for line in lines if "on n1" in line]
     assert lines[2].startswith("not flat: watch(mysql) on n2, memory, MiB")
     assert len(lines) == 3 + len(BOUNDS) - 1  # nobody watched the other measures
+
+
+class Failing(Watch):
+    def look(self) -> list[dict[str, Any]]:
+        raise OSError("no more room")
+
+
+def test_what_ends_a_watch_early_is_not_lost(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="no more room"), Failing(str(tmp_path), "failing", 0.001):
+        pass
+
+
+class Counting(Watch):
+    seen = 0
+
+    def look(self) -> list[dict[str, Any]]:
+        self.seen += 1
+        return [{"look": self.seen}]
+
+
+def test_what_is_seen_is_written_as_json_lines(tmp_path: Path) -> None:
+    with Counting(str(tmp_path / "new"), "counted", 0.001) as watch:
+        poll(lambda: watch.seen > 2, Deadline(5), "looks")
+    lines = (tmp_path / "new" / "counted.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [{"look": number} for number in range(1, watch.seen + 1)]

@@ -8,7 +8,8 @@ trend      pure: whether what a soak has watched stays flat
 harm       does each kind of fault, and undoes it, on a lab; surroundings: those to network, disk and the like; scene: where
 subjects   the services: load and evidence
 runner     one schedule from a whole service to a whole service, and its judgement
-series     many schedules on a lab, or a soak; resources: what processes and files use meanwhile
+watches    what is looked at from outside meanwhile: where addresses are; resources: what processes and files use
+series     many schedules on a lab, or a soak
 cli        `backstay campaign`
 
 How one fault is rehearsed and measured is in backstay.rehearse, from which this takes services, workload and histories.

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from backstay.campaign.trend import DAEMON, DISK, HELPER, NODE, RESOURCE, Reading
+from backstay.campaign.watches import Watch
 from backstay.lab.faults import SERVICES, processes
 from backstay.lab.layout import started
 from backstay.rehearse.logs import LOGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
 
     from backstay.lab.cluster import Lab
     from backstay.lab.faults import Process
@@ -32,38 +29,21 @@ CONFIGURATION = "var/lib/pacemaker/cib/cib.xml"
 MIB, KIB = 1 << 20, 1 << 10
 
 
-class ResourceWatch:
-    """Readings of all nodes every EVERY seconds while the block runs, kept and added to resources.jsonl."""
+class ResourceWatch(Watch):
+    """Readings of all nodes every EVERY seconds."""
 
     def __init__(self, lab: Lab, directory: str) -> None:
+        super().__init__(directory, "resources", EVERY)
         self._lab = lab
-        os.makedirs(directory, exist_ok=True)
-        self._path = os.path.join(directory, "resources.jsonl")
-        self._stop = threading.Event()
-        self._thread = ThreadPoolExecutor(1)
         self._logged: dict[str, tuple[float, int]] = {}
         self.seen: list[Reading] = []
 
-    def __enter__(self) -> ResourceWatch:
-        self._watching = self._thread.submit(self._watch)
-        return self
+    def look(self) -> list[dict[str, Any]]:
+        found = [reading for node in self._lab.nodes for reading in self.of(node)]
+        self.seen += found
+        return [reading._asdict() for reading in found]
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.shutdown()
-        self._watching.result()  # raises what ended it early
-
-    def _watch(self) -> None:
-        with open(self._path, "a", encoding="utf-8") as sink:
-            while not self._stop.wait(EVERY):
-                found = [reading for node in self._lab.nodes for reading in self.look(node)]
-                self.seen += found
-                sink.writelines(json.dumps(reading._asdict()) + "\n" for reading in found)
-                sink.flush()
-
-    def look(self, node: str) -> Iterator[Reading]:
+    def of(self, node: str) -> Iterator[Reading]:
         """All readings of one node, now; of one that is off, those of its disk."""
         at = time.monotonic()
         init = self._lab.layout.init_of(node)

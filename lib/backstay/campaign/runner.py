@@ -14,7 +14,8 @@ from backstay.campaign.harm import HARMS
 from backstay.campaign.judge import Finding, judge
 from backstay.campaign.scene import Scene, scenes_of
 from backstay.campaign.schedule import Injection, Schedule, to_json
-from backstay.campaign.subjects import AddressWatch, Subject
+from backstay.campaign.subjects import Subject
+from backstay.campaign.watches import AddressWatch
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError
 from backstay.lab.faults import wait_for_action

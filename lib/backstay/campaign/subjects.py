@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import threading
 import time
 from abc import ABC, abstractmethod
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +18,12 @@ from backstay.lab.readers import BALANCER, READERS
 from backstay.mysql.gtid import MariadbHistory, MysqlHistory
 from backstay.rehearse import timeline, workload
 from backstay.rehearse.controlplane import ControlPlane
-from backstay.rehearse.history import Sample, parse_attempts, parse_samples
+from backstay.rehearse.history import parse_attempts, parse_samples
 from backstay.rehearse.mysqlset import MysqlSet
 from backstay.rehearse.rabbitset import RabbitSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import TracebackType
 
     from backstay.lab.cluster import Lab
     from backstay.rehearse.service import Service
@@ -221,56 +217,3 @@ def parse_operations(lines: Sequence[str]) -> list[Operation]:
     """From the JSON lines of rehearse.transactions. Raises ValueError for anything else."""
     records = [json.loads(line) for line in lines if line.strip()]
     return [Operation(**{**one, "values": tuple(one.get("values", ()))}) for one in records]
-
-
-class AddressWatch:
-    """Which nodes have the floating addresses, looked at every `interval` seconds from outside, while the block runs.
-
-    The kernel's own table of each node's network is read, which a partition does not hide and a frozen node still has.
-    """
-
-    def __init__(self, lab: Lab, addresses: Sequence[str], directory: str, interval: float = 0.05) -> None:
-        self._lab, self._interval = lab, interval
-        self._path = os.path.join(directory, "addresses.jsonl")
-        self._stop = threading.Event()
-        self._thread = ThreadPoolExecutor(1)
-        self.seen: dict[str, list[Sample]] = {address: [] for address in addresses}
-
-    def __enter__(self) -> AddressWatch:
-        self._watching = self._thread.submit(self._watch)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.shutdown()
-        self._watching.result()  # raises what ended it early
-
-    def _watch(self) -> None:
-        with open(self._path, "w", encoding="utf-8") as sink:
-            while not self._stop.wait(self._interval):
-                begun = time.monotonic()
-                tables = {node: routes(self._lab.layout.init_of(node)) for node in self._lab.nodes}
-                ended = time.monotonic()
-                for address, samples in self.seen.items():
-                    for sample in (
-                        Sample(node, begun, ended, True) for node in tables if is_local(tables[node], address)
-                    ):
-                        samples.append(sample)
-                        sink.write(json.dumps({"address": address, **sample._asdict()}) + "\n")
-
-
-def routes(init: int | None) -> str:
-    """The kernel's table of routes (/proc/net/fib_trie) in the node with this init; a node that is off has none."""
-    try:
-        with open(f"/proc/{init}/net/fib_trie", encoding="ascii") as table:
-            return table.read()
-    except OSError:
-        return ""
-
-
-def is_local(table: str, address: str) -> bool:
-    """Whether the table has the address as one of its host."""
-    _, found, after = table.partition(f"|-- {address}\n")
-    return bool(found) and "host LOCAL" in after.partition("\n")[0]
