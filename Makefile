@@ -74,8 +74,11 @@ test-all: setup
 test-failover: test-failover-mysql test-failover-rabbitmq
 test-sid: test-sid-mysql test-sid-rabbitmq test-sid-haproxy test-sid-readers
 
+# Boots must survive the return of what was hit as well.
+UNTIL_openstack = --until-whole
+
 test-failover-%: setup
-	$(PYTHON) -I bin/backstay rehearse $* --runs $(RUNS) --fault all --json failover-$*.json
+	$(PYTHON) -I bin/backstay rehearse $* --runs $(RUNS) --fault all $(UNTIL_$*) --json failover-$*.json
 
 SID_mysql = kill power-off move
 SID_rabbitmq = kill power-off cold-start

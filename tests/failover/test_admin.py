@@ -18,7 +18,7 @@ from backstay.rehearse.scenarios import rehearse
 
 pytestmark = pytest.mark.lab
 
-BUSY_PAUSE = 5.0  # seconds that a planned move may pause writes for on a machine that does other things as well
+BUSY_PAUSE = 10.0  # seconds that a planned move may pause writes for on a machine that does other things as well
 
 
 def backstay(lab: Lab, node: str, *arguments: str) -> Finished:

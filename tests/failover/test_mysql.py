@@ -18,8 +18,8 @@ from backstay.rehearse.scenarios import Outcome, rehearse
 
 pytestmark = pytest.mark.lab
 
-BUSY = 2.0  # a machine that does other things as well may be this much slower than the bound for the worst run
-FLOOR = 8.0  # seconds for membership, election of a coordinator and fencing, on a busy machine
+BUSY = 5.0  # times the bound for the worst run: a guard against hanging on any machine; `rehearse` has the figures
+FLOOR = 20.0  # the same for membership, election of a coordinator and fencing, seconds
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +170,7 @@ def test_writes_survive_the_loss_of_the_primarys_node(three: Lab, tmp_path: Path
     assert outcome.gap <= FLOOR
 
 
+@pytest.mark.slow
 def test_a_killed_server_rejoins_by_itself_after_the_failure_timeout(three: Lab, tmp_path: Path) -> None:
     check(rehearse(MysqlSet(three), FAULTS["kill"], str(tmp_path), clean_up=False))
 

@@ -18,8 +18,8 @@ from backstay.rehearse.scenarios import Outcome, rehearse
 
 pytestmark = pytest.mark.lab
 
-BUSY = 2.0  # a machine that does other things as well may be this much slower than the bound for the worst run
-FLOOR = 8.0  # seconds for membership, election of a coordinator and fencing, on a busy machine
+BUSY = 5.0  # times the bound for the worst run: a guard against hanging on any machine; `rehearse` has the figures
+FLOOR = 20.0  # the same for membership, election of a coordinator and fencing, seconds
 COLD_START = 40.0  # seconds from power to all serving
 MILDER = ("lose-promoted", "standby", "partition-other")  # what the others do as well, and worse
 
@@ -60,7 +60,7 @@ def test_the_topology_serves_an_unprivileged_account_without_plugins(three: Rabb
 
 @pytest.mark.parametrize(
     "name",
-    ["kill", "hang", "partition-leader", *(pytest.param(name, marks=pytest.mark.slow) for name in MILDER)],
+    ["kill", "partition-leader", *(pytest.param(name, marks=pytest.mark.slow) for name in ("hang", *MILDER))],
 )
 def test_confirmed_messages_survive(three: RabbitSet, tmp_path: Path, name: str) -> None:
     check(rehearse(three, FAULTS[name], str(tmp_path)))

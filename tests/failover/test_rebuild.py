@@ -16,7 +16,7 @@ pytestmark = pytest.mark.lab
 OLD = "ls -d /var/lib/mysql.errant-* 2>/dev/null || true"
 
 
-@pytest.fixture(params=["bookworm", "sid"])
+@pytest.fixture(params=["bookworm", pytest.param("sid", marks=pytest.mark.slow)])
 def mysql(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MysqlSet]:
     lab = Lab.up(str(tmp_path / "lab"), image=request.param, topology="mysql")
     lab.run("n1", ["crm", "resource", "param", "mysql", "set", "rebuild", "auto"])

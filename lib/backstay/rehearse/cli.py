@@ -87,6 +87,7 @@ def rehearse_all(
     image: str,
     patient: bool,
     kind: type[Lab] = Lab,
+    until_whole: bool = False,
 ) -> list[dict[str, Any]]:
     """Every fault `runs` times; a record of each run. Histories and logs of a run that is not clean are kept."""
     records: list[dict[str, Any]] = []
@@ -97,16 +98,16 @@ def rehearse_all(
             first = int(time.time())  # of the orders of a blackout: short series begin with different ones
             for fault in (one for one in faults if one.nodes == nodes):
                 for number in range(runs):
-                    records.append(_run(service, fault, first + number, not patient))
+                    records.append(_run(service, fault, first + number, not patient, until_whole))
     return records
 
 
-def _run(service: Service, fault: Fault, number: int, clean_up: bool) -> dict[str, Any]:
+def _run(service: Service, fault: Fault, number: int, clean_up: bool, until_whole: bool) -> dict[str, Any]:
     histories = tempfile.mkdtemp(prefix=f"backstay-{fault.name}-")
     order = tuple(f"n{digit}" for digit in BLACKOUT_ORDERS[number % len(BLACKOUT_ORDERS)])
     marks = service.log_marks()
     try:
-        outcome = rehearse(service, fault, histories, order, clean_up)
+        outcome = rehearse(service, fault, histories, order, clean_up, until_whole)
     except AgentError as error:
         service.keep_logs(marks, histories)
         _mend(service.lab)
@@ -180,6 +181,7 @@ def _bounds(fault: Fault | None, gaps: list[float]) -> str:
 @click.option("--image", default="bookworm", show_default=True)
 @click.option("--vagrant", is_flag=True, help="On machines that Vagrant makes, as `lab up --vagrant`.")
 @click.option("--patient", is_flag=True, help="Wait for failure-timeout, where an admin would clean up.")
+@click.option("--until-whole", is_flag=True, help="Keep the load on until the service is whole again.")
 @click.option("--list", "listing", is_flag=True, help="Name the faults and end.")
 def command(
     service: str,
@@ -190,6 +192,7 @@ def command(
     image: str,
     vagrant: bool,
     patient: bool,
+    until_whole: bool,
     listing: bool,
 ) -> None:
     """Inflict faults on a service under load and print what they cost.
@@ -213,7 +216,8 @@ def command(
     records = measure_floor(runs, os.path.abspath(directory), image, driver(vagrant)) if FLOOR in wanted else []
     faults = [subject.faults[name] for name in wanted if name in subject.faults]
     if faults:
-        records += rehearse_all(subject, faults, runs, os.path.abspath(directory), image, patient, driver(vagrant))
+        place = os.path.abspath(directory)
+        records += rehearse_all(subject, faults, runs, place, image, patient, driver(vagrant), until_whole)
     if path:
         with open(path, "w", encoding="utf-8") as sink:
             json.dump({"service": service, "client": subject.client, "image": image, "runs": records}, sink, indent=1)

@@ -57,22 +57,34 @@ class Suffered(NamedTuple):
 
 
 def rehearse(
-    service: Service, fault: Fault, directory: str, order: tuple[str, ...] = (), clean_up: bool = True
+    service: Service,
+    fault: Fault,
+    directory: str,
+    order: tuple[str, ...] = (),
+    clean_up: bool = True,
+    until_whole: bool = False,
 ) -> Outcome:
     """Inflict the fault under load, wait until the service is whole, and judge.
 
     `directory` gets the histories. `order`: of power-on in a blackout. `clean_up`: forget failures once writes work, as
-    an admin would, instead of waiting for failure-timeout. Raises TimedOut when writes or the service do not come back.
+    an admin would, instead of waiting for failure-timeout. `until_whole`: the load lasts until the service is whole again,
+    not only until it is acknowledged again; the gap includes the return of what was hit. Raises TimedOut when writes or the
+    service do not come back.
     """
     service.wait_whole(WHOLE_TIMEOUT)
-    return conclude(service, fault, suffer(service, fault, directory, order, clean_up))
+    return conclude(service, fault, suffer(service, fault, directory, order, clean_up, until_whole))
 
 
 def suffer(
-    service: Service, fault: Fault, directory: str, order: tuple[str, ...] = (), clean_up: bool = True
+    service: Service,
+    fault: Fault,
+    directory: str,
+    order: tuple[str, ...] = (),
+    clean_up: bool = True,
+    until_whole: bool = False,
 ) -> Suffered:
-    """The first half of `rehearse`: from a whole service until writes are acknowledged again. Raises Unserved, and other
-    AgentErrors before the fault."""
+    """The first half of `rehearse`: from a whole service until writes are acknowledged again, or it is whole. Raises
+    Unserved, and other AgentErrors before the fault."""
     hit = fault.hits(service)
     with service.load(directory) as load:
         load.wait_steady(0.0, STEADY_TIMEOUT)
@@ -96,6 +108,8 @@ def suffer(
                 hit.cleanup(fault.fails(stage))
             fault.heal(stage)
             load.wait_steady(time.monotonic(), fault.patience)
+            if until_whole:
+                service.wait_whole(WHOLE_TIMEOUT)
         except AgentError as failed:
             trouble = failed  # what the clients suffered is known all the same
         histories = load.finish()
