@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Traits(NamedTuple):
-    """What harms must know of a service that is no part or has none. port: of clients. peers: of the daemons among
+    """What harms must know of a service that has no parts. port: of clients. peers: of the daemons among
     themselves, 0 where they do not talk. configuration: a file; nonsense: a line that it cannot hold. interval: seconds
     between two monitors of the leader, in crm-templates. address: where clients come to, "" where they know all nodes.
     slow: asking who leads takes a second where all is well, and a minute where a daemon hangs."""
