@@ -148,8 +148,8 @@ class Run:
         self.hits.append(Hit(injection, node, at, self._leads(scene, node, injection), missed))
         led = [name for name, each in self.scenes.items() if each.leader == node]
         role = f", which {' '.join(['leads', *led]).strip()}" if led else ""
-        what = f"{injection.kind} {injection.part}".strip()
-        self.say(f"{at - self.began:7.1f} s  {what} on {node}{role}{': missed, ' + missed if missed else ''}")
+        what = f"{injection.kind} ({injection.where}) on {node}{role}"
+        self.say(f"{at - self.began:7.1f} s  {what}{': missed, ' + missed if missed else ''}")
         if undo is not None:
             heapq.heappush(self.pending, (at + injection.lasts, len(self.hits), injection, undo))
 
