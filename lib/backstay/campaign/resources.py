@@ -90,6 +90,7 @@ def role_of(process: Process) -> tuple[str, str]:
     for word in process.arguments:
         if word.startswith(HELPERS):
             return HELPER, word
+    for word in process.arguments:  # after those, which have the agents' directory in their code
         if AGENTS in word:
             return NODE, word.rpartition("/")[2]
     return next(((DAEMON, name) for name in DAEMONS if SERVICES[name](process)), ("", ""))
