@@ -8,6 +8,7 @@ from backstay.campaign import registers
 from backstay.campaign.evidence import Evidence, Promotion, Spoil
 from backstay.campaign.judge import RULES, SHOWN, judge
 from backstay.campaign.registers import Operation, list_flaws, register_flaws, torn
+from backstay.campaign.subjects import incarnations
 from backstay.rehearse import boots, messages
 from backstay.rehearse.boots import ACTIVE, BUILDING, ERROR, FAILED
 from backstay.rehearse.history import (
@@ -156,6 +157,16 @@ def test_a_planted_violation_is_caught_by_its_rule_alone(rule: str) -> None:
     assert {finding.rule for finding in judge(PLANTED[rule])} == {rule}
     others = [name for name in RULES if name != rule]
     assert judge(PLANTED[rule], others) == []  # so with the rule taken out, the violation goes unseen
+
+
+def test_a_server_that_was_killed_twice_is_one_server_under_three_ids() -> None:
+    """Once the one between, which is neither that of the beginning nor of the end, was taken for a deposed server's."""
+    known = {2000: "n2", 2003: "n2", 1000: "n1"}
+    assert incarnations(known, {None, 2000, 2001, 1000, 7001}) == {**known, 2001: "n2"}
+    back = (Promotion("n2", 0.0), Promotion("n1", 4.0), Promotion("n2", 5.0))
+    evidence = Evidence(attempts=(ack(1, 1.0, 2000), ack(2, 5.5, 2001)), promotions=back, most_moves=2)
+    assert judge(evidence._replace(servers=incarnations(known, {2000, 2001}))) == []
+    assert {one.rule for one in judge(evidence._replace(servers=known))} == {"deposed"}
 
 
 def test_many_findings_are_counted() -> None:

@@ -15,6 +15,7 @@ from backstay.errors import TimedOut
 from backstay.lab.layout import CLIENT
 from backstay.lab.mysql import WRITER
 from backstay.lab.readers import BALANCER, READERS
+from backstay.mysql.daemon import same_node
 from backstay.mysql.gtid import MariadbHistory, MysqlHistory
 from backstay.rehearse import timeline, workload
 from backstay.rehearse.controlplane import ControlPlane
@@ -23,7 +24,7 @@ from backstay.rehearse.mysqlset import MysqlSet
 from backstay.rehearse.rabbitset import RabbitSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from backstay.lab.cluster import Lab
     from backstay.rehearse.service import Service
@@ -99,7 +100,7 @@ class MysqlSubject(Subject):
             samples=samples,
             rows=rows,
             primary=primary,
-            servers={**self.servers, **_servers(self.service)},
+            servers=incarnations({**self.servers, **_servers(self.service)}, {one.server for one in attempts}),
             operations=operations,
             final=finals[primary],
             gtids=_gtids(self.service),
@@ -171,6 +172,17 @@ SUBJECTS: dict[str, Callable[[Lab], Subject]] = {
     "rabbitmq": RabbitSubject,
     "openstack": PlaneSubject,
 }
+
+
+def incarnations(known: Mapping[int, str], seen: Collection[int | None]) -> dict[int, str]:
+    """Node of each server id: of those that are known, and of those that were seen and are of a server that is known, which had
+    another before and has another since (decision 4)."""
+    found = dict(known)
+    for server in {one for one in seen if one is not None} - set(known):
+        for one, node in known.items():
+            if same_node(one, server):
+                found[server] = node
+    return found
 
 
 def _servers(mysql: MysqlSet) -> dict[int, str]:
