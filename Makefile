@@ -9,6 +9,7 @@ BENCH_OPTIONS = --costs --growth
 VENV = .venv
 RUNS = 20
 SCHEDULES = 100
+TIMING = --loss 30 --share 5 --pause 2
 SEED = 1
 FUZZ = 10000
 SOAK_MINUTES = 120
@@ -23,7 +24,7 @@ COMPLETIONS = $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions
 AGENTS = $(notdir $(wildcard agents/*))
 PACKAGES = $(shell cd lib && find backstay -type d ! -name __pycache__)
 
-.PHONY: help setup setup-vagrant demo demo-openstack test test-all test-failover test-sid test-alarms test-vagrant campaign soak fuzz bench lint install clean
+.PHONY: help setup setup-vagrant demo demo-openstack test test-all test-failover test-sid test-alarms test-timing test-vagrant campaign soak fuzz bench lint install clean
 
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
@@ -34,6 +35,7 @@ help:
 	@echo 'make test-failover-openstack   each service'"'"'s faults under nova'"'"'s boot flow'
 	@echo 'make test-sid       the main faults with Oracle MySQL, RabbitMQ 4 and Pacemaker 3'
 	@echo 'make test-alarms    an hour of load and starvation, a thousand planned stops: the watchers must tell nothing'
+	@echo 'make test-timing    a node that loses packets, starves or pauses: must neither be fenced nor deposed'
 	@echo 'make campaign       $(SCHEDULES) schedules of faults from seeds for each service (or campaign-openstack, …), judged by what the histories prove'
 	@echo 'make soak           $(SOAK_MINUTES) minutes of load on MySQL (soak-rabbitmq, soak-openstack) with a fault every two minutes: judged'
 	@echo '                    by the same rules, and memory, descriptors, processes and files must stay flat'
@@ -118,6 +120,9 @@ $(VENV)/ready: Makefile
 
 test-alarms: setup
 	PYTHONPATH=lib $(PYTHON) -m backstay.rehearse.alarms
+
+test-timing: setup
+	PYTHONPATH=lib $(PYTHON) -m backstay.rehearse.timing $(TIMING)
 
 lint: setup $(VENV)/ready
 	$(VENV)/bin/ruff check .

@@ -14,7 +14,7 @@ import sys
 from backstay.codes import ExitCode
 from backstay.deadline import Deadline
 from backstay.declaration import action, actions_of, parameters_of
-from backstay.errors import AgentError, NotInstalled, TimedOut
+from backstay.errors import AgentError, NotInstalled, PermissionMissing, TimedOut
 from backstay.invocation import Invocation
 from backstay.log import Log
 
@@ -39,6 +39,7 @@ class Agent:
 
     def __init__(self, invocation: Invocation) -> None:
         self.invocation = invocation
+        self._pacemaker: Optional[Pacemaker] = None
         self.log = Log(f"{self.name}({invocation.resource})", invocation.environ)
         self.log.secrets = [
             invocation.parameters[parameter.name]
@@ -55,19 +56,23 @@ class Agent:
     @property
     def pacemaker(self) -> "Pacemaker":
         """The way to the cluster, made on first use: most monitors need none."""
-        made = self.__dict__.get("_pacemaker")
-        if made is None:
+        if self._pacemaker is None:
             from backstay.pacemaker import Pacemaker
 
-            made = self.__dict__["_pacemaker"] = Pacemaker(
+            self._pacemaker = Pacemaker(
                 self.invocation.resource, self.invocation.node, self.state_directory(), self.deadline
             )
-        return made
+        return self._pacemaker
 
     def state_directory(self) -> str:
-        """A directory for this resource that the next boot finds empty; 0700, made when missing."""
+        """A directory for this resource that the next boot finds empty; 0700, made when missing. Raises PermissionMissing
+        where that cannot be, but for a stop and a probe: they have to come to their end there, too."""
         path = os.path.join(self.invocation.environ.get("BACKSTAY_RUN", "/run/backstay"), self.invocation.resource)
-        os.makedirs(path, mode=0o700, exist_ok=True)
+        try:
+            os.makedirs(path, mode=0o700, exist_ok=True)
+        except OSError as error:
+            if not self.invocation.lenient:
+                raise PermissionMissing(f"{path} for state cannot be made: {error.strerror}; see to /run") from None
         return path
 
     def check_parameters(self) -> None:
@@ -90,12 +95,65 @@ class Agent:
         prefix = self.invocation.environ.get("OCF_EXIT_REASON_PREFIX", "ocf-exit-reason:")
         sys.stderr.write(f"{prefix}{self.log.masked(' '.join(reason.split()))}\n")
 
+    def alive(self, promoted: bool, reason: str = "") -> ExitCode:
+        """How a recurring monitor ends that found the service up. reason: why it is not as wanted, "" when it is. An instance
+        that may be promoted tells it by an attribute, any other by a degraded result (standing.py)."""
+        if self.invocation.promotable:
+            self._tell(reason)
+        elif reason:
+            self.explain(reason)
+            return ExitCode.DEGRADED_PROMOTED if promoted else ExitCode.DEGRADED
+        return ExitCode.RUNNING_PROMOTED if promoted else ExitCode.SUCCESS
+
+    def _tell(self, reason: str) -> None:
+        """A healthy monitor pays one look for a file. A cluster that takes no attribute fails no monitor."""
+        from backstay.state import Files
+
+        files = Files(self.state_directory())
+        noted = files.read("standing")
+        if not noted and not reason:
+            return
+        from backstay.standing import Standing, attribute
+
+        before = Standing.parse(noted)
+        now = before.found(self.invocation.check_level, reason)
+        try:
+            self.pacemaker.set_attribute(attribute(self.invocation.resource), now.published)
+            files.write("standing", str(now)) if now.reasons else files.remove("standing")
+        except (AgentError, OSError) as error:
+            self.log.warning(f"not published, the next monitor tries again: {error}")
+        if now.published != before.published:
+            self.log.warning(f"not as wanted: {now.published}" if now.reasons else f"over: {before.published}")
+
     def watched_address(self) -> str:
         """An address on another host whose move the watcher shall report to `address_moved`; "" for none."""
         return ""
 
     def address_moved(self) -> None:
         """Called by the watcher, not by Pacemaker. Raises AgentError."""
+
+    def watch(self, pid: int, started: str, anew: bool = False) -> None:
+        """See that this process has its watcher, once this node is part of a cluster; see watch.ensure. Where none can be
+        started only speed is lost, so that fails nothing."""
+        if not self.invocation.node:
+            return
+        from backstay import watch
+
+        try:
+            watch.ensure(self, pid, started, anew)
+        except (AgentError, OSError) as error:
+            self.log.warning(f"no watcher: {error}")
+
+    def quiet(self, pid: int, started: str) -> None:
+        """Before we end this process ourselves: its watcher is to tell nothing of that. Not being able to say so must not
+        fail a stop."""
+        from backstay import watch
+        from backstay.state import Files
+
+        try:
+            watch.quiet(Files(self.state_directory()), pid, started)
+        except (AgentError, OSError) as error:
+            self.log.warning(f"the watcher may report this as a failure: {error}")
 
     def prober(self) -> "Optional[Prober]":
         """What the watcher asks whether the daemon answers; None: it sees only death. See watch.py."""

@@ -57,7 +57,7 @@ class Log:
         self._write("err", text)
 
     def _write(self, level: str, text: str) -> None:
-        text = self.masked(text)
+        text = _plain(self.masked(text))
         written = False
         try:
             if os.isatty(2):
@@ -66,7 +66,7 @@ class Log:
             if self._facility in _FACILITIES:
                 import syslog
 
-                syslog.openlog(self.tag, syslog.LOG_PID, _FACILITIES[self._facility])
+                syslog.openlog(_plain(self.tag), syslog.LOG_PID, _FACILITIES[self._facility])
                 syslog.syslog(_LEVELS[level], text)
                 written = True
             if self._file:
@@ -79,3 +79,8 @@ class Log:
             written = False
         if not written:
             sys.stderr.write(f"{level}: {text}\n")
+
+
+def _plain(text: str) -> str:
+    """What syslog(3) takes: bytes of the environment that are no UTF-8, and NUL, are spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")

@@ -27,8 +27,12 @@ class Process:
         return start_time(self.pid) == self.started
 
     def signal(self, number: int) -> None:
+        """Fine when it is gone, or goes in this very moment."""
         if self.alive():
-            os.kill(self.pid, number)
+            try:
+                os.kill(self.pid, number)
+            except ProcessLookupError:
+                return
 
     def end(self, deadline: Deadline, gently: bool, patience: float = 0.7) -> None:
         """End it: SIGTERM first when `gently`, SIGKILL when that takes over `patience` of the time. Raises TimedOut when

@@ -35,5 +35,8 @@ class Files:
 
     def remove(self, name: str) -> None:
         path = os.path.join(self.directory, name)
-        if os.path.exists(path):
+        try:
             os.unlink(path)
+        except OSError:
+            if os.path.exists(path):  # a file system that cannot be written says so of what is not there, too
+                raise

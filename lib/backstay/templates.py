@@ -61,21 +61,24 @@ def _directory() -> str:
     return checkout if os.path.isdir(checkout) else _INSTALLED
 
 
-def names() -> "list[str]":
-    """The topologies there are."""
-    return sorted(name[: -len(".crm")] for name in os.listdir(_directory()) if name.endswith(".crm"))
+def names(directory: str = "") -> "list[str]":
+    """The topologies there are. directory: as in `load`."""
+    return sorted(name[: -len(".crm")] for name in os.listdir(directory or _directory()) if name.endswith(".crm"))
 
 
-def load(name: str) -> str:
-    """The text of a template with what it includes, from the checkout or from where it is installed.
+def load(name: str, directory: str = "") -> str:
+    """The text of a template with what it includes, from `directory`, by default the checkout's or the installed one.
 
     Raises WrongParameter for a template that is not there, and for values that an included one does not have.
     """
-    if name not in names():
-        raise WrongParameter(f"no topology {name}; there are {', '.join(names())}")
-    with open(os.path.join(_directory(), f"{name}.crm"), encoding="utf-8") as source:
+    directory = directory or _directory()
+    there = names(directory)
+    if name not in there:
+        raise WrongParameter(f"no topology {name}; there are {', '.join(there)}")
+    with open(os.path.join(directory, f"{name}.crm"), encoding="utf-8") as source:
         lines = source.read().splitlines(keepends=True)
-    return _one_property("".join(_included(line) if line.startswith(_INCLUDE) else line for line in lines))
+    whole = (_included(line, directory) if line.startswith(_INCLUDE) else line for line in lines)
+    return _one_property("".join(whole))
 
 
 def _one_property(text: str) -> str:
@@ -94,10 +97,10 @@ def _one_property(text: str) -> str:
     return "".join(lines)
 
 
-def _included(line: str) -> str:
+def _included(line: str, directory: str) -> str:
     """The text that an include line stands for. What it gives may be a placeholder of its own: so a value is renamed."""
     _, name, *pairs = line.split()
-    text = load(name)
+    text = load(name, directory)
     given = dict(pair.split("=", 1) for pair in pairs)
     unknown = sorted(set(given) - set(placeholders(text)))
     if unknown:

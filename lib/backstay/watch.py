@@ -17,11 +17,11 @@ another.
 
 **How an agent uses it.** After start and in each recurring monitor that found the daemon well:
 
-    watch.ensure(self, pid, started)        # started: /proc/PID/stat, field 22, as text
+    self.watch(pid, started)    # started: /proc/PID/stat, field 22, as text
 
 Before it ends the daemon, in stop or otherwise:
 
-    watch.quiet(self.state, pid, started)   # a state.Files
+    self.quiet(pid, started)
 
 To have it looked at, override `prober()` of the agent, which returns an object with one method (class Prober below), and
 `patience()`: seconds without an answer after which a daemon has failed; the watcher spends a third of it on each of its
@@ -76,7 +76,8 @@ STALE = 10.0  # seconds after which a watcher that has written no verdict stands
 
 
 def ensure(agent: "Agent", pid: int, started: str, anew: bool = False) -> bool:
-    """See that this very process is watched; whether a watcher had to be started. Costs an open and a lock.
+    """See that this very process is watched; whether a watcher had to be started. Costs an open and a lock. Raises OSError,
+    and AgentError as command.spawn does.
 
     pid, started: the daemon's, the start time in clock ticks as in /proc/PID/stat. anew: replace the watcher, since it
     has the parameters of the action that started it.

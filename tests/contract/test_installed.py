@@ -13,12 +13,13 @@ from tests.conftest import CHECKOUT  # type: ignore[import-not-found]
 from backstay.admin.manpage import pages as command_pages
 from backstay.cli import COMMANDS
 from backstay.declaration import actions_of, parameters_of
+from backstay.haproxy.agent import Haproxy
 from backstay.manpage import render
 from backstay.mysql.agent import Mysql
 from backstay.rabbitmq.agent import Rabbitmq
 from backstay.vip.agent import Vip
 
-AGENTS = [Mysql, Rabbitmq, Vip]
+AGENTS = [Haproxy, Mysql, Rabbitmq, Vip]
 CLEAN = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "OCF_ROOT": "/usr/lib/ocf", "HOME": "/nonexistent"}
 
 

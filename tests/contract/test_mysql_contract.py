@@ -5,52 +5,11 @@ In the chamber there is no cluster, so nothing is promoted by election: the firs
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-from pathlib import Path
 
 import pytest
-from tests.conftest import CHECKOUT, Chamber  # type: ignore[import-not-found]
-
-GOLDEN = Path(__file__).parent / "golden/mysql.xml"
-
-# `act ACTION [NAME=VALUE …]` prints the exit status and the exit reason.
-PREPARE = r"""
-unset CIB_file
-ip link set lo up
-hostname n1 2>/dev/null || true
-rm -rf /var/lib/mysql /run/mysqld
-printf '[mysqld]\nskip-name-resolve\ninnodb_log_file_size=8M\n' > /etc/mysql/set.cnf
-export OCF_ROOT=/usr/lib/ocf OCF_RESOURCE_INSTANCE=db BACKSTAY_RUN=/run/backstay
-export OCF_RESKEY_config=/etc/mysql/set.cnf OCF_RESKEY_monitor_password=m0n OCF_RESKEY_replication_password=r3p
-export OCF_RESKEY_initialize=true OCF_RESKEY_server_id=1 OCF_RESKEY_CRM_meta_timeout=60000
-act() {
-    action=$1; shift
-    status=0
-    (for setting in "$@"; do export "$setting"; done
-     exec /usr/lib/ocf/resource.d/backstay/mysql "$action") 2> /tmp/said || status=$?
-    echo "$action $status $(sed -n 's/^ocf-exit-reason://p' /tmp/said | tail -n 1)"
-}
-RECURRING=OCF_RESKEY_CRM_meta_interval=5000
-"""
-
-
-class Result:
-    """What `act` printed: the exit statuses and reasons in order."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        actions = "start|stop|monitor|promote|demote|validate-all|reload-agent|migrate_to|notify"
-        found = re.findall(rf"^({actions}) (\d+) ?(.*)$", text, re.MULTILINE)
-        self.codes = [int(code) for _, code, _ in found]
-        self.reasons = [reason for _, _, reason in found]
-
-
-def run(chamber: Chamber, script: str, timeout: float = 90) -> Result:
-    done = chamber(PREPARE + script, timeout=timeout, check=False)
-    assert done.status == 0, done.out + done.err
-    return Result(done.out)
+from acting import Chamber
+from mysql_box import PREPARE, run
 
 
 def test_the_life_of_an_instance(chamber: Chamber) -> None:
@@ -81,9 +40,9 @@ def test_a_promotion_ends_what_sends_the_log_since_an_earlier_one(chamber: Chamb
         mkdir /tmp/read; cd /tmp/read
         log=$(mariadb -Ne 'show master status' | cut -f 1)
         mariadb-binlog --read-from-remote-server --stop-never --raw -S /run/mysqld/mysqld.sock -u root $log & reader=$!
-        until [ "$(senders)" = 1 ]; do kill -0 $reader; sleep 0.05; done
+        one() { [ "$(senders)" = 1 ]; }; within 20 one
         act demote; echo before $(senders)
-        act promote; for i in $(seq 40); do [ "$(senders)" = 0 ] && break; sleep 0.05; done; echo after $(senders)
+        act promote; none() { [ "$(senders)" = 0 ]; }; within 20 none; echo after $(senders)
         act stop
         """,
     )
@@ -111,14 +70,12 @@ def test_a_hung_server_is_a_finding_and_never_holds_up_demote_and_stop(chamber: 
         """
         act start; act promote
         kill -STOP $(cat /run/mysqld/mysqld.pid)
-        s=$(date +%s%N); act monitor $RECURRING OCF_RESKEY_probe_timeout=1s; act demote; act monitor; act stop
-        echo took $(( ($(date +%s%N) - s) / 1000000 ))
+        took eval 'act monitor $RECURRING OCF_RESKEY_probe_timeout=1s; act demote; act monitor; act stop'
         """,
     )
     assert result.codes == [0, 0, 1, 0, 7, 0], result.text
     assert "does not answer within 1 s" in result.reasons[2]
-    took = re.search(r"took (\d+)", result.text)
-    assert took and int(took[1]) < 4000, result.text
+    assert result.took[0] < 10_000, result.text  # a stop that waits for it takes forty seconds
 
 
 def test_a_hung_server_is_found_by_demote_itself(chamber: Chamber) -> None:
@@ -127,12 +84,11 @@ def test_a_hung_server_is_found_by_demote_itself(chamber: Chamber) -> None:
         """
         act start; act promote
         kill -STOP $(cat /run/mysqld/mysqld.pid)
-        s=$(date +%s%N); act demote; act monitor; echo took $(( ($(date +%s%N) - s) / 1000000 ))
+        took eval 'act demote; act monitor'
         """,
     )
     assert result.codes == [0, 0, 0, 7], result.text
-    took = re.search(r"took (\d+)", result.text)
-    assert took and int(took[1]) < 4000, result.text
+    assert result.took[0] < 10_000, result.text  # a stop that waits for it takes forty seconds
 
 
 def test_a_stalled_disk_is_a_finding(chamber: Chamber) -> None:
@@ -143,15 +99,14 @@ def test_a_stalled_disk_is_a_finding(chamber: Chamber) -> None:
         truncate -s 400M /tmp/disk; mkfs.ext4 -q /tmp/disk; mkdir -p /var/lib/mysql; mount -o loop /tmp/disk /var/lib/mysql
         rmdir /var/lib/mysql/lost+found; act start; act promote; act monitor $RECURRING
         fsfreeze -f /var/lib/mysql
-        s=$(date +%s%N); act monitor $RECURRING; echo took $(( ($(date +%s%N) - s) / 1000000 ))
+        took act monitor $RECURRING
         fsfreeze -u /var/lib/mysql
         act monitor $RECURRING; act stop; umount /var/lib/mysql
         """,
     )
     assert result.codes == [0, 0, 191, 1, 191, 0], result.text
     assert "does not answer within 3 s" in result.reasons[3]
-    took = re.search(r"took (\d+)", result.text)
-    assert took and int(took[1]) < 4500, result.text
+    assert result.took[0] < 10_000, result.text  # unbounded, the question would take all of the monitor's 54 s
 
 
 def test_unknown_is_neither_dead_nor_promoted(chamber: Chamber) -> None:
@@ -260,7 +215,7 @@ def test_level_10_names_what_a_server_lacks_that_others_started(chamber: Chamber
         act start; act stop
         mariadbd --defaults-file=/etc/mysql/set.cnf --user=mysql --datadir=/var/lib/mysql --skip-log-bin \
             --socket=/run/mysqld/mysqld.sock --pid-file=/run/mysqld/mysqld.pid --relay-log-recovery=1 >/dev/null 2>&1 &
-        until mariadb -e 'select 1' >/dev/null 2>&1; do sleep 0.1; done
+        within 30 mariadb -e 'select 1' >/dev/null 2>&1
         act validate-all OCF_CHECK_LEVEL=10; cat /tmp/said
         kill $(cat /run/mysqld/mysqld.pid); wait
         """,
@@ -321,15 +276,6 @@ def test_reload_and_unknown_actions(chamber: Chamber) -> None:
     assert result.codes == [0, 0, 3, 3, 0], result.text
 
 
-def test_meta_data_is_golden() -> None:
-    environment = {"PATH": "/usr/bin:/bin", "OCF_ROOT": "/usr/lib/ocf"}
-    argv = [CHECKOUT / "agents/mysql", "meta-data"]
-    said = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True).stdout
-    if os.environ.get("UPDATE_GOLDEN"):
-        GOLDEN.write_text(said)
-    assert said == GOLDEN.read_text()
-
-
 def test_ocf_tester(chamber: Chamber) -> None:
     parameters = "config=/etc/mysql/set.cnf monitor_password=m0n replication_password=r3p initialize=true server_id=1"
     options = " ".join(f"-o {parameter}" for parameter in parameters.split())
@@ -338,15 +284,3 @@ def test_ocf_tester(chamber: Chamber) -> None:
     )
     done = chamber(PREPARE + script, timeout=180, check=False)
     assert "passed all tests" in done.out, done.out + done.err
-
-
-def test_meta_data_fits_the_schemas(chamber: Chamber) -> None:
-    script = """
-    for agent in mysql vip; do
-        /usr/lib/ocf/resource.d/backstay/$agent meta-data > /tmp/$agent.xml
-        xmllint --noout --relaxng /usr/share/pcs/data/ocf-1.1.rng /tmp/$agent.xml 2>&1
-        crm ra info ocf:backstay:$agent > /tmp/info 2>&1 && grep -c "Parameters" /tmp/info
-    done
-    """
-    said = chamber(PREPARE + script).out
-    assert said.count("validates") == 2 and re.findall(r"^1$", said, re.MULTILINE) == ["1", "1"], said

@@ -5,58 +5,11 @@ A boot takes six seconds and more, so each test asks much of one broker.
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-from pathlib import Path
 
 import pytest
-from tests.conftest import CHECKOUT, Chamber  # type: ignore[import-not-found]
-
-GOLDEN = Path(__file__).parent / "golden/rabbitmq.xml"
-
-# `act ACTION [NAME=VALUE …]` prints the exit status and the exit reason; `took COMMAND` the milliseconds besides.
-PREPARE = r"""
-unset CIB_file
-ip link set lo up
-hostname n1 2>/dev/null || true
-echo 127.0.0.1 n1 >> /etc/hosts
-export HOME=/root OCF_ROOT=/usr/lib/ocf OCF_RESOURCE_INSTANCE=rabbitmq BACKSTAY_RUN=/run/backstay
-export OCF_RESKEY_CRM_meta_timeout=90000
-act() {
-    action=$1; shift
-    status=0
-    (for setting in "$@"; do export "$setting"; done
-     exec /usr/lib/ocf/resource.d/backstay/rabbitmq "$action") 2> /tmp/said || status=$?
-    echo "$action $status $(sed -n 's/^ocf-exit-reason://p' /tmp/said | tail -n 1)"
-}
-took() { begun=$(date +%s%N); "$@"; echo "took $(( ($(date +%s%N) - begun) / 1000000 ))"; }
-beam() {
-    pgrep -x beam.smp | while read -r pid; do
-        awk '$1 == "State:" { ended = $2 == "Z" } $1 == "Threads:" && $2 > 1 { ended = 0 } END { exit ended }' \
-            /proc/$pid/status && echo $pid
-    done
-}
-RECURRING=OCF_RESKEY_CRM_meta_interval=5000
-DEEP="OCF_RESKEY_CRM_meta_interval=60000 OCF_CHECK_LEVEL=10"
-"""
-
-
-class Result:
-    """What `act` printed: the exit statuses and reasons in order; `took`, in milliseconds."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        actions = "start|stop|monitor|promote|demote|validate-all|reload-agent|migrate_to|notify"
-        found = re.findall(rf"^({actions}) (\d+) ?(.*)$", text, re.MULTILINE)
-        self.codes = [int(code) for _, code, _ in found]
-        self.reasons = [reason for _, _, reason in found]
-        self.took = [int(number) for number in re.findall(r"^took (\d+)$", text, re.MULTILINE)]
-
-
-def run(chamber: Chamber, script: str, timeout: float = 120) -> Result:
-    done = chamber(PREPARE + script, timeout=timeout, check=False)
-    return Result(done.out + done.err)
+from acting import Chamber
+from rabbitmq_box import PREPARE, run
 
 
 def test_the_life_of_an_instance(chamber: Chamber) -> None:
@@ -104,7 +57,7 @@ def test_its_data_survives_and_a_hung_one_is_killed(chamber: Chamber) -> None:
         chmod 644 /etc/rabbitmq/definitions.json; export OCF_RESKEY_definitions=/etc/rabbitmq/definitions.json
         act start; act monitor $RECURRING; rabbitmqctl -q delete_vhost app; rabbitmqctl -q add_vhost kept
         kill -STOP $(beam)
-        took act monitor $RECURRING OCF_RESKEY_probe_timeout=1s; took act monitor $RECURRING OCF_RESKEY_probe_timeout=1s
+        took act monitor $RECURRING OCF_RESKEY_probe_timeout=3s; took act monitor $RECURRING OCF_RESKEY_probe_timeout=3s
         took act monitor $RECURRING; act demote; took act stop; echo "left: $(beam)"; act monitor
         act start; rabbitmqctl -q list_vhosts; rabbitmqctl -q list_users
         kill -9 $(beam); while [ -n "$(beam)" ]; do :; done
@@ -116,9 +69,9 @@ def test_its_data_survives_and_a_hung_one_is_killed(chamber: Chamber) -> None:
     assert result.codes == [0, 0, 0, 1, 1, 0, 0, 7, 0, 7, 0, 0, 0, 0, 0, 0], result.text
     assert result.reasons[3] == "the broker does not answer AMQP, 2 monitors in a row"
     assert "left: \n" in result.text
-    assert min(result.took[:2]) >= 1000 and max(result.took[:2]) < 5000  # it waited for one probe_timeout, not for two
+    assert min(result.took[:2]) >= 3000 and max(result.took[:2]) < 6000  # it waited for one probe_timeout, not for two
     assert result.took[2] < min(result.took[:2])  # what was found is not asked again
-    assert result.took[3] < 5000  # and stop does not wait for it to end by itself
+    assert result.took[3] < 20_000  # and stop does not wait for it to end by itself, which takes 54 s
     assert "\nkept\n" in result.text and "\napp\t" in result.text and "\napp\n" not in result.text
 
 
@@ -128,9 +81,9 @@ def test_a_start_that_does_not_wait_leaves_the_boot_to_the_monitors(chamber: Cha
         chamber,
         r"""
         export OCF_RESKEY_start_wait=1s
-        act start; act monitor $RECURRING; act stop
+        took act start; act monitor $RECURRING; act stop
         took act start; act monitor $RECURRING; act promote
-        while ! act monitor $RECURRING | grep -q "monitor 0"; do sleep 0.2; done; act promote; act demote; act stop
+        serves() { act monitor $RECURRING | grep -q "monitor 0"; }; within 60 serves; act promote; act demote; act stop
         took act start; kill -9 $(beam); while [ -n "$(beam)" ]; do :; done
         act monitor $RECURRING; act stop; act start; act monitor $RECURRING; act stop
         took act start; sed -i 's/ .*/ 0/' /run/backstay/*/booting 2>/dev/null || true; act monitor $RECURRING; act stop
@@ -143,7 +96,7 @@ def test_a_start_that_does_not_wait_leaves_the_boot_to_the_monitors(chamber: Cha
     assert result.codes == expected, result.text
     assert result.reasons[4] == "the broker is booting"
     assert result.reasons[-2] == "the broker did not answer AMQP within the timeout of its start"
-    assert max(result.took) < 5000, result.text
+    assert max(result.took[1:]) < result.took[0], result.text  # than the one that waited
 
 
 def test_stop_and_probe_work_without_anything(chamber: Chamber) -> None:
@@ -284,27 +237,24 @@ def test_mirroring_is_refused_in_one_sentence_where_it_is_gone(chamber: Chamber)
     assert result.reasons[0].startswith("ha_mode=all: RabbitMQ 4.2.1 has no mirrored queues: unset ha_mode")
 
 
-def test_meta_data_is_golden() -> None:
-    environment = {"PATH": "/usr/bin:/bin", "OCF_ROOT": "/usr/lib/ocf"}
-    argv = [CHECKOUT / "agents/rabbitmq", "meta-data"]
-    said = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True).stdout
-    if os.environ.get("UPDATE_GOLDEN"):
-        GOLDEN.write_text(said)
-    assert said == GOLDEN.read_text()
-
-
-def test_meta_data_fits_the_schemas(chamber: Chamber) -> None:
-    script = """
-        /usr/lib/ocf/resource.d/backstay/rabbitmq meta-data > /tmp/rabbitmq.xml
-        xmllint --noout --relaxng /usr/share/pcs/data/ocf-1.1.rng /tmp/rabbitmq.xml 2>&1
-        crm ra info ocf:backstay:rabbitmq > /tmp/info 2>&1 && grep -c "Parameters" /tmp/info
-    """
-    said = chamber(PREPARE + script).out
-    assert said.count("validates") == 1 and re.search(r"^1$", said, re.MULTILINE), said
-
-
 @pytest.mark.parametrize("agent", ["rabbitmq"])
 def test_ocf_tester(chamber: Chamber, agent: str) -> None:
     script = f"unset OCF_RESKEY_CRM_meta_timeout; ocf-tester -n {agent} /usr/lib/ocf/resource.d/backstay/{agent} 2>&1"
     done = chamber(PREPARE + script, timeout=180, check=False)
     assert "passed all tests" in done.out, done.out + done.err
+
+
+def test_a_cluster_that_answers_nothing_for_a_moment_costs_no_broker(chamber: Chamber) -> None:
+    """A failed monitor or promotion has the broker restarted. The node is one of a cluster whose daemons do not answer, and
+    the tool for scores is not there."""
+    result = run(
+        chamber,
+        """
+        act start; export OCF_RESKEY_CRM_meta_on_node=n1; mv /usr/sbin/attrd_updater /tmp/
+        act monitor $RECURRING; grep -o 'promotion score not set' /tmp/said
+        rm /run/backstay/rabbitmq/facts  # our copy of the record: it is asked for anew
+        act promote; grep -o 'left to the first monitor' /tmp/said
+        act monitor $RECURRING; act demote; act stop
+        """,
+    )
+    assert result.codes == [0, 0, 0, 8, 0, 0], result.text

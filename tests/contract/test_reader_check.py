@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from test_mysql_contract import run
-from tests.conftest import Chamber  # type: ignore[import-not-found]
+from acting import Chamber
+from mysql_box import run
 
 from backstay.mysql.health import still_readable
 from backstay.mysql.observation import Acks, Observed, ReplicaStatus
@@ -11,7 +11,8 @@ from backstay.mysql.observation import Acks, Observed, ReplicaStatus
 PREPARE = """
 export OCF_RESKEY_reader_check_port=3309
 ask() { echo "answer=$(echo | socat -t2 - TCP:127.0.0.1:3309 2>/dev/null || true)"; }
-answers() { for i in $(seq 300); do if ask | grep -q "$1"; then return 0; fi; sleep 0.02; done; echo "never $1"; ask; exit 1; }
+says() { ask | grep -q "$1"; }
+answers() { within 20 says "$1"; }
 identity() { sed 's/.* //' /run/backstay/db/reader; }
 """
 
@@ -50,9 +51,9 @@ def test_a_monitor_starts_it_again_and_follows_its_parameters(chamber: Chamber) 
         kill -9 ${before%:*}; answers '^answer=$'; act monitor $RECURRING; answers "up 0%"
         act monitor $RECURRING OCF_RESKEY_max_lag=5; [ "$before" != "$(identity)" ] && echo other; answers "up 0%"
         act monitor $RECURRING OCF_RESKEY_reader_check_port=0; answers '^answer=$'
-        socat TCP-LISTEN:3310,fork,reuseaddr EXEC:cat & sleep 0.2
+        taken() { ss -ltn | grep -q :3310; }; socat TCP-LISTEN:3310,fork,reuseaddr EXEC:cat & within 20 taken
         act monitor $RECURRING OCF_RESKEY_reader_check_port=3310
-        for i in $(seq 600); do if [ -s /run/backstay/db/reader-complaint ]; then break; fi; sleep 0.02; done
+        within 20 test -s /run/backstay/db/reader-complaint
         act demote; act monitor $RECURRING OCF_RESKEY_reader_check_port=3310; act stop
         """,
     )

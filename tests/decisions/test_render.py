@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from backstay import templates
 from backstay.errors import WrongParameter
 from backstay.templates import load, placeholders, render
 
@@ -44,9 +43,8 @@ def test_the_mysql_template_names_what_it_needs() -> None:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def shelf(tmp_path: Path) -> Path:
     """A directory of templates with one in it, `part`."""
-    monkeypatch.setattr(templates, "_directory", lambda: str(tmp_path))
     (tmp_path / "part.crm").write_text(
         "# A part.\n# Fill in by hand.\n# Twice.\n# Before you load it\n# Think.\n"
         "# Safe.\nproperty safe=yes fast=no\nprimitive part x params config=@config=/etc/part@ nodes=@nodes@\n"
@@ -56,8 +54,8 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_an_included_template_stands_where_it_is_named_with_its_values_renamed(shelf: Path) -> None:
     (shelf / "whole.crm").write_text("# All.\ninclude part config=@part_config=/etc/whole@\n")
-    assert placeholders(load("whole")) == {"part_config": "/etc/whole", "nodes": None}
-    assert render(load("whole"), {"nodes": "3"}) == (
+    assert placeholders(load("whole", str(shelf))) == {"part_config": "/etc/whole", "nodes": None}
+    assert render(load("whole", str(shelf)), {"nodes": "3"}) == (
         "# All.\n# A part.\n# Before you load it\n# Think.\n"
         "# Safe.\nproperty safe=yes fast=no\nprimitive part x params config=/etc/whole nodes=3\n"
     )
@@ -66,19 +64,19 @@ def test_an_included_template_stands_where_it_is_named_with_its_values_renamed(s
 def test_an_include_that_gives_what_is_not_there_is_not_ignored(shelf: Path) -> None:
     (shelf / "whole.crm").write_text("include part confg=/etc/whole\n")
     with pytest.raises(WrongParameter, match=r"^part\.crm does not have the values confg$"):
-        load("whole")
+        load("whole", str(shelf))
     (shelf / "whole.crm").write_text("include prat\n")
     with pytest.raises(WrongParameter, match="no topology prat"):
-        load("whole")
+        load("whole", str(shelf))
 
 
 def test_properties_become_one_statement_and_keep_their_comments(shelf: Path) -> None:
     (shelf / "whole.crm").write_text("# Seen.\nproperty seen=yes\ninclude part\n")
-    assert "# Seen.\nproperty seen=yes safe=yes fast=no\n" in load("whole")
-    assert "# Safe.\n# Set above, with the other properties: safe=yes fast=no\n" in load("whole")
+    assert "# Seen.\nproperty seen=yes safe=yes fast=no\n" in load("whole", str(shelf))
+    assert "# Safe.\n# Set above, with the other properties: safe=yes fast=no\n" in load("whole", str(shelf))
 
 
 def test_properties_that_contradict_each_other_are_refused(shelf: Path) -> None:
     (shelf / "whole.crm").write_text("property fast=yes\ninclude part\n")
     with pytest.raises(WrongParameter, match="contradict each other: fast=yes and fast=no"):
-        load("whole")
+        load("whole", str(shelf))

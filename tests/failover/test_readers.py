@@ -56,12 +56,12 @@ def test_a_broken_configuration_is_refused_everywhere_and_costs_no_read(lab: Lab
     for node in lab.nodes:
         lab.run(node, ["sed", "-i", "s/balance roundrobin/balance runrobin/", config])
     set_serial(lab, "broken")
-    poll(lambda: set(degraded(lab)) == set(lab.nodes), Deadline(30), "every node to refuse it", interval=0.3)
+    poll(lambda: set(degraded(lab)) == set(lab.nodes), Deadline(90), "every node to refuse it", interval=0.3)
     assert all(reason.startswith(f"{config}:18: ") for reason in degraded(lab).values()), degraded(lab)
     for node in lab.nodes:
         lab.run(node, ["sed", "-i", "s/balance runrobin/balance roundrobin/", config])
     set_serial(lab, "mended")
-    poll(lambda: not degraded(lab), Deadline(30), "every node to load it", interval=0.3)
+    poll(lambda: not degraded(lab), Deadline(90), "every node to load it", interval=0.3)
     reads = readings.parse(recorder.finish())
     assert [read for read in reads if read.result != "ok"] == []
 

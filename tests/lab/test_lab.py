@@ -22,7 +22,7 @@ pytestmark = [
 
 BACKSTAY = str(Path(__file__).resolve().parents[2] / "bin" / "backstay")
 NAMESPACES = ("mnt", "pid", "net", "ipc", "uts")
-FENCED_WITHIN = 20  # seconds: token, consensus, election and the fence agent take about 4
+FENCED_WITHIN = 60  # seconds: token, consensus, election and the fence agent take about 4
 
 
 def cli(lab: Lab, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
@@ -91,7 +91,7 @@ def inhabited(namespaces: "set[str]") -> "set[str]":
 
 def assert_nothing_left(directory: str, namespaces: "set[str]", interfaces: "set[str]") -> None:
     assert namespaces, "the lab had namespaces of its own"
-    poll(lambda: not inhabited(namespaces), Deadline(10), "the lab's processes to end")
+    poll(lambda: not inhabited(namespaces), Deadline(60), "the lab's processes to end")
     for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
             argv = Path(f"/proc/{entry}/cmdline").read_bytes()
@@ -131,12 +131,16 @@ def test_run_of_no_such_node_says_so(lab: Lab) -> None:
 
 
 def test_run_starts_fast(lab: Lab) -> None:
-    def once() -> float:
+    """In the time of a few interpreters: it is called hundreds of times."""
+
+    def seconds(argv: "list[str]") -> float:
         began = time.monotonic()
-        cli(lab, "run", "n1", "--", "true")
+        subprocess.run(argv, check=True)
         return time.monotonic() - began
 
-    assert min(once() for _ in range(10)) < 0.06
+    run = [BACKSTAY, "lab", "run", "--dir", lab.layout.directory, "n1", "--", "true"]
+    both = [(seconds(run), seconds([sys.executable, "-I", "-c", ""])) for _ in range(10)]
+    assert min(ours for ours, _ in both) < 5 * min(bare for _, bare in both)
 
 
 def test_a_killed_run_takes_its_command_along(lab: Lab) -> None:
@@ -145,10 +149,10 @@ def test_a_killed_run_takes_its_command_along(lab: Lab) -> None:
     def sleeper() -> bool:
         return lab.run("n1", ["pgrep", "-f", "^sleep 4711"], check=False).status == 0
 
-    poll(sleeper, Deadline(5), "the command to start")
+    poll(sleeper, Deadline(30), "the command to start")
     caller.kill()
     caller.wait()
-    poll(lambda: not sleeper(), Deadline(5), "the command to end")
+    poll(lambda: not sleeper(), Deadline(30), "the command to end")
 
 
 def test_a_node_cannot_reach_the_hosts_clock_or_kernel(lab: Lab) -> None:
@@ -232,7 +236,7 @@ def test_a_killed_daemon_is_respawned(whole: Lab) -> None:
 
     before = attrd()
     assert cli(whole, "fault", "kill", "n2", "pacemaker-attrd").returncode == 0
-    poll(lambda: attrd() not in ("", before), Deadline(15), "pacemaker-attrd to be respawned")
+    poll(lambda: attrd() not in ("", before), Deadline(60), "pacemaker-attrd to be respawned")
     with pytest.raises(LabError, match="does not run"):
         whole.fault("kill", "n2", "haproxy")
 
@@ -240,7 +244,7 @@ def test_a_killed_daemon_is_respawned(whole: Lab) -> None:
 def test_reboot_in_a_node_reboots_it(whole: Lab) -> None:
     before = whole.layout.init_of("client")
     whole.run("client", ["python3", "-c", "import ctypes; ctypes.CDLL(None).reboot(0x01234567)"], check=False)
-    poll(lambda: whole.layout.init_of("client") not in (None, before), Deadline(10), "client to be back")
+    poll(lambda: whole.layout.init_of("client") not in (None, before), Deadline(60), "client to be back")
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["SIGKILL", "Ctrl-C"])
@@ -274,7 +278,7 @@ def test_up_over_a_dead_lab_and_down(tmp_path: Path) -> None:
     supervisor = first.layout.supervisor
     assert supervisor is not None
     os.kill(supervisor, signal.SIGKILL)
-    poll(lambda: started(supervisor) is None, Deadline(10), "the supervisor to die")
+    poll(lambda: started(supervisor) is None, Deadline(30), "the supervisor to die")
     with pytest.raises(LabError, match="no lab is up"):
         Lab.attach(directory)
     second = Lab.up(directory, nodes=1)

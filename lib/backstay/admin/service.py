@@ -5,14 +5,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backstay.admin.view import Finding
+from backstay.standing import WELL, attribute
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from backstay.admin.view import Cluster, Finding, Instance, Resource
+    from backstay.admin.view import Cluster, Instance, Resource
 
 
 class Service:
-    """The part of one configured resource; these defaults say nothing."""
+    """The part of one configured resource; these defaults say no more than why a promotable instance is not as wanted."""
 
     # Python modules that the agent needs beyond lxml and psutil.
     modules: Sequence[str] = ()
@@ -37,7 +40,18 @@ class Service:
 
     def findings(self, cluster: Cluster) -> list[Finding]:
         """What is not as wanted now."""
-        return []
+        told = ((one.node, self.complaint(cluster, one.node)) for one in cluster.active(self.resource.id))
+        return [Finding("warning", f"{self.resource.id} on {node}", what, self.see) for node, what in told if what]
+
+    def complaint(self, cluster: Cluster, node: str) -> str:
+        """Why the instance on the node is not as wanted, "" when it is or cannot be promoted: then a monitor's result says it."""
+        state = cluster.attribute(node, attribute(self.resource.id))
+        return "" if state == WELL else state
+
+    @property
+    def see(self) -> str:
+        """Where complaints are explained."""
+        return f"see docs/agents/{self.resource.agent.rpartition(':')[2]}.md"
 
     def configuration(self, cluster: Cluster) -> list[Finding]:
         """What in the configuration works against what the template explains."""

@@ -21,7 +21,7 @@ class Admin(Service):
         return ", ".join(words)
 
     def findings(self, cluster: Cluster) -> list[Finding]:
-        found = []
+        found = super().findings(cluster)
         for one in cluster.active(self.resource.id):
             for name, up in sorted(self._backends(cluster, one.node).items()):
                 if not up:

@@ -54,7 +54,8 @@ class Haproxy(HaproxyParameters):
             return
         if master or daemon.ours(layout.socket):
             self.log.warning("ending an HAProxy of this resource that does not answer")
-            self._quiet(master)
+            if master:
+                self.quiet(master.pid, master.started)
             daemon.end(layout.socket, self.deadline)
         self.state.remove("promoted")
         master = loading.load(self, layout)
@@ -70,7 +71,8 @@ class Haproxy(HaproxyParameters):
         master = self.master()
         if master is None and not daemon.ours(layout.socket):
             return
-        self._quiet(master)
+        if master:
+            self.quiet(master.pid, master.started)
         if master and loading.remember_servers(self, layout):
             daemon.drain(master, min(self.drain_timeout, self.deadline.remaining() * 0.6), self.deadline)
         daemon.end(layout.socket, self.deadline)
@@ -95,16 +97,13 @@ class Haproxy(HaproxyParameters):
             verdict = self._look(master, promoted)
         except TimedOut as error:
             raise Found(str(error), ExitCode.FAILED_PROMOTED if promoted else ExitCode.ERR_GENERIC) from None
-        if self.invocation.node:
-            from backstay import watch
-
-            watch.ensure(self, master.pid, master.started)
+        self.watch(master.pid, master.started)
         code = verdict.code(promoted)
-        if verdict.reason and code in (ExitCode.DEGRADED, ExitCode.DEGRADED_PROMOTED):
-            self.explain(verdict.reason)
-        elif verdict.reason and code not in (ExitCode.SUCCESS, ExitCode.RUNNING_PROMOTED):
+        if code in (ExitCode.DEGRADED, ExitCode.DEGRADED_PROMOTED):
+            return self.alive(promoted, verdict.reason)
+        if verdict.reason and code not in (ExitCode.SUCCESS, ExitCode.RUNNING_PROMOTED):
             raise Found(verdict.reason, code)
-        return code
+        return self.alive(promoted)
 
     @action(timeout=30)
     def promote(self) -> None:
@@ -137,7 +136,7 @@ class Haproxy(HaproxyParameters):
         except AgentError as error:
             # One that cannot be closed may go on serving: it is better dead, and its monitor says so.
             self.log.warning(f"demote ends HAProxy: {error}")
-            self._quiet(master)
+            self.quiet(master.pid, master.started)
             daemon.end(self.layout().socket, self.deadline)
 
     @action(timeout=60)
@@ -225,21 +224,9 @@ class Haproxy(HaproxyParameters):
         self.state.write("master", daemon.identify(master))
         if self.invocation.promotable and not self.promoted(master):
             self.hold(self.deadline)
+        self.watch(master.pid, master.started)
         if self.invocation.node:
-            from backstay import watch
-
-            watch.ensure(self, master.pid, master.started)
             self._publish({})
-
-    def _quiet(self, master: "Optional[Process]") -> None:
-        """We end it ourselves: the watcher shall not tell."""
-        from backstay import watch
-
-        try:
-            if master:
-                watch.quiet(self.state, master.pid, master.started)
-        except OSError as error:
-            self.log.warning(f"the watcher may report this stop as a failure: {error}")
 
     def _frontends(self) -> "list[str]":
         return self.chosen_frontends() or self.state.read("frontends").split()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from backstay.deadline import Deadline, poll
 from backstay.errors import TimedOut
-from backstay.lab import mysql
+from backstay.lab import haproxy, mysql
 from backstay.lab.layout import CLIENT, LabError
 from backstay.lab.mysql import WRITER
 from backstay.lab.topology import configure
@@ -16,7 +16,7 @@ from backstay.lab.topology import configure
 if TYPE_CHECKING:
     from backstay.lab.cluster import Lab
 
-BALANCER, READERS = "10.77.0.110", ("10.77.0.101", "10.77.0.102")
+BALANCER, READERS = haproxy.ADDRESS, ("10.77.0.101", "10.77.0.102")
 PORT, CHECK_PORT = 3307, 3309
 PROXY = "/etc/haproxy/haproxy.cfg"
 SERVE_TIMEOUT = 60.0  # seconds from a set that takes writes to a read on every replica; about 15

@@ -8,13 +8,11 @@ from backstay.admin.checks import promotable, together
 from backstay.admin.service import Service
 from backstay.admin.view import Finding
 from backstay.mysql.facts import Facts, MalformedFacts
-from backstay.mysql.health import HEALTHY
+from backstay.mysql.health import ALONE, HEALTHY
 from backstay.pacemaker import NEVER
 
 if TYPE_CHECKING:
     from backstay.admin.view import Cluster, Instance
-
-_OK = ("", "ok")
 
 
 class Admin(Service):
@@ -35,8 +33,8 @@ class Admin(Service):
         facts = self._facts(cluster)
         if facts and instance.node in facts.sync and not facts.solo:
             words.append("acknowledges")
-        state = self._attribute(cluster, instance.node, "state")
-        return ", ".join([*words, *([state] if state not in _OK else [])])
+        state = self.complaint(cluster, instance.node)
+        return ", ".join([*words, *([state] if state else [])])
 
     def summary(self, cluster: Cluster) -> str:
         facts = self._facts(cluster)
@@ -81,9 +79,9 @@ class Admin(Service):
 
     def obstacles(self, cluster: Cluster, candidate: str) -> list[str]:
         score = self._attribute(cluster, candidate, "score") or "unset"
-        state = self._attribute(cluster, candidate, "state")
+        state = self.complaint(cluster, candidate)
         found = []
-        if state not in _OK:
+        if state:
             found.append(f"{candidate}: {state}")
         elif score != str(HEALTHY):
             found.append(f"{candidate} has the promotion score {score}, a healthy replica has {HEALTHY}")
@@ -101,11 +99,11 @@ class Admin(Service):
         found = []
         for one in cluster.active(self.resource.id):
             subject = f"{self.resource.id} on {one.node}"
-            state = self._attribute(cluster, one.node, "state")
+            state = self.complaint(cluster, one.node)
             score = self._attribute(cluster, one.node, "score")
             forbidden = score in (NEVER, "")
-            if state not in _OK and state != "solo":
-                remedy = next((do for start, do in _REMEDIES.items() if start in state), "see docs/agents/mysql.md")
+            if state and not state.startswith(ALONE):
+                remedy = next((do for start, do in _REMEDIES.items() if start in state), self.see)
                 found.append(Finding("error" if forbidden else "warning", subject, state, remedy))
             elif forbidden and one.role in ("Unpromoted", "Promoted"):
                 what = "may not be promoted" if score else "has no promotion score yet"

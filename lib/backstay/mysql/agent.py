@@ -38,7 +38,7 @@ class Mysql(MysqlParameters):
                 self._adopt(running)
                 return
             self.log.warning(f"killing process {running.pid}, a server that does not answer")
-            self._quiet(running)
+            self.quiet(running.pid, running.started)
             running.end(self.deadline, gently=False)
         layout = self.layout()
         dialect = daemon.dialect_of(layout.binary)
@@ -75,7 +75,7 @@ class Mysql(MysqlParameters):
             done = replica.rescue(self, server, dialect, facts)
             if done:
                 self.log.notice(done)
-        self.watch(launched)
+        self.watch(launched.pid, launched.started)
         self._serve_readers(launched)
 
     @action(timeout=60)
@@ -86,7 +86,7 @@ class Mysql(MysqlParameters):
         reader.stop(self)
         running = self.find_process()
         if running:
-            self._quiet(running)
+            self.quiet(running.pid, running.started)
             running.end(self.deadline, gently=self._may_end_gently(running))
         self.state.remove("promoted")
         self._not_readable()
@@ -102,13 +102,11 @@ class Mysql(MysqlParameters):
         if running is None:
             return ExitCode.NOT_RUNNING
         facts = self.state.promoted(running.identity)
-        promoted = facts or self.state.read("closed") == running.identity
-        alive = ExitCode.RUNNING_PROMOTED if promoted else ExitCode.SUCCESS
-        degraded = ExitCode.DEGRADED_PROMOTED if promoted else ExitCode.DEGRADED
+        promoted = bool(facts) or self.state.read("closed") == running.identity
         if self.invocation.is_probe:
-            return alive
+            return ExitCode.RUNNING_PROMOTED if promoted else ExitCode.SUCCESS
         if not promoted and self._calm(running):
-            return self._conclude(running, "", alive, degraded)
+            return self._conclude(running, promoted)
         deadline = self.deadline.within(self.probe_timeout)
         try:
             with self.connect(deadline) as server:
@@ -118,19 +116,14 @@ class Mysql(MysqlParameters):
             raise TimedOut(f"{error} within {self.probe_timeout:g} s, though process {running.pid} lives") from None
         except (ServerBusy, ServerRefused) as error:
             # It lives and we cannot look: unknown is not dead, and a failover would meet the same.
-            self.explain(str(error))
-            return degraded
-        return self._conclude(running, note, alive, degraded)
+            return self.alive(promoted, str(error))
+        return self._conclude(running, promoted, note)
 
-    def _conclude(self, running: process.Process, note: str, alive: ExitCode, degraded: ExitCode) -> ExitCode:
+    def _conclude(self, running: process.Process, promoted: bool, note: str = "") -> ExitCode:
         """The end of a monitor that found the server well: see that those beside it are there."""
-        self.watch(running)
+        self.watch(running.pid, running.started)
         complaint = self._serve_readers(running)
-        note = note or complaint
-        if note:
-            self.explain(note)
-            return degraded
-        return alive
+        return self.alive(promoted, note or complaint)
 
     @action(timeout=60)
     def promote(self) -> None:
@@ -161,7 +154,7 @@ class Mysql(MysqlParameters):
         except AgentError as error:
             # A clean end would commit what nobody acknowledged, and a hung server may wake and acknowledge.
             self.log.warning(f"demote kills process {running.pid}: {error}")
-            self._quiet(running)
+            self.quiet(running.pid, running.started)
             running.end(self.deadline, gently=False)
         self.state.remove("promoted")
 
@@ -172,7 +165,7 @@ class Mysql(MysqlParameters):
         demote gets no reload (2.1.5 and 3.0: only a start, a promote or a probe is compared with the parameters)."""
         running = self.find_process()
         if running:
-            self.watch(running, anew=True)
+            self.watch(running.pid, running.started, anew=True)
 
     # -- what the parts of this agent share ---------------------------------------------------------------------------
 
@@ -261,13 +254,6 @@ class Mysql(MysqlParameters):
             raise AgentError("the server does not run")
         return found
 
-    def watch(self, running: process.Process, anew: bool = False) -> None:
-        """See that a watcher is there, once this node is part of a cluster."""
-        if self.invocation.node:
-            from backstay import watch
-
-            watch.ensure(self, running.pid, running.started, anew)
-
     def _serve_readers(self, running: process.Process) -> str:
         """See that load balancers get their answers; what is in the way, "" for nothing."""
         if not self.reader_check_port and not self.state.read("reader"):
@@ -278,12 +264,6 @@ class Mysql(MysqlParameters):
             return reader.ensure(self, running)
         except (AgentError, OSError) as error:  # reads go elsewhere; that is no failure of the server
             return f"no answer to load balancers: {error}"
-
-    def _quiet(self, running: process.Process) -> None:
-        """Before this process is ended: nothing is to be told of its death."""
-        from backstay import watch
-
-        watch.quiet(self.state, running.pid, running.started)
 
     def prober(self) -> "Prober":
         from backstay.mysql.prober import MysqlProber
@@ -331,10 +311,10 @@ class Mysql(MysqlParameters):
         would cost the failover a transition, while this one falls into the time of the promotion."""
         if not self.state.read("readable"):
             return  # nothing was ever published
-        self.state.write("readable", "0")
         try:
+            self.state.write("readable", "0")
             self.pacemaker.set_attribute(f"{self.invocation.resource}-readable", "0")
-        except AgentError as error:
+        except (AgentError, OSError) as error:
             self.log.warning(f"still shown as readable: {error}")
 
     def _greets(self, deadline: Deadline) -> bool:
@@ -364,7 +344,7 @@ class Mysql(MysqlParameters):
         if not self.state.promoted(running.identity):
             with self.connect(self.deadline) as server:
                 self.dialect(server).set_read_only(server, True)
-        self.watch(running)
+        self.watch(running.pid, running.started)
         self._serve_readers(running)
 
     def _may_end_gently(self, running: process.Process) -> bool:

@@ -48,16 +48,11 @@ def refusal(
         return "this node is the recorded primary: what it has counts"
     if not received.minus(theirs):
         return f"nothing here is unknown to {facts.primary}"
-    if not theirs.includes(promoted_with):
-        return f"{facts.primary} lacks {promoted_with.minus(theirs)} of what it was promoted with: it is no safe donor"
     if allow_loss:
         return "allow_loss is set, so what only this node has may have been acknowledged"
-    if not marked:
-        return "this data directory was never seen as part of the set: its data may be someone's"
-    if marked > facts.epoch:
-        return f"this data directory knows epoch {marked}, the record only {facts.epoch}: the record was reset"
-    if facts.loss > marked:
-        return f"epoch {facts.loss} began by allow_loss, so what only this node has may have been acknowledged"
+    doubt = _doubt(theirs, facts, promoted_with, marked)
+    if doubt:
+        return doubt
     if kept >= KEPT:
         return f"{kept} old data directories are kept already: find out why this repeats, and remove them"
     return ""
@@ -76,14 +71,20 @@ def relay_log_kept(
         return "the record still counts on this node's acknowledgements"
     if not writable:
         return f"{facts.primary} is not open, and may not be primary any more"
+    return _doubt(theirs, facts, promoted_with, marked)
+
+
+def _doubt(theirs: "History", facts: "Facts", promoted_with: "History", marked: int) -> str:
+    """Why the recorded primary may lack what this node acknowledged, "" when the record proves that it has all of it. The
+    arguments as in `refusal`."""
     if not theirs.includes(promoted_with):
-        return f"{facts.primary} lacks {promoted_with.minus(theirs)} of what it was promoted with"
+        return f"{facts.primary} lacks {promoted_with.minus(theirs)} of what it was promoted with: it is no safe donor"
     if not marked:
-        return "this data directory was never seen as part of the set"
+        return "this data directory was never seen as part of the set: its data may be someone's"
     if marked > facts.epoch:
         return f"this data directory knows epoch {marked}, the record only {facts.epoch}: the record was reset"
     if facts.loss > marked:
-        return f"epoch {facts.loss} began by allow_loss, so what it holds may have been acknowledged"
+        return f"epoch {facts.loss} began by allow_loss, so what only this node has may have been acknowledged"
     return ""
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from backstay.mysql.facts import Facts
     from backstay.mysql.observation import Observed
 
+ALONE = "runs alone"  # how the primary's complaint begins when no replica acknowledges; the record says it as well
 HEALTHY = 100  # acknowledges and applies; or is the primary
 LAGGING = 50  # would have to apply for a while before it could open
 UNSYNCED = 20  # replicates but does not acknowledge yet

@@ -10,7 +10,7 @@ from backstay.errors import AgentError
 from backstay.mysql import accounts
 from backstay.mysql.dialect import FOREVER, NOMINAL
 from backstay.mysql.duties import Step, primary_step, review
-from backstay.mysql.health import judge_primary
+from backstay.mysql.health import ALONE, judge_primary
 from backstay.mysql.server import NO_SUCH_DATABASE, NO_SUCH_TABLE, StatementFailed
 
 TYPE_CHECKING = False
@@ -55,9 +55,9 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
             note = f"{step.value}: {error}"
     now = agent.state.promoted(agent.running().identity) or facts
     if now.solo and not note:
-        note = "runs alone: no replica acknowledges"
+        note = f"{ALONE}: no replica acknowledges"
     verdict = judge_primary(seen)
-    publish(agent, verdict.score, verdict.readable, "solo" if now.solo else "")
+    publish(agent, verdict.score, verdict.readable)
     return note
 
 

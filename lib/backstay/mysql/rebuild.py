@@ -149,7 +149,10 @@ def abandon(agent: "Mysql") -> None:
         return
     agent.log.notice("ending the job that copies the primary's data")
     if job.alive():
-        os.killpg(job.pid, signal.SIGKILL)
+        try:
+            os.killpg(job.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            agent.log.info("it ended by itself in this moment")
     server = process.find("", Place(str(agent.datadir)).copy)
     if server:
         server.end(agent.deadline, gently=False)

@@ -11,6 +11,7 @@ from backstay.pacemaker import NEVER
 
 _ACCEPT = 5.0  # seconds for a new password to be accepted: the monitors of all nodes begin at once when it changes
 _APPLY = 3.0  # seconds to apply what was received, before another monitor has to go on
+_STEP = 10.0  # seconds for a step: with a new password all of these, and seconds for a receiver to stop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
         host = str(agent.writer_address) or facts.primary
         step = replica_step(seen, agent.me, facts, host, bool(errant), rejoin)
         if step is not Step.NOTHING:
+            server.within(agent.deadline.within(_STEP))  # probe_timeout is for a look
             try:
                 note = _carry_out(agent, server, dialect, seen, facts, host, step)
             except AgentError as error:
@@ -52,7 +54,7 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     refusal = _refusal(agent, dialect, seen)
     state = state or refusal
     lag = published_lag(seen.replica.lag if seen.replica else None)
-    published = publish(agent, NEVER if refusal else verdict.score, verdict.readable, state, lag)
+    published = publish(agent, NEVER if refusal else verdict.score, verdict.readable, lag)
     if published and calm(seen, agent.me, errant or refusal, verdict.readable, float(agent.max_lag)):
         agent.state.write("calm", agent.running().identity)
     else:
@@ -84,11 +86,11 @@ def _refusal(agent: "Mysql", dialect: "Dialect", seen: "Observed") -> str:
 def wait_for_demotion(agent: "Mysql") -> str:
     """A promotion was refused, and Pacemaker takes the role away because of the score; see that it does."""
     refusal = agent.state.read("refusal")
-    publish(agent, NEVER, agent.state.read("readable") == "1", refusal)
+    publish(agent, NEVER, agent.state.read("readable") == "1")
     return refusal
 
 
-def publish(agent: "Mysql", score: "int | str", readable: bool, state: str, lag: str = "") -> bool:
+def publish(agent: "Mysql", score: "int | str", readable: bool, lag: str = "") -> bool:
     """Tell the cluster, where something changed; whether it knows. The lag moves too often for the scheduler to hear of it."""
     resource = agent.invocation.resource
     if agent.state.read("readable") != str(int(readable)):
@@ -96,7 +98,6 @@ def publish(agent: "Mysql", score: "int | str", readable: bool, state: str, lag:
     try:
         agent.pacemaker.set_promotion_score(score)
         agent.pacemaker.set_attribute(f"{resource}-readable", str(int(readable)))
-        agent.pacemaker.set_attribute(f"{resource}-state", state[:120] or "ok")
         if lag:
             agent.pacemaker.set_attribute(f"{resource}-lag", lag, private=True)
     except AgentError as error:

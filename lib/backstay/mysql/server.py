@@ -178,6 +178,8 @@ class Server:
             if self.deadline.expired or isinstance(cause, TimeoutError) or "timed out" in said:
                 return ServerSilent(f"{self.where} does not answer")
             return ServerDown(f"{self.where} is not reachable: {said}")
+        if isinstance(error, self._pymysql.InterfaceError):
+            return ServerDown(f"{self.where} is not connected any more")  # the driver closes what it lost
         if number in _BUSY:
             return ServerBusy(f"{self.where} has no free connection: {said}")
         if number in _DENIED:

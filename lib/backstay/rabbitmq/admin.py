@@ -47,7 +47,7 @@ class Admin(Service):
         except MalformedFacts as error:
             return [Finding("error", name, str(error), "restore the property from a backup of the CIB")]
         up = {one.node for one in cluster.active(name)}
-        found = []
+        found = super().findings(cluster)
         for node in sorted(set(facts.members) - up):
             what = f"{node} is a member and runs no broker: its queues have a copy less"
             found.append(Finding("warning", name, what, f"start it, or name {node} in removed if it is gone for good"))

@@ -7,7 +7,7 @@ import os
 
 from backstay.codes import ExitCode, Role
 from backstay.declaration import action
-from backstay.errors import AgentError, TimedOut
+from backstay.errors import AgentError, Misconfigured, TimedOut
 from backstay.pacemaker import NEVER
 from backstay.process import Process
 from backstay.rabbitmq import broker, health
@@ -42,17 +42,15 @@ class Rabbitmq(RabbitmqParameters):
         running = starting.start(self)
         self.state.write("process", running.identity)
         leaving.announce(self, False)
-        self.watch(running)
-        self.pacemaker.set_promotion_score(NEVER if self._boot_left(running) is not None else health.SERVING)
+        self.watch(running.pid, running.started)
+        self._publish(NEVER if self._boot_left(running) is not None else health.SERVING)
 
     @action(timeout=90)
     def stop(self) -> None:
         """Gone when this returns."""
         running = self.find_process()
         if running:
-            from backstay import watch
-
-            watch.quiet(self.state, running.pid, running.started)
+            self.quiet(running.pid, running.started)
             silent = self.is_silent(running)
             remaining = self.deadline.remaining()
             if not silent:
@@ -78,9 +76,8 @@ class Rabbitmq(RabbitmqParameters):
             # After reload-agent Pacemaker 2.1 takes a promoted instance for unpromoted, and promotes one anew.
             self.demote()
             promoted = False
-        alive = ExitCode.RUNNING_PROMOTED if promoted else ExitCode.SUCCESS
         if self.invocation.is_probe:
-            return alive
+            return ExitCode.RUNNING_PROMOTED if promoted else ExitCode.SUCCESS
         if self.me in self.removed_nodes():
             raise Removed(f"{self.me} is named in removed: its broker leaves the cluster")
         if self.is_silent(running):
@@ -91,16 +88,13 @@ class Rabbitmq(RabbitmqParameters):
         if verdict.outcome in (health.FAILED, health.HUNG):
             if verdict.outcome == health.HUNG:
                 self.state.write("silent", running.identity)
-            self._publish(verdict)
+            self._publish(verdict.score)
             raise AgentError(verdict.reason)
-        self.watch(running)
-        self._publish(verdict)
+        self.watch(running.pid, running.started)
+        self._publish(verdict.score)
         if verdict.reason:
             notes.insert(0, verdict.reason)
-        if not notes:
-            return alive
-        self.explain("; ".join(notes))
-        return ExitCode.DEGRADED_PROMOTED if promoted else ExitCode.DEGRADED
+        return self.alive(promoted, "; ".join(notes))
 
     @action(timeout=30)
     def promote(self) -> None:
@@ -113,10 +107,16 @@ class Rabbitmq(RabbitmqParameters):
         deadline = self.deadline.within(self.probe_timeout)
         if broker.greets(self.port, deadline) != ANSWERS:
             raise AgentError("not promoted: this broker does not answer AMQP")
-        with self.connect(self.deadline) as node:
-            dialect = broker.dialect_of(node)
-            coordinator.look_for_lost(self, node, dialect)  # no monitor does while this is under way
-            coordinator.attend(self, node, dialect, probe.account(self))
+        try:
+            with self.connect(self.deadline) as node:
+                dialect = broker.dialect_of(node)
+                coordinator.look_for_lost(self, node, dialect)  # no monitor does while this is under way
+                coordinator.attend(self, node, dialect, probe.account(self))
+        except Misconfigured:
+            raise
+        except AgentError as error:
+            # Pacemaker would answer a failure by restarting a broker that serves; each monitor has the same duties.
+            self.log.warning(f"left to the first monitor: {error}")
         self.state.write("promoted", running.identity)
 
     @action(timeout=20)
@@ -127,7 +127,8 @@ class Rabbitmq(RabbitmqParameters):
     @action(timeout=20)
     def notify(self) -> None:
         """After an instance has ended elsewhere, by itself or by fencing: have our broker take it for dead at once. The
-        notification of that is lost when anything aborts its transition, so those of other roles look, too."""
+        notification of that is lost when anything aborts its transition, so those of other roles look, too. None waits for
+        anything: a coordinator under load does one thing at a time, and the fencing may come after this."""
         from backstay.rabbitmq import coordinator
 
         kind = self.invocation.environ.get("OCF_RESKEY_CRM_meta_notify_type", "")
@@ -138,8 +139,7 @@ class Rabbitmq(RabbitmqParameters):
             ended = self.invocation.environ.get("OCF_RESKEY_CRM_meta_notify_stop_uname", "").split()
             coordinator.let_go(self, [node for node in ended if node != self.me])
         elif operation != "start":
-            with self.connect(self.deadline.within(self.probe_timeout)) as node:
-                coordinator.look_for_lost(self, node, broker.dialect_of(node))
+            coordinator.let_go(self, sorted(self.nodes_down()))
 
     @action(timeout=10)
     def reload_agent(self) -> None:
@@ -226,13 +226,6 @@ class Rabbitmq(RabbitmqParameters):
     def is_silent(self, running: Process) -> bool:
         """Whether this very broker was just found not to answer: stop need not find out again."""
         return self.state.age("silent") < _RECENT and self.state.read("silent") == running.identity
-
-    def watch(self, running: Process) -> None:
-        """See that a watcher is there, once this node is part of a cluster."""
-        if self.invocation.node:
-            from backstay import watch
-
-            watch.ensure(self, running.pid, running.started)
 
     def prober(self) -> "Prober":
         from backstay.rabbitmq.prober import RabbitmqProber
@@ -326,8 +319,12 @@ class Rabbitmq(RabbitmqParameters):
         identity, _, until = self.state.read("booting").partition(" ")
         return float(until) - time.monotonic() if identity == running.identity else None
 
-    def _publish(self, verdict: health.Verdict) -> None:
-        self.pacemaker.set_promotion_score(verdict.score)
+    def _publish(self, score: "int | str") -> None:
+        """A cluster that takes no score for a moment must not cost a broker that serves."""
+        try:
+            self.pacemaker.set_promotion_score(score)
+        except AgentError as error:
+            self.log.warning(f"promotion score not set, the next monitor tries again: {error}")
 
     def check_host(self) -> None:
         from backstay.rabbitmq import doctor

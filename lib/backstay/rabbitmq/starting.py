@@ -86,6 +86,7 @@ def _adopt(agent: "Rabbitmq", running: Process) -> "Process | None":
         if served.pid:
             return served
     agent.log.warning(f"ending process {running.pid} of {layout_node} ({directory}), a broker that does not serve")
+    agent.quiet(running.pid, running.started)
     running.end(agent.deadline.within(agent.deadline.remaining() / 3), gently=app != UNKNOWN)
     return None
 

@@ -12,26 +12,33 @@ run, once all boots have ended.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
-import json
 import logging
-import sys
 import threading
 import time
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from oslo_db.exception import DBError
 from sqlalchemy.exc import OperationalError
 
+from backstay.deadline import Deadline, poll
+from backstay.errors import TimedOut
 from backstay.rehearse.bootdb import Database
 from backstay.rehearse.boots import FAILED, FINAL
 from backstay.rehearse.history import Boot
+from backstay.rehearse.program import note, run, turns
 from backstay.rehearse.rpc import SCHEDULER, SERVERS, TOPIC, Oslo
 from backstay.rehearse.rpcclient import wait_ready
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CALLERS = 4
 TRIES = 30  # of a transaction, half a second apart, before the caller is told that it failed
 LOOK = 0.1  # seconds between two looks at the open instances
+ANSWERS = 20.0  # seconds for the api's last answers
 PATIENCE = 60.0  # seconds for the last boots to end
 
 
@@ -48,8 +55,7 @@ class Record:
                 self._open[boot.id] = boot
             else:
                 self._open.pop(boot.id, None)
-            sys.stdout.write(json.dumps(boot._asdict()) + "\n")
-            sys.stdout.flush()
+            note(boot._asdict())
 
     def open(self) -> list[Boot]:
         with self._lock:
@@ -69,12 +75,12 @@ def boot(database: Database, scheduler: Any, record: Record, number: int, caller
         record.note(asked._replace(accepted=time.monotonic()))
 
 
-def ask(stop: threading.Event, period: float, *request: Any) -> None:
-    """Boot after boot until `stop`; `request`: database, scheduler, record, numbers, caller."""
-    database, scheduler, record, numbers, caller = request
-    due = time.monotonic() + period * caller / CALLERS
-    while not stop.wait(max(0.0, due - time.monotonic())):
-        due = max(due + period, time.monotonic())
+def ask(
+    request: tuple[Database, Any, Record, Iterator[int]], caller: int, period: float, stop: threading.Event
+) -> None:
+    """Boot after boot; `request`: database, scheduler, record, numbers."""
+    database, scheduler, record, numbers = request
+    for _ in turns(stop, time.monotonic() + period * caller / CALLERS, period):
         boot(database, scheduler, record, next(numbers), caller)
 
 
@@ -108,21 +114,13 @@ def main() -> None:
     for topic, server in ((SCHEDULER, SCHEDULER), *((TOPIC, name) for name in SERVERS)):
         wait_ready(oslo.client(oslo.target(topic=topic, server=server, version="1.0"), 10))
     scheduler = oslo.client(oslo.target(topic=SCHEDULER, version="1.0"), 10)
-    record, numbers = Record(), itertools.count(options.first)
-    stop, ended = threading.Event(), threading.Event()
-    period = CALLERS / options.rate
-    callers = [
-        threading.Thread(target=ask, args=(stop, period, database, scheduler, record, numbers, caller), daemon=True)
-        for caller in range(CALLERS)
-    ]
-    looker = threading.Thread(target=look, args=(database, record, ended), daemon=True)
-    for thread in (*callers, looker):
-        thread.start()
-    sys.stdin.read()
-    stop.set()
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until and (any(one.is_alive() for one in callers) or record.open()):
-        time.sleep(LOOK)
+    record, ended = Record(), threading.Event()
+    request = database, scheduler, record, itertools.count(options.first)
+    threading.Thread(target=look, args=(database, record, ended), daemon=True).start()
+    with contextlib.suppress(TimedOut):  # a boot without an end is the checker's to find
+        run([partial(ask, request, caller, CALLERS / options.rate) for caller in range(CALLERS)], ANSWERS)
+    with contextlib.suppress(TimedOut):
+        poll(lambda: not record.open(), Deadline(PATIENCE), "the last boots to end", LOOK)
     ended.set()
 
 

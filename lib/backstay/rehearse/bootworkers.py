@@ -9,7 +9,6 @@ pass on ends in error. A JSON line per final state goes to standard output; the 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -20,6 +19,7 @@ from oslo_messaging.exceptions import MessagingException
 from backstay.rehearse.bootdb import Database
 from backstay.rehearse.boots import ACTIVE, ERROR
 from backstay.rehearse.history import Final
+from backstay.rehearse.program import note
 from backstay.rehearse.rpc import SCHEDULER, SERVERS, TOPIC, Oslo
 
 TRIES = 400  # of a transaction, half a second apart: nobody else would do what the worker was told to
@@ -39,9 +39,7 @@ class Worker:
 
     def _finish(self, number: int, state: str) -> None:
         if self._database.finish(number, state, self._name):
-            final = Final(number, time.monotonic(), state, self._name)
-            sys.stdout.write(json.dumps(final._asdict()) + "\n")  # one write a line: threads share the stream
-            sys.stdout.flush()
+            note(Final(number, time.monotonic(), state, self._name)._asdict())
 
 
 class Scheduler(Worker):

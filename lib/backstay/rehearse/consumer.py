@@ -10,11 +10,10 @@ node delivered. The end of standard input ends the run.
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import time
 from typing import Any
 
+from backstay.rehearse.program import note
 from backstay.rehearse.session import Session, new_loop, run
 
 PREFETCH = 20
@@ -34,16 +33,16 @@ class Consumer:
         channel.basic_consume(self.queue, self._delivered)
 
     def _delivered(self, channel: Any, method: Any, head: Any, body: bytes) -> None:
-        record = {
-            "queue": self.queue,
-            "id": int(body),
-            "at": time.monotonic(),
-            "redelivered": method.redelivered,
-            "session": f"{self.number}.{self.session.number}",
-            "server": self.session.server,
-        }
-        sys.stdout.write(json.dumps(record) + "\n")
-        sys.stdout.flush()
+        note(
+            {
+                "queue": self.queue,
+                "id": int(body),
+                "at": time.monotonic(),
+                "redelivered": method.redelivered,
+                "session": f"{self.number}.{self.session.number}",
+                "server": self.session.server,
+            }
+        )
         channel.basic_ack(method.delivery_tag)
 
 

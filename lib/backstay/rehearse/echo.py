@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import socket
 import struct
-import sys
-import threading
 import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from backstay.rehearse.program import note, run
+
+if TYPE_CHECKING:
+    import threading
 
 REQUEST, REPLY = 8, 0
 
@@ -52,9 +56,7 @@ def receive(sock: socket.socket, identity: int, stop: threading.Event) -> None:
         if message[0] != REPLY or len(message) < 24 or struct.unpack("!H", message[4:6])[0] != identity:
             continue
         sequence, begun = struct.unpack("!Qd", message[8:24])
-        record = {"writer": 0, "id": sequence, "begun": begun, "ended": time.monotonic(), "result": "ok"}
-        sys.stdout.write(json.dumps(record) + "\n")
-        sys.stdout.flush()
+        note({"writer": 0, "id": sequence, "begun": begun, "ended": time.monotonic(), "result": "ok"})
 
 
 def main() -> None:
@@ -63,19 +65,9 @@ def main() -> None:
     parser.add_argument("--interval", type=float, default=0.01)
     options = parser.parse_args()
     identity = os.getpid() & 0xFFFF
-    stop = threading.Event()
     sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
     sock.settimeout(0.2)
-    threads = [
-        threading.Thread(target=send, args=(sock, options.address, options.interval, identity, stop)),
-        threading.Thread(target=receive, args=(sock, identity, stop)),
-    ]
-    for thread in threads:
-        thread.start()
-    sys.stdin.read()
-    stop.set()
-    for thread in threads:
-        thread.join()
+    run([partial(send, sock, options.address, options.interval, identity), partial(receive, sock, identity)])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The ledger: unique rows through the writer address, every attempt noted. Needs python3 and pymysql, nothing else.
+"""The ledger: unique rows through the writer address, every attempt noted. Needs python3 and pymysql.
 
     ledger.py URL --first ID [--writers 4] [--interval 0.01] [--deadline 1.0]
 
@@ -12,14 +12,17 @@ The row carries the @@server_id of the server that stored it, so that the table 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-import threading
 import time
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import pymysql
+
+from backstay.rehearse.program import note, run, turns
+
+if TYPE_CHECKING:
+    import threading
 
 TABLE = "CREATE TABLE IF NOT EXISTS ledger (id BIGINT PRIMARY KEY, writer INT NOT NULL, server BIGINT NOT NULL)"
 # Errors that a server may report for a statement that it nevertheless commits: shutdown, interrupted, killed, network.
@@ -113,17 +116,11 @@ class Writer:
         self.server = None
 
 
-def write(writer: Writer, stop: threading.Event, emit: threading.Lock, start: float) -> None:
-    """Attempt a row at each of the writer's turns until `stop`; turns that a slow attempt missed are skipped."""
+def write(writer: Writer, start: float, stop: threading.Event) -> None:
+    """Attempt a row at each of the writer's turns."""
     options = writer.options
-    turn = writer.number
-    while not stop.wait(max(0.0, start + turn * options.interval - time.monotonic())):
-        line = json.dumps(writer.attempt(options.first + turn))
-        with emit:
-            sys.stdout.write(line + "\n")
-            sys.stdout.flush()
-        passed = int((time.monotonic() - start) / options.interval)
-        turn += options.writers * max(1, -(-(passed - turn) // options.writers))
+    for turn in turns(stop, start, options.interval, writer.number, options.writers):
+        note(writer.attempt(options.first + turn))
 
 
 def main() -> None:
@@ -135,15 +132,8 @@ def main() -> None:
     parser.add_argument("--deadline", type=float, default=1.0, help="seconds to connect, to send, to receive")
     options = parser.parse_args()
     ask(connect(options.url, 10), TABLE)
-    stop, emit, start = threading.Event(), threading.Lock(), time.monotonic()
-    writers = [Writer(number, options) for number in range(options.writers)]
-    threads = [threading.Thread(target=write, args=(writer, stop, emit, start)) for writer in writers]
-    for thread in threads:
-        thread.start()
-    sys.stdin.read()
-    stop.set()
-    for thread in threads:
-        thread.join()
+    start = time.monotonic()
+    run([partial(write, Writer(number, options), start) for number in range(options.writers)])
 
 
 if __name__ == "__main__":

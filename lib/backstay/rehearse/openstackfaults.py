@@ -8,34 +8,16 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from backstay.deadline import Deadline, poll
-from backstay.rehearse import mysqlfaults, rabbitfaults
-from backstay.rehearse.faults import (
-    Fault,
-    Stage,
-    hang,
-    kill,
-    leader,
-    mend_leader,
-    nothing,
-    partition_leader,
-    power_off,
-    power_on,
-    resume,
-)
+from backstay.rehearse import haproxyfaults, mysqlfaults, rabbitfaults
+from backstay.rehearse.faults import Fault, Stage, kill, leader, nothing
 
 if TYPE_CHECKING:
     from backstay.rehearse.mysqlset import MysqlSet
 
-BALANCER = (
-    Fault("kill", "SIGKILL of HAProxy where its address is", kill, nothing, False, leader),
-    Fault("hang", "SIGSTOP of that HAProxy, SIGCONT later", hang, resume, False, leader),
-    Fault("power-off", "power-off of its node", power_off, power_on, elsewhere=False),
-    Fault("partition", "its node cut off from both others", partition_leader, mend_leader, elsewhere=False),
-)
 PARTS = {
     "mysql": [mysqlfaults.FAULTS[name] for name in ("kill", "hang", "power-off", "partition-primary")],
     "rabbitmq": [rabbitfaults.FAULTS[name] for name in ("kill", "hang", "power-off", "partition-leader")],
-    "haproxy": BALANCER,
+    "haproxy": [haproxyfaults.FAULTS[name] for name in ("kill", "hang", "power-off", "partition")],
 }
 
 
@@ -55,7 +37,6 @@ def _within(part: str, fault: Fault) -> Fault:
     name = fault.name.partition("-")[0] if fault.name.startswith("partition") else fault.name
     return fault._replace(
         name=f"{part}-{name}",
-        heal=mend_leader if name == "partition" else fault.heal,
         elsewhere=False,
         silences=False,
         median=None,

@@ -16,13 +16,12 @@ exchange; its message id is the attempt's id. A JSON line per attempt goes to st
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import time
 from typing import Any
 
 import pika
 
+from backstay.rehearse.program import note
 from backstay.rehearse.session import Session, new_loop, run
 
 WINDOW = 200  # unconfirmed messages of one publisher; more wait for nothing but memory
@@ -78,17 +77,17 @@ class Publisher:
         self.outstanding.clear()
 
     def _note(self, key: int, begun: float, result: str, error: str) -> None:
-        record = {
-            "writer": self.number,
-            "id": key,
-            "begun": begun,
-            "ended": time.monotonic(),
-            "result": result,
-            "server": self.session.server,
-            "error": error,
-        }
-        sys.stdout.write(json.dumps(record) + "\n")
-        sys.stdout.flush()
+        note(
+            {
+                "writer": self.number,
+                "id": key,
+                "begun": begun,
+                "ended": time.monotonic(),
+                "result": result,
+                "server": self.session.server,
+                "error": error,
+            }
+        )
 
 
 class Turns:

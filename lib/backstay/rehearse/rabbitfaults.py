@@ -10,21 +10,17 @@ from typing import TYPE_CHECKING
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError
 from backstay.rehearse.faults import (
+    BLACKOUT,
+    HANG,
+    KILL,
+    PARTITION_LEADER,
+    PARTITION_OTHER,
+    POWER_OFF,
     Fault,
     Stage,
-    blackout,
-    hang,
-    kill,
     leader,
-    mend,
-    mend_other,
     nothing,
     other,
-    partition_leader,
-    partition_other,
-    power_off,
-    power_on,
-    resume,
 )
 
 if TYPE_CHECKING:
@@ -154,11 +150,11 @@ def cold_start(stage: Stage[RabbitSet]) -> None:
 FAULTS = {
     fault.name: fault
     for fault in (
-        Fault("kill", "SIGKILL of the broker that leads the queues", kill, nothing, False, leader, median=0.5),
-        Fault("hang", "SIGSTOP of that broker, SIGCONT later", hang, resume, False, leader, worst=15.0),
-        Fault("power-off", "power-off of that broker's node", power_off, power_on, elsewhere=False),
-        Fault("partition-leader", "that node cut off from both others", partition_leader, mend, elsewhere=False),
-        Fault("partition-other", "another node cut off", partition_other, mend_other, elsewhere=False),
+        Fault("kill", "SIGKILL of the broker that leads the queues", *KILL, False, leader, median=0.5),
+        Fault("hang", "SIGSTOP of that broker, SIGCONT later", *HANG, False, leader, worst=15.0),
+        Fault("power-off", "power-off of that broker's node", *POWER_OFF, elsewhere=False),
+        Fault("partition-leader", "that node cut off from both others", *PARTITION_LEADER, elsewhere=False),
+        Fault("partition-other", "another node cut off", *PARTITION_OTHER, elsewhere=False),
         Fault(
             "lose-promoted",
             "SIGKILL of the promoted broker, which leads no queue",
@@ -169,7 +165,7 @@ FAULTS = {
             unseen=promoted,
         ),
         Fault("standby", "planned stop of the broker that leads the queues", standby, online, elsewhere=False),
-        Fault("blackout", "all nodes off, started one by one", blackout, nothing, False, patience=300.0, all_lost=True),
+        Fault("blackout", "all nodes off, started one by one", *BLACKOUT, False, patience=300.0, all_lost=True),
         Fault(
             "cold-start", "all nodes off, started at once", cold_start, nothing, False, patience=300.0, all_lost=True
         ),

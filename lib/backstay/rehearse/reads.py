@@ -1,4 +1,4 @@
-"""Read through a balancer and note who answered. Needs python3 and pymysql, nothing else.
+"""Read through a balancer and note who answered. Needs python3 and pymysql.
 
     reads.py URL [--readers 4] [--keepers 4] [--interval 0.01] [--deadline 1.0]
 
@@ -11,15 +11,17 @@ input ends the run.
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-import threading
 import time
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pymysql
 
 from backstay.rehearse.ledger import ask, connect
+from backstay.rehearse.program import note, run, turns
+
+if TYPE_CHECKING:
+    import threading
 
 ERRORS = (OSError, pymysql.err.MySQLError)
 
@@ -59,15 +61,10 @@ class Reader:
         return record
 
 
-def run(reader: Reader, start: float, step: float, stop: threading.Event, emit: threading.Lock) -> None:
-    """A read at each of the reader's turns until `stop`; turns that a slow one missed are skipped."""
-    turn = 0.0
-    while not stop.wait(max(0.0, start + turn * step - time.monotonic())):
-        line = json.dumps(reader.attempt())
-        with emit:
-            sys.stdout.write(line + "\n")
-            sys.stdout.flush()
-        turn = max(turn + 1, (time.monotonic() - start) / step)
+def use(reader: Reader, start: float, step: float, stop: threading.Event) -> None:
+    """A read at each of the reader's turns."""
+    for _ in turns(stop, start, step):
+        note(reader.attempt())
 
 
 def main() -> None:
@@ -78,22 +75,17 @@ def main() -> None:
     parser.add_argument("--interval", type=float, default=0.01, help="seconds between reads, all readers together")
     parser.add_argument("--deadline", type=float, default=1.0, help="seconds to connect, to send, to receive")
     options = parser.parse_args()
-    stop, emit, start = threading.Event(), threading.Lock(), time.monotonic()
-    threads = []
-    for kept, count, step in (
-        (False, options.readers, options.interval * options.readers),
-        (True, options.keepers, 0.1),
-    ):
-        for number in range(count):
-            begin = start + step * number / count
-            reader = Reader(options, kept)
-            threads.append(threading.Thread(target=run, args=(reader, begin, step, stop, emit)))
-    for thread in threads:
-        thread.start()
-    sys.stdin.read()
-    stop.set()
-    for thread in threads:
-        thread.join()
+    start = time.monotonic()
+    run(
+        [
+            partial(use, Reader(options, kept), start + step * number / count, step)
+            for kept, count, step in (
+                (False, options.readers, options.interval * options.readers),
+                (True, options.keepers, 0.1),
+            )
+            for number in range(count)
+        ]
+    )
 
 
 if __name__ == "__main__":

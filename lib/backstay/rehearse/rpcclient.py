@@ -10,16 +10,19 @@ requests have ended and each server has answered once more: by then it has had a
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
-import json
-import sys
-import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import oslo_messaging
 
+from backstay.errors import TimedOut
+from backstay.rehearse.program import note, run, turns
 from backstay.rehearse.rpc import SERVERS, TOPIC, Oslo
+
+if TYPE_CHECKING:
+    import threading
 
 CALLERS = 4
 PATIENCE = 30  # seconds for the servers' first answer, and for the last
@@ -28,13 +31,11 @@ PATIENCE = 30  # seconds for the servers' first answer, and for the last
 class Requester:
     """One thread. Takes numbers from a counter that all share."""
 
-    def __init__(self, kind: str, clients: list[Any], numbers: Any, period: float, stop: threading.Event) -> None:
-        self.kind, self.clients, self.numbers, self.period, self.stop = kind, clients, numbers, period, stop
+    def __init__(self, kind: str, clients: list[Any], numbers: Any, period: float) -> None:
+        self.kind, self.clients, self.numbers, self.period = kind, clients, numbers, period
 
-    def run(self) -> None:
-        due = time.monotonic()
-        while not self.stop.wait(max(0.0, due - time.monotonic())):
-            due = max(due + self.period, time.monotonic())
+    def request(self, stop: threading.Event) -> None:
+        for _ in turns(stop, time.monotonic(), self.period):
             number = next(self.numbers)
             begun = time.monotonic()
             self._note(number, begun)
@@ -52,9 +53,7 @@ class Requester:
         return "ok" if client.call({}, "echo", number=number) == number else "wrong"
 
     def _note(self, number: int, begun: float, ended: float | None = None, result: str = "", error: str = "") -> None:
-        record = {"id": number, "kind": self.kind, "begun": begun, "ended": ended, "result": result, "error": error}
-        sys.stdout.write(json.dumps(record) + "\n")
-        sys.stdout.flush()
+        note({"id": number, "kind": self.kind, "begun": begun, "ended": ended, "result": result, "error": error})
 
 
 def wait_ready(client: Any) -> None:
@@ -81,18 +80,10 @@ def main() -> None:
     clients = [oslo.client(oslo.target(topic=TOPIC, server=name, version="1.0"), options.timeout) for name in SERVERS]
     for client in clients:
         wait_ready(client)
-    numbers, stop = itertools.count(options.first), threading.Event()
+    numbers = itertools.count(options.first)
     kinds = [("cast", 1 / options.rate), *[("call", CALLERS / options.rate)] * CALLERS]
-    threads = [
-        threading.Thread(target=Requester(kind, clients, numbers, period, stop).run, daemon=True)
-        for kind, period in kinds
-    ]
-    for thread in threads:
-        thread.start()
-    sys.stdin.read()
-    stop.set()
-    for thread in threads:
-        thread.join(2 * options.timeout)
+    with contextlib.suppress(TimedOut):  # a request without an end is the checker's to find
+        run([Requester(kind, clients, numbers, period).request for kind, period in kinds], 2 * options.timeout)
     for client in clients:
         wait_ready(client)
 

@@ -8,11 +8,11 @@ A JSON line per execution goes to standard output; the end of standard input end
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
 
+from backstay.rehearse.program import note
 from backstay.rehearse.rpc import SERVERS, TOPIC, Oslo
 
 
@@ -35,9 +35,7 @@ class Compute:
         self._note(number)
 
     def _note(self, number: int) -> None:
-        line = json.dumps({"id": number, "at": time.monotonic(), "server": self.server})
-        sys.stdout.write(line + "\n")  # one write a line: the threads of both servers share the stream
-        sys.stdout.flush()
+        note({"id": number, "at": time.monotonic(), "server": self.server})
 
 
 def main() -> None:

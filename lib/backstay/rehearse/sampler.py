@@ -9,15 +9,17 @@ the run. A server that gives no answer within `deadline` is sampled as unknown, 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-import threading
 import time
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pymysql
 
 from backstay.rehearse.ledger import ask, connect
+from backstay.rehearse.program import note, run, turns
+
+if TYPE_CHECKING:
+    import threading
 
 
 def writable(connection: Any) -> bool:
@@ -26,13 +28,11 @@ def writable(connection: Any) -> bool:
     return str(ask(connection, "SELECT @@global.read_only")) in ("0", "OFF")
 
 
-def sample(node: str, url: str, options: argparse.Namespace, stop: threading.Event, emit: threading.Lock) -> None:
+def sample(node: str, url: str, options: argparse.Namespace, stop: threading.Event) -> None:
     """One thread, one connection, one server."""
     connection = None
-    due = time.monotonic()
-    while not stop.wait(max(0.0, due - time.monotonic())):
+    for _ in turns(stop, time.monotonic(), options.interval):
         begun = time.monotonic()
-        due = max(due + options.interval, begun)
         answer: bool | None = None
         try:
             if connection is None:
@@ -43,10 +43,7 @@ def sample(node: str, url: str, options: argparse.Namespace, stop: threading.Eve
             if connection is not None:
                 connection._force_close()
             connection = None
-        line = json.dumps({"node": node, "begun": begun, "ended": time.monotonic(), "writable": answer})
-        with emit:
-            sys.stdout.write(line + "\n")
-            sys.stdout.flush()
+        note({"node": node, "begun": begun, "ended": time.monotonic(), "writable": answer})
 
 
 def main() -> None:
@@ -55,15 +52,8 @@ def main() -> None:
     parser.add_argument("--interval", type=float, default=0.05)
     parser.add_argument("--deadline", type=float, default=0.3)
     options = parser.parse_args()
-    stop, emit = threading.Event(), threading.Lock()
     servers = [server.partition("=") for server in options.servers]
-    threads = [threading.Thread(target=sample, args=(node, url, options, stop, emit)) for node, _, url in servers]
-    for thread in threads:
-        thread.start()
-    sys.stdin.read()
-    stop.set()
-    for thread in threads:
-        thread.join()
+    run([partial(sample, node, url, options) for node, _, url in servers])
 
 
 if __name__ == "__main__":

@@ -137,10 +137,15 @@ class Service(ABC):
         self.forget(failed)
 
     def forget(self, failed: str) -> None:
-        """Forget the failures on a node: it is used again at once."""
+        """Forget the failures on a node: it is used again at once. Raises AgentError when no node can be told to."""
+        refused = AgentError("no node is online")
         for node in sorted(self.lab.online()):
-            self.lab.run(node, ["crm_resource", "--cleanup", "--resource", self.name, "--node", failed])
-            return
+            try:
+                self.lab.run(node, ["crm_resource", "--cleanup", "--resource", self.name, "--node", failed])
+                return
+            except AgentError as error:
+                refused = error  # online still, for the cluster, and off; or on again, and not yet in it
+        raise refused
 
     def is_dc(self, node: str) -> bool:
         """Whether the node coordinates the cluster: its loss costs an election on top."""

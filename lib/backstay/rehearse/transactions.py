@@ -15,14 +15,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import threading
 import time
+from functools import partial
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pymysql
 
 from backstay.rehearse.ledger import ask, classify, connect
+from backstay.rehearse.program import note, run, turns
+
+if TYPE_CHECKING:
+    import threading
 
 PARTS = 3  # as campaign.registers has it
 TABLES = (
@@ -113,17 +117,11 @@ class Client:
         self.connection = None
 
 
-def work(client: Client, stop: threading.Event, emit: threading.Lock, start: float) -> None:
-    """An operation at each of the client's turns until `stop`; turns that a slow one missed are skipped."""
+def work(client: Client, start: float, stop: threading.Event) -> None:
+    """An operation at each of the client's turns."""
     options = client.options
-    turn = client.number
-    while not stop.wait(max(0.0, start + turn * options.interval - time.monotonic())):
-        line = json.dumps(client.operate(options.first + options.keys + turn))
-        with emit:
-            sys.stdout.write(line + "\n")
-            sys.stdout.flush()
-        passed = int((time.monotonic() - start) / options.interval)
-        turn += options.clients * max(1, -(-(passed - turn) // options.clients))
+    for turn in turns(stop, start, options.interval, client.number, options.clients):
+        note(client.operate(options.first + options.keys + turn))
 
 
 def prepare(options: argparse.Namespace) -> None:
@@ -165,15 +163,8 @@ def main() -> None:
         json.dump(final(options.url, *options.final), sys.stdout)
         return
     prepare(options)
-    stop, emit, start = threading.Event(), threading.Lock(), time.monotonic()
-    clients = [Client(number, options) for number in range(options.clients)]
-    threads = [threading.Thread(target=work, args=(client, stop, emit, start)) for client in clients]
-    for thread in threads:
-        thread.start()
-    sys.stdin.read()
-    stop.set()
-    for thread in threads:
-        thread.join()
+    start = time.monotonic()
+    run([partial(work, Client(number, options), start) for number in range(options.clients)])
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _SCORE = 10  # of a standby that could hold the address; all nodes are equal, location constraints decide
 _NOT_HERE = (findings.ABSENT, findings.DUPLICATE, findings.INTERFACE_GONE, findings.LINK_DOWN)
+_ALIVE = (ExitCode.SUCCESS, ExitCode.RUNNING_PROMOTED, ExitCode.DEGRADED_PROMOTED)
 _NAME_BYTES = 15  # IFNAMSIZ without its terminator, for interfaces and labels
 
 
@@ -40,6 +41,8 @@ class Found(AgentError):
 
 
 class Vip(VipParameters):
+    _defence: "Optional[Defence]" = None  # the watcher's, while it holds the address
+
     # -- actions ------------------------------------------------------------------------------------------------------
 
     @action(timeout=20)
@@ -57,7 +60,7 @@ class Vip(VipParameters):
     @action(timeout=20)
     def stop(self) -> None:
         """Give the address up wherever it is on this node. Fine when it is not, or never could be."""
-        self._quiet()
+        self.quiet(*self._identity())
         try:
             with Inside(self._namespace()):
                 release(self._address(), self.log, self.refuse_for)
@@ -69,11 +72,11 @@ class Vip(VipParameters):
     def promote(self) -> None:
         with Inside(self._namespace()):
             self._take()
-        self._watch()
+        self.watch(*self._identity())
 
     @action(timeout=20)
     def demote(self) -> None:
-        self._quiet()
+        self.quiet(*self._identity())
         with Inside(self._namespace()):
             release(self._address(), self.log, self.refuse_for)
 
@@ -93,7 +96,9 @@ class Vip(VipParameters):
         if clone and not probe and started:
             self._score(able=verdict.finding in (findings.HELD, findings.STANDBY))
         if verdict.finding == findings.HELD and not probe:
-            self._watch()
+            self.watch(*self._identity())
+        if clone and not probe and code in _ALIVE:
+            return self.alive(code is not ExitCode.SUCCESS, verdict.reason)
         if verdict.reason and not probe:
             raise Found(verdict.reason, code)
         return code
@@ -137,13 +142,13 @@ class Vip(VipParameters):
         from backstay.vip.prober import Changes
 
         with Inside(self._namespace()):
-            return Changes(self._address(), self._defended())
+            self._defence = self._defended()
+            return Changes(self._address(), self._defence)
 
     def _tend(self) -> None:
-        defence: Optional[Defence] = self.__dict__.get("_defence")
-        if defence:
+        if self._defence:
             with Inside(self._namespace()):
-                defence.tend()
+                self._defence.tend()
 
     def _defended(self) -> "Optional[Defence]":
         """None where others may speak for the address, or nobody can be heard."""
@@ -154,28 +159,14 @@ class Vip(VipParameters):
             return None
         address = self._address()
         try:
-            router = self._router(address, interface)
-            defence = self.__dict__["_defence"] = module.Defence(address, interface, router, self.log)
+            return module.Defence(address, interface, self._router(address, interface), self.log)
         except (OSError, AgentError) as error:
             self.log.warning(f"claims of other hosts to {address.text} go unheard: {error}")
             return None
-        return defence
 
-    def _watch(self) -> None:
-        if self.invocation.node:
-            from backstay import watch
-
-            watch.ensure(self, 0, Record(self.state_directory()).identity())
-
-    def _quiet(self) -> None:
-        """Before the address goes: nothing is to be told of it. Not being able to say so must not fail a stop."""
-        from backstay import watch
-        from backstay.state import Files
-
-        try:
-            watch.quiet(Files(self.state_directory()), 0, Record(self.state_directory()).identity())
-        except OSError as error:
-            self.log.warning(f"the watcher may report this as a failure: {error.strerror}")
+    def _identity(self) -> "tuple[int, str]":
+        """Of what is watched: there is no process, so the start tells one life of the address from the next."""
+        return 0, Record(self.state_directory()).identity()
 
     # -- parameters ---------------------------------------------------------------------------------------------------
 

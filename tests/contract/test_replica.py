@@ -1,0 +1,80 @@
+"""A replica with a primary, both in the chamber: the agent's server is n1, the other is n2. There is no cluster, but there is
+a record."""
+
+from __future__ import annotations
+
+import mysql_box
+from acting import Chamber
+
+PRIMARY = r"""
+export CIB_file=/tmp/cib.xml OCF_RESKEY_CRM_meta_on_node=n1
+cibadmin --empty > $CIB_file
+echo '127.0.0.2 n2' >> /etc/hosts
+echo 'bind-address=127.0.0.1' >> /etc/mysql/set.cnf
+mkdir -p /tmp/n2; chown mysql /tmp/n2
+mariadb-install-db --no-defaults --user=mysql --datadir=/tmp/n2 --skip-test-db --force > /dev/null
+mariadbd --no-defaults --user=mysql --datadir=/tmp/n2 --socket=/tmp/n2.sock --pid-file=/tmp/n2.pid --port=3306 \
+    --bind-address=127.0.0.2 --server-id=2 --log-bin=binlog --gtid-strict-mode=ON --log-error=/tmp/n2.log &
+n2() { mariadb --socket=/tmp/n2.sock -Ne "$1"; }
+n1() { mariadb -Ne "$1"; }
+within 30 n2 'select 1' > /dev/null 2>&1
+n2 "set sql_log_bin = 0; create user backstay_monitor identified by 'm0n'; create user backstay_replication identified by 'r3p'
+    ; grant slave monitor, binlog monitor on *.* to backstay_monitor; grant replication slave on *.* to backstay_replication"
+crm_attribute -t crm_config -s backstay -n db-facts -v 'epoch=1 primary=n2 gtid= sync=n1 solo=no'
+has() { [ "$(n1 "select count(*) from d.t" 2>/dev/null)" = "$1" ]; }
+received() { [ "$(n1 "select @@gtid_slave_pos")" != "$(n1 'show slave status' | grep -o '0-2-[0-9]*' | tail -n 1)" ]; }
+"""
+
+
+def test_a_new_password_while_the_applier_is_behind_fails_no_monitor(chamber: Chamber) -> None:
+    """What was received is applied before a replica logs in anew. That may take longer than a look at the server, and a
+    failed monitor would have a good replica stopped: all of them, where all are behind."""
+    result = mysql_box.run(
+        chamber,
+        PRIMARY
+        + """
+        act start; act monitor $RECURRING
+        n2 'create database d; create table d.t (i int primary key); insert into d.t values (1)'; within 20 has 1
+        n1 'lock tables d.t read; select sleep(10)' > /dev/null &
+        held() { n1 'show processlist' | grep -q 'select sleep'; }
+        within 10 held
+        n2 'insert into d.t values (2)'; within 10 received
+        n2 "set sql_log_bin = 0; alter user backstay_replication identified by 'new'"
+        export OCF_RESKEY_replication_password=new
+        act monitor $RECURRING
+        wait $!; within 20 has 2
+        again() { act monitor $RECURRING | grep '^monitor 0'; }
+        within 20 again
+        n2 'insert into d.t values (3)'; within 20 has 3
+        act stop
+        """,
+    )
+    assert result.codes == [0, 0, 190, 0, 0], result.text
+    assert result.reasons[2].startswith("applying what was received before joining"), result.text
+
+
+def test_a_connection_that_was_lost_is_said_to_be(chamber: Chamber) -> None:
+    """The driver calls it (0, ''), which names nothing."""
+    result = mysql_box.run(
+        chamber,
+        r"""
+        act start
+        cat > /tmp/lost.py <<'END'
+from backstay.deadline import Deadline
+from backstay.mysql.server import Server, ServerDown, ServerSilent
+
+server = Server("the local server", Deadline(0.5), "root", "", socket="/run/mysqld/mysqld.sock")
+try:
+    server.query("SELECT SLEEP(5)")
+except ServerSilent as error:
+    print(f"first={error}")
+try:
+    server.within(Deadline(5)).query("SELECT 1")
+except ServerDown as error:
+    print(f"second={error}")
+END
+        python3 /tmp/lost.py; act stop
+        """,
+    )
+    assert result.values["first"] == "the local server does not answer"
+    assert result.values["second"] == "the local server is not connected any more"
