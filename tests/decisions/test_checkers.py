@@ -8,7 +8,7 @@ import pymysql
 import pytest
 
 from backstay.rehearse import checkers
-from backstay.rehearse.history import FAIL, OK, UNKNOWN, Attempt, Sample, parse_attempts, parse_samples
+from backstay.rehearse.history import FAIL, OK, UNKNOWN, WRONG, Attempt, Sample, parse_attempts, parse_samples
 from backstay.rehearse.ledger import classify
 
 
@@ -140,3 +140,12 @@ def test_what_a_silenced_server_acknowledges_is_found() -> None:
     late = acks(1, 1.25, 1.3)  # begun 5 ms before they ended
     assert checkers.unsilenced(FAILOVER + late, server=1, since=1.247) == late[1:]
     assert checkers.unsilenced(FAILOVER, server=1, since=FAULT) == []
+
+
+def test_new_connections_that_fail_are_counted_apart_from_kept_ones_that_break() -> None:
+    new = [Attempt(0, number, 1.0, 1.1, result) for number, result in enumerate([OK, FAIL, UNKNOWN, OK])]
+    kept = [Attempt(1, number, 1.0, 1.1, result) for number, result in enumerate([OK, UNKNOWN, FAIL, FAIL, OK], 10)]
+    found = checkers.judge_connections(new + kept)
+    assert (found.acknowledged, found.dropped, found.broken, found.clean) == (4, 2, 1, True)
+    mistaken = checkers.judge_connections([*new, Attempt(0, 7, 1.0, 1.1, WRONG)])
+    assert (mistaken.dropped, mistaken.wrong, mistaken.clean) == (2, [7], False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,16 @@ from backstay.bench.peers import CONTENDERS
 from backstay.report.results import gather
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
+
+
+def measured(tmp_path: Path, name: str, faults: list[str]) -> list[dict[str, Any]]:
+    """The records of one turn, in which everything came back and nothing was lost."""
+    sink = cli.Sink(str(tmp_path / "results" / "bench.jsonl"))
+    records = cli.Turn(CONTENDERS[name], str(tmp_path / "lab"), "bookworm", 60.0, sink).take(0, faults)
+    assert [record["fault"] for record in records] == faults
+    assert all(record["gap"] is not None for record in records), [record["error"] for record in records]
+    assert all(record["lost"] == 0 for record in records)
+    return records
 
 
 @pytest.mark.parametrize(
@@ -22,15 +33,22 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow]
     ],
 )
 def test_a_peer_is_measured(tmp_path: Path, name: str, faults: list[str]) -> None:
-    sink = cli.Sink(str(tmp_path / "results" / "bench.jsonl"))
-    records = cli.Turn(CONTENDERS[name], str(tmp_path / "lab"), "bookworm", 60.0, sink).take(0, faults)
-    assert [record["fault"] for record in records] == faults
-    for record in records:
-        assert record["gap"] is not None, record["error"]
+    for record in measured(tmp_path, name, faults):
         assert 0 < record["gap"] < 60
-        assert record["lost"] == 0
         assert record["phases"]["address"] <= record["phases"]["first write"]
     found = gather(str(tmp_path / "results"))
     assert len(found.runs) == len(faults)
     assert "Pacemaker" in found.about[0].facts
     assert not (tmp_path / "lab").exists()
+
+
+def test_vrrp_has_the_address_on_two_nodes_once_its_daemon_is_killed(tmp_path: Path) -> None:
+    moved, killed = measured(tmp_path, "keepalived", ["move", "keeper-kill"])
+    assert moved["error"] == "" and moved["now"] not in ("", moved["was"])
+    assert "had the address at the same time" in killed["error"] and killed["was"] in killed["error"]
+
+
+def test_a_changed_configuration_costs_connections_where_it_means_stop_and_start(tmp_path: Path) -> None:
+    [restarted] = measured(tmp_path, "ocf:pidfile:haproxy", ["reload"])
+    [reloaded] = measured(tmp_path, "ocf:backstay:haproxy", ["reload"])
+    assert restarted["dropped"] > 0 == reloaded["dropped"]

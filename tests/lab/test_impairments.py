@@ -11,6 +11,7 @@ from backstay.errors import TimedOut
 from backstay.lab import volume
 from backstay.lab.cluster import Lab
 from backstay.lab.faults import wait_for_action
+from backstay.lab.layout import LabError
 from backstay.lab.limits import Limit
 
 pytestmark = pytest.mark.lab
@@ -52,6 +53,11 @@ def test_packets_are_lost_and_a_slow_link_is_slow(whole: Lab) -> None:
     assert 15 <= answered() <= 80  # 0.7 * 0.7 of a hundred, and 4 standard deviations or more either way
     whole.repair("lossy", pairs)
     assert answered() == 100
+    whole.impair("lossy", pairs, 5)
+    assert 65 <= answered() <= 99  # 0.95 * 0.95, likewise; all hundred come back once in 28,000 times
+    whole.repair("lossy", pairs, 5)
+    with pytest.raises(LabError, match="lossy takes 5, 10"):
+        whole.impair("lossy", pairs, 7)
     whole.slow("n2")
     flood = ["ping", "-f", "-c", "200", "-s", "1400", "-W", "2", "10.77.0.12"]
     begun = time.monotonic()

@@ -15,17 +15,25 @@ from backstay.admin.render import rendered
 from backstay.templates import names
 
 NODES = ["n1", "n2", "n3"]
+MEMBER = "    node {\n        nodeid: 1\n        name: n1\n        ring0_addr: n1\n    }\n"
 COROSYNC = """totem {
     version: 2
     token: 1000
     token_coefficient: 0
+    token_retransmits_before_loss_const: 10
+    interface {
+        linknumber: 0
+        knet_ping_interval: 250
+        knet_ping_timeout: 3000
+    }
 }
 nodelist {
-%s}
+MEMBERS}
 quorum {
     provider: corosync_votequorum
 }
-""" % "".join(f"    node {{\n        nodeid: {n}\n        name: n{n}\n    }}\n" for n in (1, 2, 3))  # noqa: UP031
+"""
+COROSYNC = COROSYNC.replace("MEMBERS", "".join(MEMBER.replace("1", str(n)) for n in (1, 2, 3)))
 HOSTS = "127.0.0.1 localhost\n10.77.0.11 n1\n10.77.0.12 n2\n10.77.0.13 n3\n"
 MORE = ["mysql-readers", "haproxy"]  # beside the set itself
 SECRETS = "/var/lib/pacemaker/lrm/cibsecrets/mysql"
@@ -95,6 +103,18 @@ MISTAKES = [
         corosync("token: 1000", "token: 1000\\n consensus: 9000"),
         "noticed only after 10 s",
         corosync(" consensus: 9000", ""),
+    ),
+    Mistake(
+        "few retransmits",
+        corosync("    token_retransmits_before_loss_const: 10", ""),
+        "the token is sent again 4 times",
+        corosync("token: 1000", "token: 1000\\n token_retransmits_before_loss_const: 10"),
+    ),
+    Mistake(
+        "a link given up early",
+        corosync("knet_ping_timeout: 3000", "knet_ping_timeout: 500"),
+        "the only link counts as down after 500 ms",
+        corosync("knet_ping_timeout: 500", "knet_ping_timeout: 3000"),
     ),
     Mistake(
         "two_node",

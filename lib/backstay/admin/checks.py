@@ -14,19 +14,26 @@ if TYPE_CHECKING:
 
     from backstay.admin.view import Cluster, Resource
 
-SLOW = 5000  # ms until a lost node is noticed: above this every failover is slow for no gain
+SLOW = 7000  # ms until a lost node is noticed: above this every failover is slow for no gain; token 3000, for machines that
+# pause, is 6600 (docs/production.md)
+RETRANSMITS = 10  # of the token, before its next holder counts as lost
+PINGS = 3  # tokens that the only link may be silent for before it counts as down
 HASTY = 500  # ms of token: below this a busy machine loses members that live
 DEFAULT_TIMEOUT = 20.0  # seconds, Pacemaker's own for an operation without one
 
 
 class Corosync(NamedTuple):
-    """Milliseconds as in force. nodes: in the node list. coefficient: what each node beyond the second adds to token."""
+    """Milliseconds as in force. nodes: in the node list. coefficient: what each node beyond the second adds to token.
+    retransmits: token_retransmits_before_loss_const. ping_timeout: knet's, of the only link; None where there are several, or
+    another transport."""
 
     nodes: int
     token: int
     consensus: int
     coefficient: int
     two_node: bool
+    retransmits: int = RETRANSMITS
+    ping_timeout: int | None = None
 
 
 class Host(NamedTuple):
@@ -90,6 +97,17 @@ def timing(of: Corosync) -> Iterator[Finding]:
     if of.token < HASTY:
         what = f"token {of.token} ms: nodes are taken for lost when they are merely busy"
         yield Finding("warning", "corosync", what, f"totem {{ token: 1000 }} {reload}")
+    if of.retransmits < RETRANSMITS:
+        what = f"the token is sent again {of.retransmits} times before a node counts as lost: packet loss takes nodes that live"
+        yield Finding(
+            "warning", "corosync", what, f"totem {{ token_retransmits_before_loss_const: {RETRANSMITS} }} {reload}"
+        )
+    if of.ping_timeout is not None and of.ping_timeout < PINGS * of.token:
+        what = (
+            f"the only link counts as down after {of.ping_timeout} ms without a ping: packet loss takes nodes that live"
+        )
+        pings = f"linknumber: 0 knet_ping_interval: {of.token // 4} knet_ping_timeout: {PINGS * of.token}"
+        yield Finding("warning", "corosync", what, f"totem {{ interface {{ {pings} }} }} {reload}")
     if of.nodes == 2 and not of.two_node:
         what = "two nodes without two_node: the loss of either stops the other"
         yield Finding("error", "corosync", what, f"quorum {{ two_node: 1 }} {reload}")

@@ -110,6 +110,9 @@ def _corosync(deadline: Deadline) -> tuple[Corosync | None, list[str]]:
     coefficient = number("token_coefficient", 650)
     token = number("token", 3000) + coefficient * max(0, nodes - 2)  # corosync.conf(5), Corosync 3.1
     consensus = number("consensus", token * 12 // 10)
+    pings = number("knet_ping_timeout", token // number("knet_pong_count", 2))
+    knet = not re.search(r"^\s*transport\s*:\s*udpu?\s*$", text, re.MULTILINE)
+    links = set(re.findall(r"^\s*ring(\d)_addr\s*:", text, re.MULTILINE))
     running = _in_force(deadline)
     made = Corosync(
         nodes=nodes,
@@ -117,6 +120,10 @@ def _corosync(deadline: Deadline) -> tuple[Corosync | None, list[str]]:
         consensus=running.get("consensus", consensus),
         coefficient=coefficient,
         two_node=bool(number("two_node", 0)),
+        retransmits=running.get(
+            "token_retransmits_before_loss_const", number("token_retransmits_before_loss_const", 4)
+        ),
+        ping_timeout=running.get("interface.0.knet_ping_timeout", pings) if knet and links == {"0"} else None,
     )
     return made, listed
 
@@ -128,7 +135,7 @@ def _in_force(deadline: Deadline) -> dict[str, int]:
         done = command.run(argv, deadline.within(5).remaining(), check=False)
     except AgentError:
         return {}  # a missing program is a finding of its own
-    pairs = re.findall(r"^runtime\.config\.totem\.(\w+) \(u32\) = (\d+)$", done.out, re.MULTILINE)
+    pairs = re.findall(r"^runtime\.config\.totem\.([\w.]+) \(u32\) = (\d+)$", done.out, re.MULTILINE)
     return {name: int(value) for name, value in pairs}
 
 

@@ -1,14 +1,18 @@
-"""An address alone. With ocf:backstay:vip, a power-off of its node is the floor of the stack: no agent can be faster."""
+"""An address alone, under Pacemaker. With ocf:backstay:vip, a power-off of its node is the floor of the stack: no agent can be
+faster. Who has the address is asked of the nodes' kernels, not of whoever manages it."""
 
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from backstay.bench import costs, growth
 from backstay.bench.contender import Contender, record
 from backstay.deadline import Deadline, poll
 from backstay.errors import TimedOut
+from backstay.lab.layout import LabError
 from backstay.rehearse import floor, logs, workload
 from backstay.rehearse.checkers import write_gap
 
@@ -17,47 +21,88 @@ if TYPE_CHECKING:
 
     from backstay.lab.cluster import Lab
 
-
-def _other(lab: Lab, node: str) -> str:
-    return next(each for each in lab.nodes if each != node)
-
-
-def _power_off(lab: Lab, node: str) -> None:
-    lab.power_off(node)
+FAULTS = ("power-off", "move", "address-removed", "keeper-kill")
+SETTLE = 5.0  # seconds after the address answers again in which a second node may take it too: VRRP takes 3.6
 
 
-def _power_on(lab: Lab, node: str) -> None:
-    lab.power_on(node)
-    lab.wait_online(lab.nodes, floor.TIMEOUT)
+def holders(lab: Lab) -> list[str]:
+    """The nodes that have the address, as their own kernels say."""
+    found = []
+    for node in lab.nodes:
+        with suppress(LabError):  # off
+            if lab.run(node, ["ip", "-o", "addr", "show", "to", floor.ADDRESS], check=False).out:
+                found.append(node)
+    return found
 
 
-def _move(lab: Lab, node: str) -> None:
-    target = _other(lab, node)
-    lab.run(target, ["crm_resource", "--move", "--resource", floor.RESOURCE, "--node", target])
+def holder(lab: Lab) -> str:
+    """The node that has the address. Raises TimedOut when there is not exactly one."""
+
+    def alone() -> str | None:
+        have = holders(lab)
+        return have[0] if len(have) == 1 else None
+
+    return poll(alone, Deadline(floor.TIMEOUT), "the address to be on one node", interval=0.2)
 
 
-def _unmove(lab: Lab, node: str) -> None:
-    lab.run(node, ["crm_resource", "--clear", "--resource", floor.RESOURCE])
-
-
-def _remove(lab: Lab, node: str) -> None:
-    """As a tool that knows nothing of the cluster does."""
+def remove(lab: Lab, node: str) -> None:
+    """As a tool that knows nothing of who manages it does."""
     find = f"ip -o addr show to {floor.ADDRESS} | awk '{{print $4, $2}}'"
     lab.run(node, ["sh", "-ec", f"set -- $({find}); ip addr del $1 dev $2"])
-
-
-def _forget(lab: Lab, node: str) -> None:
-    lab.run(node, ["crm_resource", "--cleanup", "--resource", floor.RESOURCE])
-
-
-FAULTS = {"power-off": (_power_off, _power_on), "move": (_move, _unmove), "address-removed": (_remove, _forget)}
 
 
 class Address(Contender):
     """An address with nothing behind it, asked by ICMP every 10 ms."""
 
     service = "address"
-    faults = tuple(FAULTS)
+    client = "an ICMP echo request every 10 ms"
+    faults = FAULTS
+
+    @abstractmethod
+    def inflict(self, lab: Lab, fault: str, node: str) -> None:
+        """One of FAULTS, on the node that has the address. keeper-kill: SIGKILL of the daemon that decides where it is."""
+
+    @abstractmethod
+    def heal(self, lab: Lab, fault: str, node: str) -> None:
+        """Undo it; returns when the node takes part again."""
+
+    def coordinates(self, lab: Lab, node: str) -> bool:
+        """Whether the node is the cluster's coordinator."""
+        return False
+
+    def suffer(self, lab: Lab, fault: str, histories: str, patience: float) -> dict[str, Any]:
+        node = holder(lab)
+        known = record(lost=0, was=node, coordinator=self.coordinates(lab, node))
+        with workload.echo(lab, histories, floor.ADDRESS) as load:
+            load.wait_steady(0.0, floor.TIMEOUT)
+            marked, wall, began = logs.marks(lab), time.time(), time.monotonic()
+            self.inflict(lab, fault, node)
+            try:
+                load.wait_steady(time.monotonic(), patience)
+            except TimedOut as late:
+                for recorder in load.recorders:
+                    recorder.kill()
+                return {**known, "error": f"{late}; {lab.complaints()}"}
+            known["error"] = self._claims(lab)
+            load.finish()
+        self.heal(lab, fault, node)
+        gap = write_gap(load.attempts, began)
+        phases = {**logs.phases_since(marked, wall, "floor"), "first write": gap.first - began}
+        return {**known, "gap": gap.seconds, "phases": phases, "now": ", ".join(holders(lab)), "whole": True}
+
+    def _claims(self, lab: Lab) -> str:
+        """Who had the address at the same time, "" when one node at most had it."""
+        both: set[str] = set()
+        end = Deadline(SETTLE)
+        while not end.expired:
+            have = holders(lab)
+            both.update(have if len(have) > 1 else ())
+            time.sleep(0.2)
+        return f"{' and '.join(sorted(both))} had the address at the same time" if both else ""
+
+
+class Managed(Address):
+    """By an agent under Pacemaker."""
 
     def __init__(self, name: str, what: str, parameters: str) -> None:
         self.name, self.what = name, what
@@ -67,30 +112,33 @@ class Address(Contender):
 
     def deploy(self, lab: Lab) -> None:
         floor.prepare(lab, self._configuration)
-        poll(lambda: floor.holder(lab), Deadline(floor.TIMEOUT), "the address", interval=0.2)
+        holder(lab)
 
-    def suffer(self, lab: Lab, fault: str, histories: str, patience: float) -> dict[str, Any]:
-        inflict, heal = FAULTS[fault]
-        node = poll(lambda: floor.holder(lab), Deadline(floor.TIMEOUT), "the address", interval=0.2)
-        known = record(lost=0, was=node, coordinator=floor.is_dc(lab, node))
-        with workload.echo(lab, histories, floor.ADDRESS) as load:
-            load.wait_steady(0.0, floor.TIMEOUT)
-            marked, wall, began = logs.marks(lab), time.time(), time.monotonic()
-            inflict(lab, node)
-            try:
-                load.wait_steady(time.monotonic(), patience)
-            except TimedOut as late:
-                for recorder in load.recorders:
-                    recorder.kill()
-                return {**known, "error": f"{late}; {lab.complaints()}"}
-            load.finish()
-        heal(lab, node)
-        gap = write_gap(load.attempts, began)
-        phases = {**logs.phases_since(marked, wall, "floor"), "first write": gap.first - began}
-        return {**known, "gap": gap.seconds, "phases": phases, "now": floor.holder(lab) or "", "whole": True}
+    def coordinates(self, lab: Lab, node: str) -> bool:
+        return floor.is_dc(lab, node)
+
+    def inflict(self, lab: Lab, fault: str, node: str) -> None:
+        if fault == "power-off":
+            lab.power_off(node)
+        elif fault == "move":
+            target = next(each for each in lab.nodes if each != node)
+            lab.run(target, ["crm_resource", "--move", "--resource", floor.RESOURCE, "--node", target])
+        elif fault == "address-removed":
+            remove(lab, node)
+        else:
+            lab.fault("kill", node, "corosync")
+
+    def heal(self, lab: Lab, fault: str, node: str) -> None:
+        if fault == "power-off":
+            lab.power_on(node)
+        elif fault == "move":
+            lab.run(node, ["crm_resource", "--clear", "--resource", floor.RESOURCE])
+        elif fault == "address-removed":
+            lab.run(node, ["crm_resource", "--cleanup", "--resource", floor.RESOURCE])
+        lab.wait_online(lab.nodes, floor.TIMEOUT)
 
     def costs(self, lab: Lab, runs: int) -> Iterator[tuple[str, dict[str, Any]]]:
-        node = poll(lambda: floor.holder(lab), Deadline(floor.TIMEOUT), "the address", interval=0.2)
+        node = holder(lab)
         yield "monitor", {"agent": self.name, "what": "", **costs.monitor(lab, floor.RESOURCE, node, "Started", runs)}
         yield from self._nodes(lab)
 

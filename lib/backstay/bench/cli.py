@@ -19,7 +19,6 @@ from backstay.bench.contender import record as blank
 from backstay.bench.peers import CONTENDERS
 from backstay.errors import AgentError
 from backstay.lab.cluster import Lab
-from backstay.rehearse.services import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -156,7 +155,8 @@ def tell(record: dict[str, Any]) -> str:
     if record["gap"] is None:
         return f"writes did not come back: {record['error']}"
     lost = "" if record["acknowledged"] is None else f", {record['lost']} of {record['acknowledged']} lost"
-    return f"gap {record['gap']:.2f} s{lost}{'; ' + record['error'] if record['error'] else ''}"
+    dropped = "" if record["dropped"] is None else f", {record['dropped']} new connections failed"
+    return f"gap {record['gap']:.2f} s{lost}{dropped}{'; ' + record['error'] if record['error'] else ''}"
 
 
 def summary(records: Sequence[dict[str, Any]]) -> list[str]:
@@ -179,7 +179,9 @@ def summary(records: Sequence[dict[str, Any]]) -> list[str]:
 @click.option("--runs", default=1, show_default=True, help="Rounds: in each, every contender has every fault once.")
 @click.option("--costs", is_flag=True, help="Also what a monitor and a node at rest cost.")
 @click.option("--growth", is_flag=True, help="Also how the scheduler's and the monitors' costs grow.")
-@click.option("--patience", default=120.0, show_default=True, help="Seconds until writes count as not coming back.")
+@click.option(
+    "--patience", default=60.0, show_default=True, help="Seconds for writes to come back, and then for all nodes to."
+)
 @click.option(
     "--dir", "directory", default=".lab-bench", show_default=True, help="The lab; it is taken down at the end."
 )
@@ -221,9 +223,8 @@ def bench(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sink = Sink(output)
     for one in contenders:
-        client = SERVICES[one.service].client if one.service in SERVICES else "an ICMP echo request every 10 ms"
         sink.write("contender", {"name": one.name, "service": one.service, "what": one.what, "notes": one.notes})
-        sink.write("about", {f"client ({one.service})": client})
+        sink.write("about", {f"client ({one.service})": one.client})
     unmeasured = []
     for one in contenders:
         try:

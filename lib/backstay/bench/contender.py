@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from backstay.bench import costs, growth
 from backstay.errors import AgentError
 from backstay.rehearse import scenarios
+from backstay.rehearse.services import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -21,26 +22,29 @@ if TYPE_CHECKING:
     from backstay.rehearse.service import Service, Verdict
 
 SERVE_TIMEOUT = 120.0  # seconds from a configured cluster to a service that is whole
-WHOLE_TIMEOUT = 120.0  # seconds after a fault until the service is whole; a contender that needs longer gets a new lab
+WHOLE_TIMEOUT = 120.0  # seconds until it is whole before a fault, and before costs are measured
 
 
 def record(**known: Any) -> dict[str, Any]:
     """A run's record (see Contender.suffer) of which this much is known."""
-    empty: dict[str, Any] = {"gap": None, "phases": {}, "lost": None, "acknowledged": None, "whole": False}
-    return {**empty, "was": "", "now": "", "coordinator": False, "error": "", **known}
+    empty: dict[str, Any] = {"gap": None, "phases": {}, "lost": None, "acknowledged": None, "dropped": None}
+    return {**empty, "whole": False, "was": "", "now": "", "coordinator": False, "error": "", **known}
 
 
 def _counts(verdict: Verdict) -> dict[str, Any]:
     told = verdict._asdict()
-    return {"lost": len(verdict.lost), "acknowledged": told.get("acknowledged", told.get("confirmed"))}
+    acknowledged = told.get("acknowledged", told.get("confirmed"))
+    return {"lost": len(verdict.lost), "acknowledged": acknowledged, "dropped": told.get("dropped")}
 
 
 class Contender(ABC):
     """`name` is the agent's. `service` groups what is compared. `what` is its configuration in a line; `notes` what had to
-    be done so that it works, and what its times owe to our choice of settings. `faults` are the names of those it takes."""
+    be done so that it works, and what its times owe to our choice of settings. `client`: who asks it, in a line. `faults` are
+    the names of those it takes."""
 
     name: str
     service: str
+    client: str
     what: str
     notes: tuple[str, ...] = ()
     faults: tuple[str, ...]
@@ -52,9 +56,10 @@ class Contender(ABC):
     @abstractmethod
     def suffer(self, lab: Lab, fault: str, histories: str, patience: float) -> dict[str, Any]:
         """One fault, as a record: gap (seconds, None when writes did not come back within `patience`), phases (name ->
-        seconds), lost (acknowledged and gone; None: unknown), acknowledged, whole (all nodes serve again), was, now,
-        coordinator, error (what is not as it should be). Raises AgentError when it was not whole before the fault.
-        `histories`: a directory for the client's records and the nodes' logs."""
+        seconds), lost (acknowledged and gone; None: unknown), acknowledged, dropped (new connections that failed; None: not
+        counted), whole (all nodes serve again within `patience`), was, now, coordinator, error (what is not as it should
+        be). Raises AgentError when it was not whole before the fault. `histories`: a directory for the client's records
+        and the nodes' logs."""
 
     @abstractmethod
     def costs(self, lab: Lab, runs: int) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -89,6 +94,7 @@ class Clustered(Contender):
     ) -> None:
         self.name, self.service, self.what, self.notes, self.faults = name, service, what, notes, faults
         self._deploy, self._attach, self.table, self._in_place = deploy, attach, table, in_place
+        self.client = SERVICES[service].client
 
     def deploy(self, lab: Lab) -> None:
         self._deploy(lab)
@@ -102,11 +108,11 @@ class Clustered(Contender):
             what = what._replace(elsewhere=False, silences=False)
         marks = service.log_marks()
         try:
-            return self._suffer(service, what, histories)
+            return self._suffer(service, what, histories, patience)
         finally:
             service.keep_logs(marks, histories)  # evidence, if it went wrong
 
-    def _suffer(self, service: Service, what: Fault, histories: str) -> dict[str, Any]:
+    def _suffer(self, service: Service, what: Fault, histories: str, patience: float) -> dict[str, Any]:
         try:
             suffered = scenarios.suffer(service, what, histories)
         except scenarios.Unserved as late:
@@ -114,7 +120,7 @@ class Clustered(Contender):
         known = record(gap=suffered.gap, phases=suffered.phases)
         known.update(was=suffered.stage.leader, coordinator=suffered.coordinator)
         try:
-            outcome = scenarios.conclude(service, what, suffered, WHOLE_TIMEOUT)
+            outcome = scenarios.conclude(service, what, suffered, patience)
         except AgentError as failed:
             known["error"] = str(failed)
             # What was acknowledged must be there, whether the others came back or not.

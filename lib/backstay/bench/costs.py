@@ -168,4 +168,4 @@ def _processes(lab: Lab, node: str) -> list[Process]:
 
 
 def _stays(process: Process) -> bool:
-    return "backstay.watcher" in " ".join(process.arguments)
+    return process.program == "keepalived" or "backstay.watcher" in " ".join(process.arguments)

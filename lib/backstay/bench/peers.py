@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from functools import partial
 
-from backstay.bench import mysqlpeers, rabbitpeers
-from backstay.bench.addresses import Address
+from backstay.bench import haproxypeers, mysqlpeers, rabbitpeers
+from backstay.bench.addresses import Managed
 from backstay.bench.contender import Clustered, Contender
+from backstay.bench.keepalived import Keepalived
+from backstay.lab.haproxy import haproxy
 from backstay.lab.mysql import mysql
 from backstay.lab.rabbitmq import rabbitmq
-from backstay.rehearse import floor, mysqlfaults, rabbitfaults
+from backstay.rehearse import floor, haproxyfaults, mysqlfaults, rabbitfaults
+from backstay.rehearse.balanced import Balanced
 from backstay.rehearse.mysqlset import MysqlSet
 from backstay.rehearse.rabbitset import RabbitSet
 
-DATABASE = ("kill", "move", "power-off", "hang")  # the hang last: what it leaves may need a new lab
+# The hang last: what it leaves may need a new lab.
+DATABASE = ("kill", "move", "power-off", "partition-primary", "loss", "hang")
 BROKER = ("kill", "power-off", "hang")
+# The reload first: once a failure was cleaned up, Pacemaker restarts that instance instead (docs/agents/haproxy.md).
+BALANCER = ("reload", "kill", "hang")
 IP = f"ip={floor.ADDRESS}"
 
 CONTENDERS: dict[str, Contender] = {
@@ -80,7 +86,27 @@ CONTENDERS: dict[str, Contender] = {
             BROKER,
             rabbitpeers.SERVER_HA_NOTES,
         ),
-        Address("ocf:backstay:vip", "an address alone, its monitor every 10 s: the floor of the stack", IP),
-        Address("ocf:heartbeat:IPaddr2", "an address alone, its monitor every 10 s", f"{IP} cidr_netmask=24"),
+        Clustered(
+            "ocf:backstay:haproxy",
+            "haproxy",
+            "crm-templates/haproxy.crm, monitors every 10 s, with ocf:backstay:vip",
+            haproxy,
+            Balanced,
+            haproxyfaults.FAULTS,
+            BALANCER,
+        ),
+        Clustered(
+            "ocf:pidfile:haproxy",
+            "haproxy",
+            "a plain clone, monitors every 10 s, with ocf:heartbeat:IPaddr2",
+            haproxypeers.deploy,
+            haproxypeers.PeerBalanced,
+            haproxyfaults.FAULTS,
+            BALANCER,
+            haproxypeers.NOTES,
+        ),
+        Managed("ocf:backstay:vip", "an address alone, its monitor every 10 s: the floor of the stack", IP),
+        Managed("ocf:heartbeat:IPaddr2", "an address alone, its monitor every 10 s", f"{IP} cidr_netmask=24"),
+        Keepalived(),
     )
 }

@@ -158,14 +158,14 @@ class Lab:
         """Cut a node from all others, `client` too."""
         self.impair("cut", self.between(node, [name for name in self._machines() if name != node]))
 
-    def impair(self, kind: str, pairs: "Sequence[tuple[str, str]]", port: int = 0) -> None:
-        """What the first of each pair sends to the second: all of it is dropped (`cut`), the TCP segments to and from a
-        port (`ports`), or 30 of a hundred packets (`lossy`)."""
-        self._ask("impair", kind=kind, pairs=pairs, number=port)
+    def impair(self, kind: str, pairs: "Sequence[tuple[str, str]]", number: int = 0) -> None:
+        """What the first of each pair sends to the second: all of it is dropped (`cut`), the TCP segments to and from the
+        port `number` (`ports`), or `number` of a hundred packets, by default 30 (`lossy`: one of `network.LOSSES`)."""
+        self._ask("impair", kind=kind, pairs=pairs, number=number)
 
-    def repair(self, kind: str, pairs: "Sequence[tuple[str, str]]", port: int = 0) -> None:
+    def repair(self, kind: str, pairs: "Sequence[tuple[str, str]]", number: int = 0) -> None:
         """Undo one such `impair`; what another one wants as well stays."""
-        self._ask("repair", kind=kind, pairs=pairs, number=port)
+        self._ask("repair", kind=kind, pairs=pairs, number=number)
 
     @staticmethod
     def between(one: str, others: "Sequence[str]") -> "list[tuple[str, str]]":

@@ -43,6 +43,7 @@ SERVICES: "dict[str, Callable[[Process], bool]]" = {
     "mysql": _is("mysqld", "mariadbd"),
     "rabbitmq": _is_broker,
     "haproxy": _is("haproxy"),
+    "keepalived": _is("keepalived"),
     "corosync": _is("corosync"),
     **{
         name: _is(name)

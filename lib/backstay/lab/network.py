@@ -15,23 +15,31 @@ BRIDGE = "lab"
 TOOL_TIMEOUT = 10.0  # seconds for one call of ip or nft, which take milliseconds
 # The filter sits where the bridge hands a frame from one port to another: it sees every address of a node, floating
 # ones too, and broadcast. Pairs are (from, to), so a cut may be one-way.
-# Pairs with a port lose the TCP segments to and from that port alone; lossy pairs lose LOSS of a hundred frames.
+# Pairs with a port lose the TCP segments to and from that port alone; lossy pairs lose LOSS of a hundred frames, or
+# another number of LOSSES.
 LOSS = 30
+LOSSES = (5, 10, 15, 20, 25, 30, 40, 50)
+_LOSSY = {share: f"lossy{share}" for share in LOSSES}
+_SETS = "\n".join(f"    set {name} {{ type ifname . ifname; }}" for name in _LOSSY.values())
+_DROPS = "\n".join(
+    f"        iifname . oifname @{name} numgen random mod 100 < {share} drop" for share, name in _LOSSY.items()
+)
 FILTER = f"""
 table bridge lab {{
     set cut {{ type ifname . ifname; }}
     set ports {{ type ifname . ifname . inet_service; }}
-    set lossy {{ type ifname . ifname; }}
+{_SETS}
     chain forward {{
         type filter hook forward priority 0
         iifname . oifname @cut drop
         iifname . oifname . tcp dport @ports drop
         iifname . oifname . tcp sport @ports drop
-        iifname . oifname @lossy numgen random mod 100 < {LOSS} drop
+{_DROPS}
     }}
 }}
 """
-SETS = ("cut", "ports", "lossy")
+SETS = ("cut", "ports", *_LOSSY.values())
+KINDS = ("cut", "ports", "lossy")
 RATE, QUEUE = "2mbit", "400ms"  # of a slow link: what does not fit waits so long, then is lost
 
 
@@ -74,10 +82,12 @@ def unplug(node: str) -> None:
 
 
 def impair(impairments: "Iterable[tuple[str, str, str, int]]") -> None:
-    """Make exactly these be so: (one of SETS, sender, receiver, port), where the port counts in `ports` alone."""
+    """Make exactly these be so: (one of KINDS, sender, receiver, number), where the number is the port of `ports`, and of
+    `lossy` one of LOSSES or 0, which is LOSS."""
     script = [f"flush set bridge lab {name}" for name in SETS]
-    for name, sender, receiver, number in impairments:
-        number_too = f" . {number}" if name == "ports" else ""
+    for kind, sender, receiver, number in impairments:
+        name = _LOSSY[number or LOSS] if kind == "lossy" else kind
+        number_too = f" . {number}" if kind == "ports" else ""
         script.append(f'add element bridge lab {name} {{ "{port(sender)}" . "{port(receiver)}"{number_too} }}')
     _nft("\n".join(script) + "\n")  # one transaction
 

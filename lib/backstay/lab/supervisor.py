@@ -107,7 +107,7 @@ class Supervisor:
     # The network.
 
     def impair(self, kind: str, pairs: "list[list[str]]", number: int = 0) -> None:
-        """From the first to the second node of every pair: cut, ports (of TCP, `number`) or lossy."""
+        """From the first to the second node of every pair: cut, ports (of TCP, `number`) or lossy (`number` of a hundred)."""
         self._impair(self.impairments + Counter(self._named(kind, pairs, number)))
 
     def repair(self, kind: str, pairs: "list[list[str]]", number: int = 0) -> None:
@@ -126,6 +126,8 @@ class Supervisor:
             network.hasten(node)
 
     def _named(self, kind: str, pairs: "list[list[str]]", number: int) -> "list[tuple[str, str, str, int]]":
+        if kind not in network.KINDS or (kind == "lossy" and number not in (0, *network.LOSSES)):
+            raise LabError(f"no impairment {kind} {number}; lossy takes {', '.join(map(str, network.LOSSES))}")
         return [(kind, self.machine(sender).name, self.machine(receiver).name, number) for sender, receiver in pairs]
 
     def _impair(self, wanted: "Counter[tuple[str, str, str, int]]") -> None:

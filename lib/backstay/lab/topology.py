@@ -45,6 +45,13 @@ def readers_promotable(lab: "Lab") -> None:
     serve(lab, "haproxy-promotable")
 
 
+def haproxy(lab: "Lab") -> None:
+    """HAProxy on every node in front of a server that gives back lines, and an address for its clients."""
+    from backstay.lab.haproxy import haproxy as serve
+
+    serve(lab)
+
+
 def rabbitmq(lab: "Lab") -> None:
     """A RabbitMQ broker on every node."""
     from backstay.lab.rabbitmq import rabbitmq as serve
@@ -64,6 +71,7 @@ TOPOLOGIES: "dict[str, Callable[[Lab], None]]" = {
     "mysql": mysql,
     "readers": readers,
     "readers-promotable": readers_promotable,
+    "haproxy": haproxy,
     "rabbitmq": rabbitmq,
     "openstack": openstack,
 }

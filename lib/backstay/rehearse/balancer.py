@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from backstay.errors import AgentError
 from backstay.lab.readers import READERS, reading
@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
     from backstay.rehearse.faults import Fault, Stage
+    from backstay.rehearse.service import Verdict
+    from backstay.rehearse.workload import Load
 
 ADDRESS = "haproxy-address"  # as in crm-templates/haproxy.crm
 READER = "mysql-reader-"  # as in crm-templates/mysql-readers.crm
 
 
 class Balancer(Service):
-    """A plain clone; its leader is the node that has its address. It is loaded and judged only as a part of others: see
-    controlplane."""
+    """A plain clone; its leader is the node that has its address. In front of replicas it is loaded and judged only as a part
+    of others: see controlplane. Alone: see balanced."""
 
     name, clone = "haproxy", "haproxy-clone"  # as in crm-templates/haproxy.crm
 
@@ -45,8 +47,8 @@ class Balancer(Service):
         found = reading(self.lab)
         return "" if found == replicas else f"reads come to {', '.join(sorted(found)) or 'no server'}"
 
-    def load(self, directory: str) -> NoReturn:
+    def load(self, directory: str) -> Load:
         raise AgentError("HAProxy has no workload of its own")
 
-    def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> NoReturn:
+    def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> Verdict:
         raise AgentError("HAProxy has no workload of its own")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from backstay.rehearse.history import FAIL, OK, Attempt, Sample
+from backstay.rehearse.history import FAIL, OK, UNKNOWN, WRONG, Attempt, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -52,6 +52,39 @@ class Verdict(NamedTuple):
             f"{self.acknowledged} acknowledged, {len(self.lost)} lost, {len(self.phantoms)} phantoms, "
             f"{len(self.both_writable)} times two servers writable, {len(self.deposed)} acknowledged by a deposed one{copies}"
         )
+
+
+class Connections(NamedTuple):
+    """What connections through a balancer went through. acknowledged: lines that came back. dropped: new connections that were
+    not made, or whose line did not come back. broken: kept connections that broke. wrong: ids whose answer was
+    another's, of which there must be none."""
+
+    acknowledged: int
+    dropped: int
+    broken: int
+    wrong: list[int]
+    lost: Sequence[int] = ()  # nothing is kept that could be lost
+
+    @property
+    def clean(self) -> bool:
+        return not self.wrong
+
+    def __str__(self) -> str:
+        return (
+            f"{self.acknowledged} lines came back, {self.dropped} new connections failed, {self.broken} kept ones broke, "
+            f"{len(self.wrong)} wrong answers"
+        )
+
+
+def judge_connections(attempts: Sequence[Attempt]) -> Connections:
+    """Writer 0's connections are new ones, a line each; the other writers keep theirs: one that was not made anew has failed
+    to be made, not broken."""
+    return Connections(
+        acknowledged=sum(one.result == OK for one in attempts),
+        dropped=sum(one.writer == 0 and one.result not in (OK, WRONG) for one in attempts),
+        broken=sum(one.writer != 0 and one.result == UNKNOWN for one in attempts),
+        wrong=[one.id for one in attempts if one.result == WRONG],
+    )
 
 
 def lost(attempts: Sequence[Attempt], present: Collection[int]) -> list[int]:

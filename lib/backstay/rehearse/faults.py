@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from backstay.deadline import Deadline, poll
-from backstay.lab.layout import LabError
+from backstay.lab.layout import CLIENT, LabError
 from backstay.rehearse.service import Service
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from backstay.lab.cluster import Lab
     from backstay.rehearse.workload import Load
+
+LOSS_LASTS = 20.0  # seconds
 
 S = TypeVar("S", bound=Service)
 
@@ -122,6 +125,17 @@ def partition_other(stage: Stage[Any]) -> None:
     _cut_off(stage, other(stage))
 
 
+def lose_packets(stage: Stage[Any]) -> None:
+    """On the leader's link, both ways, for a while; what it costs meanwhile is measured too."""
+    others = [*stage.others, CLIENT]
+    stage.lab.impair("lossy", stage.lab.between(stage.leader, others))
+    time.sleep(LOSS_LASTS)
+
+
+def mend(stage: Stage[Any]) -> None:
+    stage.lab.heal()
+
+
 def mend_leader(stage: Stage[Any]) -> None:
     _mend_once_noticed(stage, stage.leader)
 
@@ -157,4 +171,5 @@ HANG = (hang, resume)
 POWER_OFF = (power_off, power_on)
 PARTITION_LEADER = (partition_leader, mend_leader)
 PARTITION_OTHER = (partition_other, mend_other)
+PACKET_LOSS = (lose_packets, mend)
 BLACKOUT = (blackout, nothing)

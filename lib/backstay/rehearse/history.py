@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 OK = "ok"  # the server acknowledged the commit: the row must never be lost
 FAIL = "fail"  # nothing was sent, or the server reported an error: the row must never be seen
+WRONG = "wrong"  # an answer came that belongs to another attempt
 UNKNOWN = "unknown"  # the connection broke after the statement was sent: the row may or may not be there
 
 

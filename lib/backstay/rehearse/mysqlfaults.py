@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError
 from backstay.lab.mysql import WRITER
+from backstay.lab.network import LOSS
 from backstay.rehearse.faults import (
     BLACKOUT,
     HANG,
     KILL,
     KILL_OTHER,
+    LOSS_LASTS,
+    PACKET_LOSS,
     PARTITION_LEADER,
     PARTITION_OTHER,
     POWER_OFF,
@@ -176,6 +179,12 @@ FAULTS = {
             *PARTITION_LEADER,
             elsewhere=True,
             silences=True,
+        ),
+        Fault(
+            "loss",
+            f"{LOSS} of a hundred packets of the primary's node lost for {LOSS_LASTS:.0f} s",
+            *PACKET_LOSS,
+            elsewhere=False,
         ),
         Fault("partition-replica", "a replica cut off", *PARTITION_OTHER, elsewhere=False, moves=0),
         Fault(

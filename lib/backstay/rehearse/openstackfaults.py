@@ -8,32 +8,16 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from backstay.deadline import Deadline, poll
-from backstay.rehearse import mysqlfaults, rabbitfaults
-from backstay.rehearse.faults import (
-    HANG,
-    KILL,
-    PARTITION_LEADER,
-    POWER_OFF,
-    Fault,
-    Stage,
-    kill,
-    leader,
-    nothing,
-)
+from backstay.rehearse import haproxyfaults, mysqlfaults, rabbitfaults
+from backstay.rehearse.faults import Fault, Stage, kill, leader, nothing
 
 if TYPE_CHECKING:
     from backstay.rehearse.mysqlset import MysqlSet
 
-BALANCER = (
-    Fault("kill", "SIGKILL of HAProxy where its address is", *KILL, False, leader),
-    Fault("hang", "SIGSTOP of that HAProxy, SIGCONT later", *HANG, False, leader),
-    Fault("power-off", "power-off of its node", *POWER_OFF, elsewhere=False),
-    Fault("partition", "its node cut off from both others", *PARTITION_LEADER, elsewhere=False),
-)
 PARTS = {
     "mysql": [mysqlfaults.FAULTS[name] for name in ("kill", "hang", "power-off", "partition-primary")],
     "rabbitmq": [rabbitfaults.FAULTS[name] for name in ("kill", "hang", "power-off", "partition-leader")],
-    "haproxy": BALANCER,
+    "haproxy": [haproxyfaults.FAULTS[name] for name in ("kill", "hang", "power-off", "partition")],
 }
 
 

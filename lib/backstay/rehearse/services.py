@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from backstay.rehearse import mysqlfaults, openstackfaults, rabbitfaults
+from backstay.rehearse import haproxyfaults, mysqlfaults, openstackfaults, rabbitfaults
+from backstay.rehearse.balanced import Balanced
 from backstay.rehearse.controlplane import ControlPlane
 from backstay.rehearse.mysqlset import MysqlSet
 from backstay.rehearse.rabbitset import RabbitSet
@@ -39,6 +40,13 @@ SERVICES = {
         rabbitfaults.FAULTS,
         "four publishers, an attempt every 20 ms each, 1 s to connect, 2 s for a confirm, the next node after an error; the "
         "gap is that of the publisher that waited longest",
+    ),
+    "haproxy": Rehearsed(
+        Balanced,
+        "haproxy",
+        haproxyfaults.FAULTS,
+        "two hundred new connections a second, each with a line that must come back, and four that are kept; 1 s to connect "
+        "and 1 s for the line; the gap is the new ones'",
     ),
     "openstack": Rehearsed(
         ControlPlane,

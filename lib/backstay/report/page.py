@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from backstay.report.results import Contender, Results, Run
     from backstay.report.summary import Cell
 
-TITLES = {"mysql": "MySQL and MariaDB", "rabbitmq": "RabbitMQ", "openstack": "All services", "address": "An address"}
+TITLES = {
+    "mysql": "MySQL and MariaDB",
+    "rabbitmq": "RabbitMQ",
+    "openstack": "All services",
+    "haproxy": "HAProxy",
+    "address": "An address",
+}
 FAULTS = {
     "kill": "SIGKILL of the leading server",
     "hang": "SIGSTOP of the leading server",
@@ -28,6 +34,10 @@ FAULTS = {
     "vip-floor": "power-off of the node of a lone address: the floor of the stack",
     "move": "planned move",
     "address-removed": "the address deleted behind the cluster's back",
+    "partition-primary": "the primary cut off from both replicas",
+    "loss": "30 of a hundred packets of the leading server's node lost, for 20 s",
+    "reload": "a changed configuration loaded",
+    "keeper-kill": "SIGKILL of what decides where the address is: Corosync, keepalived",
 }
 CSS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "page.css")
 
@@ -109,6 +119,7 @@ COLUMNS = (
     Column("worst, s", lambda cell: _seconds(cell.worst), lambda cell: math.isinf(cell.worst)),
     Column("acknowledged", lambda cell: f"{cell.acknowledged:,}" if cell.acknowledged else ""),
     Column("of these lost", lambda cell: str(cell.lost) if cell.acknowledged else "", lambda cell: cell.lost > 0),
+    Column("new connections failed", lambda cell: "" if cell.dropped is None else f"{cell.dropped:,}"),
     Column("whole again, s", lambda cell: "" if math.isnan(cell.whole) else f"{cell.whole:.0f}"),
     Column("amiss after", lambda cell: _count(cell.unended + cell.astray)),
     Column("broke off before", lambda cell: _count(cell.broken)),

@@ -37,7 +37,8 @@ class Run(NamedTuple):
     """One fault on one contender. gap: seconds without an acknowledgement, None when it did not end within `patience`
     seconds (None: the run broke off). inflicted: False when it broke off before the fault. phases: name -> seconds after the
     fault, up to the first write. lost: count of what was acknowledged and is gone, None when nobody was left to be asked.
-    load: the machine's load average when the fault came."""
+    dropped: new connections that failed, None where they are not counted. load: the machine's load average when the fault
+    came."""
 
     contender: str
     service: str
@@ -51,6 +52,7 @@ class Run(NamedTuple):
     patience: float | None
     client: str = ""
     inflicted: bool = True
+    dropped: int | None = None
     load: float | None = None
 
 
@@ -150,6 +152,7 @@ def _rehearsal(found: Results, name: str, whole: Any) -> None:
                 error=run["error"] or ("" if run["clean"] else "not clean"),
                 patience=None,
                 client=client,
+                dropped=verdict.get("dropped"),
             )
         )
     facts = {"client": client, "image": str(whole.get("image", ""))}

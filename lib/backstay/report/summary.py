@@ -23,14 +23,14 @@ STRETCHES = {
     "first write": "client",
 }
 FLOOR = ("ocf:backstay:vip", "power-off")
-FAULTS = ("kill", "hang", "pause", "power-off", "vip-floor", "move", "address-removed", "partition-primary")
+FAULTS = ("kill", "hang", "pause", "power-off", "vip-floor", "move", "address-removed", "partition-primary", "loss")
 
 
 class Cell(NamedTuple):
     """One fault on one contender. median, worst: seconds; infinite when (more than half of) the runs did not end, nan when
     none was measured. lost, acknowledged: sums. whole: median seconds until all nodes served again, of the runs after which
     they did, nan without one. astray: runs after which they did not, or copies differed. broken: runs that broke off before
-    the fault, and count for nothing else."""
+    the fault, and count for nothing else. dropped: new connections that failed, a sum, None where they are not counted."""
 
     runs: int
     median: float
@@ -41,6 +41,7 @@ class Cell(NamedTuple):
     unended: int
     astray: int
     broken: int
+    dropped: int | None = None
 
 
 class Stretch(NamedTuple):
@@ -72,6 +73,7 @@ def cell(runs: Sequence[Run]) -> Cell:
     measured = [run for run in runs if run.inflicted]
     whole = [run.phases["whole"] for run in measured if "whole" in run.phases]
     gaps = [math.inf if run.gap is None else run.gap for run in measured]
+    dropped = [run.dropped for run in measured if run.dropped is not None]
     return Cell(
         runs=len(measured),
         median=median(gaps) if gaps else math.nan,
@@ -82,6 +84,7 @@ def cell(runs: Sequence[Run]) -> Cell:
         unended=sum(run.gap is None for run in measured),
         astray=sum(run.gap is not None and bool(run.error) for run in measured),
         broken=len(runs) - len(measured),
+        dropped=sum(dropped) if dropped else None,
     )
 
 
