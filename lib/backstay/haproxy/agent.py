@@ -241,7 +241,8 @@ class Haproxy(HaproxyParameters):
         if stat and self.state.read("loaded") != str(processes.worker):
             from backstay.haproxy import loading
 
-            loading.learn(self, layout, processes.worker, stat)  # someone else reloaded it
+            loading.learn(self, layout, processes.worker, stat)  # someone else reloaded it, or ours took its time
+            self.state.remove("refused")
         stale, reloaded = self._renew(layout, processes)
         if reloaded:
             deadline = self.deadline.within(self.probe_timeout)
