@@ -99,8 +99,17 @@ from backstay.process import start_time
 def look():
     return watch.ensure(Mysql(Invocation("monitor", os.environ)), daemon.pid, start_time(daemon.pid))
 
+def session(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[3]
+    except OSError:
+        return ""  # it has ended
+
 def running():
-    return subprocess.run(["pgrep", "-fc", "watch[(]db[)]"], capture_output=True, text=True).stdout.strip()
+    # by their sessions: a child that logs in is in that of its watcher
+    found = subprocess.run(["pgrep", "-f", "watch[(]db[)]"], capture_output=True, text=True).stdout.split()
+    return len({session(pid) for pid in found} - {""})
 
 daemon = subprocess.Popen(["sleep", "600"])
 print("started:", look(), look())
@@ -108,7 +117,7 @@ poll(lambda: len(open("/run/backstay/db/watch.lock").read().split()) == 4, Deadl
 print("there:", running(), look())
 daemon.kill()
 daemon.wait()
-poll(lambda: running() == "0", Deadline(40), "the watchers to end")
+poll(lambda: running() == 0, Deadline(40), "the watchers to end")
 END
         python3 /tmp/twice.py
         cat /tmp/log
