@@ -9,7 +9,7 @@ BENCH_OPTIONS = --costs --growth
 VENV = .venv
 RUNS = 20
 SCHEDULES = 100
-TIMING = --loss 30 --share 5 --pause 2
+TIMING = --loss 20 --share 5 --pause 2
 SEED = 1
 FUZZ = 10000
 
