@@ -12,6 +12,7 @@ SCHEDULES = 100
 TIMING = --loss 20 --share 5 --pause 2
 SEED = 1
 FUZZ = 10000
+SOAK_MINUTES = 120
 
 # What the lab and the tests use on this machine. The cluster, the servers and their clients are in the lab's image.
 HOST_PACKAGES = mmdebstrap iproute2 nftables util-linux procps python3 python3-click python3-rich \
@@ -23,7 +24,7 @@ COMPLETIONS = $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions
 AGENTS = $(notdir $(wildcard agents/*))
 PACKAGES = $(shell cd lib && find backstay -type d ! -name __pycache__)
 
-.PHONY: help setup setup-vagrant demo demo-openstack test test-all test-failover test-sid test-alarms test-timing test-vagrant campaign fuzz bench lint install clean
+.PHONY: help setup setup-vagrant demo demo-openstack test test-all test-failover test-sid test-alarms test-timing test-vagrant campaign soak fuzz bench lint install clean
 
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
@@ -35,7 +36,9 @@ help:
 	@echo 'make test-sid       the main faults with Oracle MySQL, RabbitMQ 4 and Pacemaker 3'
 	@echo 'make test-alarms    an hour of load and starvation, a thousand planned stops: the watchers must tell nothing'
 	@echo 'make test-timing    a node that loses packets, starves or pauses: must neither be fenced nor deposed'
-	@echo 'make campaign       $(SCHEDULES) schedules of faults from seeds for each service, judged by what the histories prove'
+	@echo 'make campaign       $(SCHEDULES) schedules of faults from seeds for each service (or campaign-openstack, …), judged by what the histories prove'
+	@echo 'make soak           $(SOAK_MINUTES) minutes of load on MySQL (soak-rabbitmq, soak-openstack) with a fault every two minutes: judged'
+	@echo '                    by the same rules, and memory, descriptors, processes and files must stay flat'
 	@echo 'make fuzz           $(FUZZ) bad inputs for every reader of parameters, answers, XML, GTIDs and Erlang terms'
 	@echo 'make test-vagrant   faults on machines that Vagrant makes in LXC, with a box made here; needs $(firstword $(VAGRANT_PACKAGES))'
 	@echo 'make bench          beside the agents in use, RUNS=$(RUNS) rounds in turn; $(BENCH)/report.html (BENCH_OPTIONS=--help)'
@@ -89,10 +92,15 @@ test-sid-haproxy: setup
 	BACKSTAY_TEST_IMAGE=sid $(PYTHON) -m pytest tests/contract/test_haproxy.py tests/contract/test_haproxy_contract.py
 
 # Two may run side by side where the machine allows: make -j2 campaign
-campaign: campaign-mysql campaign-rabbitmq
+campaign: campaign-mysql campaign-rabbitmq campaign-openstack
 
 campaign-%: setup
 	$(PYTHON) -I bin/backstay campaign $* --runs $(SCHEDULES) --seed $(SEED) --dir $(LAB)-campaign-$* --json campaign-$*.json
+
+soak: soak-mysql
+
+soak-%: setup
+	$(PYTHON) -I bin/backstay campaign $* --soak --minutes $(SOAK_MINUTES) --seed $(SEED) --dir $(LAB)-soak-$* --json soak-$*.json
 
 fuzz: setup
 	BACKSTAY_FUZZ=$(FUZZ) $(PYTHON) -m pytest tests/decisions/test_fuzz.py $(PYTEST)

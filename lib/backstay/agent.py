@@ -14,9 +14,11 @@ import sys
 from backstay.codes import ExitCode
 from backstay.deadline import Deadline
 from backstay.declaration import action, actions_of, parameters_of
-from backstay.errors import AgentError, NotInstalled, PermissionMissing, TimedOut
+from backstay.errors import AgentError, NotInstalled, TimedOut
 from backstay.invocation import Invocation
 from backstay.log import Log
+from backstay.process import no_core
+from backstay.state import Files, Unwritable, unwritable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,10 +29,15 @@ if TYPE_CHECKING:
     from backstay.watch import Events, Prober
 
 
+_STRICT = {"start", "promote"}  # what fails when the agent's own files cannot be written (state.py)
+_NO_ROOM = {5, 28, 30, 122}  # EIO, ENOSPC, EROFS, EDQUOT
+
+
 class Agent:
     """Base of all agents. Subclasses declare parameters and actions, and the texts below.
 
-    deadline: the end of this action, somewhat before Pacemaker kills it.
+    deadline: the end of this action, somewhat before Pacemaker kills it. unwritten: which of our own files could not be.
+    explained: the last exit reason that was given.
     """
 
     name = ""
@@ -46,6 +53,8 @@ class Agent:
             for parameter in parameters_of(type(self))
             if parameter.secret and invocation.parameters.get(parameter.name)
         ]
+        self.unwritten: list[str] = []
+        self.explained = ""
         timeout = invocation.timeout or self._declared_timeout()
         # Pacemaker kills the process group without warning at the timeout: be done, with a reason, before that.
         self.deadline = Deadline(max(timeout * 0.9, timeout - 2))
@@ -65,15 +74,30 @@ class Agent:
         return self._pacemaker
 
     def state_directory(self) -> str:
-        """A directory for this resource that the next boot finds empty; 0700, made when missing. Raises PermissionMissing
-        where that cannot be, but for a stop and a probe: they have to come to their end there, too."""
+        """A directory for this resource that the next boot finds empty; 0700, made when missing. Raises Unwritable in an
+        action that cannot do without."""
         path = os.path.join(self.invocation.environ.get("BACKSTAY_RUN", "/run/backstay"), self.invocation.resource)
         try:
             os.makedirs(path, mode=0o700, exist_ok=True)
         except OSError as error:
-            if not self.invocation.lenient:
-                raise PermissionMissing(f"{path} for state cannot be made: {error.strerror}; see to /run") from None
+            self.cannot_write(unwritable(path, error))
         return path
+
+    @property
+    def complaints(self) -> "Optional[list[str]]":
+        """For Files: where this action notes what could not be written; None where that fails it."""
+        return None if self.invocation.action in _STRICT else self.unwritten
+
+    def cannot_write(self, what: str) -> None:
+        """Raises Unwritable in an action that cannot do without; else it is told at the end."""
+        if self.complaints is None:
+            raise Unwritable(what)
+        if what not in self.unwritten:
+            self.unwritten.append(what)
+
+    def files(self) -> Files:
+        """What this resource remembers."""
+        return Files(self.state_directory(), self.complaints)
 
     def check_parameters(self) -> None:
         """Convert every parameter. Raises Misconfigured for the first that does not fit."""
@@ -92,12 +116,14 @@ class Agent:
 
     def explain(self, reason: str) -> None:
         """An exit reason: for a result that is no failure as well, such as a degraded monitor."""
+        self.explained = reason
         prefix = self.invocation.environ.get("OCF_EXIT_REASON_PREFIX", "ocf-exit-reason:")
-        sys.stderr.write(f"{prefix}{self.log.masked(' '.join(reason.split()))}\n")
+        sys.stderr.write(f"{prefix}{' '.join(self.log.masked(reason).split())}\n")
 
     def alive(self, promoted: bool, reason: str = "") -> ExitCode:
         """How a recurring monitor ends that found the service up. reason: why it is not as wanted, "" when it is. An instance
         that may be promoted tells it by an attribute, any other by a degraded result (standing.py)."""
+        reason = self.log.masked("; ".join(filter(None, [reason, *self.unwritten[:1]])))
         if self.invocation.promotable:
             self._tell(reason)
         elif reason:
@@ -107,9 +133,7 @@ class Agent:
 
     def _tell(self, reason: str) -> None:
         """A healthy monitor pays one look for a file. A cluster that takes no attribute fails no monitor."""
-        from backstay.state import Files
-
-        files = Files(self.state_directory())
+        files = self.files()
         noted = files.read("standing")
         if not noted and not reason:
             return
@@ -120,7 +144,7 @@ class Agent:
         try:
             self.pacemaker.set_attribute(attribute(self.invocation.resource), now.published)
             files.write("standing", str(now)) if now.reasons else files.remove("standing")
-        except (AgentError, OSError) as error:
+        except AgentError as error:
             self.log.warning(f"not published, the next monitor tries again: {error}")
         if now.published != before.published:
             self.log.warning(f"not as wanted: {now.published}" if now.reasons else f"over: {before.published}")
@@ -148,10 +172,9 @@ class Agent:
         """Before we end this process ourselves: its watcher is to tell nothing of that. Not being able to say so must not
         fail a stop."""
         from backstay import watch
-        from backstay.state import Files
 
         try:
-            watch.quiet(Files(self.state_directory()), pid, started)
+            watch.quiet(self.files(), pid, started)
         except (AgentError, OSError) as error:
             self.log.warning(f"the watcher may report this as a failure: {error}")
 
@@ -188,6 +211,7 @@ class Agent:
 
 def main(agent_class: "type[Agent]", argv: "Sequence[str]", environ: "Mapping[str, str]") -> int:
     """Run one action; the exit status. `argv` as in sys.argv."""
+    no_core()
     methods = {spec.name: spec.method for spec in actions_of(agent_class)}
     wanted = argv[1] if len(argv) > 1 else ""
     if wanted in ("usage", "help", ""):
@@ -202,14 +226,29 @@ def main(agent_class: "type[Agent]", argv: "Sequence[str]", environ: "Mapping[st
         if not invocation.lenient and invocation.action not in ("meta-data", "validate-all"):
             agent.check_parameters()
         code = getattr(agent, methods[invocation.action])()
-        return ExitCode.SUCCESS if code is None else int(code)
+        return int(_told(agent, ExitCode.SUCCESS if code is None else code))
     except AgentError as error:
         return _fail(agent, str(error), error.code if not invocation.is_probe else _probe_code(error))
     except Exception as error:  # noqa: BLE001  the one place where an unknown error becomes an exit code
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            where = os.path.dirname(os.fsdecode(error.filename)) if error.filename else "a file system"
+            return _fail(agent, unwritable(where, error), ExitCode.ERR_GENERIC)
         import traceback
 
         agent.log.error(traceback.format_exc())
         return _fail(agent, f"internal error, see the log: {type(error).__name__}: {error}", ExitCode.ERR_GENERIC)
+
+
+def _told(agent: Agent, code: ExitCode) -> ExitCode:
+    """What the action returns once it was told which of our own files could not be written."""
+    degraded = {ExitCode.SUCCESS: ExitCode.DEGRADED, ExitCode.RUNNING_PROMOTED: ExitCode.DEGRADED_PROMOTED}
+    if not agent.unwritten or agent.invocation.is_probe or agent.unwritten[0] in agent.explained:
+        return code
+    if agent.invocation.action != "monitor" or agent.invocation.promotable:  # of those `alive` has told what it could
+        agent.log.warning(agent.unwritten[0])
+        return code
+    agent.explain("; ".join(filter(None, [agent.explained, agent.unwritten[0]])))
+    return degraded.get(code, code)
 
 
 def _probe_code(error: AgentError) -> ExitCode:
@@ -222,6 +261,6 @@ def _probe_code(error: AgentError) -> ExitCode:
 
 def _fail(agent: Agent, reason: str, code: ExitCode) -> int:
     """Tell the admin why, and Pacemaker which code."""
-    agent.log.error(f"{agent.invocation.action}: {' '.join(reason.split())}")
+    agent.log.error(f"{agent.invocation.action}: {' '.join(agent.log.masked(reason).split())}")
     agent.explain(reason)
     return int(code)

@@ -1,14 +1,16 @@
 """The only module that starts processes.
 
 Programs get a list, never a shell; a bounded time; the C locale, since their output is parsed; and a PATH that has
-the sbin directories, which Pacemaker's own may lack. Passwords go in by standard input or environment, never argv:
-every user of the machine can read argv.
+the sbin directories, which Pacemaker's own may lack. Passwords go in by standard input or a file, never argv: every user
+of the machine can read argv. Nor by the environment: Pacemaker hands us our parameters there, and no program but a part of
+the agent itself gets them on, since a daemon's environment can be read by its account and is in its core dumps.
 """
 
 import os
 import time
 
 from backstay.errors import AgentError, CommandFailed, NotInstalled, TimedOut
+from backstay.process import cores_again
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 _CLOSE_ON_EXEC = 0x40000000  # MSG_CMSG_CLOEXEC
 _NO_ENTRY = 2  # ENOENT
+_PARAMETERS = "OCF_RESKEY_"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -44,9 +47,10 @@ class Usage:
         self.memory = memory
 
 
-def environment(extra: "Optional[Mapping[str, str]]" = None) -> "dict[str, str]":
-    """The environment for a child: ours, with C locale and a full PATH, plus `extra`."""
-    env = dict(os.environ)
+def environment(extra: "Optional[Mapping[str, str]]" = None, own: bool = False) -> "dict[str, str]":
+    """The environment for a child: ours, with C locale and a full PATH, plus `extra`. own: the child is a part of the agent
+    and gets its parameters, secrets among them."""
+    env = {name: value for name, value in os.environ.items() if own or not name.startswith(_PARAMETERS)}
     env["LC_ALL"] = "C"
     env["PATH"] = PATH + (":" + env["PATH"] if env.get("PATH") else "")
     env.update(extra or {})
@@ -186,16 +190,18 @@ def spawn(
     pass_fds: "Sequence[int]" = (),
     cwd: str = "/",
     umask: int = 0o027,
+    own: bool = False,
 ) -> int:
     """Start a daemon and return its pid at once.
 
     It leads a session of its own, so that Pacemaker's kill of the agent's process group spares it, and holds none of
-    the agent's descriptors: standard output and error go to the file `log` or nowhere. Raises NotInstalled, AgentError.
+    the agent's descriptors: standard output and error go to the file `log` or nowhere. own: it is a part of the agent and
+    gets its parameters. Raises NotInstalled, AgentError.
 
     Not through subprocess: loading that is most of what an agent does before its daemon begins to start.
     """
     program = argv[0] if "/" in argv[0] else _on_path(argv[0])
-    environ = environment(env)
+    environ = environment(env, own)
     failed, tell = os.pipe()  # closed by the exec; what is written there before is why it failed
     pid = os.fork()
     if pid:
@@ -214,7 +220,8 @@ def spawn(
         for ignored_by_python in (SIGPIPE, SIGXFSZ):
             signal(ignored_by_python, SIG_DFL)
         os.setsid()
-        sink = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666) if log else -1
+        cores_again()
+        sink = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640) if log else -1
         _let_go([*pass_fds, tell, sink])
         os.chdir(cwd)
         if log:

@@ -36,8 +36,16 @@ class Log:
         self._debug = environ.get("HA_debug", "") not in ("", "0")
 
     def masked(self, text: str) -> str:
-        for secret in self.secrets:
-            text = text.replace(secret, "***")
+        """Without the secrets, also as they are spelled in a statement or an options file."""
+        for secret in sorted(self.secrets, key=len, reverse=True):  # one may be the beginning of another
+            escaped = secret.replace("\\", "\\\\")
+            for spelled in (
+                escaped.replace("'", "''"),
+                escaped.replace("'", "\\'"),
+                escaped.replace('"', '\\"'),
+                secret,
+            ):
+                text = text.replace(spelled, "***")
         return text
 
     def debug(self, text: str) -> None:

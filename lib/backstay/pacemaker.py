@@ -16,6 +16,7 @@ import time
 from backstay.command import run
 from backstay.deadline import Deadline
 from backstay.errors import AgentError, CommandFailed
+from backstay.state import Files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -184,13 +185,8 @@ class Pacemaker:
 
     def _remember(self, values: "dict[str, str]") -> None:
         """Forgetting is harmless (the next write repeats an equal value), so a full disk must not fail the action."""
-        temporary = f"{self._memory}.{os.getpid()}"
-        try:
-            with open(temporary, "w", encoding="utf-8") as sink:
-                sink.write("\n".join([_incarnation(), *(f"{name}={value}" for name, value in values.items())]))
-            os.replace(temporary, self._memory)
-        except OSError:
-            return
+        lines = [_incarnation(), *(f"{name}={value}" for name, value in values.items())]
+        Files(os.path.dirname(self._memory), []).write(os.path.basename(self._memory), "\n".join(lines))
 
 
 def _incarnation() -> str:

@@ -9,6 +9,29 @@ if TYPE_CHECKING:
     from typing import Optional
 
 
+_core: "Optional[int]" = None  # the limit of core dumps that we were started with, once it is changed
+
+
+def no_core() -> None:
+    """From now on this process leaves no core dump: it would hold passwords, in a directory that Pacemaker's group can read.
+    A limit of 1 is no room for a file, and the one value that also holds where the kernel pipes cores to a program
+    (linux/fs/coredump.c)."""
+    global _core
+    import resource
+
+    if _core is None:
+        _core, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (1 if hard else 0, hard))
+
+
+def cores_again() -> None:
+    """In a child that becomes a daemon: the limit that we were started with. Its core dumps are its admin's to want."""
+    if _core is not None:
+        from resource import RLIMIT_CORE, getrlimit, setrlimit
+
+        setrlimit(RLIMIT_CORE, (_core, getrlimit(RLIMIT_CORE)[1]))
+
+
 class Process:
     """A process that was alive when this was made."""
 

@@ -1,15 +1,45 @@
-"""What an agent remembers between its calls, in /run: small files, replaced as a whole. All of it can vanish at any time;
-then the agent knows less and promises less."""
+"""What an agent remembers between its calls, in /run: small files, replaced as a whole, for root alone. All of it can vanish at
+any time, and writing can fail at any time; then the agent knows less and promises less.
+
+| an action          | that cannot write                                  | because                                             |
+|--------------------|----------------------------------------------------|-----------------------------------------------------|
+| start, promote     | fails, with a sentence                             | nothing depends on this node yet                    |
+| demote             | fails once all is closed, if it still looks open   | Pacemaker answers that by a stop                    |
+| monitor            | goes on, and calls the resource degraded           | the service is well, and a move would not mend /run |
+| stop, notify, else | goes on, and says so in the log                    | a failed stop fences                                |
+"""
 
 import os
 import time
 
+from backstay.errors import PermissionMissing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+
+class Unwritable(PermissionMissing):
+    """The agent's own files cannot be written on this node."""
+
+
+def unwritable(directory: str, error: OSError) -> str:
+    """The sentence for the admin."""
+    return f"{directory} cannot be written, {error.strerror}: free space there, or mount it writable"
+
+
+def private(path: str, flags: int) -> int:
+    """For open(): a new file is for root alone."""
+    return os.open(path, flags, 0o600)
+
 
 class Files:
-    """The files of one resource."""
+    """The files of one resource. complaints: gets what could not be written, once, where the action has to go on without;
+    None: that is an error."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, complaints: "Optional[list[str]]" = None) -> None:
         self.directory = directory
+        self._complaints = complaints
 
     def read(self, name: str) -> str:
         """The file's text, "" when there is none."""
@@ -27,16 +57,45 @@ class Files:
             return float("inf")
 
     def write(self, name: str, text: str) -> None:
+        """Raises Unwritable, unless complaints are collected; the old text stays then."""
         path = os.path.join(self.directory, name)
         temporary = f"{path}.{os.getpid()}"
-        with open(temporary, "w", encoding="utf-8") as sink:
-            sink.write(text)
-        os.replace(temporary, path)
+        try:
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+            with open(handle, "w", encoding="utf-8") as sink:
+                sink.write(text)
+            os.replace(temporary, path)
+        except OSError as error:
+            self._discard(temporary)
+            self._fail(error, False)
 
-    def remove(self, name: str) -> None:
+    def check(self) -> None:
+        """Before something that must be noted afterwards. Raises as `write` does."""
+        self.write("check", "written before a note that matters")
+        self.remove("check")
+
+    def remove(self, name: str, must: bool = False) -> None:
+        """Raises Unwritable, unless complaints are collected and it need not be."""
         path = os.path.join(self.directory, name)
+        if not os.path.exists(path):
+            return
         try:
             os.unlink(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self._fail(error, must)
+
+    def _discard(self, temporary: str) -> None:
+        """A full file system must not fill up with what could not be written to it."""
+        try:
+            os.unlink(temporary)
         except OSError:
-            if os.path.exists(path):  # a file system that cannot be written says so of what is not there, too
-                raise
+            return  # it was never made
+
+    def _fail(self, error: OSError, must: bool) -> None:
+        said = unwritable(self.directory, error)
+        if self._complaints is None or must:
+            raise Unwritable(said) from None
+        if said not in self._complaints:
+            self._complaints.append(said)

@@ -47,7 +47,7 @@ import time
 
 from backstay.command import spawn
 from backstay.process import Process
-from backstay.state import Files
+from backstay.state import Files, Unwritable, private, unwritable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,8 +82,16 @@ def ensure(agent: "Agent", pid: int, started: str, anew: bool = False) -> bool:
     pid, started: the daemon's, the start time in clock ticks as in /proc/PID/stat. anew: replace the watcher, since it
     has the parameters of the action that started it.
     """
-    files = Files(agent.state_directory())
-    with open(os.path.join(files.directory, LOCK), "a+", encoding="ascii") as lock:
+    try:
+        return _ensure(agent, agent.files(), pid, started, anew)
+    except OSError as error:
+        agent.cannot_write(unwritable(agent.state_directory(), error))  # only speed is lost
+        return False
+
+
+def _ensure(agent: "Agent", files: Files, pid: int, started: str, anew: bool) -> bool:
+    """Raises OSError."""
+    with open(os.path.join(files.directory, LOCK), "a+", encoding="ascii", opener=private) as lock:
         lock.seek(0)
         fields = lock.read().split()
         ours = fields[:2] == [str(pid), started]
@@ -106,13 +114,17 @@ def ensure(agent: "Agent", pid: int, started: str, anew: bool = False) -> bool:
     module, name = type(agent).__module__, type(agent).__name__
     code = f"import sys; sys.path[:0] = {sys.path!r}; from {module} import {name}; "
     code += f"from backstay.watcher import main; sys.exit(main({name}, sys.argv))"
-    spawn([sys.executable, "-I", "-c", code, f"watch({agent.invocation.resource})", str(pid), started])
+    spawn([sys.executable, "-I", "-c", code, f"watch({agent.invocation.resource})", str(pid), started], own=True)
     return True
 
 
 def quiet(files: Files, pid: int, started: str) -> None:
-    """Say that we end this process ourselves. The note stays: the next process is another. Raises OSError."""
-    files.write(STOPPING, f"{pid}:{started}")
+    """Say that we end this process ourselves. The note stays: the next process is another. A watcher that cannot be told is
+    ended: it would tell the cluster of a failure."""
+    try:
+        Files(files.directory).write(STOPPING, f"{pid}:{started}")
+    except Unwritable:
+        _end(files.read(LOCK).split()[2:4])
 
 
 def is_quiet(files: Files, pid: int, started: str) -> bool:

@@ -11,8 +11,8 @@ from backstay.command import Child, preload
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError, TimedOut
 from backstay.liveness import Finding, Heard, judge
-from backstay.process import start_time
-from backstay.state import Files
+from backstay.process import no_core, start_time
+from backstay.state import Files, private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,9 +34,13 @@ def main(agent_class: "type[Agent]", argv: "list[str]") -> int:
     """Watch until the process ends. The environment is that of the agent's action that started this."""
     from backstay.invocation import Invocation
 
+    no_core()
     agent = agent_class(Invocation("watch", os.environ))
     try:
         return _main(agent, int(argv[2]), argv[3])
+    except OSError as error:
+        agent.log.error(f"the watcher ends: {error}")  # /run is full, read-only or gone
+        return 1
     except Exception:  # the monitor finds it gone; why, only this can say
         import traceback
 
@@ -45,7 +49,7 @@ def main(agent_class: "type[Agent]", argv: "list[str]") -> int:
 
 
 def _main(agent: "Agent", pid: int, started: str) -> int:
-    with open(os.path.join(agent.state_directory(), watch.LOCK), "a+", encoding="ascii") as lock:
+    with open(os.path.join(agent.state_directory(), watch.LOCK), "a+", encoding="ascii", opener=private) as lock:
         try:
             poll(lambda: _locked(lock.fileno()), Deadline(_TAKEOVER), "the watcher before")
         except TimedOut:
@@ -53,14 +57,14 @@ def _main(agent: "Agent", pid: int, started: str) -> int:
         lock.truncate(0)
         lock.write(f"{pid} {started} {os.getpid()} {start_time(os.getpid())}\n")
         lock.flush()
-        watcher = Watcher(agent, pid, started)
+        watcher = Watcher(agent, pid, started, os.fstat(lock.fileno()).st_ino)
         if pid == 0:
             watcher.stay(-1)
             return 0
         try:
             ended = os.pidfd_open(pid)
-            if start_time(pid) == started:
-                watcher.stay(ended)
+            if start_time(pid) == started and not watcher.stay(ended):
+                return 0
         except ProcessLookupError:
             agent.log.info(f"process {pid} is gone already")
         watcher.tell(f"process {pid} died")
@@ -78,11 +82,14 @@ def _locked(lock: int) -> bool:
 class Watcher:
     """Of one process of one agent."""
 
-    def __init__(self, agent: "Agent", pid: int, started: str) -> None:
+    def __init__(self, agent: "Agent", pid: int, started: str, lock: int) -> None:
+        """lock: number of the file that we hold locked."""
         self._agent = agent
+        self._lock = lock
+        self._unwritten: list[str] = []
         self._pid = pid
         self._started = started
-        self._files = Files(agent.state_directory())
+        self._files = Files(agent.state_directory(), self._unwritten)
         self._prober = agent.prober()
         self._look_for = agent.patience() / _LOOKS
         self._finding = Finding.OK
@@ -92,8 +99,9 @@ class Watcher:
         self._moving: Optional[Child] = None
         self._moved_again = False
 
-    def stay(self, ended: int) -> None:
-        """Until the process is gone; where there is none, until we are told to be quiet. ended: its pidfd, or -1."""
+    def stay(self, ended: int) -> bool:
+        """Until the process is gone; where there is none, until we are told to be quiet. ended: its pidfd, or -1. Whether there
+        is a death to tell."""
         preload()
         poller = select.poll()
         neighbour, events = _neighbour(self._agent), self._agent.events()
@@ -104,7 +112,7 @@ class Watcher:
         while True:
             ready = {descriptor for descriptor, _ in poller.poll(max(0.0, due - time.monotonic()) * 1000)}
             if ended in ready:
-                return
+                return not self._replaced()
             if events and events.fileno() in ready and events.heard():
                 due = 0.0
             if neighbour and neighbour.fileno() in ready and neighbour.moved():
@@ -118,9 +126,16 @@ class Watcher:
                 self._moving = Child(self._pass_on)
                 poller.register(self._moving.fileno(), select.POLLIN)
             if time.monotonic() >= due:
-                if ended < 0 and watch.is_quiet(self._files, self._pid, self._started):
-                    return
+                if self._replaced() or (ended < 0 and watch.is_quiet(self._files, self._pid, self._started)):
+                    return False
                 due = self._look()
+
+    def _replaced(self) -> bool:
+        """Whether our lock is not the one in the directory any more: that was wiped, and another watches or will at once."""
+        try:
+            return os.stat(os.path.join(self._files.directory, watch.LOCK)).st_ino != self._lock
+        except FileNotFoundError:
+            return False  # until then this one does
 
     # -- the daemon's answer ------------------------------------------------------------------------------------------
 
@@ -155,11 +170,11 @@ class Watcher:
         return Heard.ANSWER
 
     def _write_verdict(self) -> None:
+        known = len(self._unwritten)
         text = f"{self._pid}:{self._started} {time.monotonic():.3f} {self._finding.value} {self._added}".rstrip()
-        try:
-            self._files.write(watch.VERDICT, text)
-        except OSError as error:
-            self._agent.log.error(f"cannot write in {self._files.directory}: {error.strerror}")
+        self._files.write(watch.VERDICT, text)
+        for complaint in self._unwritten[known:]:
+            self._agent.log.error(complaint)  # once: it may last
 
     # -- telling ------------------------------------------------------------------------------------------------------
 

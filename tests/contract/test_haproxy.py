@@ -258,6 +258,30 @@ def test_an_instance_that_may_be_promoted_notes_a_refused_configuration_and_is_w
     assert result.values["left"] == "."
 
 
+def test_a_reload_that_takes_too_long_leaves_the_old_worker_serving(chamber: Chamber) -> None:
+    """Names of servers are asked of a name server that answers nothing. A failed reload would have HAProxy restarted, which
+    could not start then either."""
+    result = run(
+        chamber,
+        """
+        ip link add dns type veth peer name away; ip link set dns up; ip link set away up; ip addr add 10.9.0.1/24 dev dns
+        ip neigh add 10.9.0.2 lladdr 02:00:00:00:00:02 dev dns nud permanent
+        printf 'nameserver 10.9.0.2\noptions timeout:30 attempts:1\n' > /etc/resolv.conf
+        echo_server 9001; act start; echo first=$(worker)
+        sed -i 's/server s3 127.0.0.1/server s3 nowhere.example/' $C
+        act reload-agent OCF_RESKEY_CRM_meta_timeout=4000; act monitor $RECURRING; echo second=$(worker)
+        echo said=$(echo hello | socat -t2 - TCP:127.0.0.1:8080)
+        original; kill -USR2 $(master); changed() { [ -n "$(worker)" ] && [ "$(worker)" != "$W" ]; }
+        W=$(sed 's/ .*//' /run/backstay/lb/loaded); within 20 changed; act monitor $RECURRING
+        """,
+    )
+    assert result.codes == [0, 0, 190, 0], result.text
+    assert result.reasons[2].startswith("haproxy did not finish within 3."), result.text
+    assert "(not loaded, the old configuration serves)" in result.reasons[2]
+    assert result.values["first"] == result.values["second"]
+    assert result.values["said"] == "hello"
+
+
 def test_a_reload_by_someone_else_that_failed_is_told(chamber: Chamber) -> None:
     result = run(
         chamber,

@@ -147,7 +147,7 @@ END
     )
     code, *loaded = result.values["loaded"].split()
     assert code == "0" and "backstay.haproxy.control" in loaded
-    unwanted = {"socket", "selectors", "subprocess", "ctypes", "enum", "re", "json", "typing", "resource", "signal"}
+    unwanted = {"socket", "selectors", "subprocess", "ctypes", "enum", "re", "json", "typing", "signal"}
     ours = {"backstay.pacemaker", "backstay.metadata", "backstay.haproxy.servers", "backstay.haproxy.listeners"}
     assert set(loaded) & (unwanted | ours) == set()
     assert result.values["forks"] == "0"

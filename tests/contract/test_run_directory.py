@@ -59,17 +59,18 @@ def test_what_is_not_there_is_removed_also_where_nothing_can_be(chamber: Chamber
         + """
         mkdir /run/backstay/db; echo x > /run/backstay/db/kept; mount -o remount,ro /run/backstay
         cat > /tmp/remove.py <<'END'
-from backstay.state import Files
+from backstay.state import Files, Unwritable
 files = Files("/run/backstay/db")
 files.remove("missing")
 print("missing=gone")
 try:
     files.remove("kept")
-except OSError as error:
-    print(f"kept={error.strerror}")
+except Unwritable as error:
+    print(f"kept={error}")
 END
         python3 /tmp/remove.py
         """,
         30,
     )
-    assert result.values == {"missing": "gone", "kept": "Read-only file system"}
+    kept = "/run/backstay/db cannot be written, Read-only file system: free space there, or mount it writable"
+    assert result.values == {"missing": "gone", "kept": kept}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import sys
 from pathlib import Path
 
 import pytest
+from tests.conftest import CHECKOUT  # type: ignore[import-not-found]
 
-from backstay.command import spawn
+from backstay.command import run, spawn
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError, NotInstalled
 
@@ -50,6 +52,34 @@ def test_a_daemon_has_what_it_is_given_and_nothing_else(tmp_path: Path) -> None:
     ignored = int(said.partition("SigIgn:\t")[2].split()[0], 16)
     assert not ignored & 1 << signal.SIGPIPE - 1  # which Python ignores for itself
     assert "no such thing\n" in said
+
+
+def test_parameters_are_for_parts_of_the_agent_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are among them, and a daemon's environment is for its account to read."""
+    monkeypatch.setenv("OCF_RESKEY_agent_password", "secret")
+    monkeypatch.setenv("OCF_RESOURCE_INSTANCE", "db")
+    tell = ["sh", "-c", 'echo "[$OCF_RESKEY_agent_password] [$OCF_RESOURCE_INSTANCE]"; echo end']
+    for own, said in ((False, "[] [db]\n"), (True, "[secret] [db]\n")):
+        log = tmp_path / str(own)
+        spawn(tell, log=str(log), own=own)
+        assert told(log).startswith(said)
+    assert run(tell, timeout=10).out.startswith("[] [db]\n")
+
+
+def test_a_part_of_the_agent_leaves_no_core_and_its_daemons_have_the_limit_of_before(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    program = """
+import resource, sys
+from backstay.command import spawn
+from backstay.process import no_core
+resource.setrlimit(resource.RLIMIT_CORE, (4096 << 10, -1))
+no_core(); no_core()
+print(resource.getrlimit(resource.RLIMIT_CORE), flush=True)
+spawn(["sh", "-c", "ulimit -c; echo end"], log=sys.argv[1])
+"""
+    said = run([sys.executable, "-c", program, str(log)], timeout=10, env={"PYTHONPATH": str(CHECKOUT / "lib")}).out
+    assert said == "(1, -1)\n"
+    assert told(log).split()[0] in ("4096", "8192")  # in KiB, or in blocks of 512 bytes
 
 
 def test_a_program_that_is_not_there_or_may_not_run_is_named(tmp_path: Path) -> None:

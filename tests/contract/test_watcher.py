@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mysql_box
+import pytest
 from acting import Chamber
 
 WATCHED = r"""
@@ -98,8 +99,17 @@ from backstay.process import start_time
 def look():
     return watch.ensure(Mysql(Invocation("monitor", os.environ)), daemon.pid, start_time(daemon.pid))
 
+def session(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[3]
+    except OSError:
+        return ""  # it has ended
+
 def running():
-    return subprocess.run(["pgrep", "-fc", "watch[(]db[)]"], capture_output=True, text=True).stdout.strip()
+    # by their sessions: a child that logs in is in that of its watcher
+    found = subprocess.run(["pgrep", "-f", "watch[(]db[)]"], capture_output=True, text=True).stdout.split()
+    return len({session(pid) for pid in found} - {""})
 
 daemon = subprocess.Popen(["sleep", "600"])
 print("started:", look(), look())
@@ -107,7 +117,7 @@ poll(lambda: len(open("/run/backstay/db/watch.lock").read().split()) == 4, Deadl
 print("there:", running(), look())
 daemon.kill()
 daemon.wait()
-poll(lambda: running() == "0", Deadline(40), "the watchers to end")
+poll(lambda: running() == 0, Deadline(40), "the watchers to end")
 END
         python3 /tmp/twice.py
         cat /tmp/log
@@ -186,3 +196,21 @@ def test_a_watcher_is_small(chamber: Chamber) -> None:
     )
     assert int(said.split("private ")[1].split()[0]) < 7000, said
     assert "\n0\n" in said
+
+
+@pytest.mark.slow
+def test_it_leaves_no_core_and_the_server_may(chamber: Chamber) -> None:
+    said = run(
+        chamber,
+        r"""
+        ulimit -c unlimited
+        limit() { awk '/core file/ { print $5 }' /proc/$1/limits; }
+        up; w=$(watcher); echo "watcher $(limit $w) server $(limit $(server))"
+        kill -SEGV $w; within 20 gone $w; act $MONITOR; within 20 replaced $w
+        sh -c 'cd /tmp; kill -SEGV $$' || true; ls /tmp | grep -c '^core' || true; act stop
+        echo "left: $(find / /run /tmp/none -maxdepth 1 -name 'core*' 2>/dev/null)"
+        """,
+    )
+    assert "watcher 1 server unlimited\n" in said, said
+    assert said.rstrip().endswith("left:"), said
+    assert "\n1\n" in said, f"nothing dumps core here, so this proves nothing: {said}"

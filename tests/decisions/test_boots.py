@@ -93,6 +93,34 @@ def test_an_accepted_boot_without_a_final_state_is_found(run: Run) -> None:
     assert findings(run.judge()) == {"lost": [3], "unseen": [3]}
 
 
+OUTAGE = 2.5  # the second boot was done before, the workers go on with the fifth
+
+
+@pytest.mark.parametrize(
+    ("accepted", "row", "excused"),
+    [
+        (3.0, Instance(3, BUILDING), True),
+        (1.0, Instance(3, BUILDING), True),  # under way when all brokers were lost
+        (0.1, Instance(3, BUILDING), False),  # long before
+        (6.0, Instance(3, BUILDING), False),  # long after
+        (3.0, None, False),  # the database lost it
+        (3.0, Instance(3, ACTIVE), False),  # something was done
+    ],
+)
+def test_what_was_cast_while_no_queue_was_up_is_told_apart(
+    run: Run, accepted: float, row: Instance | None, excused: bool
+) -> None:
+    del run.boots[4], run.rows[4], run.rows[3], run.finals[2:4]  # from 2.1 to 5.1 nothing was done
+    run.boots[3] = run.boots[3]._replace(accepted=accepted, ended=None, state="")
+    if row:
+        run.rows[3] = row
+    run.finals = [final._replace(worker="compute1") for final in run.finals]
+    verdict = boots.judge(list(run.boots.values()), run.finals, list(run.rows.values()), OUTAGE)
+    assert verdict.clean is excused
+    assert list(verdict.unrouted) == ([3] if excused else [])
+    assert not run.judge().clean  # without an outage nothing is excused
+
+
 def test_a_final_state_that_was_acknowledged_and_is_gone_is_found(run: Run) -> None:
     run.rows[3] = Instance(3, BUILDING)
     assert findings(run.judge()) == {"lost": [3]}

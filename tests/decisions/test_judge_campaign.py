@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from backstay.campaign.evidence import Evidence, Promotion
+from backstay.campaign import registers
+from backstay.campaign.evidence import Evidence, Promotion, Spoil
 from backstay.campaign.judge import RULES, SHOWN, judge
-from backstay.campaign.registers import Final, Operation, list_flaws, register_flaws, torn
-from backstay.rehearse import messages
-from backstay.rehearse.history import FAIL, OK, UNKNOWN, Attempt, Delivery, Execution, Request, Sample
+from backstay.campaign.registers import Operation, list_flaws, register_flaws, torn
+from backstay.campaign.subjects import incarnations
+from backstay.rehearse import boots, messages
+from backstay.rehearse.boots import ACTIVE, BUILDING, ERROR, FAILED
+from backstay.rehearse.history import (
+    FAIL,
+    OK,
+    UNKNOWN,
+    Attempt,
+    Boot,
+    Delivery,
+    Execution,
+    Final,
+    Instance,
+    Request,
+    Sample,
+)
 
 
 def ack(ident: int, begun: float, server: int, ended: float | None = None, result: str = OK) -> Attempt:
@@ -46,7 +61,7 @@ OPERATIONS = (
     append(24, 3.0, 3.1),
     listed(3.2, 3.3, 21, 22, 24),
 )
-FINAL = Final({1: 12}, {1: [21, 22, 24]}, {21: 3, 22: 3, 24: 3})
+FINAL = registers.Final({1: 12}, {1: [21, 22, 24]}, {21: 3, 22: 3, 24: 3})
 ATTEMPTS = (
     ack(1, 1.0, 101),
     ack(2, 2.0, 101),
@@ -58,6 +73,10 @@ CONFIRMED = (Attempt(0, 1, 1.0, 1.1, OK, 1), Attempt(0, 2, 1.0, 1.1, UNKNOWN, 1)
 DELIVERED = (Delivery("q", 1, 1.2, False, "0.1"), Delivery("q", 1, 9.0, True, "0.1"))
 ASKED, DONE = (Request(7, "cast", 1.0, 1.1, OK),), (Execution(7, 1.2, "s"),)
 MESSAGES = messages.judge(CONFIRMED, DELIVERED, 2.0)._replace(requests=messages.judge_requests(ASKED, DONE))
+BOOTED = (Boot(1, 0, 1.0, 1.1, 1.3, ACTIVE), Boot(2, 0, 2.0, None, 2.1, FAILED), Boot(3, 1, 3.0, 3.1, 3.4, ERROR))
+ENDED = (Final(1, 1.2, ACTIVE, "compute1"), Final(3, 3.2, ERROR, "scheduler"))
+INSTANCES = (Instance(1, ACTIVE, (ACTIVE,)), Instance(3, ERROR, (ERROR,)))
+WRITER, READER = "10.77.0.100", "10.77.0.101"
 CLEAN = Evidence(
     attempts=ATTEMPTS,
     samples=(Sample("n1", 1.0, 1.1, True), Sample("n2", 1.0, 1.1, False), Sample("n2", 4.2, 4.3, True)),
@@ -65,7 +84,10 @@ CLEAN = Evidence(
     primary="n2",
     promotions=(Promotion("n1", float("-inf")), Promotion("n2", 4.0)),
     servers={101: "n1", 102: "n2"},
-    holdings=(Sample("n1", 3.0, 3.001, True), Sample("n2", 4.4, 4.401, True)),
+    holdings={
+        WRITER: (Sample("n1", 3.0, 3.001, True), Sample("n2", 4.4, 4.401, True)),
+        READER: (Sample("n2", 3.0, 3.001, True), Sample("n1", 4.4, 4.401, True)),  # two addresses, two nodes
+    },
     operations=OPERATIONS,
     final=FINAL,
     gtids={"n1": "0-1-9", "n2": "0-1-9"},
@@ -73,11 +95,19 @@ CLEAN = Evidence(
     most_moves=1,
     may_fence=True,
     messages=MESSAGES,
+    boots=boots.judge(BOOTED, ENDED, INSTANCES),
 )
 
 
 def changed(**change: object) -> Evidence:
     return CLEAN._replace(**change)  # type: ignore[arg-type]
+
+
+def booted(
+    asked: tuple[Boot, ...] = BOOTED, ended: tuple[Final, ...] = ENDED, there: tuple[Instance, ...] = INSTANCES
+) -> Evidence:
+    """The violation is planted in the histories: the rule rests on the checker of boots, which must see it too."""
+    return changed(boots=boots.judge(asked, ended, there))
 
 
 PLANTED = {
@@ -91,7 +121,9 @@ PLANTED = {
     "stale-register": changed(operations=(*OPERATIONS, read(11, 2.5, 2.6))),
     "list": changed(operations=(*OPERATIONS, listed(3.4, 3.5, 21, 22))),
     "transaction": changed(final=FINAL._replace(parts={21: 3, 22: 2, 24: 3})),
-    "address-twice": changed(holdings=(*CLEAN.holdings, Sample("n1", 4.4, 4.401, True))),
+    "address-twice": changed(
+        holdings={**CLEAN.holdings, READER: (*CLEAN.holdings[READER], Sample("n3", 4.4, 4.401, True))}
+    ),
     "copies-differ": changed(rows={"n1": frozenset({1, 2, 5}), "n2": frozenset({1, 2, 3, 5})}),
     "diverged": changed(gtids={"n1": "0-1-9,0-2-3", "n2": "0-1-9"}),
     "unsettled": changed(unsettled=["mysql on n1 is blocked"]),
@@ -102,6 +134,12 @@ PLANTED = {
     "message-invented": changed(messages=MESSAGES._replace(phantoms=[3])),
     "undelivered": changed(messages=MESSAGES._replace(consumer_gap=float("inf"))),
     "request": changed(messages=MESSAGES._replace(requests=messages.judge_requests(ASKED, ()))),
+    "boot-vanished": booted(there=INSTANCES[:1]),
+    "boot-twice": booted(ended=(*ENDED, Final(1, 9.0, ACTIVE, "compute2"))),
+    "boot-torn": booted(BOOTED[1:], ENDED[1:], (INSTANCES[1], Instance(2, BUILDING, (ACTIVE,)))),
+    "boot-unended": booted((*BOOTED, Boot(4, 0, 4.0))),
+    "boot-unseen": booted((BOOTED[0]._replace(ended=None, state=""), *BOOTED[1:])),
+    "boot-strange": booted(there=(*INSTANCES, Instance(9, ACTIVE, (ACTIVE,)))),
 }
 
 
@@ -121,6 +159,16 @@ def test_a_planted_violation_is_caught_by_its_rule_alone(rule: str) -> None:
     assert judge(PLANTED[rule], others) == []  # so with the rule taken out, the violation goes unseen
 
 
+def test_a_server_that_was_killed_twice_is_one_server_under_three_ids() -> None:
+    """Once the one between, which is neither that of the beginning nor of the end, was taken for a deposed server's."""
+    known = {2000: "n2", 2003: "n2", 1000: "n1"}
+    assert incarnations(known, {None, 2000, 2001, 1000, 7001}) == {**known, 2001: "n2"}
+    back = (Promotion("n2", 0.0), Promotion("n1", 4.0), Promotion("n2", 5.0))
+    evidence = Evidence(attempts=(ack(1, 1.0, 2000), ack(2, 5.5, 2001)), promotions=back, most_moves=2)
+    assert judge(evidence._replace(servers=incarnations(known, {2000, 2001}))) == []
+    assert {one.rule for one in judge(evidence._replace(servers=known))} == {"deposed"}
+
+
 def test_many_findings_are_counted() -> None:
     found = judge(changed(unsettled=[str(number) for number in range(SHOWN + 3)]))
     assert len(found) == SHOWN + 1
@@ -128,7 +176,9 @@ def test_many_findings_are_counted() -> None:
 
 
 def test_a_second_address_that_the_run_itself_put_there_is_no_finding() -> None:
-    assert judge(PLANTED["address-twice"]._replace(spoiled=[(4.3, 4.5)])) == []
+    assert judge(PLANTED["address-twice"]._replace(spoiled=[Spoil(READER, 4.3, 4.5)])) == []
+    for elsewhere in (Spoil(WRITER, 4.3, 4.5), Spoil(READER, 4.45, 4.5)):
+        assert {one.rule for one in judge(PLANTED["address-twice"]._replace(spoiled=[elsewhere]))} == {"address-twice"}
 
 
 def test_there_and_back_is_no_overlap() -> None:

@@ -11,16 +11,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.conftest import CHECKOUT  # type: ignore[import-not-found]
 
-from backstay.campaign.catalogue import KINDS, ROWS, kinds_of, may_fence, most_moves
-from backstay.campaign.cli import campaign, summary
+from backstay.campaign.catalogue import KINDS, PARTS, ROWS, kinds_of, may_fence, most_moves, parts_of
+from backstay.campaign.cli import campaign
 from backstay.campaign.harm import HARMS
-from backstay.campaign.schedule import LONGEST, Injection, Schedule, draw, from_json, to_json, with_injections
+from backstay.campaign.scene import TRAITS
+from backstay.campaign.schedule import (
+    LONGEST,
+    Injection,
+    Schedule,
+    draw,
+    draw_calm,
+    from_json,
+    to_json,
+    with_injections,
+)
+from backstay.campaign.series import PACE, parts, summary
 from backstay.campaign.shrink import shortest, shrink
-from backstay.campaign.subjects import is_local
+from backstay.campaign.subjects import SUBJECTS
+from backstay.campaign.watches import is_local
 from backstay.rehearse.services import SERVICES
 
-SERVICE = st.sampled_from(["mysql", "rabbitmq"])
+SERVICE = st.sampled_from(sorted(PARTS))
 SEED = st.integers(min_value=0, max_value=2**40)
+MYSQL_17 = "address-removed(leader, 0.0 s) power-off(follower, 13.2 s)"
+OPENSTACK_1 = "based-kill(coordinator, 0.0 s)"
 
 
 @given(SERVICE, SEED)
@@ -37,28 +51,73 @@ def test_a_schedule_stays_within_its_kinds(service: str, seed: int) -> None:
     assert not schedule.injections[0].overlaps
     for one in schedule.injections:
         kind = KINDS[one.kind]
-        assert service in kind.services and one.target in kind.targets
+        assert one.part in (PARTS[service] or ("",)) and one.target in kind.targets
+        assert (one.part or service) in kind.parts
         assert kind.lasts[0] <= one.lasts <= kind.lasts[1]
         assert 0 <= one.phase < 1.001
 
 
 def test_a_hundred_seeds_reach_every_kind_and_target_and_overlap() -> None:
-    for service in ("mysql", "rabbitmq"):
+    for service in PARTS:
         drawn = [one for seed in range(100) for one in draw(service, seed).injections]
         assert {one.kind for one in drawn} == {kind.name for kind in kinds_of(service)}
         assert {"leader", "follower", "coordinator"} <= {one.target for one in drawn}
         assert any(one.overlaps for one in drawn)
+        hit = {part: {one.kind for one in drawn if one.part == part} for part in PARTS[service]}
+        assert all(len(kinds) > 15 for kinds in hit.values())
+
+
+def test_the_schedules_of_seeds_that_have_been_run_stay_what_they_were() -> None:
+    """docs/campaign.md names seeds; a new kind changes them, and then says so here."""
+    assert str(draw("mysql", 17)) == MYSQL_17
+    assert str(draw("openstack", 1)) == OPENSTACK_1
+
+
+@given(SERVICE, SEED, st.integers(1, 9))
+def test_faults_of_a_soak_come_one_by_one(service: str, seed: int, number: int) -> None:
+    schedule = draw_calm(service, seed, number)
+    assert len(schedule.injections) == number
+    assert not any(one.overlaps for one in schedule.injections)
+    assert from_json(json.loads(json.dumps(to_json(schedule)))) == schedule
+
+
+@pytest.mark.parametrize(("minutes", "sizes"), [(120, [5] * 12), (10, [5]), (14, [5, 2]), (1, [1])])
+def test_a_soak_has_a_fault_for_every_two_minutes(minutes: float, sizes: list[int]) -> None:
+    found = parts("mysql", 7, minutes)
+    assert [len(one.injections) for one in found] == sizes
+    assert len({one.seed for one in found}) == len(sizes)
+    assert sum(sizes) * PACE >= minutes * 60
+
+
+def test_every_part_has_traits_and_every_service_a_subject() -> None:
+    assert set(SUBJECTS) == set(PARTS) <= set(SERVICES)
+    assert set(TRAITS) == {part for service in PARTS for part in parts_of(service)}
+    for part, traits in TRAITS.items():
+        kinds = {kind.name for kind in KINDS.values() if part in kind.parts}
+        assert ("port-cut" in kinds) is (traits.peers != 0)
+        assert ("address-removed" in kinds) is (traits.address != "")
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"kind": "meteorite"}, {"target": "moon"}, {"speed": 3}],
+    [{"kind": "meteorite"}, {"target": "moon"}, {"speed": 3}, {"part": "rabbitmq"}],
 )
 def test_a_schedule_of_another_version_is_refused(change: dict[str, object]) -> None:
     record = to_json(draw("mysql", 1))
     record["injections"][0].update(change)
     with pytest.raises(ValueError, match="not a"):
         from_json(record)
+
+
+def test_a_fault_of_a_part_that_has_no_such_thing_is_refused() -> None:
+    record = to_json(Schedule("openstack", 1, (Injection("wrong-cookie", "leader", 0.5, 0.0, part="rabbitmq"),)))
+    assert from_json(record).injections[0].where == "rabbitmq leader"
+    for part in ("mysql", "", "moon"):
+        record["injections"][0]["part"] = part
+        with pytest.raises(ValueError, match="not a fault"):
+            from_json(record)
+    with pytest.raises(ValueError, match="not a service"):
+        from_json({**record, "service": "moon"})
 
 
 def test_every_row_of_the_catalogue_has_a_scenario_or_a_reason() -> None:
@@ -165,6 +224,9 @@ def test_the_command_shows_the_catalogue_of_a_service() -> None:
     shown = CliRunner().invoke(campaign, ["rabbitmq", "--list"]).output
     assert "wrong-cookie" in shown and "duplicate-address" not in shown
     assert all(f"{row.number:2} {row.fault}" in shown for row in ROWS)
+    shown = CliRunner().invoke(campaign, ["openstack", "--list"]).output
+    assert "wrong-cookie: the broker is killed and its cookie replaced (rabbitmq)" in shown
+    assert "kill: SIGKILL of the daemon (mysql, rabbitmq, haproxy)" in shown
 
 
 @pytest.mark.parametrize(
@@ -176,6 +238,12 @@ def test_the_command_refuses_what_is_no_schedule_of_the_service(tmp_path: Path, 
     done = CliRunner().invoke(campaign, ["mysql", "--replay", str(tmp_path / "schedule.json")])
     assert done.exit_code == 2
     assert words in done.output
+
+
+@pytest.mark.parametrize("option", [["--shrink"], ["--replay", __file__]])
+def test_a_soak_is_not_replayed_or_shrunk(option: list[str]) -> None:
+    done = CliRunner().invoke(campaign, ["mysql", "--soak", *option])
+    assert done.exit_code == 2 and "without --soak" in done.output
 
 
 def test_the_summary_tells_the_gaps_of_faults_that_came_alone() -> None:

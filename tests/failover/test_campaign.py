@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from backstay.campaign.resources import EVERY, ResourceWatch
 from backstay.campaign.runner import Run
 from backstay.campaign.schedule import Injection, Schedule, draw, from_json
-from backstay.campaign.subjects import MysqlSubject
+from backstay.campaign.series import VOLUME
+from backstay.campaign.subjects import MysqlSubject, PlaneSubject
+from backstay.campaign.trend import BOUNDS, DAEMON, HELPER, Reading
+from backstay.deadline import Deadline, poll
 from backstay.lab.cluster import Lab
 
 pytestmark = pytest.mark.lab
@@ -21,6 +25,17 @@ SHORT = Schedule(
     (
         Injection("attrd-kill", "coordinator", 0.9, 0.0),
         Injection("kill", "leader", 0.5, 0.0, overlaps=True, after=0.2),
+    ),
+)
+PLANE = Schedule(
+    "openstack",
+    0,
+    (
+        Injection("kill", "leader", 0.5, 0.0, part="rabbitmq"),
+        Injection("kill", "leader", 0.5, 0.0, overlaps=True, after=0.5, part="haproxy"),
+        Injection("address-removed", "leader", 0.5, 0.0, part="haproxy"),
+        Injection("kill", "leader", 0.5, 0.0, part="mysql"),
+        Injection("standby", "leader", 0.5, 5.0, part="mysql"),  # once the workers took its refusals for the last word
     ),
 )
 # What campaigns found, and what was wrong then.
@@ -59,3 +74,42 @@ def test_schedules_from_seeds_break_no_rule(three: Lab, tmp_path: Path, seed: in
 def test_what_was_found_stays_mended(three: Lab, tmp_path: Path, what: str) -> None:
     report = Run(MysqlSubject(three), Schedule("mysql", 0, FOUND[what]), str(tmp_path), print).run()
     assert report.clean, report.findings
+
+
+@pytest.mark.slow
+def test_faults_of_every_part_of_a_control_plane_are_run_and_judged(tmp_path: Path) -> None:
+    lab = Lab.up(str(tmp_path / "lab"), topology="openstack", volume=VOLUME)
+    try:
+        report = Run(PlaneSubject(lab), PLANE, str(tmp_path / "run"), print).run()
+    finally:
+        lab.down()
+    assert report.clean, report.findings
+    assert [hit.missed for hit in report.hits] == ["", "", "", "", ""]
+    assert report.counted["boots"] > 200 and report.counted["samples"] > 100
+    assert report.counted["promotions"] == 2  # by the last of them, the only ones that justify it
+
+
+@pytest.mark.slow
+def test_what_a_soak_watches_is_there_to_be_watched(three: Lab, tmp_path: Path) -> None:
+    """And is what it says: a file that is left in an agent's state, and one in /tmp, are counted."""
+
+    def now(watch: ResourceWatch) -> dict[tuple[str, str], float]:
+        return {(one.name, one.measure): one.value for one in watch.seen if one.node == "n1"}
+
+    with ResourceWatch(three, str(tmp_path)) as watch:
+        poll(lambda: len({one.at for one in watch.seen if one.node == "n1"}) > 2, Deadline(4 * EVERY), "looks")
+        before = now(watch)
+        three.run("n1", ["sh", "-c", "echo 1 > /run/backstay/mysql/left; touch /tmp/left"])
+        files = ("all", "temporary files")
+        poll(lambda: now(watch)[files] == before[files] + 1, Deadline(4 * EVERY), "the next look")
+        after = now(watch)
+    three.run("n1", ["rm", "/run/backstay/mysql/left", "/tmp/left"])
+    assert after["mysql", "state files"] >= before["mysql", "state files"] + 1
+    assert after["watch(mysql)", "processes"] == 1
+    assert {(one.kind, one.measure) for one in watch.seen} == set(BOUNDS)
+    helpers = {one.name for one in watch.seen if one.kind == HELPER}
+    assert {"watch(mysql)", "watch(mysql-writer)"} <= helpers
+    assert {(one.node, one.name) for one in watch.seen if one.kind == DAEMON} == {(n, "mysql") for n in three.nodes}
+    assert all(one.value > 0 for one in watch.seen if one.kind in (HELPER, DAEMON))
+    lines = (tmp_path / "resources.jsonl").read_text().splitlines()
+    assert [Reading(**json.loads(line)) for line in lines] == watch.seen

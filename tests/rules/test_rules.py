@@ -14,6 +14,7 @@ FILES = sorted(path for part in ("lib", "agents", "tests", "bench") for path in 
 PURE = [
     "address", "codes", "liveness", "vip/findings", "vip/frames",
     "campaign/catalogue", "campaign/evidence", "campaign/judge", "campaign/registers", "campaign/schedule", "campaign/shrink",
+    "campaign/trend",
     "admin/checks", "admin/crmsh", "admin/judge", "admin/pcs", "admin/plan", "admin/service", "admin/view",
     "mysql/admin", "vip/admin",
     "haproxy/admin", "haproxy/findings", "haproxy/servers",

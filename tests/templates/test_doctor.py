@@ -36,7 +36,7 @@ quorum {
 COROSYNC = COROSYNC.replace("MEMBERS", "".join(MEMBER.replace("1", str(n)) for n in (1, 2, 3)))
 HOSTS = "127.0.0.1 localhost\n10.77.0.11 n1\n10.77.0.12 n2\n10.77.0.13 n3\n"
 MORE = ["mysql-readers", "haproxy"]  # beside the set itself
-SECRETS = "/var/lib/pacemaker/lrm/cibsecrets/mysql"
+SECRETS = "/var/lib/pacemaker/lrm/secrets/mysql"
 
 
 class Mistake(NamedTuple):

@@ -217,7 +217,7 @@ def exposed(resource: Resource, secret: Sequence[str]) -> Iterator[Finding]:
     for name in secret:
         if resource.parameters.get(name, "lrm://") != "lrm://":
             what = f"{name} stands in the cluster's configuration in clear"
-            remedy = f"cibsecret set {resource.id} {name} VALUE (or crm resource secret; needs ssh between the nodes)"
+            remedy = f"cibsecret stash {resource.id} {name} (needs ssh between the nodes; else see docs/security.md)"
             yield Finding("warning", resource.id, what, remedy)
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from backstay.agent import Agent
 
-SECRETS = "/var/lib/pacemaker/lrm/cibsecrets"  # where cibsecret keeps what the configuration calls lrm://
+SECRETS = "/var/lib/pacemaker/lrm/secrets"  # where cibsecret keeps what the configuration calls lrm://
 _PATIENCE = 60.0  # seconds for the whole examination
 _AGENT_PATIENCE = 20  # seconds for one agent's own
 

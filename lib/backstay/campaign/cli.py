@@ -1,4 +1,4 @@
-"""`backstay campaign`: schedules of faults from seeds, on a lab, until one breaks a rule or the runs are done."""
+"""`backstay campaign`: schedules of faults from seeds, on a lab, judged; with --soak for hours, at a steady pace."""
 
 from __future__ import annotations
 
@@ -7,109 +7,31 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from backstay.campaign.catalogue import KINDS, ROWS, kinds_of
-from backstay.campaign.runner import Report, Run, as_json
+from backstay.campaign.catalogue import KINDS, PARTS, ROWS, kinds_of
 from backstay.campaign.schedule import Schedule, draw, from_json, to_json
+from backstay.campaign.series import Campaign, Soak, parts, summary, told
 from backstay.campaign.shrink import shrink
 from backstay.campaign.subjects import SUBJECTS
-from backstay.errors import AgentError
-from backstay.lab.layout import LabError
-from backstay.rehearse.cli import distribution, laboratory
-from backstay.rehearse.services import SERVICES
+from backstay.campaign.trend import unflat
+from backstay.rehearse.cli import plain
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from backstay.lab.cluster import Lab
-
-
-VOLUME = 768  # MiB for a node's data, so that its disk can be full, slow or frozen; it holds some hundred
-
-
-class Campaign:
-    """Runs schedules of one service on a lab in `directory`, which is made anew after a run that was not clean; histories
-    go below `histories`, a directory for each run."""
-
-    def __init__(self, service: str, directory: str, image: str, histories: str) -> None:
-        self.service, self.directory, self.image, self.histories = service, directory, image, histories
-        self.records: list[dict[str, Any]] = []
-
-    def run(self, schedules: Sequence[Schedule], until: float) -> list[Report]:
-        """Each schedule once, none begun after `until` (monotonic seconds)."""
-        waiting, reports = list(schedules), []
-        while waiting and time.monotonic() < until:
-            with laboratory(self.directory, 3, self.image, SERVICES[self.service].topology, volume=VOLUME) as lab:
-                while waiting and time.monotonic() < until:
-                    report = self.once(lab, waiting.pop(0))
-                    if report is None:
-                        break
-                    reports.append(report)
-                    if not report.clean:
-                        break
-                else:
-                    continue
-            self._anew()
-        return reports
-
-    def once(self, lab: Lab, schedule: Schedule) -> Report | None:
-        """None when the lab failed, and not the service: that run is on record and proves nothing."""
-        place = os.path.join(self.histories, f"{self.service}-{schedule.seed}-{time.strftime('%H%M%S')}")
-        click.echo(f"{self.service} seed {schedule.seed}: {schedule}")
-        try:
-            report = Run(SUBJECTS[self.service](lab), schedule, place, lambda line: click.echo(f"    {line}")).run()
-        except (AgentError, OSError) as failed:
-            click.echo(f"    the run broke off: {failed}")
-            self.records.append({"schedule": to_json(schedule), "clean": False, "error": str(failed)})
-            return None
-        counted = ", ".join(f"{count} {name}" for name, count in report.counted.items())
-        click.echo(f"    {'clean' if report.clean else 'NOT CLEAN'} after {report.seconds:.0f} s: {counted}")
-        for finding in report.findings:
-            click.echo(f"    {finding.rule}: {finding.about}")
-        if not report.clean:
-            click.echo(f"    histories: {place}")
-        self.records.append({**as_json(report), "histories": place})
-        return report
-
-    def _anew(self) -> None:
-        """A lab that an unclean run left proves nothing about the next schedule."""
-        from backstay.lab.cluster import Lab
-
-        try:
-            Lab.attach(self.directory).down()
-        except LabError:
-            return  # it was ours, and is down already
-
-
-def summary(records: Sequence[dict[str, Any]]) -> list[str]:
-    """Runs, findings, and the gaps by what was injected first and alone."""
-    dirty = [one for one in records if not one["clean"]]
-    lines = [f"{len(records)} schedules, {len(dirty)} not clean"]
-    lines += [f"    seed {one['schedule']['seed']}: {one.get('error') or _rules(one)}" for one in dirty]
-    gaps: dict[str, list[float]] = {}
-    for record in records:
-        for name, seconds in record.get("gaps", ())[:1]:  # later ones may meet a service that is not yet whole
-            if " + " not in name:
-                gaps.setdefault(name, []).append(seconds)
-    lines.append(f"{'first and alone':34} times  min / median / p95 / worst without an acknowledgement, s")
-    lines += [f"{name:34} {len(found):5}  {distribution(found)}" for name, found in sorted(gaps.items())]
-    return lines
-
-
-def _rules(record: dict[str, Any]) -> str:
-    return ", ".join(sorted({finding["rule"] for finding in record["findings"]}))
+MINUTES = 120.0  # of a soak
 
 
 def table(service: str) -> list[str]:
     """The catalogue's rows: what is injected, what is expected, and what is done elsewhere or not at all."""
-    able = {kind.name for kind in kinds_of(service)}
+    able = {kind.name: [part for part in PARTS[service] if part in kind.parts] for kind in kinds_of(service)}
     lines = []
     for row in ROWS:
         lines.append(f"{row.number:2} {row.fault}: {row.expected}")
-        lines += [f"     {name}: {KINDS[name].what}" for name in row.kinds if name in able]
+        lines += [
+            f"     {name}: {KINDS[name].what}{' (' + ', '.join(able[name]) + ')' if able[name] else ''}"
+            for name in row.kinds
+            if name in able
+        ]
         if row.elsewhere:
             lines.append(f"     see also {', '.join(row.elsewhere)}")
         if row.reason:
@@ -123,7 +45,10 @@ def table(service: str) -> list[str]:
 @click.option("--seed", default=1, show_default=True, help="The first seed; the next are the numbers after it.")
 @click.option("--replay", type=click.Path(exists=True, dir_okay=False), help="Run the schedule in this file instead.")
 @click.option("--shrink", "shrinking", is_flag=True, help="Find the shortest part of it that still breaks a rule.")
-@click.option("--minutes", type=float, help="Begin no schedule after so many.")
+@click.option("--soak", "soaking", is_flag=True, help="A fault every two minutes, and watch what the processes use.")
+@click.option(
+    "--minutes", type=float, help=f"Begin no schedule after so many; of a soak its length, by default {MINUTES:.0f}."
+)
 @click.option("--json", "path", type=click.Path(dir_okay=False, writable=True), help="Write a record of every run.")
 @click.option("--histories", default=".campaign", show_default=True, help="A directory below it for every run.")
 @click.option(
@@ -137,6 +62,7 @@ def campaign(
     seed: int,
     replay: str | None,
     shrinking: bool,
+    soaking: bool,
     minutes: float | None,
     path: str | None,
     histories: str,
@@ -153,22 +79,29 @@ def campaign(
         return
     # `timeout` and CI end a program so; as an exception it takes the lab down on its way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if soaking and (replay or shrinking):
+        raise click.UsageError("a soak draws its own faults; replay what it found without --soak")
     schedules = [draw(service, number) for number in range(seed, seed + runs)]
     if replay:
         schedules = [_read(replay, service)]
     until = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
-    series = Campaign(service, os.path.abspath(directory), image, os.path.abspath(histories))
+    if soaking:
+        schedules, until = parts(service, seed, MINUTES if minutes is None else minutes), float("inf")
+    kind = Soak if soaking else Campaign
+    series = kind(service, os.path.abspath(directory), image, os.path.abspath(histories))
     try:
         if shrinking:
             _shrink(series, schedules[0], until)
         else:
             series.run(schedules, until)
     finally:
+        found = series.trends()
         if path:
+            record = {"service": service, "image": image, "schedules": series.records, "resources": plain(found)}
             with open(path, "w", encoding="utf-8") as sink:
-                json.dump({"service": service, "image": image, "schedules": series.records}, sink, indent=1)
-    click.echo("\n".join(["", *summary(series.records)]))
-    sys.exit(0 if all(record["clean"] for record in series.records) else 1)
+                json.dump(record, sink, indent=1)
+    click.echo("\n".join(["", *summary(series.records), *(told(found) if soaking else ())]))
+    sys.exit(0 if series.clean and not (soaking and unflat(found)) else 1)
 
 
 def _read(path: str, service: str) -> Schedule:

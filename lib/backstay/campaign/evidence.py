@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from backstay.campaign.registers import Final, Operation
+    from backstay.rehearse.boots import Boots
     from backstay.rehearse.history import Attempt, Sample
     from backstay.rehearse.messages import Messages
 
@@ -19,13 +20,21 @@ class Promotion(NamedTuple):
     at: float
 
 
+class Spoil(NamedTuple):
+    """From `begun` to `ended` (monotonic seconds) the run itself had the address on a node that should not have it."""
+
+    address: str
+    begun: float
+    ended: float
+
+
 class Evidence(NamedTuple):
     """attempts, samples, operations: the clients' histories. rows: node -> ids of the ledger's rows there, at the end.
-    primary: at the end. promotions: in order, the first before the run. servers: @@server_id -> node. holdings: which node
-    had the writer address when, and `spoiled` the times in which the run itself put it on another. gtids: node -> what it
-    has, at the end. copies_differ: nodes whose registers, lists or rows are not the primary's. unsettled: what is not as it
-    should be at the end. fenced: nodes. most_moves, may_fence: what the faults justify. messages: the verdict over a
-    broker's histories."""
+    primary: at the end. promotions: in order, the first before the run. servers: @@server_id -> node. holdings: floating
+    address -> which node had it when; what is `spoiled` does not count. gtids: node -> what it has, at the end.
+    copies_differ: nodes whose registers, lists or rows are not the primary's. unsettled: what is not as it should be at the
+    end. fenced: nodes. most_moves, may_fence: what the faults justify. messages: the verdict over a broker's histories;
+    boots: over those of the boot flow."""
 
     attempts: Sequence[Attempt] = ()
     samples: Sequence[Sample] = ()
@@ -33,8 +42,8 @@ class Evidence(NamedTuple):
     primary: str = ""
     promotions: Sequence[Promotion] = ()
     servers: Mapping[int, str] = {}
-    holdings: Sequence[Sample] = ()
-    spoiled: Sequence[tuple[float, float]] = ()
+    holdings: Mapping[str, Sequence[Sample]] = {}
+    spoiled: Sequence[Spoil] = ()
     operations: Sequence[Operation] = ()
     final: Final | None = None
     gtids: Mapping[str, str] = {}
@@ -44,3 +53,4 @@ class Evidence(NamedTuple):
     most_moves: int = 0
     may_fence: bool = False
     messages: Messages | None = None
+    boots: Boots | None = None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from backstay.campaign.schedule import Injection
 
 
-PROMOTING = re.compile(r"Requesting local execution of promote operation for \S+ on (\S+)")
+PROMOTING = r"Requesting local execution of promote operation for {resource} on (\S+)"
 
 
 NOTICED = 30.0  # seconds for the cluster to begin with what a harm waits for
@@ -105,10 +105,11 @@ def flap(scene: Scene, node: str, injection: Injection) -> None:
 
 def kill_promoting(scene: Scene, node: str, injection: Injection) -> None:
     marks = scene.service.log_marks()
+    wanted = re.compile(PROMOTING.replace("{resource}", re.escape(scene.service.name)))
     signal(scene, node, injection, "kill")
 
     def promoting() -> str | None:
-        found = [PROMOTING.search(line) for line in logs.lines_since(marks)]
+        found = [wanted.search(line) for line in logs.lines_since(marks)]
         return next((match[1] for match in found if match), None)
 
     candidate = poll(promoting, Deadline(NOTICED), "a promotion to begin", interval=0.02)

@@ -98,11 +98,12 @@ def transactions(evidence: Evidence) -> list[str]:
 
 
 def address_twice(evidence: Evidence) -> list[str]:
-    """The writer address is on one node at most."""
+    """No address is on two nodes."""
     return [
-        f"{one.node} and {other.node} at {other.begun:.3f}"
-        for one, other in pairs_of(evidence.holdings)
-        if not any(begin <= other.begun <= end for begin, end in evidence.spoiled)
+        f"{address}: {one.node} and {other.node} at {other.begun:.3f}"
+        for address, held in evidence.holdings.items()
+        for one, other in pairs_of(held)
+        if not any(spoil.address == address and spoil.begun <= other.begun <= spoil.ended for spoil in evidence.spoiled)
     ]
 
 
@@ -165,6 +166,41 @@ def requests(evidence: Evidence) -> list[str]:
     return [] if verdict is None or verdict.clean else [str(verdict)]
 
 
+def _boots(evidence: Evidence, what: str) -> list[str]:
+    """What the verdict over boots has under this name."""
+    return [] if evidence.boots is None else [f"boot {number}" for number in getattr(evidence.boots, what)]
+
+
+def boots_vanished(evidence: Evidence) -> list[str]:
+    """An accepted boot comes to a final state, and keeps it."""
+    return _boots(evidence, "lost")
+
+
+def boots_twice(evidence: Evidence) -> list[str]:
+    """No boot has two final states."""
+    return _boots(evidence, "twice")
+
+
+def boots_torn(evidence: Evidence) -> list[str]:
+    """An instance's row and the log of its final states agree."""
+    return _boots(evidence, "torn")
+
+
+def boots_unended(evidence: Evidence) -> list[str]:
+    """Every boot is accepted or reported failed."""
+    return _boots(evidence, "unended")
+
+
+def boots_unseen(evidence: Evidence) -> list[str]:
+    """Every caller comes to read the final state."""
+    return _boots(evidence, "unseen")
+
+
+def boots_strange(evidence: Evidence) -> list[str]:
+    """No instance is there that nobody asked for."""
+    return _boots(evidence, "strange")
+
+
 RULES: Mapping[str, Callable[[Evidence], list[str]]] = {
     "lost": lost,
     "phantom": phantoms,
@@ -185,6 +221,12 @@ RULES: Mapping[str, Callable[[Evidence], list[str]]] = {
     "message-invented": messages_invented,
     "undelivered": undelivered,
     "request": requests,
+    "boot-vanished": boots_vanished,
+    "boot-twice": boots_twice,
+    "boot-torn": boots_torn,
+    "boot-unended": boots_unended,
+    "boot-unseen": boots_unseen,
+    "boot-strange": boots_strange,
 }
 
 

@@ -8,13 +8,14 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from backstay.campaign.catalogue import COORDINATOR, FOLLOWER, may_fence, most_moves
+from backstay.campaign.catalogue import COORDINATOR, DAEMON, FOLLOWER, KINDS, NODES, may_fence, most_moves
 from backstay.campaign.evidence import Evidence
 from backstay.campaign.harm import HARMS
 from backstay.campaign.judge import Finding, judge
-from backstay.campaign.scene import Scene
+from backstay.campaign.scene import Scene, scenes_of
 from backstay.campaign.schedule import Injection, Schedule, to_json
-from backstay.campaign.subjects import AddressWatch, Subject
+from backstay.campaign.subjects import Subject
+from backstay.campaign.watches import AddressWatch
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError
 from backstay.lab.faults import wait_for_action
@@ -23,6 +24,7 @@ from backstay.rehearse import logs, timeline
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from backstay.campaign.evidence import Spoil
     from backstay.campaign.scene import Undo
     from backstay.rehearse.workload import Load
 
@@ -32,12 +34,12 @@ PATIENCE = (
 )
 WHOLE = 300.0  # seconds until all nodes are back; the same, and a boot
 UNDO = 60.0  # seconds for the nodes to be there for what is still to be undone
-INTERVAL = 3.0  # seconds between two monitors of a promoted instance, in crm-templates
-MONITOR = 2 * INTERVAL  # seconds within which one must begin, if it is to be waited for
+MONITORS = 2  # of their intervals are waited for a monitor to begin
 
 
 class Hit(NamedTuple):
-    """What became of an injection. at: monotonic. leads: its node led, or nobody did. missed: why it hit nothing."""
+    """What became of an injection. at: monotonic. leads: it may have reached the leader whose moves count. missed: why it hit
+    nothing."""
 
     injection: Injection
     node: str
@@ -68,14 +70,19 @@ class Report(NamedTuple):
 
 
 class Run:
-    """One schedule on one service. `say` gets a line for each thing that happens."""
+    """One schedule on one service. `say` gets a line for each thing that happens. pace: seconds, at least, from one fault that
+    does not overlap to the next, and from the last to the end of the load."""
 
-    def __init__(self, subject: Subject, schedule: Schedule, directory: str, say: Callable[[str], None]) -> None:
-        self.subject, self.schedule, self.directory, self.say = subject, schedule, directory, say
+    def __init__(
+        self, subject: Subject, schedule: Schedule, directory: str, say: Callable[[str], None], pace: float = 0.0
+    ) -> None:
+        self.subject, self.schedule, self.directory, self.say, self.pace = subject, schedule, directory, say, pace
         self.service, self.lab = subject.service, subject.service.lab
         self.hits: list[Hit] = []
         self.pending: list[tuple[float, int, Injection, Undo]] = []  # a heap: when to undo what
         self.trouble: list[str] = []
+        self.spoiled: list[Spoil] = []
+        self.scenes: dict[str, Scene] = {}
         self.began = 0.0
 
     def run(self) -> Report:
@@ -85,12 +92,16 @@ class Run:
         self.began = time.monotonic()
         self.service.wait_whole(WHOLE)
         marks, offset = self.service.log_marks(), time.time() - time.monotonic()
-        with self.subject.load(self.directory) as load, AddressWatch(self.lab, self.directory) as watch:
+        watching = AddressWatch(self.lab, self.subject.addresses, self.directory)
+        with self.subject.load(self.directory) as load, watching as watch:
             load.wait_steady(0.0, STEADY)
-            scene = Scene(self.service)
-            first = scene.leader
+            self.scenes = scenes_of(self.service, self.spoiled)
+            counted = self._counted()
+            first = "" if counted is None else counted.leader
             for injection in self.schedule.injections:
-                self._inject(scene, load, injection)
+                self._inject(load, injection)
+            self._undo(lambda due: True)
+            self._rest()
             self._finish(load)
             histories = load.finish()
         self._try("whole again", lambda: self.service.wait_whole(WHOLE))
@@ -99,7 +110,7 @@ class Run:
         evidence = evidence._replace(
             promotions=self.subject.promotions(lines, first, offset),
             holdings=watch.seen,
-            spoiled=scene.spoiled,
+            spoiled=self.spoiled,
             unsettled=[*self.trouble, *self._ill()],
             fenced=timeline.fenced(lines),
             most_moves=most_moves(tuple((hit.injection.kind, hit.leads) for hit in self.hits)),
@@ -113,32 +124,50 @@ class Run:
 
     # -- faults -------------------------------------------------------------------------------------------------------
 
-    def _inject(self, scene: Scene, load: Load, injection: Injection) -> None:
+    def _inject(self, load: Load, injection: Injection) -> None:
+        scene = self.scenes[injection.part]
         calm = not injection.overlaps
         if calm:
             self._undo(lambda due: True)
             self._try("writes to resume", lambda: load.wait_steady(time.monotonic(), PATIENCE))
+            self._rest()
         else:
             begin = self.hits[-1].at + injection.after
             self._undo(lambda due: due <= begin)
             time.sleep(max(0.0, begin - time.monotonic()))
-        scene.leader = self.subject.leader(scene.leader, calm)
+        for each in self.scenes.values():
+            each.look(calm)
         node = self._resolve(scene, injection.target)
         if calm:
-            self._meet_phase(node, injection.phase)
+            self._meet_phase(scene, node, injection.phase)
         at, missed, undo = time.monotonic(), "", None
         try:
             undo = HARMS[injection.kind](scene, node, injection)
         except AgentError as reason:
             missed = str(reason)
-        leads = node == scene.leader or injection.overlaps or node not in self.lab.nodes
-        self.hits.append(Hit(injection, node, at, leads, missed))
-        self.say(
-            f"{at - self.began:7.1f} s  {injection.kind} on {node}{' (leads)' if node == scene.leader else ''}"
-            f"{': missed, ' + missed if missed else ''}"
-        )
+        self.hits.append(Hit(injection, node, at, self._leads(scene, node, injection), missed))
+        led = [name for name, each in self.scenes.items() if each.leader == node]
+        role = f", which {' '.join(['leads', *led]).strip()}" if led else ""
+        what = f"{injection.kind} ({injection.where}) on {node}{role}"
+        self.say(f"{at - self.began:7.1f} s  {what}{': missed, ' + missed if missed else ''}")
         if undo is not None:
             heapq.heappush(self.pending, (at + injection.lasts, len(self.hits), injection, undo))
+
+    def _rest(self) -> None:
+        """Until the next fault may come."""
+        if self.hits:
+            time.sleep(max(0.0, self.hits[-1].at + self.pace - time.monotonic()))
+
+    def _counted(self) -> Scene | None:
+        """Of the service whose promotions count."""
+        return next((scene for scene in self.scenes.values() if scene.service is self.subject.counted), None)
+
+    def _leads(self, scene: Scene, node: str, injection: Injection) -> bool:
+        """Whether it may have reached the leader whose moves count. What overlaps may come when nobody knows who leads."""
+        counted, scope = self._counted() or scene, KINDS[injection.kind].scope
+        if scope == DAEMON and scene is not counted:
+            return False
+        return scope == NODES or node == counted.leader or injection.overlaps
 
     def _resolve(self, scene: Scene, target: str) -> str:
         """The node of a role; of the whole set, its leader stands for all."""
@@ -147,11 +176,11 @@ class Run:
             return next((node for node in self.lab.nodes if self.service.is_dc(node)), scene.leader)
         return others[0] if target == FOLLOWER else scene.leader
 
-    def _meet_phase(self, node: str, phase: float) -> None:
+    def _meet_phase(self, scene: Scene, node: str, phase: float) -> None:
         """The moment within the interval between two monitors there; any moment where none comes."""
-        init = self.lab.layout.init_of(node)
-        if init is not None and wait_for_action(init, self.service.name, "monitor", Deadline(MONITOR)):
-            time.sleep(phase * INTERVAL)
+        init, interval = self.lab.layout.init_of(node), scene.traits.interval
+        if init is not None and wait_for_action(init, scene.service.name, "monitor", Deadline(MONITORS * interval)):
+            time.sleep(phase * interval)
 
     def _undo(self, wanted: Callable[[float], bool]) -> None:
         """In the order in which they are due; what cannot be undone yet waits for the end."""
@@ -202,15 +231,22 @@ class Run:
             return Evidence()
 
     def _outage(self) -> float:
-        """When the first fault came that may have left no server: one that hits two, or one that another overlapped, since two
+        """When the first fault came that may have left no broker: one that hits two, or one that another overlapped, since two
         lost nodes of three stop the third."""
-        pairs = zip(self.hits, [*self.hits[1:], None])
+        groups = [[hit for hit in group if _reaches_broker(hit.injection)] for group in self._groups()]
         total = [
-            hit.at
-            for hit, after in pairs
-            if hit.injection.kind in ("blackout", "kill-two") or (after and after.injection.overlaps)
+            group[0].at
+            for group in groups
+            if len(group) > 1 or any(hit.injection.kind in ("blackout", "kill-two") for hit in group)
         ]
         return min(total, default=float("inf"))
+
+    def _groups(self) -> list[list[Hit]]:
+        """Those that overlap together."""
+        groups: list[list[Hit]] = []
+        for hit in self.hits:
+            groups.append([hit]) if not hit.injection.overlaps else groups[-1].append(hit)
+        return groups
 
     def _ill(self) -> list[str]:
         """Resources that are failed, blocked or unmanaged at the end, each told once."""
@@ -226,13 +262,11 @@ class Run:
         return sorted(flaw.replace("is managed", "is unmanaged") for flaw in flaws)
 
     def _report(self, evidence: Evidence, load: Load) -> Report:
-        groups: list[list[Hit]] = []
-        for hit in self.hits:
-            groups.append([hit]) if not hit.injection.overlaps else groups[-1].append(hit)
+        groups = self._groups()
         ends = [group[0].at for group in groups[1:]] + [float("inf")]
         gaps = [
             (
-                " + ".join(f"{hit.injection.kind} {hit.injection.target}" for hit in group),
+                " + ".join(f"{hit.injection.kind} {hit.injection.where}" for hit in group),
                 self.service.gap([one for one in load.attempts if one.ended < end], group[0].at),
             )
             for group, end in zip(groups, ends)
@@ -246,7 +280,14 @@ class Run:
         }
         if evidence.messages is not None:
             counted["confirmed"] = evidence.messages.confirmed
+        if evidence.boots is not None:
+            boots = evidence.boots
+            counted.update(boots=boots.accepted, refused=boots.failed, unrouted=len(boots.unrouted))
         return Report(self.schedule, judge(evidence), self.hits, gaps, counted, time.monotonic() - self.began)
+
+
+def _reaches_broker(injection: Injection) -> bool:
+    return KINDS[injection.kind].scope != DAEMON or injection.part in ("", "rabbitmq")
 
 
 def as_json(report: Report) -> dict[str, Any]:

@@ -1,10 +1,8 @@
-"""What a campaign asks of a service beyond a rehearsal: its load, who leads, and the evidence in the end."""
+"""What a campaign asks of a service beyond a rehearsal: its load, and the evidence in the end."""
 
 from __future__ import annotations
 
 import json
-import os
-import threading
 import time
 from abc import ABC, abstractmethod
 from contextlib import suppress
@@ -13,38 +11,40 @@ from typing import TYPE_CHECKING, Any
 from backstay.campaign.evidence import Evidence, Promotion
 from backstay.campaign.registers import Final, Operation
 from backstay.deadline import Deadline, poll
-from backstay.errors import AgentError, TimedOut
+from backstay.errors import TimedOut
 from backstay.lab.layout import CLIENT
 from backstay.lab.mysql import WRITER
+from backstay.lab.readers import BALANCER, READERS
+from backstay.mysql.daemon import same_node
 from backstay.mysql.gtid import MariadbHistory, MysqlHistory
 from backstay.rehearse import timeline, workload
-from backstay.rehearse.history import Sample, parse_attempts, parse_samples
+from backstay.rehearse.controlplane import ControlPlane
+from backstay.rehearse.history import parse_attempts, parse_samples
 from backstay.rehearse.mysqlset import MysqlSet
 from backstay.rehearse.rabbitset import RabbitSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from types import TracebackType
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from backstay.lab.cluster import Lab
     from backstay.rehearse.service import Service
 
 SETTLE = 120.0  # seconds for the cluster to have nothing under way
+SAMPLED = 0.1  # seconds between two samples of a server beside the boot flow, which has a busier machine
 EQUAL = 15.0  # seconds for the copies to be equal: the primary's heartbeat is a write every three seconds
 
 
 class Subject(ABC):
-    """A service under a campaign."""
+    """A service under a campaign. counted: the one whose promotions are; where there is none, the role is a lease that moves as
+    it likes. addresses: those that are to be on one node at most."""
 
     service: Service
+    counted: Service | None
+    addresses: Sequence[str] = ()
 
     @abstractmethod
     def load(self, directory: str) -> workload.Load:
         """Start the workload; its histories go to the directory."""
-
-    @abstractmethod
-    def leader(self, last: str, calm: bool) -> str:
-        """The node that leads now; `last` when that cannot be told, or would take long while not `calm`."""
 
     @abstractmethod
     def evidence(self, histories: Sequence[Sequence[str]], began: float, outage: float) -> Evidence:
@@ -61,30 +61,31 @@ class Subject(ABC):
 
     def promotions(self, lines: Sequence[str], first: str, offset: float) -> list[Promotion]:
         """From the nodes' logs; `first` led before. offset: of the wall clock to the monotonic one."""
-        told = timeline.promotions(lines, self.service.name, time.time())
+        if self.counted is None:
+            return []
+        told = timeline.promotions(lines, self.counted.name, time.time())
         return [Promotion(first, float("-inf")), *(Promotion(node, at - offset) for node, at in told)]
 
 
 class MysqlSubject(Subject):
     """The ledger and its sampler, and registers, lists and transactions beside it."""
 
+    addresses = (WRITER,)
+
     def __init__(self, lab: Lab) -> None:
         self.service: MysqlSet = MysqlSet(lab)
+        self.counted = self.service
         self.first = 0
         self.servers: dict[int, str] = {}
 
     def load(self, directory: str) -> workload.Load:
-        self.servers = self._servers()
+        self.servers = _servers(self.service)
         self.first = time.time_ns() // 1_000_000
         load = self.service.load(directory)
         with load:
             argv = [self.service.writer, "--first", str(self.first)]
             load.recorders.append(workload.Recorder(self.service.lab, "transactions", argv, directory))
         return load
-
-    def leader(self, last: str, calm: bool) -> str:
-        promoted = self.service.in_role("Promoted")
-        return promoted[0] if len(promoted) == 1 else last
 
     def evidence(self, histories: Sequence[Sequence[str]], began: float, outage: float) -> Evidence:
         attempts, samples = parse_attempts(histories[0]), parse_samples(histories[1])
@@ -99,16 +100,12 @@ class MysqlSubject(Subject):
             samples=samples,
             rows=rows,
             primary=primary,
-            servers={**self.servers, **self._servers()},
+            servers=incarnations({**self.servers, **_servers(self.service)}, {one.server for one in attempts}),
             operations=operations,
             final=finals[primary],
-            gtids=self._gtids(),
+            gtids=_gtids(self.service),
             copies_differ=[f"{node} (registers)" for node, one in finals.items() if one != finals[primary]],
         )
-
-    def _servers(self) -> dict[int, str]:
-        answers = self.service.sql("SELECT @@server_id", *self.service.readers.values())
-        return {int(rows[0][0]): node for node, rows in zip(self.service.readers, answers) if rows}
 
     def _final(self, node: str, last: int) -> Final:
         url = self.service.readers[node]
@@ -116,31 +113,11 @@ class MysqlSubject(Subject):
         found: dict[str, dict[str, Any]] = json.loads(self.service.lab.run(CLIENT, asked).out)
         return Final(**{name: {int(key): value for key, value in one.items()} for name, one in found.items()})
 
-    def _gtids(self) -> dict[str, str]:
-        """Once they are equal; as they were last, when they do not become so."""
-        found: dict[str, str] = {}
-
-        def equal() -> bool:
-            nonlocal found
-            found = {node: self._gtid(node) for node in self.service.lab.nodes}
-            return len(set(found.values())) == 1
-
-        try:
-            poll(equal, Deadline(EQUAL), "equal histories", interval=0.3)
-        except TimedOut:
-            return found  # which is a finding
-        return found
-
-    def _gtid(self, node: str) -> str:
-        said = self.service.root(node, "SHOW GLOBAL VARIABLES LIKE 'gtid%'").splitlines()
-        values = dict(line.partition("\t")[::2] for line in said)
-        if "gtid_executed" in values:
-            return str(MysqlHistory.parse(values["gtid_executed"].replace("\\n", "")))
-        return str(MariadbHistory.parse(values["gtid_binlog_state"], values["gtid_slave_pos"]))
-
 
 class RabbitSubject(Subject):
     """Publishers, consumers and remote procedure calls, as a rehearsal has them."""
+
+    counted = None
 
     def __init__(self, lab: Lab) -> None:
         self.service: RabbitSet = RabbitSet(lab)
@@ -148,88 +125,107 @@ class RabbitSubject(Subject):
     def load(self, directory: str) -> workload.Load:
         return self.service.load(directory)
 
-    def leader(self, last: str, calm: bool) -> str:
-        """Asking takes a second where all is well, and a minute where a broker hangs."""
-        if not calm:
-            return last
-        try:
-            return self.service.leader()
-        except AgentError:
-            return last
-
     def evidence(self, histories: Sequence[Sequence[str]], began: float, outage: float) -> Evidence:
         """Its attempts are no evidence of their own: any node may confirm, so the rules over servers are not for them."""
         return Evidence(primary=self.service.leader(), messages=self.service.verdict(histories, began, outage))
 
     def clean_up(self) -> None:
-        """Brokers return with their data by themselves, and are then busy for some seconds."""
-
-        def serving() -> bool:
-            return all(self.service.serves(node) for node in self.service.lab.nodes)
-
-        with suppress(TimedOut):  # what keeps one down may be the failure that is to be forgotten
-            poll(serving, Deadline(SETTLE), "all brokers to serve", interval=1.0)
+        _await_brokers(self.service)
         super().clean_up()
 
-    def promotions(self, lines: Sequence[str], first: str, offset: float) -> list[Promotion]:
-        """The role is a lease that moves as it likes."""
-        return []
+
+class PlaneSubject(Subject):
+    """Nova's boot flow through all services, and samples of every database server. The primary is what is counted."""
+
+    addresses = (WRITER, BALANCER, *READERS)
+
+    def __init__(self, lab: Lab) -> None:
+        self.service: ControlPlane = ControlPlane(lab)
+        self.counted: MysqlSet = self.service.mysql
+
+    def load(self, directory: str) -> workload.Load:
+        load = self.service.load(directory)
+        with load:
+            servers = [f"{node}={url}" for node, url in self.counted.readers.items()]
+            argv = [*servers, "--interval", str(SAMPLED)]
+            load.recorders.append(workload.Recorder(self.service.lab, "sampler", argv, directory))
+        return load
+
+    def evidence(self, histories: Sequence[Sequence[str]], began: float, outage: float) -> Evidence:
+        """A boot is acknowledged by no one server: the rules over those are not for it."""
+        verdict = self.service.verdict(histories, outage)
+        return Evidence(
+            samples=parse_samples(histories[2]),
+            primary=self.counted.primary(),
+            gtids=_gtids(self.counted),
+            copies_differ=[f"{node} (instances)" for node in verdict.copies_differ],
+            boots=verdict,
+        )
+
+    def clean_up(self) -> None:
+        _await_brokers(self.service.rabbitmq)
+        super().clean_up()
 
 
-SUBJECTS: dict[str, Callable[[Lab], Subject]] = {"mysql": MysqlSubject, "rabbitmq": RabbitSubject}
+SUBJECTS: dict[str, Callable[[Lab], Subject]] = {
+    "mysql": MysqlSubject,
+    "rabbitmq": RabbitSubject,
+    "openstack": PlaneSubject,
+}
+
+
+def incarnations(known: Mapping[int, str], seen: Collection[int | None]) -> dict[int, str]:
+    """Node of each server id: of those that are known, and of those that were seen and are of a server that is known, which had
+    another before and has another since (decision 4)."""
+    found = dict(known)
+    for server in {one for one in seen if one is not None} - set(known):
+        for one, node in known.items():
+            if same_node(one, server):
+                found[server] = node
+    return found
+
+
+def _servers(mysql: MysqlSet) -> dict[int, str]:
+    """@@server_id -> node, of those that answer."""
+    answers = mysql.sql("SELECT @@server_id", *mysql.readers.values())
+    return {int(rows[0][0]): node for node, rows in zip(mysql.readers, answers) if rows}
+
+
+def _gtids(mysql: MysqlSet) -> dict[str, str]:
+    """Once they are equal; as they were last, when they do not become so."""
+    found: dict[str, str] = {}
+
+    def equal() -> bool:
+        nonlocal found
+        found = {node: _gtid(mysql, node) for node in mysql.lab.nodes}
+        return len(set(found.values())) == 1
+
+    try:
+        poll(equal, Deadline(EQUAL), "equal histories", interval=0.3)
+    except TimedOut:
+        return found  # which is a finding
+    return found
+
+
+def _gtid(mysql: MysqlSet, node: str) -> str:
+    said = mysql.root(node, "SHOW GLOBAL VARIABLES LIKE 'gtid%'").splitlines()
+    values = dict(line.partition("\t")[::2] for line in said)
+    if "gtid_executed" in values:
+        return str(MysqlHistory.parse(values["gtid_executed"].replace("\\n", "")))
+    return str(MariadbHistory.parse(values["gtid_binlog_state"], values["gtid_slave_pos"]))
+
+
+def _await_brokers(rabbitmq: RabbitSet) -> None:
+    """Brokers return with their data by themselves, and are then busy for some seconds."""
+
+    def serving() -> bool:
+        return all(rabbitmq.serves(node) for node in rabbitmq.lab.nodes)
+
+    with suppress(TimedOut):  # what keeps one down may be the failure that is to be forgotten
+        poll(serving, Deadline(SETTLE), "all brokers to serve", interval=1.0)
 
 
 def parse_operations(lines: Sequence[str]) -> list[Operation]:
     """From the JSON lines of rehearse.transactions. Raises ValueError for anything else."""
     records = [json.loads(line) for line in lines if line.strip()]
     return [Operation(**{**one, "values": tuple(one.get("values", ()))}) for one in records]
-
-
-class AddressWatch:
-    """Which nodes have the writer address, looked at every `interval` seconds from outside, while the block runs.
-
-    The kernel's own table of each node's network is read, which a partition does not hide and a frozen node still has.
-    """
-
-    def __init__(self, lab: Lab, directory: str, interval: float = 0.05) -> None:
-        self._lab, self._interval = lab, interval
-        self._path = os.path.join(directory, "addresses.jsonl")
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self.seen: list[Sample] = []
-
-    def __enter__(self) -> AddressWatch:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        with open(self._path, "w", encoding="utf-8") as sink:
-            while not self._stop.wait(self._interval):
-                begun = time.monotonic()
-                holders = [node for node in self._lab.nodes if holds(self._lab.layout.init_of(node), WRITER)]
-                ended = time.monotonic()
-                for node in holders:
-                    sample = Sample(node, begun, ended, True)
-                    self.seen.append(sample)
-                    sink.write(json.dumps(sample._asdict()) + "\n")
-
-
-def holds(init: int | None, address: str) -> bool:
-    """Whether the node with this init has the address; a node that is off has none."""
-    try:
-        with open(f"/proc/{init}/net/fib_trie", encoding="ascii") as table:
-            return is_local(table.read(), address)
-    except OSError:
-        return False
-
-
-def is_local(table: str, address: str) -> bool:
-    """Whether the kernel's table of routes (/proc/net/fib_trie) has the address as one of this host."""
-    _, found, after = table.partition(f"|-- {address}\n")
-    return bool(found) and "host LOCAL" in after.partition("\n")[0]

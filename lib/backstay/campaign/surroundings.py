@@ -6,11 +6,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from backstay.campaign.evidence import Spoil
 from backstay.campaign.scene import void
 from backstay.lab import volume
 from backstay.lab.layout import CLIENT
 from backstay.lab.limits import Limit
-from backstay.lab.mysql import WRITER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,16 +141,18 @@ Wire(address, Link().interface("eth0")).announce()
 
 def duplicate_address(scene: Scene, node: str, injection: Injection) -> Undo:
     """By hand, with the announcement that a careless tool sends."""
-    begun = time.monotonic()
-    scene.sh(node, f'ip address add {WRITER}/24 dev eth0 && python3 -c "$1" {WRITER}', CLAIM)
+    address, begun = scene.traits.address, time.monotonic()
+    scene.sh(node, f'ip address add {address}/24 dev eth0 && python3 -c "$1" {address}', CLAIM)
 
     def remove() -> None:
-        scene.sh(node, f"ip address del {WRITER}/24 dev eth0 2> /dev/null || ! ip -o address show to {WRITER} | grep .")
-        scene.spoiled.append((begun, time.monotonic()))
+        scene.sh(
+            node, f"ip address del {address}/24 dev eth0 2> /dev/null || ! ip -o address show to {address} | grep ."
+        )
+        scene.spoiled.append(Spoil(address, begun, time.monotonic()))
 
     return remove
 
 
 def remove_address(scene: Scene, node: str, injection: Injection) -> None:
-    find = f"ip -o address show to {WRITER} | awk '{{ print $4, $2 }}'"
+    find = f"ip -o address show to {scene.traits.address} | awk '{{ print $4, $2 }}'"
     scene.sh(node, f"set -- $({find}); ip address del $1 dev $2")

@@ -17,7 +17,7 @@ from backstay.errors import AgentError, NotInstalled, TimedOut, WrongParameter
 from backstay.haproxy import daemon
 from backstay.haproxy.findings import Verdict, judge
 from backstay.haproxy.parameters import HaproxyParameters, words
-from backstay.state import Files
+from backstay.state import Files, Unwritable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ class Haproxy(HaproxyParameters):
             self.log.warning(f"demote ends HAProxy: {error}")
             self.quiet(master.pid, master.started)
             daemon.end(self.layout().socket, self.deadline)
+        self.state.remove("promoted", must=master.alive())
 
     @action(timeout=60)
     def reload_agent(self) -> None:
@@ -145,7 +146,7 @@ class Haproxy(HaproxyParameters):
         action, since Pacemaker would answer that by a restart: with the refused configuration. The monitor tells."""
         try:
             self.reload()
-        except (WrongParameter, NotInstalled) as refused:
+        except (WrongParameter, NotInstalled, Unwritable) as refused:
             self.log.warning(str(refused))
             self.explain(str(refused))
 
@@ -166,7 +167,7 @@ class Haproxy(HaproxyParameters):
 
     @property
     def state(self) -> Files:
-        return Files(self.directory)
+        return Files(self.directory, self.complaints)
 
     def layout(self, binary: str = "") -> daemon.Layout:
         return daemon.Layout(binary, self.config, self.directory)
@@ -240,7 +241,8 @@ class Haproxy(HaproxyParameters):
         if stat and self.state.read("loaded") != str(processes.worker):
             from backstay.haproxy import loading
 
-            loading.learn(self, layout, processes.worker, stat)  # someone else reloaded it
+            loading.learn(self, layout, processes.worker, stat)  # someone else reloaded it, or ours took its time
+            self.state.remove("refused")
         stale, reloaded = self._renew(layout, processes)
         if reloaded:
             deadline = self.deadline.within(self.probe_timeout)
@@ -272,7 +274,7 @@ class Haproxy(HaproxyParameters):
                     return "", True
                 self.state.remove("refused")  # it is again what was loaded
                 return "", False
-            except (WrongParameter, NotInstalled) as error:
+            except (WrongParameter, NotInstalled, Unwritable) as error:
                 return str(error), False
         if not reason and processes.failed:
             from backstay.haproxy.findings import complaint

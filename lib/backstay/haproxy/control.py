@@ -3,6 +3,7 @@
 The configuration needs no stats socket: the master passes `@!PID command` on to a worker.
 """
 
+import os
 import time
 from _socket import AF_UNIX, SHUT_WR, SOCK_STREAM, socket
 
@@ -30,7 +31,8 @@ def ask(path: str, command: str, deadline: Deadline) -> str:
             return _ask(path, command, deadline)
         except (ConnectionRefusedError, FileNotFoundError, ConnectionResetError, BrokenPipeError):
             if deadline.expired:
-                raise NoAnswer(f"HAProxy's master CLI {path} refuses: restart the resource") from None
+                how = "refuses" if os.path.exists(path) else "is gone"
+                raise NoAnswer(f"HAProxy's master CLI {path} {how}: restart the resource") from None
             time.sleep(_STEP)
         except OSError as error:
             if not deadline.expired:

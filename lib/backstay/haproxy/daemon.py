@@ -5,6 +5,7 @@ import os
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError, NotInstalled, PermissionMissing, TimedOut, WrongParameter
 from backstay.process import Process, at
+from backstay.state import Files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,10 +100,9 @@ def write_fragment(layout: Layout, hard_stop_after: float, own_state_file: bool,
 
 
 def write(path: str, text: str) -> None:
-    """Replace a file as a whole."""
-    with open(f"{path}.new", "w", encoding="utf-8") as sink:
-        sink.write(text)
-    os.replace(f"{path}.new", path)
+    """Replace a file as a whole. Raises Unwritable."""
+    directory, name = os.path.split(path)
+    Files(directory).write(name, text)
 
 
 def descriptors_allowed() -> int:
@@ -192,7 +192,7 @@ def size(path: str) -> int:
 
 def bound_log(path: str) -> None:
     """It lives in memory and grows with each server that comes and goes."""
-    if size(path) > _LOG_SIZE:
+    if size(path) > _LOG_SIZE and os.access(path, os.W_OK):  # not on a read-only file system
         os.truncate(path, 0)  # HAProxy appends
 
 

@@ -61,7 +61,8 @@ def load(agent: "Haproxy", layout: daemon.Layout) -> "Process":
 
 def reload(agent: "Haproxy", layout: daemon.Layout) -> None:
     """Have a new worker serve the configuration on disk, by the same listening sockets. Raises WrongParameter when it is
-    refused: the old worker serves on then, and the monitor says why."""
+    refused, or not loaded in time, as where names of servers are asked for in vain: the old worker serves on then, and the
+    monitor says why."""
     before = control.processes(layout.socket, agent.deadline)
     text = ""
     try:
@@ -70,7 +71,7 @@ def reload(agent: "Haproxy", layout: daemon.Layout) -> None:
         dump = control.worker(layout.socket, before.worker, _DUMP_COMMAND, agent.deadline)
         daemon.write(layout.server_state, servers.keep(dump, same))
         worker = _renew(agent, layout, before.worker, before.failed)
-    except WrongParameter as refused:
+    except (WrongParameter, TimedOut) as refused:
         reason = f"{refused} (not loaded, the old configuration serves)"
         agent.state.write("refused", f"{reason}\n{text or _text(layout)}")
         raise WrongParameter(reason) from None
@@ -152,10 +153,7 @@ def remember_servers(agent: "Haproxy", layout: daemon.Layout) -> bool:
     except AgentError as error:
         agent.log.warning(f"HAProxy is not drained but killed: {error}")
         return False
-    try:
-        agent.state.write(_DUMP, dump)
-    except OSError as error:
-        agent.log.warning(f"the servers' state is not kept: {error}")
+    agent.state.write(_DUMP, dump)
     return True
 
 

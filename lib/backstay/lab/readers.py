@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 BALANCER, READERS = haproxy.ADDRESS, ("10.77.0.101", "10.77.0.102")
 PORT, CHECK_PORT = 3307, 3309
+PROXY = "/etc/haproxy/haproxy.cfg"
 SERVE_TIMEOUT = 60.0  # seconds from a set that takes writes to a read on every replica; about 15
 
 CONFIG = """\
@@ -69,7 +70,7 @@ def prepare(lab: Lab, balancer: str = "haproxy") -> dict[str, dict[str, str]]:
     machines = lab.status()["nodes"]
     text = configuration({node: machines[node]["address"] for node in lab.nodes})
     for node in lab.nodes:
-        lab.put(node, "/etc/haproxy/haproxy.cfg", text)
+        lab.put(node, PROXY, text)
         room = ["--utilization", "--node", node, "--name", "reader", "--update", str(len(READERS))]
         lab.run(lab.nodes[0], ["crm_attribute", *room])
     return {

@@ -102,6 +102,8 @@ class Mysql(MysqlParameters):
         if running is None:
             return ExitCode.NOT_RUNNING
         facts = self.state.promoted(running.identity)
+        if facts is None and not self.invocation.is_probe and not self.state.read("promoted"):
+            facts = self._noted_again(running)
         promoted = bool(facts) or self.state.read("closed") == running.identity
         if self.invocation.is_probe:
             return ExitCode.RUNNING_PROMOTED if promoted else ExitCode.SUCCESS
@@ -156,7 +158,8 @@ class Mysql(MysqlParameters):
             self.log.warning(f"demote kills process {running.pid}: {error}")
             self.quiet(running.pid, running.started)
             running.end(self.deadline, gently=False)
-        self.state.remove("promoted")
+        # A mark of a process that is gone says nothing.
+        self.state.remove("promoted", must=running.alive())
 
     @action(timeout=10)
     def reload_agent(self) -> None:
@@ -172,7 +175,7 @@ class Mysql(MysqlParameters):
     @property
     def state(self) -> State:
         """Made on first use: meta-data runs without any rights."""
-        return State(self.state_directory())
+        return State(self.state_directory(), self.complaints)
 
     @property
     def me(self) -> str:
@@ -334,6 +337,13 @@ class Mysql(MysqlParameters):
 
         return watch.verdict(self.state, running.pid, running.started, _FRESH) == "ok calm"
 
+    def _noted_again(self, running: process.Process) -> "Facts | None":
+        if self.invocation.role not in ("Promoted", "Master"):
+            return None
+        from backstay.mysql import primary
+
+        return primary.noted_again(self, running)
+
     def _silent(self, running: process.Process) -> bool:
         """Whether a recent monitor found this very process silent."""
         return self.state.age("silent") < _SILENT_FOR and self.state.read("silent") == running.identity
@@ -349,7 +359,8 @@ class Mysql(MysqlParameters):
 
     def _may_end_gently(self, running: process.Process) -> bool:
         """A replica may. A primary only when no commit waits for an acknowledgement, and we know it."""
-        if not self.state.promoted(running.identity):
+        # Without any note, as when /run was wiped, it may be a primary.
+        if self.state.read("readable") and not self.state.promoted(running.identity):
             return not self._silent(running)
         try:
             with self.connect(self.deadline.within(2)) as server:

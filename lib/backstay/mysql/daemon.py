@@ -88,6 +88,11 @@ def incarnation_id(node: int, epoch: int) -> int:
     return node % _NODES * _EPOCHS + epoch % _EPOCHS
 
 
+def same_node(one: int, other: int) -> bool:
+    """Whether two such ids are of incarnations of one server."""
+    return one // _EPOCHS == other // _EPOCHS
+
+
 def command_line(
     layout: Layout, dialect: Dialect, admin: "dict[str, str]", epoch: int, discard_unacknowledged: bool
 ) -> "list[str]":

@@ -78,21 +78,26 @@ class Dialect:
         raise NotImplementedError
 
     def account_statements(
-        self, monitor: "tuple[str, str]", replication: "tuple[str, str]", rebuild: bool
+        self, monitor: "tuple[str, str]", replication: "tuple[str, str]", rebuild: bool, shown: bool = False
     ) -> "list[str]":
         """Make the two accounts, each with what it needs and no more. Pairs are user, password. rebuild: the replication
-        account may also copy all data."""
+        account may also copy all data. shown: for people, who write passwords as they are."""
         statements = []
         for (user, password), grants in zip((monitor, replication), self.grants(rebuild)):
             account = f"{quoted(user)}@'%'"
+            clause = f"IDENTIFIED BY {quoted(password)}" if shown else self.identified(password)
             statements += [
-                f"CREATE USER IF NOT EXISTS {account} IDENTIFIED BY {quoted(password)}",
+                f"CREATE USER IF NOT EXISTS {account} {clause}",
                 f"GRANT {grants} ON *.* TO {account}",
             ]
         return statements
 
     def password_statement(self, user: str, password: str) -> str:
-        return f"ALTER USER {quoted(user)}@'%' IDENTIFIED BY {quoted(password)}"
+        return f"ALTER USER {quoted(user)}@'%' {self.identified(password)}"
+
+    def identified(self, password: str) -> str:
+        """The clause of an account's password: the server must write no password in clear to any of its logs."""
+        return f"IDENTIFIED BY {quoted(password)}"
 
     def missing_grant(self, server: "Server", statement: str) -> str:
         """For one of `account_statements`: "" when the server has it, else what is missing and the statement to run."""

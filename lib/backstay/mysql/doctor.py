@@ -5,11 +5,11 @@ Looks at files, names and, when it runs, the server; changes nothing. A server t
 
 import os
 
-from backstay.command import available
+from backstay.command import available, run
 from backstay.deadline import Deadline
 from backstay.errors import AgentError
 from backstay.mysql import daemon
-from backstay.mysql.server import ServerDown
+from backstay.mysql.server import ServerDown, ServerUntrusted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,10 +44,25 @@ def _files(agent: "Mysql", layout: daemon.Layout) -> "Iterator[str]":
         yield f"{layout.datadir} cannot be written: mount it writable"
     if agent.rebuild == "auto" and os.path.ismount(agent.datadir):
         yield f"rebuild=auto cannot move {agent.datadir}, a mount point: set datadir to a directory below it"
-    if agent.tls_ca and not os.access(agent.tls_ca, os.R_OK):
-        yield f"tls_ca {agent.tls_ca} is not readable: put the certificate authority's file there"
+    if agent.tls_ca:
+        yield from _authority(str(agent.tls_ca), layout.user)
     if not available("my_print_defaults"):
         yield "my_print_defaults is not installed: it comes with the server's client programs"
+
+
+def _authority(path: str, user: str) -> "Iterator[str]":
+    """Whether agent and server, which replicates, can use the file."""
+    import ssl
+
+    if not os.access(path, os.R_OK):
+        yield f"tls_ca {path} is not readable: put the certificate authority's file there"
+        return
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:
+        yield f"tls_ca {path} holds no certificate, {error.args[-1]}: put the authority's there, in PEM"
+    if run(["runuser", "-u", user, "--", "test", "-r", path], timeout=5, check=False).status:
+        yield f"tls_ca {path} cannot be read by {user}, who replicates with it: chmod it and its directories"
 
 
 def _names(agent: "Mysql") -> "Iterator[str]":
@@ -64,6 +79,8 @@ def _names(agent: "Mysql") -> "Iterator[str]":
 def _server(agent: "Mysql", server: "Server", dialect: "Dialect") -> "Iterator[str]":
     yield from _settings(server, dialect)
     yield from _accounts(agent, server, dialect)
+    if agent.tls_ca:
+        yield from _certificate(agent, dialect)
     yield from _peers(agent, server, dialect)
 
 
@@ -80,7 +97,7 @@ def _settings(server: "Server", dialect: "Dialect") -> "Iterator[str]":
 def _accounts(agent: "Mysql", server: "Server", dialect: "Dialect") -> "Iterator[str]":
     monitor = (str(agent.monitor_user), "PASSWORD")
     replication = (str(agent.replication_user), "PASSWORD")
-    for statement in dialect.account_statements(monitor, replication, agent.rebuild == "auto"):
+    for statement in dialect.account_statements(monitor, replication, agent.rebuild == "auto", shown=True):
         missing = dialect.missing_grant(server, statement)
         if missing:
             yield missing
@@ -89,6 +106,16 @@ def _accounts(agent: "Mysql", server: "Server", dialect: "Dialect") -> "Iterator
             f"the anonymous account ''@'{row['Host']}' is taken before {agent.monitor_user}@'%':"
             f" DROP USER ''@'{row['Host']}'"
         )
+
+
+def _certificate(agent: "Mysql", dialect: "Dialect") -> "Iterator[str]":
+    """This node's server, as the others will see it."""
+    try:
+        agent.connect_peer(agent.me, dialect, 2.0).close()
+    except ServerUntrusted as error:
+        yield str(error)
+    except AgentError as error:
+        agent.log.info(str(error))
 
 
 def _peers(agent: "Mysql", server: "Server", dialect: "Dialect") -> "Iterator[str]":
@@ -100,6 +127,9 @@ def _peers(agent: "Mysql", server: "Server", dialect: "Dialect") -> "Iterator[st
         try:
             with agent.connect_peer(node, dialect, Deadline(2).remaining()) as peer:
                 theirs = peer.one("SELECT @@server_id AS id")["id"]
+        except ServerUntrusted as error:
+            yield str(error)
+            continue
         except AgentError as error:
             agent.log.info(str(error))
             continue

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from backstay.mysql.observation import Observed
 
 ALONE = "runs alone"  # how the primary's complaint begins when no replica acknowledges; the record says it as well
+IDLE = "replication is not running"
 HEALTHY = 100  # acknowledges and applies; or is the primary
 LAGGING = 50  # would have to apply for a while before it could open
 UNSYNCED = 20  # replicates but does not acknowledge yet
@@ -96,12 +97,14 @@ def judge_replica(
             return Verdict(HEALTHY if facts is None else DETACHED, False)
         return Verdict(HEALTHY, was_readable)  # just demoted: nothing is newer until another is promoted
     if not replica.sql or not replica.by_gtid:
-        return Verdict(DETACHED, False, "replication is not running")
+        return Verdict(DETACHED, False, IDLE)
     if replica.receiver_error[0] and replica.io == "No":
         return Verdict(DETACHED, False, f"receiver stopped: {replica.receiver_error[1]}")
+    distrust = replica.io != "Yes" and "certificate" in replica.receiver_error[1]
+    state = f"receiver distrusts its source: {replica.receiver_error[1]}" if distrust else ""
     lag = replica.lag
     # Without a source the lag is unknown; what was true before it went stays true for readers.
     readable = was_readable if lag is None else lag <= (max_lag if was_readable else max_lag / 3)
     if lag is not None and lag > max_lag:
         return Verdict(LAGGING, readable, f"more than {max_lag:g} s behind")
-    return Verdict(HEALTHY if seen.acks.gives else UNSYNCED, readable)
+    return Verdict(HEALTHY if seen.acks.gives else UNSYNCED, readable, state)

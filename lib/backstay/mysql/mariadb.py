@@ -99,6 +99,13 @@ class Mariadb(Dialect):
         dump = ", SELECT, SHOW VIEW, TRIGGER, EVENT, BINLOG MONITOR" if rebuild else ""
         return "SLAVE MONITOR, BINLOG MONITOR", f"REPLICATION SLAVE{dump}"
 
+    def identified(self, password: str) -> str:
+        """Statements go as they are into the binary log, and with it to every replica and backup (seen on 10.11)."""
+        import hashlib
+
+        once = hashlib.sha1(password.encode(), usedforsecurity=False).digest()
+        return f"IDENTIFIED BY PASSWORD '*{hashlib.sha1(once, usedforsecurity=False).hexdigest().upper()}'"
+
     # -- looking ------------------------------------------------------------------------------------------------------
 
     def observe(self, server: "Server") -> Observed:

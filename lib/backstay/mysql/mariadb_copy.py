@@ -117,7 +117,7 @@ def _entries(text: str) -> "list[tuple[str, int, int]]":
 def _fill(source: "Source", layout: daemon.Layout, workspace: str, deadline: Deadline) -> None:
     """The dump, straight into the temporary server. The password goes by a file that only root reads."""
     secret = os.path.join(workspace, "client.cnf")
-    tls = f"ssl-ca={source.ca}\nssl-verify-server-cert\n" if source.ca else ""
+    tls = f"ssl-ca={_option(source.ca)}\nssl-verify-server-cert\n" if source.ca else ""
     text = (
         f"[client]\nhost={source.host}\nport={source.port}\nprotocol=tcp\nuser={_option(source.user)}\n"
         f"password={_option(source.password)}\n{tls}"
@@ -153,7 +153,8 @@ def _fill(source: "Source", layout: daemon.Layout, workspace: str, deadline: Dea
 
 def _option(value: str) -> str:
     """Quoted as options files have it."""
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
+    return f'"{escaped}"'
 
 
 def _settle(server: Server, before: str) -> str:

@@ -56,7 +56,10 @@ class MysqlParameters(Agent):
     )
     tls_ca = Parameter(
         "Certificate authority",
-        "File to verify the servers' certificates with; set, all replication uses verified TLS.",
+        """File (PEM) with the authority of the servers' certificates. Set, everything that goes over the network uses TLS, and
+        nothing without: replication, copying, and the nodes' questions to each other. A certificate must be valid for the name
+        or address that is connected to: the node's name and, for replication, the writer address. The servers' own ssl_cert and
+        ssl_key are in their options file.""",
     )
     initialize = Parameter(
         "Initialise",

@@ -11,7 +11,7 @@ from backstay.mysql import accounts
 from backstay.mysql.dialect import FOREVER, NOMINAL
 from backstay.mysql.duties import Step, primary_step, review
 from backstay.mysql.health import ALONE, judge_primary
-from backstay.mysql.server import NO_SUCH_DATABASE, NO_SUCH_TABLE, StatementFailed
+from backstay.mysql.server import NO_SUCH_DATABASE, NO_SUCH_TABLE, ServerUntrusted, StatementFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from backstay.mysql.facts import Facts
     from backstay.mysql.gtid import History
     from backstay.mysql.observation import Observed
+    from backstay.mysql.process import Process
     from backstay.mysql.server import Server
 
 _BEAT = "REPLACE INTO backstay.heartbeat VALUES (1, NOW(6))"
@@ -59,6 +60,27 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     verdict = judge_primary(seen)
     publish(agent, verdict.score, verdict.readable)
     return note
+
+
+def noted_again(agent: "Mysql", running: "Process") -> "Facts | None":
+    """For a monitor of the promoted role that finds no note of the promotion at all, as when /run was wiped: the record, when
+    it names this node, and the server is as only a promotion leaves it. None otherwise: a server that merely is writable was
+    not promoted."""
+    try:
+        facts = agent.facts()
+        if facts is None or facts.primary != agent.me:
+            return None
+        with agent.connect(agent.deadline.within(agent.probe_timeout)) as server:
+            seen = agent.dialect(server).observe(server)
+    except AgentError as error:
+        agent.log.info(f"not known whether it was promoted: {error}")
+        return None
+    if seen.read_only or not seen.acks.waits or seen.acks.forever == facts.solo:
+        return None
+    agent.log.warning("the note of the promotion is gone: written again, by the cluster's record")
+    agent.state.set_promoted(running.identity, facts)
+    agent.state.write("readable", "1")
+    return facts
 
 
 def _beat(server: "Server") -> None:
@@ -118,16 +140,18 @@ def _carry_out(
 
 
 def _forget_source(agent: "Mysql") -> None:
-    """In a process of its own, one at a time."""
-    with open(os.path.join(agent.state.directory, "forget.lock"), "w", encoding="ascii") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with agent.connect(agent.deadline) as server:
-                agent.dialect(server).forget_source(server)
-        except BlockingIOError:
-            return
-        except AgentError as error:
-            agent.log.warning(f"the old source is not forgotten yet: {error}")
+    """In a process of its own, one at a time. The lock is the directory itself, which needs nothing to be written."""
+    lock = os.open(agent.state.directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with agent.connect(agent.deadline) as server:
+            agent.dialect(server).forget_source(server)
+    except BlockingIOError:
+        return
+    except AgentError as error:
+        agent.log.warning(f"the old source is not forgotten yet: {error}")
+    finally:
+        os.close(lock)
 
 
 def _end_solo(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts") -> str:
@@ -140,7 +164,7 @@ def _end_solo(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Fact
     if not (seen.acks.active and seen.acks.clients and _any_has(agent, dialect, followers, seen.applied, _CATCH_UP)):
         dialect.stop_waiting(server)
         dialect.wait_for_acks(server, NOMINAL)
-        return "runs alone: a replica is catching up"
+        return f"runs alone: {_distrusted(agent, dialect, followers) or 'a replica is catching up'}"
     overview = agent.pacemaker.overview()
     # Whoever runs may have begun to acknowledge while we were solo, connected just now or not.
     others = {instance.node for instance in overview.instances} - {agent.me} if overview else set()
@@ -253,6 +277,18 @@ def _has(agent: "Mysql", dialect: "Dialect", node: str, history: "History", give
     except AgentError as error:
         agent.log.debug(str(error))
         return False
+
+
+def _distrusted(agent: "Mysql", dialect: "Dialect", nodes: "frozenset[str]") -> str:
+    """Why one of them cannot be asked what it has, when that is TLS and so will not pass; "" when it is not."""
+    for node in sorted(nodes):
+        try:
+            agent.connect_peer(node, dialect, 0.5).close()
+        except ServerUntrusted as error:
+            return str(error)
+        except AgentError as error:
+            agent.log.debug(str(error))
+    return ""
 
 
 def step_down(agent: "Mysql", server: "Server") -> None:

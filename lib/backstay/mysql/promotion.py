@@ -115,6 +115,7 @@ def _promote(agent: "Mysql", server: "Server", running: "Process") -> None:
         solo=not sync,
         loss=epoch if found == election.ALLOWED else (facts.loss if facts else 0),
     )
+    agent.state.check()  # what is recorded has to be noted here as well
     agent.record(running, record)
     write_mark(str(agent.datadir), epoch)
     # Left from when this server was primary before: a replica that comes back would wait five seconds for its old one.

@@ -25,7 +25,7 @@ from backstay.deadline import Deadline
 from backstay.errors import AgentError
 from backstay.mysql.health import still_readable
 from backstay.mysql.server import ServerBusy
-from backstay.process import Process, start_time
+from backstay.process import Process, no_core, start_time
 from backstay.state import Files
 
 TYPE_CHECKING = False
@@ -45,8 +45,9 @@ _BACKLOG = 128
 
 
 def ensure(agent: "Mysql", server: Process) -> str:
-    """See that a responder for this server runs, as the parameters say now; what keeps it from that, "" for nothing."""
-    files = Files(agent.state_directory())
+    """See that a responder for this server runs, as the parameters say now; what keeps it from that, "" for nothing. Raises
+    AgentError, OSError."""
+    files = agent.files()
     wanted = f"{server.pid} {server.started} {agent.reader_check_port} {agent.max_lag}"
     before, _, identity = files.read(RUNNING).rpartition(" ")
     pid, _, started = identity.partition(":")
@@ -58,11 +59,12 @@ def ensure(agent: "Mysql", server: Process) -> str:
     if agent.reader_check_port:
         from backstay.command import spawn
 
+        Files(files.directory).check()  # nobody could end a responder that is not noted
         code = f"import sys; sys.path[:] = {sys.path!r}; from backstay.mysql.agent import Mysql; "
         code += "from backstay.mysql.reader import main; sys.exit(main(Mysql, sys.argv))"
         name = f"reader({agent.invocation.resource})"
         argv = [sys.executable, "-I", "-S", "-c", code, name, str(server.pid), server.started]
-        child = spawn(argv, log=os.path.join(files.directory, "reader.log"))
+        child = spawn(argv, log=os.path.join(files.directory, "reader.log"), own=True)
         files.write(RUNNING, f"{wanted} {child}:{start_time(child)}")
     return complaint if agent.reader_check_port else ""
 
@@ -71,7 +73,7 @@ def stop(agent: "Mysql") -> None:
     """End the responder, so that balancers turn away before the server goes."""
     import signal
 
-    files = Files(agent.state_directory())
+    files = agent.files()
     pid, _, started = files.read(RUNNING).rpartition(" ")[2].partition(":")
     if pid.isdigit() and started:
         Process(int(pid), started).signal(signal.SIGKILL)
@@ -83,6 +85,7 @@ def main(agent_class: "type[Mysql]", argv: "list[str]") -> int:
     """Answer until the server's process ends. The environment is that of the agent's action that started this."""
     from backstay.invocation import Invocation
 
+    no_core()
     agent = agent_class(Invocation("reader", os.environ))
     pid, started = int(argv[2]), argv[3]
     try:
@@ -137,6 +140,8 @@ class Reader:
             if ended in ready:
                 return
             if time.monotonic() >= due:
+                if self._replaced():
+                    return
                 self._look()
                 due = time.monotonic() + _EVERY
             if listener.fileno() in ready:
@@ -147,6 +152,11 @@ class Reader:
                         connection.send(f"{self._verdict()}\n".encode())
                     except OSError:
                         continue  # whoever asked is gone
+
+    def _replaced(self) -> bool:
+        """Whether another was started in our place, by a monitor that found no note of us since /run was wiped."""
+        noted = self._agent.state.read(RUNNING).rpartition(" ")[2]
+        return noted not in ("", f"{os.getpid()}:{start_time(os.getpid())}")
 
     def _verdict(self) -> str:
         state = self._agent.state

@@ -24,6 +24,8 @@ from backstay.deadline import Deadline
 from backstay.errors import AgentError
 from backstay.mysql import conflict, process
 from backstay.mysql.state import read_mark
+from backstay.process import no_core
+from backstay.state import private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ def proceed(agent: "Mysql") -> None:
         agent.log.notice("starting a job that copies the primary's data")
         code = f"import sys; sys.path[:0] = {sys.path!r}; from backstay.mysql.rebuild import main; sys.exit(main())"
         log = os.path.join(agent.state.directory, _LOG)
-        spawn([sys.executable, "-I", "-c", code], log=log)
+        spawn([sys.executable, "-I", "-c", code], log=log, own=True)
 
 
 def standing(agent: "Mysql", errant: str) -> "tuple[str, bool]":
@@ -173,9 +175,10 @@ def main() -> int:
     from backstay.invocation import Invocation
     from backstay.mysql.agent import Mysql
 
+    no_core()
     agent = Mysql(Invocation("monitor", os.environ))
     agent.deadline = Deadline(_LONGEST)
-    with open(os.path.join(agent.state.directory, _LOCK), "a+", encoding="ascii") as lock:
+    with open(os.path.join(agent.state.directory, _LOCK), "a+", encoding="ascii", opener=private) as lock:
         if not _taken(lock):
             return 0
         me = process.at(os.getpid())

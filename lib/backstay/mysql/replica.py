@@ -4,7 +4,7 @@ from backstay.deadline import poll
 from backstay.errors import AgentError
 from backstay.mysql.dialect import DamagedRelayLog
 from backstay.mysql.duties import Step, replica_step
-from backstay.mysql.health import calm, judge_replica, published_lag, smooth
+from backstay.mysql.health import IDLE, calm, judge_replica, published_lag, smooth
 from backstay.mysql.server import ServerRefused
 from backstay.mysql.state import read_mark, write_mark
 from backstay.pacemaker import NEVER
@@ -61,7 +61,7 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
         agent.state.remove("calm")
     if rebuilt:
         raise AgentError(state)  # Pacemaker stops and starts it, and start finds the copy
-    return state or note
+    return note if note and state == IDLE else state or note  # the step that was tried says why
 
 
 def _refusal(agent: "Mysql", dialect: "Dialect", seen: "Observed") -> str:

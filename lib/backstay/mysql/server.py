@@ -6,6 +6,8 @@ What goes wrong comes out as one of these, each with a sentence for the admin:
 |-----------------|-----------------------------------------------------------------------------|---------------------------|
 | ServerDown      | nothing listens                                                             | yes, or not yet up        |
 | ServerSilent    | it accepted or the network swallowed us, and no answer came in time         | hung, stalled or far away |
+| ServerUntrusted | its certificate is not one that the authority vouches for, it offers no     | no                        |
+|                 | TLS, or the authority's file is of no use                                   |                           |
 | ServerBusy      | no free connection (1040, 1203)                                             | no                        |
 | ServerRefused   | it answered and denies the account or the privilege                         | no                        |
 | StatementFailed | it answered with another error; `number` is MySQL's                         | no                        |
@@ -36,6 +38,10 @@ class ServerDown(AgentError):
 
 class ServerSilent(TimedOut):
     """No answer in time."""
+
+
+class ServerUntrusted(AgentError):
+    """Verified TLS is asked for and cannot be had. Nothing secret was said."""
 
 
 class ServerBusy(AgentError):
@@ -100,6 +106,7 @@ class Server:
         self.where = where
         self.deadline = deadline
         self._user = user
+        self._authority = str(tls.get("ca") or "") if tls else ""
         seconds = _whole(deadline)
         how: dict[str, Any] = {"unix_socket": socket} if socket else {"host": host, "port": port}
         if tls is not None:
@@ -116,11 +123,31 @@ class Server:
                 defer_connect=True,
                 **how,
             )
+            if self._authority:
+                self._insist_on_tls()
             self._connection.connect()
         except pymysql.MySQLError as error:
             raise self._translated(error) from None
-        except (OSError, RuntimeError) as error:  # RuntimeError: cryptography is missing for sha2 without TLS
+        except OSError as error:
+            if self._authority:  # connecting fails as a MySQLError: this is its file
+                why = error.strerror or str(error)
+                raise ServerUntrusted(f"tls_ca {self._authority} cannot be used: {why}") from None
             raise ServerDown(f"{where} cannot be reached: {error}") from None
+        except RuntimeError as error:  # RuntimeError: cryptography is missing for sha2 without TLS
+            raise ServerDown(f"{where} cannot be reached: {error}") from None
+
+    def _insist_on_tls(self) -> None:
+        """Log in with TLS or not at all: the driver goes on in clear text with a server that offers none."""
+        pymysql, log_in = self._pymysql, self._connection._request_authentication
+
+        def guarded() -> None:
+            if not self._connection.server_capabilities & pymysql.constants.CLIENT.SSL:
+                raise ServerUntrusted(
+                    f"{self.where} offers no TLS, and tls_ca asks for it: set ssl_cert and ssl_key there"
+                )
+            log_in()
+
+        self._connection._request_authentication = guarded
 
     def query(self, sql: str, arguments: "tuple[object, ...] | None" = None) -> "list[Row]":
         """Run one statement within the deadline; its rows, as dictionaries. Raises the errors of the table."""
@@ -173,6 +200,11 @@ class Server:
         number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
         said = str(error.args[-1]) if error.args else str(error)
         cause = error.__context__ or getattr(error, "original_exception", None)
+        distrust = getattr(cause, "verify_message", "")  # of ssl.SSLCertVerificationError, which is seldom loaded
+        if distrust and self._authority:
+            return ServerUntrusted(
+                f"{self.where} has no certificate that tls_ca {self._authority} vouches for: {distrust}"
+            )
         if number in (2002, 2003) or number in _LOST:
             cause = getattr(error, "original_exception", cause)
             if self.deadline.expired or isinstance(cause, TimeoutError) or "timed out" in said:

@@ -11,6 +11,7 @@ from backstay.errors import AgentError, Misconfigured, TimedOut
 from backstay.pacemaker import NEVER
 from backstay.process import Process
 from backstay.rabbitmq import broker, health
+from backstay.rabbitmq.amqp import Listener
 from backstay.rabbitmq.observation import ANSWERS, SILENT, UNKNOWN, Seen
 from backstay.rabbitmq.parameters import RabbitmqParameters
 from backstay.state import Files
@@ -71,7 +72,7 @@ class Rabbitmq(RabbitmqParameters):
         running = self.find_process()
         if running is None:
             return ExitCode.NOT_RUNNING
-        promoted = self.is_promoted(running)
+        promoted = self.is_promoted(running) or self._noted_again(running)
         if promoted and self.invocation.role in ("Unpromoted", "Slave"):
             # After reload-agent Pacemaker 2.1 takes a promoted instance for unpromoted, and promotes one anew.
             self.demote()
@@ -105,7 +106,7 @@ class Rabbitmq(RabbitmqParameters):
         if self.is_promoted(running):
             return
         deadline = self.deadline.within(self.probe_timeout)
-        if broker.greets(self.port, deadline) != ANSWERS:
+        if broker.greets(self.listener, deadline, notes=[]) != ANSWERS:
             raise AgentError("not promoted: this broker does not answer AMQP")
         try:
             with self.connect(self.deadline) as node:
@@ -122,7 +123,7 @@ class Rabbitmq(RabbitmqParameters):
     @action(timeout=20)
     def demote(self) -> None:
         """Give up the lease; the broker goes on."""
-        self.state.remove("promoted")
+        self.state.remove("promoted", must=True)
 
     @action(timeout=20)
     def notify(self) -> None:
@@ -154,7 +155,7 @@ class Rabbitmq(RabbitmqParameters):
         when it must serve (CLOCK_MONOTONIC, seconds); until it does. silent: identity of a broker that was found so, and failed.
         partition: since when, and from whom. account: identity, and the account with which a monitor logs in. facts: our
         copy of the record. Others: watch.py."""
-        return Files(self.state_directory())
+        return self.files()
 
     @property
     def me(self) -> str:
@@ -171,6 +172,13 @@ class Rabbitmq(RabbitmqParameters):
         name = str(self.node_name).replace("{node}", self.me) if self.node_name else ""
         return name or f"rabbit@{os.uname().nodename.partition('.')[0]}"
 
+    @property
+    def listener(self) -> Listener:
+        """Where the agent asks its broker over AMQP."""
+        if self.tls_port:
+            return Listener(self.tls_port, self.tls_ca, self.erlang_name.partition("@")[2])
+        return Listener(self.port)
+
     def layout(self) -> "Layout":
         from backstay.rabbitmq import launch
 
@@ -182,7 +190,7 @@ class Rabbitmq(RabbitmqParameters):
             logs=self.log_directory,
             user=self.user,
             cookie_file=self.cookie_file,
-            port=self.port,
+            listener=self.listener,
             settings=f"{self.state_directory()}.conf.d",
         )
 
@@ -204,7 +212,10 @@ class Rabbitmq(RabbitmqParameters):
         """What the broker was started with: the file, once it is there. Raises AgentError."""
         from backstay.rabbitmq import cookie
 
-        return cookie.read(self.cookie_file)
+        secret = cookie.read(self.cookie_file)
+        if secret not in self.log.secrets:
+            self.log.secrets.append(secret)
+        return secret
 
     def connect(self, deadline: "Deadline") -> "Node":
         """The local broker's Erlang node. Raises NodeDown, NodeSilent, WrongCookie."""
@@ -242,7 +253,7 @@ class Rabbitmq(RabbitmqParameters):
         from backstay.rabbitmq import coordinator, probe
 
         account = probe.known_account(self, running)
-        greeted = broker.greets(self.port, self.deadline.within(self.probe_timeout), account)
+        greeted = broker.greets(self.listener, self.deadline.within(self.probe_timeout), account, notes)
         seen = Seen(greeted)
         boot = self._boot_left(running)
         # While it boots nothing depends on what else it says, and the cluster may wait for this monitor.
@@ -297,6 +308,19 @@ class Rabbitmq(RabbitmqParameters):
     def removed_nodes(self) -> "list[str]":
         return [name.strip() for name in str(self.removed or "").split(",") if name.strip()]
 
+    def _noted_again(self, running: Process) -> bool:
+        """A promoted instance whose note is gone, not outdated: /run was wiped. The lease is whose Pacemaker says it is, and to
+        deny it would have the broker restarted."""
+        if (
+            self.invocation.is_probe
+            or self.invocation.role not in ("Promoted", "Master")
+            or self.state.read("promoted")
+        ):
+            return False
+        self.log.warning("the note of the promotion is gone: written again")
+        self.state.write("promoted", running.identity)
+        return True
+
     def _count(self, running: Process, greeted: str) -> "tuple[int, float]":
         """Monitors in a row without a greeting, this one included, and the seconds since the first."""
         if greeted == ANSWERS:
@@ -309,6 +333,8 @@ class Rabbitmq(RabbitmqParameters):
         if len(fields) == 3 and fields[0] == running.identity:
             count, since = int(fields[1]), float(fields[2])
         self.state.write("unanswered", f"{running.identity} {count + 1} {since}")
+        if self.unwritten:
+            return max(count + 1, self.silences), time.time() - since  # nobody would count on
         return count + 1, time.time() - since
 
     def _boot_left(self, running: Process) -> "float | None":

@@ -7,10 +7,11 @@ header makes the broker write two warnings, every few seconds on every node.
 import socket
 import struct
 
-from backstay.errors import AgentError, TimedOut
+from backstay.errors import AgentError, TimedOut, WrongParameter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ssl import SSLContext
     from typing import Optional
 
     from backstay.deadline import Deadline
@@ -32,6 +33,21 @@ class BrokerSilent(TimedOut):
     """It took the connection, or should have, and does not answer."""
 
 
+class BrokerUntrusted(AgentError):
+    """It answers, and has no certificate that we are to trust. Nothing secret was said."""
+
+
+class Listener:
+    """Where a broker takes AMQP. ca: a file to verify its certificate with, for the name `name`; "" where there is no TLS."""
+
+    __slots__ = ("ca", "name", "port")
+
+    def __init__(self, port: int, ca: str = "", name: str = "") -> None:
+        self.port = port
+        self.ca = ca
+        self.name = name
+
+
 class Account:
     """Who logs in, and to which virtual host."""
 
@@ -43,21 +59,25 @@ class Account:
         self.vhost = vhost
 
 
-def greet(port: int, deadline: "Deadline", account: "Optional[Account]" = None) -> bool:
-    """Returns when the broker of this node answers; whether it let the account in. Raises BrokerRefuses, BrokerSilent."""
+def greet(listener: Listener, deadline: "Deadline", account: "Optional[Account]" = None) -> bool:
+    """Returns when the broker of this node answers; whether it let the account in. Raises BrokerRefuses, BrokerSilent,
+    BrokerUntrusted, WrongParameter."""
+    port = listener.port
     addresses = [LOOPBACK, *(address for address in listening(port) if address != LOOPBACK)] if port else []
     failure = BrokerRefuses(f"nothing listens on port {port}")
     for address in addresses[:2]:
         try:
-            return _greet(address, port, deadline, account)
+            return _greet(address, listener, deadline, account)
         except BrokerRefuses as error:
             failure = error
     raise failure
 
 
-def _greet(address: str, port: int, deadline: "Deadline", account: "Optional[Account]") -> bool:
+def _greet(address: str, listener: Listener, deadline: "Deadline", account: "Optional[Account]") -> bool:
+    port = listener.port
     try:
-        with socket.create_connection((address, port), max(0.001, deadline.remaining())) as link:
+        plain = socket.create_connection((address, port), max(0.001, deadline.remaining()))
+        with encrypted(plain, listener) if listener.ca else plain as link:
             link.sendall(_HEADER)
             method, _ = _method(link, deadline)
             if method != _START:
@@ -69,6 +89,38 @@ def _greet(address: str, port: int, deadline: "Deadline", account: "Optional[Acc
         raise BrokerRefuses(f"port {port} hangs up on AMQP") from None
     except OSError as error:
         raise BrokerRefuses(f"nothing answers on port {port}: {error.strerror}") from None
+
+
+def context(ca: str) -> "SSLContext":
+    """For a client that trusts this authority alone. Raises WrongParameter. Loaded where TLS is asked for: it takes 20 ms."""
+    import ssl
+
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except OSError as error:
+        raise WrongParameter(
+            f"tls_ca {ca} cannot be used, {error.strerror or error}: put the authority there"
+        ) from None
+
+
+def encrypted(plain: socket.socket, listener: Listener) -> socket.socket:
+    """The connection with TLS, verified; it owns the socket. Raises BrokerUntrusted, BrokerRefuses, WrongParameter,
+    socket.timeout."""
+    import ssl
+
+    try:
+        return context(listener.ca).wrap_socket(plain, server_hostname=listener.name)
+    except ssl.SSLCertVerificationError as error:
+        plain.close()
+        raise BrokerUntrusted(
+            f"the broker has no certificate for {listener.name} that tls_ca {listener.ca} vouches for: {error.verify_message}"
+        ) from None
+    except ssl.SSLError as error:
+        plain.close()
+        raise BrokerRefuses(f"port {listener.port} speaks no TLS: {error.reason or error}") from None
+    except BaseException:
+        plain.close()
+        raise
 
 
 def _log_in(link: socket.socket, deadline: "Deadline", account: Account) -> bool:

@@ -2,7 +2,7 @@
 
 import os
 
-from backstay.errors import AgentError
+from backstay.errors import AgentError, WrongParameter
 from backstay.process import Process, at, start_time
 from backstay.rabbitmq import amqp
 from backstay.rabbitmq.dialect import Dialect, dialect_for
@@ -69,10 +69,20 @@ def dialect_of(node: Node) -> Dialect:
     return dialect_for(text(node.call("rabbit_misc", "version")))
 
 
-def greets(port: int, deadline: "Deadline", account: "Optional[amqp.Account]" = None) -> str:
-    """ANSWERS, REFUSES or SILENT."""
+def greets(
+    listener: amqp.Listener,
+    deadline: "Deadline",
+    account: "Optional[amqp.Account]" = None,
+    notes: "Optional[list[str]]" = None,
+) -> str:
+    """ANSWERS, REFUSES or SILENT. One that is not to be trusted answers; why goes into `notes`, else BrokerUntrusted or
+    WrongParameter is raised."""
     try:
-        amqp.greet(port, deadline, account)
+        amqp.greet(listener, deadline, account)
+    except (amqp.BrokerUntrusted, WrongParameter) as error:
+        if notes is None:
+            raise
+        notes.append(str(error))
     except amqp.BrokerSilent:
         return SILENT
     except amqp.BrokerRefuses:
@@ -115,8 +125,6 @@ def _in_time(node: Node, question: "Callable[[Node], T]") -> "Optional[T]":
 
 def serves(node: str, cookie: str, deadline: "Deadline") -> bool:
     """Whether the broker of another host is up and serving. Raises WrongCookie."""
-    from backstay.errors import WrongParameter
-
     try:
         with connect(node, cookie, deadline, "backstay-peer", local=False) as peer:
             return peer.call("rabbit", "is_running") is True

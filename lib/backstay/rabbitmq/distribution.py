@@ -141,7 +141,7 @@ class Node:
 
     def _checked(self, answer: "Any", what: str) -> "Any":
         if isinstance(answer, tuple) and len(answer) == 2 and answer[0] == "badrpc":
-            raise CallFailed(f"{self.node} cannot answer {what}: {answer[1]!r:.120}", answer[1])
+            raise CallFailed(f"{self.node} cannot answer {what}: {_reason(answer[1])!r:.120}", answer[1])
         return answer
 
     def _shake_hands(self) -> None:
@@ -200,6 +200,13 @@ class Node:
             self._buffer += more
         taken, self._buffer = self._buffer[:size], self._buffer[size:]
         return taken
+
+
+def _reason(term: "Any") -> "Any":
+    """Of {'EXIT', {Reason, Stack}} the reason: the stack has the call's arguments, passwords among them."""
+    if isinstance(term, tuple) and len(term) == 2 and term[0] == "EXIT" and isinstance(term[1], tuple):
+        return term[1][0] if term[1] else term[0]
+    return term
 
 
 def _md5(data: bytes) -> bytes:

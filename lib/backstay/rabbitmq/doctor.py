@@ -32,6 +32,8 @@ def findings(agent: "Rabbitmq") -> "list[str]":
     starting.check_files(agent, layout)
     secret = cookie.read(layout.cookie_file)
     found = [*_cookie(agent, layout), *_files(agent, layout), *_names(agent, layout), *_settings(layout)]
+    if layout.listener.ca:
+        amqp.context(layout.listener.ca)
     found += _peers(agent, secret)
     if agent.find_process():
         try:
@@ -56,9 +58,10 @@ def _files(agent: "Rabbitmq", layout: launch.Layout) -> "Iterator[str]":
     unwritable = launch.unwritable_by(layout.user, there)
     if unwritable:
         yield f"{unwritable} cannot be written by {layout.user}: change its owner or mount it writable"
-    taken = amqp.holder(layout.port)
+    port = layout.listener.port
+    taken = amqp.holder(port)
     if taken and agent.find_process() is None:
-        yield f"port {layout.port} is taken by {taken}: end that, or set port"
+        yield f"port {port} is taken by {taken}: end that, or set port"
 
 
 def _names(agent: "Rabbitmq", layout: launch.Layout) -> "Iterator[str]":
@@ -70,7 +73,7 @@ def _names(agent: "Rabbitmq", layout: launch.Layout) -> "Iterator[str]":
         hosts |= {name.partition(".")[0] for name in agent.pacemaker.nodes()}
     for host in sorted(hosts):
         try:
-            socket.getaddrinfo(host, layout.port, type=socket.SOCK_STREAM)
+            socket.getaddrinfo(host, layout.listener.port, type=socket.SOCK_STREAM)
         except OSError:
             yield f"the name {host} does not resolve: add its address to /etc/hosts on every node"
 

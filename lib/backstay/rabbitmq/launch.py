@@ -13,6 +13,7 @@ from backstay.rabbitmq import amqp, broker, terms
 from backstay.rabbitmq.etf import Malformed
 from backstay.rabbitmq.observation import ANSWERS
 from backstay.rabbitmq.settings import ERLANG_ARGUMENTS
+from backstay.state import Unwritable, unwritable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Layout:
         logs: str,
         user: str,
         cookie_file: str,
-        port: int,
+        listener: amqp.Listener,
         settings: str,
     ) -> None:
         self.server = server
@@ -46,7 +47,7 @@ class Layout:
         self.logs = logs
         self.user = user
         self.cookie_file = cookie_file
-        self.port = port
+        self.listener = listener  # that the agent asks on
         self.settings = settings  # a directory for the files of settings that come after `config`
 
     @property
@@ -185,7 +186,14 @@ def admin_settings(layout: Layout) -> str:
 
 
 def write_settings(layout: Layout, text: str) -> None:
-    """The agent's settings, and links to the admin's own additional files, which come before them."""
+    """The agent's settings, and links to the admin's own additional files, which come before them. Raises Unwritable."""
+    try:
+        _write_settings(layout, text)
+    except OSError as error:
+        raise Unwritable(unwritable(layout.settings, error)) from None
+
+
+def _write_settings(layout: Layout, text: str) -> None:
     owner = account(layout.user)
     os.makedirs(layout.settings, exist_ok=True)
     for path in (os.path.dirname(layout.settings), layout.settings):
@@ -219,8 +227,11 @@ def ensure_port_mapper(layout: Layout, deadline: Deadline) -> None:
 
 
 def environment(layout: Layout) -> "dict[str, str]":
-    """Names, places and what must not be lost. The admin's rabbitmq-env.conf is read by the launcher itself."""
+    """Names, places and what must not be lost. The admin's rabbitmq-env.conf is read by the launcher itself. Where the agent asks
+    with TLS, whether there is a port without is for the admin's configuration to say."""
+    plain = {} if layout.listener.ca else {"RABBITMQ_NODE_PORT": str(layout.listener.port)}
     return {
+        **plain,
         "HOME": os.path.dirname(layout.cookie_file),
         "RABBITMQ_NODENAME": layout.node,
         "RABBITMQ_USE_LONGNAME": "true" if "." in layout.node.partition("@")[2] else "false",
@@ -228,7 +239,6 @@ def environment(layout: Layout) -> "dict[str, str]":
         "RABBITMQ_CONFIG_FILES": layout.settings,
         "RABBITMQ_MNESIA_BASE": layout.base,
         "RABBITMQ_LOG_BASE": layout.logs,
-        "RABBITMQ_NODE_PORT": str(layout.port),
         # Appended to whatever command line the launcher makes; its own variables for that are the admin's.
         "ERL_ZFLAGS": ERLANG_ARGUMENTS,
     }
@@ -260,7 +270,7 @@ def await_greeting(layout: Layout, launcher: Process, deadline: Deadline) -> Pro
     TimedOut."""
 
     def settled() -> "Optional[Process]":
-        if amqp.listening(layout.port) and broker.greets(layout.port, deadline.within(2)) == ANSWERS:
+        if amqp.listening(layout.listener.port) and broker.greets(layout.listener, deadline.within(2)) == ANSWERS:
             found = broker.find("", layout.node, layout.directory)
             if found:
                 return found

@@ -2,6 +2,7 @@
 
 from backstay.agent import Agent
 from backstay.declaration import Parameter
+from backstay.errors import Misconfigured
 
 
 class RabbitmqParameters(Agent):
@@ -59,6 +60,19 @@ class RabbitmqParameters(Agent):
         "5672",
         minimum=1,
         maximum=65535,
+    )
+    tls_port = Parameter(
+        "Port with TLS",
+        """The port for AMQP with TLS. Set, the agent's own questions go there and not to `port`, which may be closed
+        (listeners.tcp = none): what the broker listens on, and its certificate, are in its configuration.""",
+        "integer",
+        minimum=1,
+        maximum=65535,
+    )
+    tls_ca = Parameter(
+        "Certificate authority",
+        """With tls_port: file (PEM) with the authority of the broker's certificate, which must be valid for the host of the
+        Erlang node name.""",
     )
     definitions = Parameter(
         "Definitions",
@@ -161,3 +175,9 @@ class RabbitmqParameters(Agent):
         minimum=0,
         reloadable=True,
     )
+
+    def check_parameters(self) -> None:
+        super().check_parameters()
+        if bool(self.tls_port) != bool(self.tls_ca):
+            missing, given = ("tls_port", "tls_ca") if self.tls_ca else ("tls_ca", "tls_port")
+            raise Misconfigured(f"parameter {missing} is not set: {given} needs it")

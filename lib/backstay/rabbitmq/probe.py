@@ -1,7 +1,7 @@
 """The agent's own account, and the deep probe with it (OCF_CHECK_LEVEL 10): what depends on this node alone, and a
 confirmed publish, a declaration and a get."""
 
-from backstay.rabbitmq.amqp import LOOPBACK, Account, listening
+from backstay.rabbitmq.amqp import LOOPBACK, Account, context, listening
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def account(agent: "Rabbitmq") -> Account:
         from backstay.rabbitmq.cookie import derived_password
 
         password = derived_password(agent.read_cookie(), f"probe of {agent.invocation.resource}")
+        agent.log.secrets.append(password)
     return Account(agent.probe_user, password, agent.probe_vhost)
 
 
@@ -82,10 +83,11 @@ def _round_trip(agent: "Rabbitmq", seconds: float) -> str:
     from pika.exceptions import AMQPError, ProbableAuthenticationError
 
     logging.getLogger("pika").setLevel(logging.CRITICAL)
-    ours = account(agent)
+    ours, listener = account(agent), agent.listener
     parameters = pika.ConnectionParameters(
-        host=next(iter(listening(agent.port)), LOOPBACK),
-        port=agent.port,
+        host=next(iter(listening(listener.port)), LOOPBACK),
+        port=listener.port,
+        ssl_options=pika.SSLOptions(context(listener.ca), listener.name) if listener.ca else None,
         virtual_host=ours.vhost,
         credentials=pika.PlainCredentials(ours.user, ours.password),
         heartbeat=0,

@@ -38,9 +38,12 @@ def start(agent: "Rabbitmq") -> Process:
     check_files(agent, layout)
     launch.prepare(layout)
     secret = cookie.ensure(layout.cookie_file, agent.cookie, layout.user)
-    taken = amqp.holder(layout.port)
+    if layout.listener.ca:
+        amqp.context(layout.listener.ca)  # before a broker is up that nobody could ask
+    port = layout.listener.port
+    taken = amqp.holder(port)
     if taken:
-        raise AgentError(f"port {layout.port} is taken by {taken}: end that, or set port")
+        raise AgentError(f"port {port} is taken by {taken}: end that, or set port")
     launch.ensure_port_mapper(layout, agent.deadline)
     return _boot(agent, layout, dialect, secret)
 
@@ -64,7 +67,7 @@ def check_files(agent: "Rabbitmq", layout: launch.Layout) -> None:
 def _adopt(agent: "Rabbitmq", running: Process) -> "Process | None":
     """The broker that runs, if it serves or is about to; None once it has been ended."""
     layout_node, directory = agent.erlang_name, os.path.join(agent.data_directory, agent.erlang_name)
-    if broker.greets(agent.port, agent.deadline.within(agent.probe_timeout)) == ANSWERS:
+    if broker.greets(agent.listener, agent.deadline.within(agent.probe_timeout)) == ANSWERS:
         return running
     app = UNKNOWN
     try:
@@ -76,7 +79,7 @@ def _adopt(agent: "Rabbitmq", running: Process) -> "Process | None":
         agent.log.info(f"waiting for process {running.pid}, which is booting")
 
         def settled() -> "Process | None":
-            if broker.greets(agent.port, agent.deadline.within(2)) == ANSWERS:
+            if broker.greets(agent.listener, agent.deadline.within(2)) == ANSWERS:
                 return running
             return None if running.alive() else Process(0, "")
 

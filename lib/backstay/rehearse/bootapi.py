@@ -21,6 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from oslo_db.exception import DBError
+from sqlalchemy.exc import OperationalError
 
 from backstay.deadline import Deadline, poll
 from backstay.errors import TimedOut
@@ -91,7 +92,7 @@ def look(database: Database, record: Record, stop: threading.Event) -> None:
             continue
         try:
             states = database.states(list(pending))
-        except DBError as error:
+        except (DBError, OperationalError) as error:
             logging.warning("no answer from the replicas: %s", error)
             continue
         for number in (number for number, state in states.items() if state in FINAL):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DEADLINES = "connect_timeout=2&read_timeout=5&write_timeout=5"
 RETRY_INTERVAL = 0.5  # seconds between tries
 # What a server says that is about to be one no more: it turned read-only, shuts down, ended our transaction or connection.
-# oslo.db takes none of these for a lost connection.
+# oslo.db takes none of these for a lost connection; some it wraps, what PyMySQL calls an OperationalError it does not.
 LEAVING = {1053, 1290, 1317, 1792, 1836, 1927, 3100}
 
 
@@ -71,7 +71,7 @@ class Database:
         self._retry(create)()
 
     def insert(self, number: int) -> None:
-        """A new instance. Raises oslo.db's errors."""
+        """A new instance. Raises oslo.db's errors, and SQLAlchemy's OperationalError."""
 
         def add() -> None:
             try:
@@ -83,7 +83,7 @@ class Database:
         self._retry(add)()
 
     def finish(self, number: int, state: str, host: str) -> bool:
-        """Give an instance its final state, unless it has one; whether this call did. Raises oslo.db's errors."""
+        """Give an instance its final state, unless it has one; whether this call did. Raises as `insert`."""
 
         def update() -> bool:
             with self._manager.writer.using(Context()) as session:
@@ -97,7 +97,7 @@ class Database:
         return done()
 
     def states(self, numbers: Collection[int]) -> dict[int, str]:
-        """The instances' states, as a replica has them. Raises oslo.db's errors."""
+        """The instances' states, as a replica has them. Raises as `insert`."""
 
         def read() -> dict[int, str]:
             with self._manager.reader.async_.using(Context()) as session:
@@ -110,7 +110,7 @@ class Database:
 
 def is_leaving(error: Exception) -> bool:
     """Whether the server said that it is about to serve no more: another one will, in a moment."""
-    inner: Any = getattr(error, "inner_exception", None)
+    inner: Any = getattr(error, "inner_exception", error)
     said = getattr(inner, "orig", inner)
     return bool(getattr(said, "args", ())) and said.args[0] in LEAVING
 

@@ -5,13 +5,19 @@ What is legitimate
   nobody knew.
 - An instance may be told about twice, since the driver sends again what was not confirmed. The second to come finds it in
   its final state and leaves it alone.
+- Once all brokers were lost, the first that is up again takes what no queue is there for yet, and confirms it: the driver does
+  not ask for more. A boot that was open then may stay without a final state; its row may not go.
 - A worker whose commit ended without an answer finds, when it tries again, that the state was set: nobody notes that one.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
+
+from backstay.rehearse.history import Execution
+from backstay.rehearse.messages import served_again
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
 BUILDING, ACTIVE, ERROR = "building", "active", "error"  # of an instance, as nova names them
 FINAL = {ACTIVE, ERROR}
 FAILED = "failed"  # of a boot that its caller was told so
+UNDER_WAY = 2.0  # seconds from being accepted to a final state, while all is well; 0.2
 
 
 class Boots(NamedTuple):
@@ -30,7 +37,8 @@ class Boots(NamedTuple):
     twice: more than one final state, at the same time or one after the other, wherever one was seen.
     torn: the row and the log of final states contradict each other, though one transaction writes both.
     unended: neither accepted nor reported failed. unseen: accepted, and its caller never came to read a final state.
-    strange: there though nobody asked for it. copies_differ: nodes whose rows are not the primary's.
+    strange: there though nobody asked for it. copies_differ: nodes whose rows are not the primary's. unrouted: legitimately
+    without a final state, and in none of the others.
     """
 
     accepted: int
@@ -44,6 +52,7 @@ class Boots(NamedTuple):
     unseen: Sequence[int]
     strange: Sequence[int]
     copies_differ: Sequence[str] = ()
+    unrouted: Sequence[int] = ()
 
     @property
     def clean(self) -> bool:
@@ -52,11 +61,12 @@ class Boots(NamedTuple):
 
     def __str__(self) -> str:
         copies = f"; rows differ on {', '.join(self.copies_differ)}" if self.copies_differ else ""
+        unrouted = f"; {len(self.unrouted)} cast while no queue was up" if self.unrouted else ""
         return (
             f"{self.accepted} boots accepted, {len(self.lost)} vanished, {len(self.twice)} in two final states, "
             f"{self.failed} reported failed, {self.in_error} ended in error, {len(self.torn)} torn, "
             f"{len(self.unended)} without an end, {len(self.unseen)} not seen by their callers, {len(self.strange)} strange, "
-            f"slowest {self.slowest:.2f} s{copies}"
+            f"slowest {self.slowest:.2f} s{copies}{unrouted}"
         )
 
 
@@ -76,20 +86,36 @@ def twice(boots: Sequence[Boot], finals: Sequence[Final], rows: dict[int, Instan
     return sorted(logged | {one for counts in (acknowledged, states) for one, times in counts.items() if times > 1})
 
 
-def judge(boots: Sequence[Boot], finals: Sequence[Final], instances: Sequence[Instance]) -> Boots:
-    """All checks over one run."""
+def unrouted(accepted: Sequence[Boot], finals: Sequence[Final], rows: dict[int, Instance], outage: float) -> list[int]:
+    """Boots that were open between the loss of all brokers and the time when every worker had work again, whose rows are there
+    and say that nothing was done."""
+    back = served_again([Execution(one.id, one.at, one.worker) for one in finals], outage)
+    return [
+        boot.id
+        for boot in accepted
+        if boot.accepted is not None and outage - UNDER_WAY <= boot.accepted <= back
+        if boot.id in rows and rows[boot.id].state == BUILDING and not rows[boot.id].finals
+    ]
+
+
+def judge(
+    boots: Sequence[Boot], finals: Sequence[Final], instances: Sequence[Instance], outage: float = math.inf
+) -> Boots:
+    """All checks over one run. outage: when all brokers were lost, if they were."""
     rows = {one.id: one for one in instances}
     accepted = [boot for boot in boots if boot.accepted is not None]
     asked = {boot.id for boot in boots}
+    excused = set(unrouted(accepted, finals, rows, outage)) - {one.id for one in finals}
     return Boots(
         accepted=len(accepted),
         failed=sum(boot.state == FAILED for boot in boots),
         in_error=sum(one.state == ERROR for one in instances),
         slowest=max((boot.ended - boot.begun for boot in accepted if boot.ended is not None), default=0.0),
-        lost=lost({boot.id for boot in accepted}, finals, rows),
+        lost=lost({boot.id for boot in accepted} - excused, finals, rows),
         twice=twice(boots, finals, rows),
         torn=sorted(one.id for one in instances if (one.state in FINAL) != bool(one.finals)),
         unended=[boot.id for boot in boots if boot.accepted is None and boot.state != FAILED],
-        unseen=[boot.id for boot in accepted if boot.ended is None],
+        unseen=[boot.id for boot in accepted if boot.ended is None and boot.id not in excused],
         strange=sorted(({*rows} | {one.id for one in finals}) - asked),
+        unrouted=sorted(excused),
     )

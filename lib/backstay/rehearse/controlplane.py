@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from typing import TYPE_CHECKING, Any
@@ -47,14 +48,18 @@ class ControlPlane(Service):
         super().__init__(lab)
         self.mysql, self.rabbitmq, self.haproxy = MysqlSet(lab), RabbitSet(lab, TOPICS), Balancer(lab)
 
+    @property
+    def parts(self) -> dict[str, Service]:
+        return {part.name: part for part in (self.mysql, self.haproxy, self.rabbitmq)}
+
     def leader(self) -> str:
         raise AgentError("a control plane has no leader, its services have")
 
     def broken(self) -> str:
-        for part in (self.mysql, self.haproxy, self.rabbitmq):
+        for name, part in self.parts.items():
             said = part.broken()
             if said:
-                return f"{part.name}: {said}"
+                return f"{name}: {said}"
         return ""
 
     def incomplete(self, crm: _Element) -> str:
@@ -73,13 +78,17 @@ class ControlPlane(Service):
         return BootLoad([api, workers])
 
     def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> boots.Boots:
-        """Against the rows on the primary; that the replicas hold the same ones is part of it."""
+        return self.verdict(histories)
+
+    def verdict(self, histories: Sequence[Sequence[str]], outage: float = math.inf) -> boots.Boots:
+        """Against the rows on the primary; that the replicas hold the same ones is part of it. outage: when all brokers were
+        lost, if they were."""
         asked, finals = parse_boots(histories[0]), parse_finals(histories[1])
         numbers = [boot.id for boot in asked]
         held = {node: self._instances(node, min(numbers), max(numbers)) for node in self.lab.nodes}
         present = held[self.mysql.primary()]
         differ = sorted(node for node in self.lab.nodes if held[node] != present)
-        return boots.judge(asked, finals, present)._replace(copies_differ=differ)
+        return boots.judge(asked, finals, present, outage)._replace(copies_differ=differ)
 
     def _instances(self, node: str, first: int, last: int) -> list[Instance]:
         """The rows on a node's server, with their log, in the order of their ids. Raises AgentError: it does not answer."""

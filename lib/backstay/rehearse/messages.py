@@ -151,7 +151,7 @@ def judge_requests(requests: Sequence[Request], executions: Sequence[Execution],
     calls = [request for request in requests if request.kind == "call"]
     casts = [request for request in requests if request.kind == "cast"]
     lost_casts = [cast for cast in casts if cast.result == OK and not executed[cast.id]]
-    back = _served_again(executions, outage)
+    back = served_again(executions, outage)
     unrouted = [cast for cast in lost_casts if cast.ended is not None and outage <= cast.ended <= back]
     unexecuted = [call for call in calls if call.result == OK and not executed[call.id]]
     return Requests(
@@ -168,7 +168,7 @@ def judge_requests(requests: Sequence[Request], executions: Sequence[Execution],
     )
 
 
-def _served_again(executions: Sequence[Execution], outage: float) -> float:
+def served_again(executions: Sequence[Execution], outage: float) -> float:
     """When the server that stood still longest because of the outage went on; the outage itself when none did."""
     back = outage
     for server in {execution.server for execution in executions}:

@@ -69,6 +69,11 @@ class Service(ABC):
     def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> Verdict:
         """The verdict over the histories that the load's recorders wrote, once the service is whole again."""
 
+    @property
+    def parts(self) -> Mapping[str, Service]:
+        """The services that it consists of, by name; none where it is one itself."""
+        return {}
+
     def gap(self, attempts: Sequence[Attempt], fault: float) -> float:
         """Seconds without an acknowledgement because of the fault at the monotonic time `fault`."""
         from backstay.rehearse.checkers import write_gap

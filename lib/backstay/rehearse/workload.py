@@ -83,9 +83,13 @@ class Load:
         """What the first recorder's lines say of attempts that have ended."""
         return parse_attempts(lines)
 
+    def _read(self) -> None:
+        """What ended since the last time."""
+        self.attempts += self.attempts_of(self.recorders[0].lines())
+
     def acknowledged(self) -> list[Attempt]:
         """What was acknowledged so far."""
-        self.attempts += self.attempts_of(self.recorders[0].lines())
+        self._read()
         return [attempt for attempt in self.attempts if attempt.result == OK]
 
     def wait_steady(self, since: float, timeout: float, not_by: int | None = None) -> Attempt:
@@ -94,14 +98,18 @@ class Load:
         With `not_by` only acknowledgements by another server than this count. Raises TimedOut.
         """
 
+        looked, fresh = 0, []  # a soak has some hundred thousand attempts: each is looked at once
+        span: dict[int, tuple[float, float]] = {}
+
         def steady() -> Attempt | None:
-            fresh = [
-                one for one in self.acknowledged() if one.begun >= since and (not_by is None or one.server != not_by)
-            ]
-            span: dict[int, tuple[float, float]] = {one.writer: (math.inf, 0.0) for one in self.attempts}
-            for one in fresh:
-                first, last = span[one.writer]
-                span[one.writer] = min(first, one.ended), max(last, one.ended)
+            nonlocal looked
+            self._read()
+            for one in self.attempts[looked:]:
+                first, last = span.setdefault(one.writer, (math.inf, 0.0))
+                if one.result == OK and one.begun >= since and (not_by is None or one.server != not_by):
+                    fresh.append(one)
+                    span[one.writer] = min(first, one.ended), max(last, one.ended)
+            looked = len(self.attempts)
             served = bool(span) and all(last - first >= STEADY for first, last in span.values())
             return fresh[0] if served else None
 

@@ -66,7 +66,11 @@ class Vip(VipParameters):
                 release(self._address(), self.log, self.refuse_for)
         except (Misconfigured, WrongParameter) as error:
             self.log.warning(f"nothing to remove: {error}")
-        Record(self.state_directory()).erase()
+        try:
+            Record(self.state_directory()).erase()
+        except AgentError as error:
+            # At worst a later probe takes this node for a standby. A failed stop would fence it.
+            self.cannot_write(str(error))
 
     @action(timeout=20)
     def promote(self) -> None:
@@ -96,6 +100,8 @@ class Vip(VipParameters):
         if clone and not probe and started:
             self._score(able=verdict.finding in (findings.HELD, findings.STANDBY))
         if verdict.finding == findings.HELD and not probe:
+            if not started:
+                self._note_again()
             self.watch(*self._identity())
         if clone and not probe and code in _ALIVE:
             return self.alive(code is not ExitCode.SUCCESS, verdict.reason)
@@ -167,6 +173,15 @@ class Vip(VipParameters):
     def _identity(self) -> "tuple[int, str]":
         """Of what is watched: there is no process, so the start tells one life of the address from the next."""
         return 0, Record(self.state_directory()).identity()
+
+    def _note_again(self) -> None:
+        """The record was wiped while the address is held: without it the watcher has nothing to tell this start by."""
+        try:
+            with Inside(self._namespace()):
+                interface, prefix = self._place(Link())
+            Record(self.state_directory()).write(interface.name, prefix)
+        except AgentError as error:
+            self.cannot_write(str(error))
 
     # -- parameters ---------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 import os
 
 from backstay.errors import AgentError
+from backstay.state import Files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,12 +27,8 @@ class Record:
 
     def write(self, nic: str, prefix: int) -> None:
         """Raises AgentError."""
-        try:
-            with open(f"{self._path}.new", "w", encoding="utf-8") as sink:
-                sink.write(f"{nic} {prefix}\n")
-            os.replace(f"{self._path}.new", self._path)
-        except OSError as error:
-            raise AgentError(f"cannot write {self._path}: {error.strerror}") from None
+        directory, name = os.path.split(self._path)
+        Files(directory).write(name, f"{nic} {prefix}\n")
 
     def identity(self) -> str:
         """Different for each start, "" when not started."""

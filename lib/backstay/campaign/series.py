@@ -1,0 +1,169 @@
+"""Schedules one after the other on a lab, until they are done; a soak is such a series with what its processes use watched."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from backstay.campaign.resources import ResourceWatch
+from backstay.campaign.runner import Report, Run, as_json
+from backstay.campaign.schedule import Schedule, draw_calm, to_json
+from backstay.campaign.subjects import SUBJECTS
+from backstay.campaign.trend import Trend, trends, unflat
+from backstay.errors import AgentError
+from backstay.lab.layout import LabError
+from backstay.rehearse.cli import distribution, laboratory
+from backstay.rehearse.services import SERVICES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    from backstay.lab.cluster import Lab
+
+
+VOLUME = 768  # MiB for a node's data, so that its disk can be full, slow or frozen; it holds some hundred
+SOAK_VOLUME = 8192  # MiB: two hours of the ledger and its binary logs
+PACE = 120.0  # seconds from fault to fault of a soak
+PART = 5  # faults, after which the histories so far are judged: two hours of them are too much to hold at once
+
+
+class Campaign:
+    """Runs schedules of one service on a lab in `directory`, which is made anew after a run that was not clean; histories
+    go below `histories`, a directory for each run."""
+
+    pace, volume = 0.0, VOLUME
+
+    def __init__(self, service: str, directory: str, image: str, histories: str) -> None:
+        self.service, self.directory, self.image, self.histories = service, directory, image, histories
+        self.records: list[dict[str, Any]] = []
+
+    def run(self, schedules: Sequence[Schedule], until: float) -> list[Report]:
+        """Each schedule once, none begun after `until` (monotonic seconds)."""
+        waiting, reports = list(schedules), []
+        while waiting and time.monotonic() < until:
+            topology = SERVICES[self.service].topology
+            with laboratory(self.directory, 3, self.image, topology, volume=self.volume) as lab, self.beside(lab):
+                while waiting and time.monotonic() < until:
+                    report = self.once(lab, waiting.pop(0))
+                    if report is None:
+                        break
+                    reports.append(report)
+                    if not report.clean:
+                        break
+                else:
+                    continue
+            self._anew()
+        return reports
+
+    def once(self, lab: Lab, schedule: Schedule) -> Report | None:
+        """None when the lab failed, and not the service: that run is on record and proves nothing."""
+        place = os.path.join(self.histories, f"{self.service}-{schedule.seed}-{time.strftime('%H%M%S')}")
+        click.echo(f"{self.service} seed {schedule.seed}: {schedule}")
+        try:
+            subject = SUBJECTS[self.service](lab)
+            report = Run(subject, schedule, place, lambda line: click.echo(f"    {line}"), self.pace).run()
+        except (AgentError, OSError) as failed:
+            click.echo(f"    the run broke off: {failed}")
+            self.records.append({"schedule": to_json(schedule), "clean": False, "error": str(failed)})
+            return None
+        counted = ", ".join(f"{count} {name}" for name, count in report.counted.items() if count)
+        click.echo(f"    {'clean' if report.clean else 'NOT CLEAN'} after {report.seconds:.0f} s: {counted}")
+        for finding in report.findings:
+            click.echo(f"    {finding.rule}: {finding.about}")
+        if not report.clean:
+            click.echo(f"    histories: {place}")
+        self.records.append({**as_json(report), "histories": place})
+        return report
+
+    def beside(self, lab: Lab) -> AbstractContextManager[object]:
+        """What goes on while schedules run on a lab."""
+        return nullcontext()
+
+    def trends(self) -> list[Trend]:
+        """Of what was watched beside them."""
+        return []
+
+    @property
+    def clean(self) -> bool:
+        """Every schedule was, so far."""
+        return all(record["clean"] for record in self.records)
+
+    def _anew(self) -> None:
+        """A lab that an unclean run left proves nothing about the next schedule."""
+        from backstay.lab.cluster import Lab
+
+        try:
+            Lab.attach(self.directory).down()
+        except LabError:
+            return  # it was ours, and is down already
+
+
+class Soak(Campaign):
+    """A fault every two minutes, and what the nodes' processes and files use beside it: that must stay flat."""
+
+    pace, volume = PACE, SOAK_VOLUME
+
+    def __init__(self, service: str, directory: str, image: str, histories: str) -> None:
+        super().__init__(service, directory, image, histories)
+        self.watches: list[ResourceWatch] = []
+
+    def beside(self, lab: Lab) -> ResourceWatch:
+        self.watches.append(ResourceWatch(lab, os.path.join(self.histories, f"{self.service}-soak")))
+        return self.watches[-1]
+
+    def trends(self) -> list[Trend]:
+        return trends(reading for watch in self.watches for reading in watch.seen)
+
+
+def parts(service: str, seed: int, minutes: float) -> list[Schedule]:
+    """The schedules of a soak of so many minutes, each of PART faults or what is left."""
+    faults = max(1, math.ceil(minutes * 60 / PACE))
+    return [
+        draw_calm(service, seed + number, min(PART, faults - number * PART))
+        for number in range(math.ceil(faults / PART))
+    ]
+
+
+def told(found: Sequence[Trend]) -> list[str]:
+    """Of each helper's, daemon's or node's measure the series that came closest to its bound, or is most beyond it."""
+    worst: dict[tuple[str, str, str], Trend] = {}
+    for one in found:
+        key = one.kind, one.name, one.measure
+        if one.growth is not None and (key not in worst or _strain(one) > _strain(worst[key])):
+            worst[key] = one
+    lines = [f"{'what, where it grew most':44} {'level':>9} {'growth':>8} {'allowed':>8}  watched, s  lives"]
+    for one in worst.values():
+        what = f"{one.name}, {one.measure} on {one.node}"
+        lines.append(
+            f"{what:44} {one.level:9.1f} {one.growth:+8.1f} {one.allowed:8.1f} {one.seconds:11.0f} {one.lives:6}"
+        )
+    return lines + [f"not flat: {what}" for what in unflat(found)]
+
+
+def _strain(trend: Trend) -> float:
+    return (trend.growth or 0.0) / trend.allowed
+
+
+def summary(records: Sequence[dict[str, Any]]) -> list[str]:
+    """Runs, findings, and the gaps by what was injected first and alone."""
+    dirty = [one for one in records if not one["clean"]]
+    lines = [f"{len(records)} schedules, {len(dirty)} not clean"]
+    lines += [f"    seed {one['schedule']['seed']}: {one.get('error') or _rules(one)}" for one in dirty]
+    gaps: dict[str, list[float]] = {}
+    for record in records:
+        for name, seconds in record.get("gaps", ())[:1]:  # later ones may meet a service that is not yet whole
+            if " + " not in name:
+                gaps.setdefault(name, []).append(seconds)
+    lines.append(f"{'first and alone':34} times  min / median / p95 / worst without an acknowledgement, s")
+    lines += [f"{name:34} {len(found):5}  {distribution(found)}" for name, found in sorted(gaps.items())]
+    return lines
+
+
+def _rules(record: dict[str, Any]) -> str:
+    return ", ".join(sorted({finding["rule"] for finding in record["findings"]}))
