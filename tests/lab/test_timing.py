@@ -21,7 +21,7 @@ def set_of_three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.mark.parametrize(
     "what",
-    [Disturbance("loss", 30), Disturbance("share", 10), Disturbance("pause", 1.0)],
+    [Disturbance("loss", 20), Disturbance("share", 10), Disturbance("pause", 1.0)],
     ids=str,
 )
 def test_a_disturbed_node_is_neither_fenced_nor_deposed(set_of_three: Lab, what: Disturbance) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from backstay.deadline import Deadline, poll
 from backstay.errors import TimedOut
 from backstay.lab.layout import CLIENT, LabError
-from backstay.lab.mysql import CONFIG, EMPTY, SERVER, WRITER
+from backstay.lab.mysql import CONFIG, DATA, WRITER, empty
 from backstay.rehearse.mysqlset import WRITER as ADDRESS
 from backstay.rehearse.mysqlset import MysqlSet
 
@@ -133,9 +133,7 @@ def deploy(lab: Lab, agent: str, promoted: int = 5, unpromoted: int = 6) -> None
     """A set under ocf:heartbeat:AGENT on empty disks; monitors every so many seconds. Raises LabError."""
     app, peer = secrets.token_hex(8), secrets.token_hex(12)
     for number, node in enumerate(lab.nodes, start=1):
-        own = {"server-id": str(number), **SETTINGS}
-        lab.put(node, CONFIG, SERVER.replace("[client]", "".join(f"{key} = {own[key]}\n" for key in own) + "[client]"))
-        lab.run(node, ["sh", "-ec", EMPTY])
+        empty(lab, node, DATA, {"server-id": str(number), **SETTINGS})
         install = ["sh", "-ec", INSTALL.format(config=CONFIG)]
         lab.run(node, install, timeout=INSTALL_TIMEOUT, input=ACCOUNTS.format(app=app, peer=peer))
     nodes = lab.nodes

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError, TimedOut
 from backstay.lab.layout import CLIENT, LabError
-from backstay.lab.rabbitmq import ACCOUNT, CONFIG, DEFINITIONS, EMPTY, SERVER, VHOST, definitions
+from backstay.lab.rabbitmq import ACCOUNT, CONFIG, DATA, DEFINITIONS, EMPTY, SERVER, VHOST, definitions
 from backstay.rehearse.rabbitset import RabbitSet
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _serve(lab: Lab, text: str) -> None:
     for node in lab.nodes:
         lab.put(node, CONFIG, SERVER + SETTINGS)
         lab.put(node, DEFINITIONS, json.dumps(defined), mode=0o640)
-        lab.run(node, ["sh", "-ec", EMPTY])
+        lab.run(node, ["sh", "-ec", EMPTY, "sh", DATA])
         lab.put(node, COOKIE, cookie, mode=0o400)
         lab.run(node, ["chown", "rabbitmq:rabbitmq", COOKIE])
     configuration = PROPERTIES + text.format(nodes=len(lab.nodes), cookie=cookie, vhost=VHOST)

@@ -12,6 +12,8 @@ from backstay.lab.topology import configure
 from backstay.mysql.dialect import dialect_for
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from backstay.lab.cluster import Lab
 
 WRITER = "10.77.0.100"
@@ -56,11 +58,8 @@ def prepare(lab: Lab) -> dict[str, str]:
     banner = lab.run(lab.nodes[0], ["mysqld", "--version"]).out
     required = dialect_for(banner).required()
     data = lab.data(DATA)
-    demanded = "".join(f"{name} = {value}\n" for name, value in required.items())
-    config = SERVER.replace("{datadir}", data).replace("[client]", f"{demanded}[client]")
     for node in lab.nodes:
-        lab.put(node, CONFIG, config)
-        lab.run(node, ["sh", "-ec", EMPTY, "sh", data])
+        empty(lab, node, data, required)
     return {
         "writer_ip": WRITER,
         "nodes": str(len(lab.nodes)),
@@ -70,6 +69,13 @@ def prepare(lab: Lab) -> dict[str, str]:
         "replication_password": secrets.token_hex(12),
         "initialize": "true",
     }
+
+
+def empty(lab: Lab, node: str, datadir: str, more: Mapping[str, str]) -> None:
+    """The server's configuration, with more options, and an empty data directory. Raises CommandFailed."""
+    options = "".join(f"{name} = {value}\n" for name, value in more.items())
+    lab.put(node, CONFIG, SERVER.replace("{datadir}", datadir).replace("[client]", f"{options}[client]"))
+    lab.run(node, ["sh", "-ec", EMPTY, "sh", datadir])
 
 
 def await_writes(lab: Lab) -> None:
