@@ -61,25 +61,17 @@ def test_a_refused_promotion_leaves_the_server_up_and_its_monitor_tries_again(th
     mysql.wait_whole(120)
 
 
-@pytest.mark.parametrize("groups", [1, 3])
-def test_commits_that_nobody_can_acknowledge_are_let_go_once_a_replica_has_them(three: Lab, groups: int) -> None:
-    """A replica never acknowledges what it received before it was told to. Nothing goes before it has it: the record never
-    says solo. MariaDB writes nothing more behind the second group of commits that waits."""
-    mysql = MysqlSet(three)
-    mysql.wait_whole(120)
-    primary = mysql.primary()
-    replicas = [node for node in three.nodes if node != primary]
-    marks, wall = mysql.log_marks(), time.time()
+def commit_what_nobody_acknowledges(mysql: MysqlSet, primary: str, groups: int) -> dict[int, str]:
+    """Have the replicas receive groups of commits before they acknowledge again; what each client was told at the end."""
+    replicas = [node for node in mysql.lab.nodes if node != primary]
     restart = "STOP SLAVE IO_THREAD; START SLAVE IO_THREAD"
     for node in replicas:
         mysql.root(node, f"SET GLOBAL rpl_semi_sync_slave_enabled = 0; {restart}")
     ended: dict[int, str] = {}
 
     def write(number: int) -> None:
-        done = three.run(
-            primary, ["mysql", f"--execute=CREATE TABLE app.stuck{number} (id INT)"], timeout=90, check=False
-        )
-        ended[number] = done.err
+        create = f"--execute=CREATE TABLE app.stuck{number} (id INT)"
+        ended[number] = mysql.lab.run(primary, ["mysql", create], timeout=90, check=False).err
 
     def held(number: int) -> bool:
         there = f"SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_NAME = 'stuck{number}'"
@@ -93,8 +85,27 @@ def test_commits_that_nobody_can_acknowledge_are_let_go_once_a_replica_has_them(
     for writer in writers:
         writer.join(60)
     assert len(ended) == groups, "a commit still waits"
-    # By the log: on a slow machine the first may have been let go before the replicas were asked about the last.
-    assert mysql.logged_since(marks, "acknowledgement that does not come: following them"), "nothing was stuck"
+    return ended
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+def test_commits_that_nobody_can_acknowledge_are_let_go_once_a_replica_has_them(three: Lab, groups: int) -> None:
+    """A replica never acknowledges what it received before it was told to. Nothing goes before it has it: the record never
+    says solo. MariaDB writes nothing more behind the second group of commits that waits."""
+    mysql = MysqlSet(three)
+    mysql.wait_whole(120)
+    primary = mysql.primary()
+    marks, wall = mysql.log_marks(), time.time()
+    # A replica's monitor may come between and have it acknowledge again too soon: then nothing is stuck, and it is done anew.
+    for _ in range(5):
+        ended = commit_what_nobody_acknowledges(mysql, primary, groups)
+        if mysql.logged_since(marks, "acknowledgement that does not come: following them"):
+            break
+        for number in ended:
+            mysql.root(primary, f"DROP TABLE app.stuck{number}")
+        mysql.wait_whole(60)
+    else:
+        pytest.fail("nothing was stuck")
     mysql.wait_whole(60)
     assert "alone" not in mysql.phases_since(marks, wall)
     for number, complaint in ended.items():
