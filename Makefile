@@ -152,6 +152,6 @@ install:
 	_BACKSTAY_COMPLETE=fish_source $(PYTHON) -I bin/backstay > $(word 3,$(COMPLETIONS))/backstay.fish
 
 clean:
-	-for lab in $(LAB) $(LAB)-openstack; do $(PYTHON) -I bin/backstay lab down --dir $$lab; done
-	rm -rf .cache $(VENV) $(BENCH) build dist .pytest_cache .mypy_cache .ruff_cache
+	-for lab in $(wildcard $(LAB) $(LAB)-*); do $(PYTHON) -I bin/backstay lab down --dir $$lab; done
+	rm -rf .cache $(VENV) $(BENCH) .campaign build dist .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
