@@ -78,6 +78,7 @@ def test_a_cold_start_of_all_loses_nothing(three: RabbitSet, tmp_path: Path) -> 
     assert outcome.phases["all serve after power-on"] <= COLD_START * BUSY
 
 
+@pytest.mark.slow
 def test_a_stop_right_after_a_start_ends_in_time(three: RabbitSet, tmp_path: Path) -> None:
     outcome = rehearse(three, early_stop(100), str(tmp_path))
     check(outcome)
