@@ -63,14 +63,14 @@ demo: setup
 demo-openstack: setup
 	$(PYTHON) -I bin/backstay demo openstack --dir $(LAB)-openstack $(if $(DEMO_DOWN),--down)
 
-test: setup
+test: setup-vagrant
 	$(PYTHON) -m pytest -m 'not slow' $(PYTEST)
 
 test-vagrant: setup-vagrant
 	$(PYTHON) -m pytest tests/vagrant $(PYTEST)
 	BACKSTAY_TEST_NODES=vagrant $(PYTHON) -m pytest tests/failover/test_mysql.py -k 'not oracle' $(PYTEST)
 
-test-all: setup
+test-all: setup-vagrant
 	$(PYTHON) -m pytest $(PYTEST)
 
 test-failover: test-failover-mysql test-failover-rabbitmq

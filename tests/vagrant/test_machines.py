@@ -37,8 +37,7 @@ def left(directory: Path) -> list[str]:
 
 
 def test_machines_are_fenced_and_leave_nothing_behind(tmp_path: Path) -> None:
-    if not all(map(command.available, TOOLS)):
-        pytest.skip("Vagrant or LXC is not installed here; `make setup-vagrant` installs them")
+    assert all(map(command.available, TOOLS)), "`make setup-vagrant` installs them"
     directory = tmp_path / "lab"
     before = left(directory)
     lab = Vagrant.up(str(directory), nodes=1)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from tests.conftest import CHECKOUT  # type: ignore[import-not-found]
 
 from backstay import command
 
 
 def test_vagrant_finds_it_valid(tmp_path: Path) -> None:
-    if not command.available("vagrant"):
-        pytest.skip("vagrant is not installed here; `make setup-vagrant` installs it")
+    assert command.available("vagrant"), "`make setup-vagrant` installs it"
     settings = {
         "HOME": str(tmp_path),
         "VAGRANT_HOME": str(tmp_path / "home"),
