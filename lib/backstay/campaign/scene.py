@@ -92,7 +92,7 @@ def scenes_of(service: Service, spoiled: list[Spoil]) -> dict[str, Scene]:
 
 
 def with_nothing_left(do: Callable[[], object]) -> None:
-    """A daemon that was ended meanwhile needs no signal."""
+    """A daemon that was ended meanwhile needs no signal, nor does one of a node that is off."""
     try:
         do()
     except LabError:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 
 from backstay import command
 from backstay.deadline import Deadline, poll
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 ONLINE_TIMEOUT = 90.0  # seconds for the nodes to form a cluster; about 6 on an idle machine with two cores
 CRM_MON_TIMEOUT = 5.0  # seconds; it takes 0.05, unless the node hangs
+# RENEW DIRECTORY...
+RENEW = (
+    """find "$@" -type f -exec sh -ec 'for file; do cp -p "$file" "$file.new"; mv "$file.new" "$file"; done' sh {} +"""
+)
 OLD_ROLES = {"Master": "Promoted", "Slave": "Unpromoted"}  # as Pacemaker before 2.1 reports them
 
 
@@ -34,6 +39,7 @@ class Lab:
     """
 
     driver = "namespaces"
+    over_ssh = False  # whether ssh is the only way to a node's processes, and its disk is as its maker made it
 
     def __init__(self, directory: str) -> None:
         self.layout = Layout(directory)
@@ -189,10 +195,22 @@ class Lab:
 
         Services: the keys of `faults.SERVICES`. Raises LabError when the node is off or the service does not run.
         """
-        init = self.layout.init_of(node)
-        if init is None:
-            raise LabError(f"{node} is off")
-        return faults.inflict(kind, init, service)
+        return int(self._ask_node(node, "inflict", kind, service))
+
+    def wait_for_action(self, node: str, agent: str, action: str, seconds: float) -> bool:
+        """Until the agent of ocf:backstay is called for the action in the node; False when it is not within so many seconds.
+        Raises LabError when the node is off."""
+        return bool(self._ask_node(node, "wait_for_action", agent, action, seconds))
+
+    def observer(self, node: str, module: str, arguments: "Sequence[str]") -> "list[str]":
+        """The argument list that runs one of our modules where it sees the node's processes: here, where it goes on while the
+        node stands still. Its first argument is the pid of the node's init. Raises LabError when the node is off."""
+        library = f"PYTHONPATH={self.layout.path('code', 'lib')}"  # the copy: edits do not reach a running lab
+        return ["env", library, sys.executable, "-m", module, str(self._init_of(node)), *arguments]
+
+    def renew_agents(self) -> None:
+        """Replace every file of the agents and the library by another of the same content, as a package manager does."""
+        command.run(["sh", "-ec", RENEW, "sh", *(self.layout.path("code", part) for part in ("agents", "lib"))], 60.0)
 
     # What is so.
 
@@ -311,6 +329,16 @@ class Lab:
                 return plan
         except FileNotFoundError:
             raise LabError(f"there is no lab in {self.layout.directory}; `backstay lab up` starts one") from None
+
+    def _init_of(self, node: str) -> int:
+        init = self.layout.init_of(node)
+        if init is None:
+            raise LabError(f"{node} is off")
+        return init
+
+    def _ask_node(self, node: str, function: str, *arguments: "Any") -> "Any":
+        """Call one of `faults.ON_A_NODE` for the node. Raises as that does, and LabError when the node is off."""
+        return faults.ON_A_NODE[function](self._init_of(node), *arguments)
 
     def _ask(self, do: str, **details: "Any") -> "dict[str, Any]":
         self._machines()
