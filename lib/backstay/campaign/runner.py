@@ -135,11 +135,12 @@ class Run:
             begin = self.hits[-1].at + injection.after
             self._undo(lambda due: due <= begin)
             time.sleep(max(0.0, begin - time.monotonic()))
-        for each in self.scenes.values():
-            each.look(calm)
-        node = self._resolve(scene, injection.target)
+        node = self._target(scene, injection)
         if calm:
             self._meet_phase(scene, node, injection.phase)
+            # What the fault before costs may have begun meanwhile: a node that lost a Pacemaker daemon is fenced late.
+            self._try("writes to resume", lambda: load.wait_steady(time.monotonic(), PATIENCE))
+            node = self._target(scene, injection)
         at, missed, undo = time.monotonic(), "", None
         try:
             undo = HARMS[injection.kind](scene, node, injection)
@@ -168,6 +169,12 @@ class Run:
         if scope == DAEMON and scene is not counted:
             return False
         return scope == NODES or node == counted.leader or injection.overlaps
+
+    def _target(self, scene: Scene, injection: Injection) -> str:
+        """Who is to be hit as things are now."""
+        for each in self.scenes.values():
+            each.look(not injection.overlaps)
+        return self._resolve(scene, injection.target)
 
     def _resolve(self, scene: Scene, target: str) -> str:
         """The node of a role; of the whole set, its leader stands for all."""
