@@ -84,12 +84,14 @@ class Run:
         self.spoiled: list[Spoil] = []
         self.scenes: dict[str, Scene] = {}
         self.began = 0.0
+        self.marks: dict[str, int] = {}  # of the nodes' logs when it began
 
     def run(self) -> Report:
         """Raises AgentError only when the service is not whole to begin with, or the workload is broken."""
         os.makedirs(self.directory, exist_ok=True)
         _write(self.directory, "schedule.json", to_json(self.schedule))
         self.began = time.monotonic()
+        self.marks = self.service.log_marks()
         self.service.wait_whole(WHOLE)
         marks, offset = self.service.log_marks(), time.time() - time.monotonic()
         watching = AddressWatch(self.lab, self.subject.addresses, self.directory)
@@ -119,8 +121,12 @@ class Run:
         report = self._report(evidence, load)
         _write(self.directory, "report.json", as_json(report))
         if not report.clean:
-            self.service.keep_logs(marks, self.directory)
+            self.keep_logs()
         return report
+
+    def keep_logs(self) -> None:
+        """What the nodes' logs say of this run, beside the histories."""
+        self.service.keep_logs(self.marks, self.directory)
 
     # -- faults -------------------------------------------------------------------------------------------------------
 

@@ -68,11 +68,12 @@ class Campaign:
         """None when the lab failed, and not the service: that run is on record and proves nothing."""
         place = os.path.join(self.histories, f"{self.service}-{schedule.seed}-{time.strftime('%H%M%S')}")
         click.echo(f"{self.service} seed {schedule.seed}: {schedule}")
+        run = Run(SUBJECTS[self.service](lab), schedule, place, lambda line: click.echo(f"    {line}"), self.pace)
         try:
-            subject = SUBJECTS[self.service](lab)
-            report = Run(subject, schedule, place, lambda line: click.echo(f"    {line}"), self.pace).run()
+            report = run.run()
         except (AgentError, OSError) as failed:
-            click.echo(f"    the run broke off: {failed}")
+            click.echo(f"    the run broke off: {failed}\n    histories: {place}")
+            run.keep_logs()
             self.records.append({"schedule": to_json(schedule), "clean": False, "error": str(failed)})
             return None
         counted = ", ".join(f"{count} {name}" for name, count in report.counted.items() if count)
