@@ -13,7 +13,7 @@ import click
 
 from backstay.campaign.catalogue import KINDS, PARTS, ROWS, kinds_of
 from backstay.campaign.schedule import Schedule, draw, from_json, to_json
-from backstay.campaign.series import Campaign, Soak, parts, summary, told
+from backstay.campaign.series import Campaign, Soak, kept, parts, summary, told
 from backstay.campaign.shrink import shrink
 from backstay.campaign.subjects import SUBJECTS
 from backstay.campaign.trend import unflat
@@ -65,6 +65,7 @@ def table(service: str, over_ssh: bool = False) -> list[str]:
 @click.option(
     "--vagrant", is_flag=True, help="On machines that Vagrant makes, as `lab up --vagrant`, with what ssh allows."
 )
+@click.option("--tell", "telling", is_flag=True, help="Run nothing: sum up the runs below --histories.")
 @click.option("--list", "listing", is_flag=True, help="Show the catalogue of faults and end.")
 def campaign(
     service: str,
@@ -79,6 +80,7 @@ def campaign(
     directory: str,
     image: str,
     vagrant: bool,
+    telling: bool,
     listing: bool,
 ) -> None:
     """Inflict schedules of faults, drawn from seeds, on a service under load, and judge what the histories prove.
@@ -88,6 +90,9 @@ def campaign(
     kind = driver(vagrant)
     if listing:
         click.echo("\n".join(table(service, kind.over_ssh)))
+        return
+    if telling:
+        click.echo("\n".join(summary(kept(histories, service))))
         return
     # `timeout` and CI end a program so; as an exception it takes the lab down on its way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
