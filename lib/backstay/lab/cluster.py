@@ -146,6 +146,13 @@ class Lab:
         """Where a file of a node's disk, as the node wrote it, is on this host, whether the node is on or off."""
         return self.layout.node(node, "upper", path)
 
+    def init_of(self, node: str) -> int:
+        """The pid of a node's init as this host sees it. Raises LabError when it is off."""
+        init = self.layout.init_of(node)
+        if init is None:
+            raise LabError(f"{node} is off")
+        return init
+
     # Faults.
 
     def power_off(self, node: str) -> None:
@@ -206,7 +213,7 @@ class Lab:
         """The argument list that runs one of our modules where it sees the node's processes: here, where it goes on while the
         node stands still. Its first argument is the pid of the node's init. Raises LabError when the node is off."""
         library = f"PYTHONPATH={self.layout.path('code', 'lib')}"  # the copy: edits do not reach a running lab
-        return ["env", library, sys.executable, "-m", module, str(self._init_of(node)), *arguments]
+        return ["env", library, sys.executable, "-m", module, str(self.init_of(node)), *arguments]
 
     def renew_agents(self) -> None:
         """Replace every file of the agents and the library by another of the same content, as a package manager does."""
@@ -330,15 +337,9 @@ class Lab:
         except FileNotFoundError:
             raise LabError(f"there is no lab in {self.layout.directory}; `backstay lab up` starts one") from None
 
-    def _init_of(self, node: str) -> int:
-        init = self.layout.init_of(node)
-        if init is None:
-            raise LabError(f"{node} is off")
-        return init
-
     def _ask_node(self, node: str, function: str, *arguments: "Any") -> "Any":
         """Call one of `faults.ON_A_NODE` for the node. Raises as that does, and LabError when the node is off."""
-        return faults.ON_A_NODE[function](self._init_of(node), *arguments)
+        return faults.ON_A_NODE[function](self.init_of(node), *arguments)
 
     def _ask(self, do: str, **details: "Any") -> "dict[str, Any]":
         self._machines()
