@@ -21,10 +21,15 @@ if TYPE_CHECKING:
 
 ONLINE_TIMEOUT = 90.0  # seconds for the nodes to form a cluster; about 6 on an idle machine with two cores
 CRM_MON_TIMEOUT = 5.0  # seconds; it takes 0.05, unless the node hangs
-# RENEW DIRECTORY...
-RENEW = (
-    """find "$@" -type f -exec sh -ec 'for file; do cp -p "$file" "$file.new"; mv "$file.new" "$file"; done' sh {} +"""
-)
+# python3 -c RENEW DIRECTORY ...
+RENEW = """
+import os, shutil, sys
+for directory in sys.argv[1:]:
+    for place, _, names in os.walk(directory):
+        for path in (os.path.join(place, name) for name in names):
+            shutil.copy2(path, f"{path}.new")
+            os.replace(f"{path}.new", path)
+"""
 OLD_ROLES = {"Master": "Promoted", "Slave": "Unpromoted"}  # as Pacemaker before 2.1 reports them
 
 
@@ -217,7 +222,9 @@ class Lab:
 
     def renew_agents(self) -> None:
         """Replace every file of the agents and the library by another of the same content, as a package manager does."""
-        command.run(["sh", "-ec", RENEW, "sh", *(self.layout.path("code", part) for part in ("agents", "lib"))], 60.0)
+        command.run(
+            [sys.executable, "-c", RENEW, *(self.layout.path("code", part) for part in ("agents", "lib"))], 60.0
+        )
 
     # What is so.
 

@@ -73,7 +73,7 @@ class Vagrant(Lab):
     def renew_agents(self) -> None:
         """As a lab's, but node by node. Raises LabError at the first that is off."""
         for node in self.nodes:
-            self.run(node, ["sh", "-ec", RENEW, "sh", AGENTS, f"{LIBRARY}/backstay"])
+            self.run(node, ["python3", "-c", RENEW, AGENTS, f"{LIBRARY}/backstay"])
 
     def _ask_node(self, node: str, function: str, *arguments: "Any") -> "Any":
         """By the same module, run in the node. Raises AgentError besides when the connection is lost meanwhile."""
