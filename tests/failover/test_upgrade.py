@@ -16,7 +16,8 @@ from backstay.rehearse.services import SERVICES
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
-# Before degraded results gave way to an attribute, before TLS, before core dumps and environments were looked after.
+# Its monitors answer with degraded results, its replicas note no password, its watchers no installation, and its agents follow no
+# link: they find a library that changes under their hands.
 EARLIER = "6f8aef4d08c5"
 
 
