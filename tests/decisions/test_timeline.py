@@ -1,4 +1,4 @@
-"""Phases are read from log lines as Pacemaker 2.1 and Corosync 3.1 write them."""
+"""Phases are read from log lines as Pacemaker 2.1 and 3.0 and Corosync 3.1 write them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ Nov 23 15:31:31.279 n3 pacemaker-controld  [185] (log_executor_event) \tnotice: 
 """  # noqa: E501
 
 
-def test_phases_are_the_first_signs_after_the_fault_in_order() -> None:
-    found = phases(LINES.splitlines(), FAULT, "mysql")
+@pytest.mark.parametrize("lines", [LINES, LINES.replace(": ok |", ": OK |")], ids=["Pacemaker 2", "Pacemaker 3"])
+def test_phases_are_the_first_signs_after_the_fault_in_order(lines: str) -> None:
+    found = phases(lines.splitlines(), FAULT, "mysql")
     assert list(found) == ["detected", "demoted", "promoted", "address"]
     assert list(found.values()) == pytest.approx([0.115, 0.219, 1.319, 1.379], abs=0.001)
 
@@ -55,7 +56,7 @@ def test_promotions_are_told_once_each_with_the_first_of_their_times() -> None:
         f"Nov 23 15:31:31.215 n1 {result} n3: ok | CIB update 26",
         f"Nov 23 15:31:30.219 n2 {result} n2: error | CIB update 25",
         f"Nov 23 15:31:33.000 n1 {result} n1: ok | CIB update 30",  # and back, soon
-        f"Nov 23 15:31:41.000 n1 {result} n3: ok | CIB update 40",
+        f"Nov 23 15:31:41.000 n1 {result} n3: OK | graph action confirmed",  # as Pacemaker 3 has it
         f"Nov 23 15:31:41.000 n1 {result.replace('mysql', 'mysql-b')} n2: ok",
     ]
     found = promotions(lines, "mysql", FAULT)

@@ -14,7 +14,7 @@ from backstay.lab.cluster import Lab
 from backstay.rehearse.alarms import measure
 from backstay.rehearse.mysqlfaults import FAULTS
 from backstay.rehearse.mysqlset import MysqlSet
-from backstay.rehearse.scenarios import Outcome, rehearse
+from backstay.rehearse.scenarios import Manner, Outcome, rehearse
 
 pytestmark = pytest.mark.lab
 
@@ -170,7 +170,7 @@ def test_writes_survive_the_loss_of_the_primarys_node(three: Lab, tmp_path: Path
 
 @pytest.mark.slow
 def test_a_killed_server_rejoins_by_itself_after_the_failure_timeout(three: Lab, tmp_path: Path) -> None:
-    check(rehearse(MysqlSet(three), FAULTS["kill"], str(tmp_path), clean_up=False))
+    check(rehearse(MysqlSet(three), FAULTS["kill"], str(tmp_path), Manner(clean_up=False)))
 
 
 def test_rows_that_are_only_in_relay_logs_survive(three: Lab, tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_rows_that_are_only_in_relay_logs_survive(three: Lab, tmp_path: Path) ->
 
 @pytest.mark.parametrize("order", [("n3", "n1", "n2")])
 def test_a_blackout_loses_nothing(three: Lab, tmp_path: Path, order: tuple[str, ...]) -> None:
-    check(rehearse(MysqlSet(three), FAULTS["blackout"], str(tmp_path), order))
+    check(rehearse(MysqlSet(three), FAULTS["blackout"], str(tmp_path), Manner(order)))
 
 
 def test_two_nodes_go_on_when_one_is_lost_and_say_so_first(two: Lab, tmp_path: Path) -> None:

@@ -13,14 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # Phase -> what the log says of a resource. The first match after the fault counts. Names as in crm-templates.
+# Pacemaker 2 says that a result is "ok", Pacemaker 3 "OK".
 PHASES = {
     "detected": r"Updating failcount for \S+ on|A new membership \(\S+\) was formed",
     "fenced": r"Peer \S+ was terminated .*: OK",
-    "demoted": r"Result of demote operation for {resource} on \S+: ok",
+    "demoted": r"Result of demote operation for {resource} on \S+: (?:ok|OK)",
     "promoting": r"(Initiating|Requesting local execution of) promote operation",
-    "promoted": r"Result of promote operation for {resource} on \S+: ok",
+    "promoted": r"Result of promote operation for {resource} on \S+: (?:ok|OK)",
     "alone": r"cib_perform_op.*{resource}-facts.*solo=yes",
-    "address": r"Result of start operation for {resource}-writer on \S+: ok",
+    "address": r"Result of start operation for {resource}-writer on \S+: (?:ok|OK)",
 }
 _STAMP = re.compile(r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?P<fraction>\.\d+)? ")
 
@@ -50,7 +51,7 @@ def phases(lines: Iterable[str], fault: float, resource: str) -> dict[str, float
     return {phase: max(0.0, at - fault) for phase, at in sorted(found.items(), key=lambda pair: pair[1])}
 
 
-_PROMOTED = r"Result of promote operation for {resource} on (\S+): ok"
+_PROMOTED = r"Result of promote operation for {resource} on (\S+): (?:ok|OK)"
 _FENCED = re.compile(r"Peer (\S+) was terminated \(.*\).*: OK")
 _AT_ONCE = 5.0  # seconds within which two lines tell of one promotion: the node's own and the coordinator's
 
