@@ -33,10 +33,15 @@ for node; do
 done
 """
 ERRANT = "ls -d /var/lib/mysql.errant-* 2>/dev/null || true"
-# What the families call the same.
+# What the families call the same. Without ssl_ca MySQL reads its files anew and calls them invalid.
 STATEMENTS = {
-    "bookworm": {"stop": "STOP SLAVE", "reload": "FLUSH SSL", "open": "SET GLOBAL read_only = 0"},
-    "sid": {"stop": "STOP REPLICA", "reload": "ALTER INSTANCE RELOAD TLS", "open": "SET GLOBAL super_read_only = 0"},
+    "bookworm": {"stop": "STOP SLAVE", "reload": "FLUSH SSL", "open": "SET GLOBAL read_only = 0", "more": ""},
+    "sid": {
+        "stop": "STOP REPLICA",
+        "reload": "ALTER INSTANCE RELOAD TLS",
+        "open": "SET GLOBAL super_read_only = 0",
+        "more": f"ssl-ca = {PLACE}/good.pem\n",
+    },
 }
 DUMPS = "SELECT ID FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'"
 
@@ -92,7 +97,8 @@ def mysql(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     for node in lab.nodes:
         made.trust(node, "good")
         made.serve(node, node)
-        tls = f"[mysqld]\nssl-cert = {PLACE}/server.pem\nssl-key = {PLACE}/server.key\n"
+        lab.put(node, f"{PLACE}/good.pem", made.file("good.pem"))
+        tls = f"[mysqld]\nssl-cert = {PLACE}/server.pem\nssl-key = {PLACE}/server.key\n{made.said['more']}"
         lab.put(node, CONFIG, options.replace("[mysqld]\n", tls))
     lab.run("n1", ["crm_resource", "-r", "mysql", "-p", "tls_ca", "-v", f"{PLACE}/ca.pem"])
     for node in lab.nodes:
