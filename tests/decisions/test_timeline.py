@@ -51,11 +51,22 @@ def test_the_moment_when_a_primary_is_recorded_as_alone() -> None:
 
 def test_promotions_are_told_once_each_with_the_first_of_their_times() -> None:
     result = "pacemaker-controld  [185] (log_executor_event) \tnotice: Result of promote operation for mysql on"
+    nvpair = "/cib/configuration/crm_config/cluster_property_set[@id='backstay']/nvpair[@id='backstay-mysql-facts']: "
+    change = f"pacemaker-based     [193] (cib_perform_op) \tinfo: +  {nvpair}"
+    record, learned = f"{change} @value=epoch", f"{change} @id=backstay-mysql-facts, @name=mysql-facts, @value=epoch"
+    made = 'cib_perform_op) \tinfo: ++ <nvpair id="backstay-mysql-facts" name="mysql-facts" value="epoch'
     lines = [
+        f"Nov 23 15:31:30.000 n1 {made}=1 primary=n3 gtid=",
         f"Nov 23 15:31:31.219 n3 {result} n3: ok | CIB update 26",
         f"Nov 23 15:31:31.215 n1 {result} n3: ok | CIB update 26",
         f"Nov 23 15:31:30.219 n2 {result} n2: error | CIB update 25",
+        f"Nov 23 15:31:32.900 n1 {record}=2 primary=n1 gtid= sync=n2 solo=no",
+        f"Nov 23 15:31:32.908 n2 {record}=2 primary=n1 gtid= sync=n2 solo=no",
         f"Nov 23 15:31:33.000 n1 {result} n1: ok | CIB update 30",  # and back, soon
+        f"Nov 23 15:31:36.000 n2 {learned}=0 primary=n2 gtid=",
+        f"Nov 23 15:31:37.000 n2 {result} n2: ok | CIB update 31",  # refused
+        f"Nov 23 15:31:39.000 n1 {result} n1: ok | CIB update 32",  # found promoted already
+        f"Nov 23 15:31:40.500 n3 {record}=3 primary=n3 gtid=",
         f"Nov 23 15:31:41.000 n1 {result} n3: OK | graph action confirmed",  # as Pacemaker 3 has it
         f"Nov 23 15:31:41.000 n1 {result.replace('mysql', 'mysql-b')} n2: ok",
     ]
