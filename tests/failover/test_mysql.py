@@ -224,6 +224,24 @@ def test_a_promotion_that_was_soon_taken_back_leaves_nothing_waiting(three: Lab)
     assert mysql.root(replica, "SELECT @@rpl_semi_sync_master_enabled") == "0"
 
 
+@pytest.mark.slow
+def test_a_replica_whose_executor_died_is_soon_promotable_again(three: Lab) -> None:
+    """Pacemaker takes the node's attributes out of the CIB then, and its attribute daemon believes that they are there."""
+    mysql = MysqlSet(three)
+    mysql.wait_whole(WHOLE_TIMEOUT)
+    replica = next(node for node in three.nodes if node != mysql.primary() and not mysql.is_dc(node))
+
+    def score() -> str:
+        query = ["cibadmin", "-Q", "--xpath", f"//node_state[@uname='{replica}']//nvpair[@name='master-mysql']"]
+        return three.run(replica, query, check=False).out.partition('value="')[2].partition('"')[0]
+
+    assert score() == str(HEALTHY)
+    three.fault("kill", replica, "pacemaker-execd")
+    poll(lambda: not score(), Deadline(30), "the score to be lost")
+    poll(lambda: score() == str(HEALTHY), Deadline(90), "the score to be there again", interval=0.5)
+    mysql.wait_whole(WHOLE_TIMEOUT)
+
+
 def test_two_nodes_go_on_when_one_is_lost_and_say_so_first(two: Lab, tmp_path: Path) -> None:
     outcome = rehearse(MysqlSet(two), FAULTS["lose-replica"], str(tmp_path))
     check(outcome)
