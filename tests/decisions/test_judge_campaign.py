@@ -184,9 +184,9 @@ def test_a_second_address_that_the_run_itself_put_there_is_no_finding() -> None:
 @pytest.mark.parametrize(
     ("server", "spoil", "rules"),
     [
-        (102, Spoil(WRITER, 2.4, 2.55), set()),
-        (101, Spoil(WRITER, 2.4, 2.55), {"stale-register"}),  # the primary itself must not
-        (102, Spoil(WRITER, 1.0, 2.4), {"stale-register"}),
+        (102, Spoil(WRITER, 2.45, 2.55), set()),
+        (101, Spoil(WRITER, 2.45, 2.55), {"stale-register"}),  # the primary itself must not
+        (102, Spoil(WRITER, 2.7, 2.9), {"stale-register"}),
     ],
 )
 def test_a_read_that_the_run_itself_sent_elsewhere_may_be_stale(server: int, spoil: Spoil, rules: set[str]) -> None:
