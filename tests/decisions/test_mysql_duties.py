@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from backstay.mysql.duties import REVIEW_EVERY, Step, primary_step, replica_step, review
 from backstay.mysql.facts import Facts, MalformedFacts
 from backstay.mysql.gtid import MariadbHistory
-from backstay.mysql.health import DETACHED, HEALTHY, LAGGING, UNSYNCED, judge_replica, told
+from backstay.mysql.health import DETACHED, HEALTHY, LAGGING, UNSYNCED, judge_replica, smooth, told
 from backstay.mysql.observation import Acks, Observed, ReplicaStatus
 from backstay.pacemaker import NEVER, Instance, Overview
 
@@ -54,10 +54,19 @@ def seen(replica=None, followers=(), received="0-1-99", **acks):
         (seen(replica(), gives=False), FACTS, Step.ACKNOWLEDGE),
         (seen(replica(), gives=False), FACTS.changed(["n3"], False), Step.NOTHING),
         (seen(replica(), gives=False), SOLO, Step.ACKNOWLEDGE),
+        (seen(replica(), waits=True), FACTS, Step.END_WAITING),
+        (seen(replica(), waits=True, gives=False), FACTS, Step.END_WAITING),
+        (seen(replica(), waits=True), None, Step.NOTHING),
+        (seen(None, waits=True), FACTS, Step.JOIN),  # compares histories first: it may have been primary until now
     ],
 )
 def test_replica_step(case, facts, step):
     assert replica_step(case, "n2", facts, VIP) is step
+
+
+def test_a_replica_that_waits_like_a_primary_is_not_smooth():
+    """Then nobody would read the record, and its monitors would rest."""
+    assert smooth(seen(replica())) and not smooth(seen(replica(), waits=True))
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,8 @@ def published_lag(lag: "int | None") -> str:
 
 def smooth(seen: "Observed") -> bool:
     """Whether a replica does all that it is there for; then the record need not be read."""
-    replica = seen.replica
-    return bool(replica and replica.io == "Yes" and replica.sql and replica.by_gtid and seen.acks.gives)
+    replica, acks = seen.replica, seen.acks
+    return bool(replica and replica.io == "Yes" and replica.sql and replica.by_gtid and acks.gives and not acks.waits)
 
 
 def calm(seen: "Observed", me: str, trouble: str, readable: bool, max_lag: float) -> bool:

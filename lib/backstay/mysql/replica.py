@@ -42,6 +42,11 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     if facts and facts.primary != agent.me:
         host = str(agent.writer_address) or facts.primary
         step = replica_step(seen, agent.me, facts, host, bool(errant), rejoin) if needed else Step.NOTHING
+        if step is Step.END_WAITING:  # what comes next need not wait for another monitor
+            server.kill(dialect.client_threads(server))  # no commit of theirs may succeed by it
+            dialect.stop_waiting(server)
+            seen = dialect.observe(server)
+            step = replica_step(seen, agent.me, facts, host, bool(errant), rejoin)
         if step is not Step.NOTHING:
             server.within(agent.deadline.within(_STEP))  # probe_timeout is for a look
             try:
