@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 PROMOTING = r"Requesting local execution of promote operation for {resource} on (\S+)"
 
 
+NEXT = 2.0  # seconds from an upgraded node to the next: monitors of both versions meet each other
 NOTICED = 30.0  # seconds for the cluster to begin with what a harm waits for
 
 
@@ -137,7 +138,10 @@ def move(scene: Scene, node: str, injection: Injection) -> Undo:
 
 
 def new_agents(scene: Scene, node: str, injection: Injection) -> None:
-    scene.lab.renew_agents()
+    """On one node after the other, as an admin upgrades; the content is the same."""
+    for each in scene.lab.nodes:
+        scene.lab.upgrade(each)
+        time.sleep(NEXT)
 
 
 def _of_pacemaker() -> dict[str, Harm]:

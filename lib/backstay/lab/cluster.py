@@ -7,7 +7,7 @@ import sys
 from backstay import command
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError
-from backstay.lab import enter, faults, launch
+from backstay.lab import enter, faults, launch, release
 from backstay.lab.control import request
 from backstay.lab.layout import CLIENT, LabError, Layout, write
 
@@ -21,15 +21,6 @@ if TYPE_CHECKING:
 
 ONLINE_TIMEOUT = 90.0  # seconds for the nodes to form a cluster; about 6 on an idle machine with two cores
 CRM_MON_TIMEOUT = 5.0  # seconds; it takes 0.05, unless the node hangs
-# python3 -c RENEW DIRECTORY ...
-RENEW = """
-import os, shutil, sys
-for directory in sys.argv[1:]:
-    for place, _, names in os.walk(directory):
-        for path in (os.path.join(place, name) for name in names):
-            shutil.copy2(path, f"{path}.new")
-            os.replace(f"{path}.new", path)
-"""
 OLD_ROLES = {"Master": "Promoted", "Slave": "Unpromoted"}  # as Pacemaker before 2.1 reports them
 
 
@@ -61,6 +52,7 @@ class Lab:
         fence_action: str = "reboot",
         keep: bool = False,
         volume: int = 0,
+        revision: str = "",
         say: "Callable[[str], None]" = _silent,
     ) -> "Lab":
         """Boot a lab and return when its topology serves.
@@ -68,7 +60,8 @@ class Lab:
         `token` is Corosync's, in milliseconds; `boot_delay` the seconds between the death of a fenced node and its
         start; `fence_action` is reboot or off. Raises LabError, and leaves nothing then; `keep` leaves
         the lab up when only its topology failed, to be looked at. `volume`: MiB of a file system of its own that each node
-        gets for its data, 0 for none.
+        gets for its data, 0 for none. `revision`: of this checkout's history, whose agents and templates the nodes begin
+        with; "" for those that run here.
         """
         from backstay.lab.topology import TOPOLOGIES
 
@@ -85,6 +78,7 @@ class Lab:
             "boot_delay": boot_delay,
             "fence_action": fence_action,
             "volume": volume,
+            "revision": revision,
             "driver": cls.driver,
         }
         with lab._boot(plan, say):
@@ -146,6 +140,20 @@ class Lab:
         """Write a file in a node, and its directory where that is missing."""
         script = 'mkdir -p "$(dirname "$1")" && cat > "$1" && chmod "$2" "$1"'
         self.run(node, ["sh", "-c", script, "sh", path, f"{mode:o}"], input=text)
+
+    def upgrade(self, node: str) -> None:
+        """Install the agents that run here on the node, under its hands, as an admin does; it may be off."""
+        source = self.layout.path("code")
+        release.put(self.layout, node, source)
+        if self.layout.init_of(node) is not None:
+            with open(os.path.join(source, "bin", "backstay"), encoding="utf-8") as program:
+                self.put(node, "/usr/bin/backstay", program.read(), 0o755)
+
+    @property
+    def templates(self) -> str:
+        """The directory of the templates that go with the nodes' agents, "" for those that go with what runs here."""
+        own = self.layout.node(self.nodes[0], "code", "crm-templates")
+        return own if os.path.isdir(own) else ""
 
     def disk(self, node: str, path: str) -> str:
         """Where a file of a node's disk, as the node wrote it, is on this host, whether the node is on or off."""
@@ -219,12 +227,6 @@ class Lab:
         node stands still. Its first argument is the pid of the node's init. Raises LabError when the node is off."""
         library = f"PYTHONPATH={self.layout.path('code', 'lib')}"  # the copy: edits do not reach a running lab
         return ["env", library, sys.executable, "-m", module, str(self.init_of(node)), *arguments]
-
-    def renew_agents(self) -> None:
-        """Replace every file of the agents and the library by another of the same content, as a package manager does."""
-        command.run(
-            [sys.executable, "-c", RENEW, *(self.layout.path("code", part) for part in ("agents", "lib"))], 60.0
-        )
 
     # What is so.
 

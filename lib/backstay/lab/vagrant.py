@@ -13,7 +13,7 @@ from backstay import command
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError
 from backstay.lab import box, configuration, enter, launch
-from backstay.lab.cluster import RENEW, Lab
+from backstay.lab.cluster import Lab
 from backstay.lab.containers import OWN_PROC, container
 from backstay.lab.layout import CONNECTION, LabError, write
 
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 TOOLS = {"vagrant": "vagrant vagrant-lxc", "lxc-start": "lxc", "ssh": "openssh-client", "rsync": "rsync"}
 UP_TIMEOUT = 600.0  # seconds for all machines to be made and provisioned; about 20 each
-# Of the nodes, where `make install` puts them.
-LIBRARY = "/usr/lib/ocf/lib"
-AGENTS = "/usr/lib/ocf/resource.d/backstay"
+LIBRARY = "/usr/lib/ocf/lib"  # of the nodes, where `make install` puts it
 ASK_TIMEOUT = 60.0  # seconds for what is asked of a node over ssh, which takes 30 ms, or as long as it is told to wait
 CONNECTION_LOST = 255  # exit status of ssh, when it is not the command's own
 PACEMAKER_TIMEOUT = 60.0  # seconds from the end of provisioning until the CIB takes changes
@@ -57,6 +55,14 @@ class Vagrant(Lab):
                 self.power_off(node)  # killed with the supervisor they would leave their control groups
         super().down()
 
+    def upgrade(self, node: str) -> None:
+        """What the checkout was when the machines were made: Vagrant copies it once."""
+        self.run(node, ["make", "--silent", "-C", "/vagrant", "install"], timeout=120)
+
+    @property
+    def templates(self) -> str:
+        return ""
+
     def disk(self, node: str, path: str) -> str:
         return self.layout.path("lxc", container(node), "rootfs", path)
 
@@ -69,11 +75,6 @@ class Vagrant(Lab):
     def observer(self, node: str, module: str, arguments: "Sequence[str]") -> "list[str]":
         """In the node, where init is process 1: it ends with the node, and stands still with it."""
         return enter.argv_for(self.layout, node, self._python(module, "1", *arguments))
-
-    def renew_agents(self) -> None:
-        """As a lab's, but node by node. Raises LabError at the first that is off."""
-        for node in self.nodes:
-            self.run(node, ["python3", "-c", RENEW, AGENTS, f"{LIBRARY}/backstay"])
 
     def _ask_node(self, node: str, function: str, *arguments: "Any") -> "Any":
         """By the same module, run in the node. Raises AgentError besides when the connection is lost meanwhile."""
@@ -101,6 +102,8 @@ class Vagrant(Lab):
             raise LabError("Vagrant's nodes are of Debian bookworm, and Corosync's token is 1000 ms")
         if plan["topology"] not in SERVED:
             raise LabError(f"the box of Vagrant's nodes holds MySQL alone: topologies {', '.join(SERVED)}")
+        if plan["revision"]:
+            raise LabError("Vagrant's machines begin with the agents of this checkout: leave --revision out")
         if plan["volume"]:
             raise LabError("Vagrant's machines get no volumes: leave --volume out")
         directory = self.layout.directory
