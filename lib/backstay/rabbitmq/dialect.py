@@ -146,8 +146,8 @@ class Dialect:
         """Add mirrors on these nodes; one that lives there already stays as it is. Does not wait for them."""
         raise NotImplementedError
 
-    def drop_mirror(self, node: "Node", short: "Short", place: str) -> None:
-        """Remove the mirror there, with its messages."""
+    def drop_mirror(self, node: "Node", pid: Opaque) -> None:
+        """Remove a mirror, with its messages. Does not wait until it has ended."""
         raise NotImplementedError
 
     def ensure_probe(self, node: "Node", account: "Account") -> None:

@@ -97,7 +97,7 @@ def _treat(agent: "Rabbitmq", node: "Node", dialect: "Dialect", short: "Short", 
 
 def _renew(agent: "Rabbitmq", node: "Node", dialect: "Dialect", short: "Short", mirror: "Mirror") -> None:
     """Drop a mirror, and add another in its place; one that is added while the old one lives ends at once."""
-    dialect.drop_mirror(node, short, mirror.node)
+    dialect.drop_mirror(node, mirror.pid)
     try:
         poll(
             lambda: dialect.mirror_state(node, mirror.pid) == copies.GONE,

@@ -112,8 +112,10 @@ class Mnesia(Dialect):
     def add_mirrors(self, node: "Node", short: "Short", places: "list[str]") -> None:
         node.call(_MIRRORS, "add_mirrors", short.name, list(map(Atom, places)), Atom("async"))
 
-    def drop_mirror(self, node: "Node", short: "Short", place: str) -> None:
-        _taken(node.call(_MIRRORS, "drop_mirror", short.name, Atom(place)))
+    def drop_mirror(self, node: "Node", pid: Opaque) -> None:
+        node.call(
+            "erlang", "exit", pid, (Atom("shutdown"), Atom("dropped"))
+        )  # as drop_mirror/2 does, which is not exported
 
     def settings(self, partition_handling: str, queue_type: str) -> "list[str]":
         return [f"cluster_partition_handling = {partition_handling}"]
@@ -165,7 +167,7 @@ def _words(name: bytes) -> str:
 
 
 def _taken(answer: "Any") -> None:
-    """Raises CallFailed for an answer that says that the queue, or its mirror, is not there any more."""
+    """Raises CallFailed for an answer that says that the queue is not there any more, or has no leader."""
     if isinstance(answer, tuple) and answer[:1] == ("error",):
         raise CallFailed(f"the broker says {answer[1]!r:.80}", answer)
 

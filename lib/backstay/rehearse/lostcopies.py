@@ -22,7 +22,8 @@ _ATTEMPTS = 5  # at cancelling a synchronisation
 # Erlang expressions. Q: the queue's name; H: the node that loses its copy.
 _NAMED = 'Q = rabbit_misc:r(<<"{vhost}">>, queue, <<"{queue}">>), H = \'rabbit@{node}\', '
 _DROP = """
-rabbit_mirror_queue_misc:drop_mirror(Q, H),
+{ok, Before} = rabbit_amqqueue:lookup(Q),
+[exit(P, {shutdown, dropped}) || P <- amqqueue:get_slave_pids(Before), node(P) =:= H],
 (fun Gone(0) -> exit(still_there);
      Gone(N) -> {ok, R} = rabbit_amqqueue:lookup(Q),
                 case [P || P <- amqqueue:get_slave_pids(R), node(P) =:= H] of
@@ -52,7 +53,7 @@ DEAD = (
 FORGOTTEN = _RECORD.format(
     changed="amqqueue:set_sync_slave_pids(R, [P || P <- amqqueue:get_sync_slave_pids(R), node(P) =/= H])"
 )
-_LEAD = "{ok, R} = rabbit_amqqueue:lookup(Q), rabbit_mirror_queue_misc:transfer_leadership(R, H)"
+_LEAD = "{ok, Here} = rabbit_amqqueue:lookup(Q), rabbit_mirror_queue_misc:transfer_leadership(Here, H)"
 CANCELLED = f"{_DROP}, {_CANCEL}"
 WAYS = {"ledger-0": MISSING, "ledger-1": DEAD, "ledger-2": MISSING, "ledger-3": FORGOTTEN}
 
