@@ -69,8 +69,10 @@ def test_a_rehearsal_is_read_with_what_was_lost_and_what_broke_off() -> None:
 
 def test_of_a_campaign_the_faults_that_came_alone_are_read() -> None:
     gaps = [["kill leader", 0.5], ["hang leader + kill follower", 9.0]]
-    clean = {"clean": True, "findings": [], "gaps": gaps}
+    hits = [{"injection": {"overlaps": overlaps}, "missed": ""} for overlaps in (False, False, True)]
+    clean = {"clean": True, "findings": [], "hits": hits, "gaps": gaps}
     lost = {"clean": False, "findings": [{"rule": "lost", "about": "row 1"}], "gaps": [["kill leader", float("inf")]]}
+    lost["hits"] = hits[:1]
     whole = {"service": "mysql", "image": "bookworm", "schedules": [clean, lost, {"clean": False, "error": "no lab"}]}
     found = Results([], [], [], [], [], [])
     add(found, "campaign-mysql.json", json.dumps(whole))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -25,10 +26,11 @@ from backstay.campaign.schedule import (
     to_json,
     with_injections,
 )
-from backstay.campaign.series import PACE, parts, summary
+from backstay.campaign.series import PACE, kept, parts, summary
 from backstay.campaign.shrink import shortest, shrink
 from backstay.campaign.subjects import SUBJECTS
 from backstay.campaign.watches import is_local
+from backstay.errors import AgentError
 from backstay.rehearse.services import SERVICES
 
 SERVICE = st.sampled_from(sorted(PARTS))
@@ -246,14 +248,49 @@ def test_a_soak_is_not_replayed_or_shrunk(option: list[str]) -> None:
     assert done.exit_code == 2 and "without --soak" in done.output
 
 
-def test_the_summary_tells_the_gaps_of_faults_that_came_alone() -> None:
-    clean = {
-        "clean": True,
-        "schedule": {"seed": 1},
-        "gaps": [("kill leader", 0.5), ("hang leader + kill follower", 9.0)],
-    }
-    dirty = {"clean": False, "schedule": {"seed": 2}, "gaps": [("kill leader", 1.5)], "findings": [{"rule": "lost"}]}
-    lines = summary([clean, dirty])
-    assert lines[0] == "2 schedules, 1 not clean"
-    assert "seed 2: lost" in lines[1]
-    assert lines[-1].split()[:3] == ["kill", "leader", "2"] and "0.50 / 1.00 / 1.50 / 1.50" in lines[-1]
+def hit(overlaps: bool = False, missed: str = "") -> dict[str, Any]:
+    return {"injection": {"overlaps": overlaps}, "missed": missed}
+
+
+CLEAN = {
+    "clean": True,
+    "schedule": {"seed": 2},
+    "hits": [hit(), hit(), hit(overlaps=True), hit(missed="nothing runs"), hit(), hit()],
+    "gaps": [
+        ("kill leader", 0.5),
+        ("hang leader + kill follower", 9.0),
+        ("kill leader", 0.0),
+        ("based-kill leader", float("inf")),  # not over when the next came
+        ("move leader", 0.25),
+    ],
+}
+DIRTY = {
+    "clean": False,
+    "schedule": {"seed": 1},
+    "hits": [hit()],
+    "gaps": [("kill leader", 1.5)],
+    "findings": [{"rule": "lost"}],
+}
+
+
+def test_the_summary_tells_the_gaps_of_faults_that_hit_alone() -> None:
+    broken_off = {"clean": False, "schedule": {"seed": 3}, "error": "no lab"}
+    lines = summary([CLEAN, DIRTY, broken_off])
+    assert lines[:3] == ["3 schedules, 2 not clean", "    seed 1: lost", "    seed 3: no lab"]
+    assert [line.split() for line in lines[4:]] == [
+        ["kill", "leader", "2", "0.50", "/", "1.00", "/", "1.50", "/", "1.50"],
+        ["move", "leader", "1", "0.25", "/", "0.25", "/", "0.25", "/", "0.25"],
+        ["all", "of", "these", "3", "0.25", "/", "0.50", "/", "1.50", "/", "1.50"],
+    ]
+
+
+def test_runs_that_are_kept_are_told_together(tmp_path: Path) -> None:
+    for name, record in (("mysql-2-010203", CLEAN), ("mysql-1-010102", DIRTY), ("rabbitmq-1-010102", CLEAN)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.json").write_text(json.dumps(record))
+    (tmp_path / "mysql-3-010303").mkdir()  # broke off
+    shown = CliRunner().invoke(campaign, ["mysql", "--tell", "--histories", str(tmp_path)]).output
+    assert shown.startswith("2 schedules, 1 not clean\n    seed 1: lost\n")
+    (tmp_path / "mysql-3-010303" / "report.json").write_text("{")
+    with pytest.raises(AgentError, match=r"mysql-3-010303/report\.json is no record of a run"):
+        kept(str(tmp_path), "mysql")

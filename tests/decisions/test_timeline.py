@@ -1,4 +1,4 @@
-"""Phases are read from log lines as Pacemaker 2.1 and Corosync 3.1 write them."""
+"""Phases are read from log lines as Pacemaker 2.1 and 3.0 and Corosync 3.1 write them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ Nov 23 15:31:31.279 n3 pacemaker-controld  [185] (log_executor_event) \tnotice: 
 """  # noqa: E501
 
 
-def test_phases_are_the_first_signs_after_the_fault_in_order() -> None:
-    found = phases(LINES.splitlines(), FAULT, "mysql")
+@pytest.mark.parametrize("lines", [LINES, LINES.replace(": ok |", ": OK |")], ids=["Pacemaker 2", "Pacemaker 3"])
+def test_phases_are_the_first_signs_after_the_fault_in_order(lines: str) -> None:
+    found = phases(lines.splitlines(), FAULT, "mysql")
     assert list(found) == ["detected", "demoted", "promoted", "address"]
     assert list(found.values()) == pytest.approx([0.115, 0.219, 1.319, 1.379], abs=0.001)
 
@@ -50,12 +51,23 @@ def test_the_moment_when_a_primary_is_recorded_as_alone() -> None:
 
 def test_promotions_are_told_once_each_with_the_first_of_their_times() -> None:
     result = "pacemaker-controld  [185] (log_executor_event) \tnotice: Result of promote operation for mysql on"
+    nvpair = "/cib/configuration/crm_config/cluster_property_set[@id='backstay']/nvpair[@id='backstay-mysql-facts']: "
+    change = f"pacemaker-based     [193] (cib_perform_op) \tinfo: +  {nvpair}"
+    record, learned = f"{change} @value=epoch", f"{change} @id=backstay-mysql-facts, @name=mysql-facts, @value=epoch"
+    made = 'cib_perform_op) \tinfo: ++ <nvpair id="backstay-mysql-facts" name="mysql-facts" value="epoch'
     lines = [
+        f"Nov 23 15:31:30.000 n1 {made}=1 primary=n3 gtid=",
         f"Nov 23 15:31:31.219 n3 {result} n3: ok | CIB update 26",
         f"Nov 23 15:31:31.215 n1 {result} n3: ok | CIB update 26",
         f"Nov 23 15:31:30.219 n2 {result} n2: error | CIB update 25",
+        f"Nov 23 15:31:32.900 n1 {record}=2 primary=n1 gtid= sync=n2 solo=no",
+        f"Nov 23 15:31:32.908 n2 {record}=2 primary=n1 gtid= sync=n2 solo=no",
         f"Nov 23 15:31:33.000 n1 {result} n1: ok | CIB update 30",  # and back, soon
-        f"Nov 23 15:31:41.000 n1 {result} n3: ok | CIB update 40",
+        f"Nov 23 15:31:36.000 n2 {learned}=0 primary=n2 gtid=",
+        f"Nov 23 15:31:37.000 n2 {result} n2: ok | CIB update 31",  # refused
+        f"Nov 23 15:31:39.000 n1 {result} n1: ok | CIB update 32",  # found promoted already
+        f"Nov 23 15:31:40.500 n3 {record}=3 primary=n3 gtid=",
+        f"Nov 23 15:31:41.000 n1 {result} n3: OK | graph action confirmed",  # as Pacemaker 3 has it
         f"Nov 23 15:31:41.000 n1 {result.replace('mysql', 'mysql-b')} n2: ok",
     ]
     found = promotions(lines, "mysql", FAULT)

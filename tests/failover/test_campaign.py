@@ -1,4 +1,4 @@
-"""A short schedule of a campaign on a real cluster: faults that overlap, more than one workload, all rules. `make campaign`
+"""Five short schedules of a campaign on a real cluster: faults that overlap, more than one workload, all rules. `make campaign`
 runs a hundred drawn from seeds."""
 
 from __future__ import annotations
@@ -27,6 +27,22 @@ SHORT = Schedule(
         Injection("kill", "leader", 0.5, 0.0, overlaps=True, after=0.2),
     ),
 )
+# Four more, of what is soon over; each touches another part: planned work, addresses and files, a node, data and daemons.
+SMOKE = {
+    "planned work": (Injection("standby", "leader", 0.2, 2.0), Injection("move", "leader", 0.1, 1.0)),
+    "an address and all files": (
+        Injection("address-removed", "leader", 0.4, 0.0),
+        Injection("new-agents", "all", 0.0, 0.0, overlaps=True, after=0.1),
+    ),
+    "a node": (
+        Injection("power-off", "leader", 0.1, 3.0),
+        Injection("client-cut", "follower", 0.0, 4.0, overlaps=True, after=0.5),
+    ),
+    "a relay log and a daemon": (
+        Injection("torn-relay-log", "follower", 0.3, 0.0),
+        Injection("schedulerd-kill", "coordinator", 0.0, 0.0, overlaps=True, after=0.2),
+    ),
+}
 PLANE = Schedule(
     "openstack",
     0,
@@ -60,6 +76,13 @@ def test_a_schedule_is_run_and_judged_and_its_histories_are_kept(three: Lab, tmp
     for name in ("ledger", "sampler", "transactions", "addresses"):
         assert [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
     assert len(told) == 2
+
+
+@pytest.mark.parametrize("what", SMOKE)
+def test_a_smoke_of_schedules_breaks_no_rule(three: Lab, tmp_path: Path, what: str) -> None:
+    report = Run(MysqlSubject(three), Schedule("mysql", 0, SMOKE[what]), str(tmp_path), print).run()
+    assert report.clean, report.findings
+    assert [hit.missed for hit in report.hits] == ["", ""]
 
 
 @pytest.mark.slow

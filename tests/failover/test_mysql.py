@@ -4,6 +4,7 @@ acknowledges at a time, and afterwards the set is whole. `backstay rehearse` doe
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +12,13 @@ import pytest
 
 from backstay.deadline import Deadline, poll
 from backstay.lab.cluster import Lab
+from backstay.mysql.health import DETACHED, HEALTHY
+from backstay.rehearse import logs
 from backstay.rehearse.alarms import measure
+from backstay.rehearse.faults import Stage, power_on
 from backstay.rehearse.mysqlfaults import FAULTS
 from backstay.rehearse.mysqlset import MysqlSet
-from backstay.rehearse.scenarios import Outcome, rehearse
+from backstay.rehearse.scenarios import WHOLE_TIMEOUT, Manner, Outcome, rehearse
 
 pytestmark = pytest.mark.lab
 
@@ -170,7 +174,7 @@ def test_writes_survive_the_loss_of_the_primarys_node(three: Lab, tmp_path: Path
 
 @pytest.mark.slow
 def test_a_killed_server_rejoins_by_itself_after_the_failure_timeout(three: Lab, tmp_path: Path) -> None:
-    check(rehearse(MysqlSet(three), FAULTS["kill"], str(tmp_path), clean_up=False))
+    check(rehearse(MysqlSet(three), FAULTS["kill"], str(tmp_path), Manner(clean_up=False)))
 
 
 def test_rows_that_are_only_in_relay_logs_survive(three: Lab, tmp_path: Path) -> None:
@@ -179,7 +183,31 @@ def test_rows_that_are_only_in_relay_logs_survive(three: Lab, tmp_path: Path) ->
 
 @pytest.mark.parametrize("order", [("n3", "n1", "n2")])
 def test_a_blackout_loses_nothing(three: Lab, tmp_path: Path, order: tuple[str, ...]) -> None:
-    check(rehearse(MysqlSet(three), FAULTS["blackout"], str(tmp_path), order))
+    check(rehearse(MysqlSet(three), FAULTS["blackout"], str(tmp_path), Manner(order)))
+
+
+@pytest.mark.slow
+def test_whoever_is_promoted_after_a_blackout_has_a_full_score_by_then(three: Lab, tmp_path: Path) -> None:
+    """It had a low one, and the old primary, whose server may come up during the promotion, has a full one: it must not be
+    preferred."""
+
+    def others_first(stage: Stage[MysqlSet]) -> None:
+        for node in three.nodes:
+            three.power_off(node)
+        for node in stage.others:
+            three.power_on(node)
+
+    mysql = MysqlSet(three)
+    mysql.wait_whole(WHOLE_TIMEOUT)
+    marks = mysql.log_marks()
+    fault = FAULTS["blackout"]._replace(inflict=others_first, heal=power_on, elsewhere=True)
+    outcome = rehearse(mysql, fault, str(tmp_path))
+    check(outcome)
+    assert outcome.now != outcome.was
+    log = "\n".join(line for path, lines in logs.since(marks).items() if f"/{outcome.now}/" in path for line in lines)
+    promoted = log.rindex(f"Result of promote operation for mysql on {outcome.now}: ok")
+    scores = list(re.finditer(rf"status-{outcome.now[1:]}-master-mysql\b.*value=\"?(\d+)", log))
+    assert [score[1] for score in scores if score.start() < promoted] == [str(DETACHED), str(HEALTHY)]
 
 
 def test_two_nodes_go_on_when_one_is_lost_and_say_so_first(two: Lab, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import click
 
 from backstay.campaign.catalogue import KINDS, PARTS, ROWS, kinds_of
 from backstay.campaign.schedule import Schedule, draw, from_json, to_json
-from backstay.campaign.series import Campaign, Soak, parts, summary, told
+from backstay.campaign.series import Campaign, Soak, kept, parts, summary, told
 from backstay.campaign.shrink import shrink
 from backstay.campaign.subjects import SUBJECTS
 from backstay.campaign.trend import unflat
@@ -55,6 +55,7 @@ def table(service: str) -> list[str]:
     "--dir", "directory", default=".lab-campaign", show_default=True, help="The lab; one is booted if none is."
 )
 @click.option("--image", default="bookworm", show_default=True)
+@click.option("--tell", "telling", is_flag=True, help="Run nothing: sum up the runs below --histories.")
 @click.option("--list", "listing", is_flag=True, help="Show the catalogue of faults and end.")
 def campaign(
     service: str,
@@ -68,6 +69,7 @@ def campaign(
     histories: str,
     directory: str,
     image: str,
+    telling: bool,
     listing: bool,
 ) -> None:
     """Inflict schedules of faults, drawn from seeds, on a service under load, and judge what the histories prove.
@@ -76,6 +78,9 @@ def campaign(
     """
     if listing:
         click.echo("\n".join(table(service)))
+        return
+    if telling:
+        click.echo("\n".join(summary(kept(histories, service))))
         return
     # `timeout` and CI end a program so; as an exception it takes the lab down on its way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

@@ -84,12 +84,14 @@ class Run:
         self.spoiled: list[Spoil] = []
         self.scenes: dict[str, Scene] = {}
         self.began = 0.0
+        self.marks: dict[str, int] = {}  # of the nodes' logs when it began
 
     def run(self) -> Report:
         """Raises AgentError only when the service is not whole to begin with, or the workload is broken."""
         os.makedirs(self.directory, exist_ok=True)
         _write(self.directory, "schedule.json", to_json(self.schedule))
         self.began = time.monotonic()
+        self.marks = self.service.log_marks()
         self.service.wait_whole(WHOLE)
         marks, offset = self.service.log_marks(), time.time() - time.monotonic()
         watching = AddressWatch(self.lab, self.subject.addresses, self.directory)
@@ -119,8 +121,12 @@ class Run:
         report = self._report(evidence, load)
         _write(self.directory, "report.json", as_json(report))
         if not report.clean:
-            self.service.keep_logs(marks, self.directory)
+            self.keep_logs()
         return report
+
+    def keep_logs(self) -> None:
+        """What the nodes' logs say of this run, beside the histories."""
+        self.service.keep_logs(self.marks, self.directory)
 
     # -- faults -------------------------------------------------------------------------------------------------------
 
@@ -135,11 +141,12 @@ class Run:
             begin = self.hits[-1].at + injection.after
             self._undo(lambda due: due <= begin)
             time.sleep(max(0.0, begin - time.monotonic()))
-        for each in self.scenes.values():
-            each.look(calm)
-        node = self._resolve(scene, injection.target)
+        node = self._target(scene, injection)
         if calm:
             self._meet_phase(scene, node, injection.phase)
+            # What the fault before costs may have begun meanwhile: a node that lost a Pacemaker daemon is fenced late.
+            self._try("writes to resume", lambda: load.wait_steady(time.monotonic(), PATIENCE))
+            node = self._target(scene, injection)
         at, missed, undo = time.monotonic(), "", None
         try:
             undo = HARMS[injection.kind](scene, node, injection)
@@ -168,6 +175,12 @@ class Run:
         if scope == DAEMON and scene is not counted:
             return False
         return scope == NODES or node == counted.leader or injection.overlaps
+
+    def _target(self, scene: Scene, injection: Injection) -> str:
+        """Who is to be hit as things are now."""
+        for each in self.scenes.values():
+            each.look(not injection.overlaps)
+        return self._resolve(scene, injection.target)
 
     def _resolve(self, scene: Scene, target: str) -> str:
         """The node of a role; of the whole set, its leader stands for all."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import json
 import math
 import os
 import time
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from backstay.campaign.recovery import by_fault
 from backstay.campaign.resources import ResourceWatch
 from backstay.campaign.runner import Report, Run, as_json
 from backstay.campaign.schedule import Schedule, draw_calm, to_json
@@ -65,11 +68,12 @@ class Campaign:
         """None when the lab failed, and not the service: that run is on record and proves nothing."""
         place = os.path.join(self.histories, f"{self.service}-{schedule.seed}-{time.strftime('%H%M%S')}")
         click.echo(f"{self.service} seed {schedule.seed}: {schedule}")
+        run = Run(SUBJECTS[self.service](lab), schedule, place, lambda line: click.echo(f"    {line}"), self.pace)
         try:
-            subject = SUBJECTS[self.service](lab)
-            report = Run(subject, schedule, place, lambda line: click.echo(f"    {line}"), self.pace).run()
+            report = run.run()
         except (AgentError, OSError) as failed:
-            click.echo(f"    the run broke off: {failed}")
+            click.echo(f"    the run broke off: {failed}\n    histories: {place}")
+            run.keep_logs()
             self.records.append({"schedule": to_json(schedule), "clean": False, "error": str(failed)})
             return None
         counted = ", ".join(f"{count} {name}" for name, count in report.counted.items() if count)
@@ -151,18 +155,27 @@ def _strain(trend: Trend) -> float:
 
 
 def summary(records: Sequence[dict[str, Any]]) -> list[str]:
-    """Runs, findings, and the gaps by what was injected first and alone."""
+    """Runs, findings, and the gaps by fault, of those that came alone."""
     dirty = [one for one in records if not one["clean"]]
     lines = [f"{len(records)} schedules, {len(dirty)} not clean"]
     lines += [f"    seed {one['schedule']['seed']}: {one.get('error') or _rules(one)}" for one in dirty]
-    gaps: dict[str, list[float]] = {}
-    for record in records:
-        for name, seconds in record.get("gaps", ())[:1]:  # later ones may meet a service that is not yet whole
-            if " + " not in name:
-                gaps.setdefault(name, []).append(seconds)
-    lines.append(f"{'first and alone':34} times  min / median / p95 / worst without an acknowledgement, s")
-    lines += [f"{name:34} {len(found):5}  {distribution(found)}" for name, found in sorted(gaps.items())]
-    return lines
+    gaps = by_fault(records)
+    lines.append(f"{'alone':34} times  min / median / p95 / worst without an acknowledgement, s")
+    lines += [f"{name:34} {len(found):5}  {distribution(found)}" for name, found in gaps.items()]
+    every = [seconds for found in gaps.values() for seconds in found]
+    return lines + [f"{'all of these':34} {len(every):5}  {distribution(every)}" for _ in every[:1]]
+
+
+def kept(histories: str, service: str) -> list[dict[str, Any]]:
+    """The records of all runs of a service whose histories are there, by seed. Raises AgentError when one cannot be read."""
+    found = []
+    for path in sorted(glob.glob(os.path.join(glob.escape(histories), f"{service}-*", "report.json"))):
+        try:
+            with open(path, encoding="utf-8") as source:
+                found.append(json.load(source))
+        except (OSError, ValueError) as failed:
+            raise AgentError(f"{path} is no record of a run: {failed}") from failed
+    return sorted(found, key=lambda record: int(record["schedule"]["seed"]))
 
 
 def _rules(record: dict[str, Any]) -> str:

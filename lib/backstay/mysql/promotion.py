@@ -10,6 +10,7 @@ from backstay.errors import AgentError, TimedOut
 from backstay.mysql import election
 from backstay.mysql.dialect import FOREVER, NOMINAL
 from backstay.mysql.facts import Facts
+from backstay.mysql.health import HEALTHY
 from backstay.mysql.replica import end_waiting
 from backstay.mysql.state import write_mark
 from backstay.pacemaker import NEVER
@@ -52,6 +53,17 @@ def promote(agent: "Mysql", server: "Server", running: "Process") -> None:
     else:
         agent.state.remove("closed")
         agent.state.remove("refusal")
+        _keep_the_role(agent)
+
+
+def _keep_the_role(agent: "Mysql") -> None:
+    """After a loss of all power nobody replicates, and who is promoted has a low score. The recorded primary, whose server may
+    come up while this action runs, has a full one, and Pacemaker would move the role there as soon as this returns (seen).
+    Where the score is full already, as in every other promotion, this writes nothing and aborts no transition."""
+    try:
+        agent.pacemaker.set_promotion_score(HEALTHY)
+    except AgentError as error:
+        agent.log.warning(f"score not published, the next monitor tries again: {error}")
 
 
 def still_refused(agent: "Mysql", dialect: "Dialect", seen: "Observed") -> str:

@@ -21,7 +21,7 @@ from backstay.lab.cli import driver
 from backstay.lab.cluster import Lab
 from backstay.lab.layout import LabError
 from backstay.rehearse import floor
-from backstay.rehearse.scenarios import Outcome, rehearse
+from backstay.rehearse.scenarios import Manner, Outcome, rehearse
 from backstay.rehearse.services import SERVICES, Rehearsed
 
 if TYPE_CHECKING:
@@ -85,9 +85,8 @@ def rehearse_all(
     runs: int,
     directory: str,
     image: str,
-    patient: bool,
+    manner: Manner,
     kind: type[Lab] = Lab,
-    until_whole: bool = False,
 ) -> list[dict[str, Any]]:
     """Every fault `runs` times; a record of each run. Histories and logs of a run that is not clean are kept."""
     records: list[dict[str, Any]] = []
@@ -98,16 +97,16 @@ def rehearse_all(
             first = int(time.time())  # of the orders of a blackout: short series begin with different ones
             for fault in (one for one in faults if one.nodes == nodes):
                 for number in range(runs):
-                    records.append(_run(service, fault, first + number, not patient, until_whole))
+                    order = tuple(f"n{digit}" for digit in BLACKOUT_ORDERS[(first + number) % len(BLACKOUT_ORDERS)])
+                    records.append(_run(service, fault, manner._replace(order=order)))
     return records
 
 
-def _run(service: Service, fault: Fault, number: int, clean_up: bool, until_whole: bool) -> dict[str, Any]:
+def _run(service: Service, fault: Fault, manner: Manner) -> dict[str, Any]:
     histories = tempfile.mkdtemp(prefix=f"backstay-{fault.name}-")
-    order = tuple(f"n{digit}" for digit in BLACKOUT_ORDERS[number % len(BLACKOUT_ORDERS)])
     marks = service.log_marks()
     try:
-        outcome = rehearse(service, fault, histories, order, clean_up, until_whole)
+        outcome = rehearse(service, fault, histories, manner)
     except AgentError as error:
         service.keep_logs(marks, histories)
         _mend(service.lab)
@@ -115,7 +114,7 @@ def _run(service: Service, fault: Fault, number: int, clean_up: bool, until_whol
         return {"fault": fault.name, "clean": False, "gap": None, "error": str(error), "histories": histories}
     click.echo(describe(outcome))
     record = {"fault": fault.name, "clean": outcome.clean, "gap": outcome.gap, "phases": outcome.phases}
-    record.update(order=order, was=outcome.was, now=outcome.now, coordinator=outcome.coordinator, error="")
+    record.update(order=manner.order, was=outcome.was, now=outcome.now, coordinator=outcome.coordinator, error="")
     record["verdict"] = plain(outcome.verdict)
     record["unsilenced"] = plain(outcome.unsilenced)
     if outcome.clean:
@@ -216,8 +215,8 @@ def command(
     records = measure_floor(runs, os.path.abspath(directory), image, driver(vagrant)) if FLOOR in wanted else []
     faults = [subject.faults[name] for name in wanted if name in subject.faults]
     if faults:
-        place = os.path.abspath(directory)
-        records += rehearse_all(subject, faults, runs, place, image, patient, driver(vagrant), until_whole)
+        place, manner = os.path.abspath(directory), Manner(clean_up=not patient, until_whole=until_whole)
+        records += rehearse_all(subject, faults, runs, place, image, manner, driver(vagrant))
     if path:
         with open(path, "w", encoding="utf-8") as sink:
             json.dump({"service": service, "client": subject.client, "image": image, "runs": records}, sink, indent=1)

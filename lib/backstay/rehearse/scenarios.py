@@ -56,39 +56,35 @@ class Suffered(NamedTuple):
     trouble: AgentError | None
 
 
-def rehearse(
-    service: Service,
-    fault: Fault,
-    directory: str,
-    order: tuple[str, ...] = (),
-    clean_up: bool = True,
-    until_whole: bool = False,
-) -> Outcome:
+class Manner(NamedTuple):
+    """How a fault is rehearsed. order: of power-on in a blackout. clean_up: forget failures once writes work, as an admin
+    would, instead of waiting for failure-timeout. until_whole: the load lasts until the service is whole again, not only until
+    it is acknowledged again; the gap includes the return of what was hit."""
+
+    order: tuple[str, ...] = ()
+    clean_up: bool = True
+    until_whole: bool = False
+
+
+ADMINS = Manner()  # the usual one
+
+
+def rehearse(service: Service, fault: Fault, directory: str, manner: Manner = ADMINS) -> Outcome:
     """Inflict the fault under load, wait until the service is whole, and judge.
 
-    `directory` gets the histories. `order`: of power-on in a blackout. `clean_up`: forget failures once writes work, as
-    an admin would, instead of waiting for failure-timeout. `until_whole`: the load lasts until the service is whole again,
-    not only until it is acknowledged again; the gap includes the return of what was hit. Raises TimedOut when writes or the
-    service do not come back.
+    `directory` gets the histories. Raises TimedOut when writes or the service do not come back.
     """
     service.wait_whole(WHOLE_TIMEOUT)
-    return conclude(service, fault, suffer(service, fault, directory, order, clean_up, until_whole))
+    return conclude(service, fault, suffer(service, fault, directory, manner))
 
 
-def suffer(
-    service: Service,
-    fault: Fault,
-    directory: str,
-    order: tuple[str, ...] = (),
-    clean_up: bool = True,
-    until_whole: bool = False,
-) -> Suffered:
+def suffer(service: Service, fault: Fault, directory: str, manner: Manner = ADMINS) -> Suffered:
     """The first half of `rehearse`: from a whole service until writes are acknowledged again, or it is whole. Raises
     Unserved, and other AgentErrors before the fault."""
     hit = fault.hits(service)
     with service.load(directory) as load:
         load.wait_steady(0.0, STEADY_TIMEOUT)
-        stage = Stage(hit, load, order)
+        stage = Stage(hit, load, manner.order)
         before = load.acknowledged()[-1].server
         coordinator = hit.is_dc(stage.leader)
         marks = hit.log_marks()
@@ -104,11 +100,11 @@ def suffer(
             raise Unserved(str(late)) from late
         trouble = None
         try:
-            if clean_up and fault.fails:
+            if manner.clean_up and fault.fails:
                 hit.cleanup(fault.fails(stage))
             fault.heal(stage)
             load.wait_steady(time.monotonic(), fault.patience)
-            if until_whole:
+            if manner.until_whole:
                 service.wait_whole(WHOLE_TIMEOUT)
         except AgentError as failed:
             trouble = failed  # what the clients suffered is known all the same

@@ -11,6 +11,7 @@ import math
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from backstay.campaign.recovery import alone
 from backstay.errors import AgentError
 
 if TYPE_CHECKING:
@@ -160,29 +161,25 @@ def _rehearsal(found: Results, name: str, whole: Any) -> None:
 
 
 def _campaign(found: Results, name: str, whole: dict[str, Any]) -> None:
-    """What each fault cost that came first and alone: with one that overlaps, the gap belongs to neither, and later ones may
-    meet a service that is not yet whole."""
+    """What each fault cost that came alone."""
     service = str(whole["service"])
     for schedule in whole["schedules"]:
-        if schedule.get("error"):
-            continue  # the lab failed: nothing was measured
-        rules = sorted({finding["rule"] for finding in schedule["findings"]})
-        for what, gap in schedule["gaps"][:1]:
-            if " + " not in what:
-                found.runs.append(
-                    Run(
-                        contender=f"ocf:backstay:{service}",
-                        service=service,
-                        fault=f"{what} (campaign)",
-                        gap=gap if math.isfinite(gap) else None,
-                        phases={},
-                        lost=sum(finding["rule"] in ("lost", "message-lost") for finding in schedule["findings"]),
-                        acknowledged=None,
-                        whole="unsettled" not in rules,
-                        error=", ".join(rules),
-                        patience=None,
-                    )
+        rules = sorted({finding["rule"] for finding in schedule.get("findings", ())})
+        for what, gap in alone(schedule):
+            found.runs.append(
+                Run(
+                    contender=f"ocf:backstay:{service}",
+                    service=service,
+                    fault=f"{what} (campaign)",
+                    gap=gap if math.isfinite(gap) else None,
+                    phases={},
+                    lost=sum(finding["rule"] in ("lost", "message-lost") for finding in schedule["findings"]),
+                    acknowledged=None,
+                    whole="unsettled" not in rules,
+                    error=", ".join(rules),
+                    patience=None,
                 )
+            )
     dirty = sum(not schedule["clean"] for schedule in whole["schedules"])
     facts = {"image": str(whole.get("image", "")), "schedules": str(len(whole["schedules"])), "not clean": str(dirty)}
     found.about.append(About(name, {label: text for label, text in facts.items() if text}))
