@@ -15,7 +15,7 @@ from backstay.errors import CommandFailed
 from backstay.lab.cluster import Lab
 from backstay.lab.layout import CLIENT
 from backstay.rehearse.faults import other
-from backstay.rehearse.lostcopies import BACKLOG, LOST_COPIES, MESSAGES, WAYS, await_copies, lead
+from backstay.rehearse.lostcopies import BACKLOG, FORGOTTEN, LOST_COPIES, MESSAGES, await_copies, lead
 from backstay.rehearse.rabbitfaults import FAULTS, STOP_TIMEOUT, early_stop
 from backstay.rehearse.rabbitset import RabbitSet
 from backstay.rehearse.scenarios import Outcome, conclude, rehearse, suffer
@@ -102,7 +102,9 @@ def test_queues_that_are_left_a_copy_short_get_it_back_with_all_messages(three: 
     """In each of the ways that there are, while all nodes run. What the copies hold shows when one of them leads, alone."""
     suffered = suffer(three, LOST_COPIES, str(tmp_path))
     node = other(suffered.stage)
-    assert len(three.short_of_copies(node)) == len(WAYS) + 1
+    assert {said.partition(" ")[0] for said in three.short_of_copies(node)} >= set(
+        FORGOTTEN
+    )  # the first may be back already
     poll(lambda: "short of synchronised mirrors" in told(three), Deadline(COPIES_TOLD), "it to be told")
     await_copies(three, COPIES_BACK)
     poll(lambda: "short" not in told(three), Deadline(COPIES_TOLD), "it to be told that it is over")

@@ -17,49 +17,48 @@ if TYPE_CHECKING:
     from backstay.rehearse.rabbitset import RabbitSet
 
 BACKLOG, MESSAGES = "ledger-9", 10_000  # a queue whose synchronisation takes long enough to be cancelled
-_ATTEMPTS = 5  # at cancelling a synchronisation
 
-# Erlang expressions. Q: the queue's name; H: the node that loses its copy.
-_NAMED = 'Q = rabbit_misc:r(<<"{vhost}">>, queue, <<"{queue}">>), H = \'rabbit@{node}\', '
-_DROP = """
-{ok, Before} = rabbit_amqqueue:lookup(Q),
-[exit(P, {shutdown, dropped}) || P <- amqqueue:get_slave_pids(Before), node(P) =:= H],
-(fun Gone(0) -> exit(still_there);
-     Gone(N) -> {ok, R} = rabbit_amqqueue:lookup(Q),
-                case [P || P <- amqqueue:get_slave_pids(R), node(P) =:= H] of
-                    [] -> ok;
-                    _  -> timer:sleep(50), Gone(N - 1)
-                end
- end)(200)"""
-_RECORD = """
-rabbit_misc:execute_mnesia_transaction(fun() ->
-    [R] = mnesia:read({{rabbit_queue, Q}}),
-    rabbit_mirror_queue_misc:store_updated_slaves({changed})
-end), ok"""
-_CANCEL = """
-rabbit_mirror_queue_misc:add_mirrors(Q, [H], async),
-(fun Cancel(0) -> missed;
-     Cancel(N) -> case rabbit_mirror_queue_misc:cancel_sync_queue(Q) of
-                      ok -> cancelled;
-                      {ok, not_syncing} -> timer:sleep(1), Cancel(N - 1)
-                  end
- end)(3000)"""
-MISSING = _DROP
-DEAD = (
-    _DROP
-    + ", Dead = spawn(fun() -> ok end),"
-    + _RECORD.format(changed="amqqueue:set_slave_pids(R, amqqueue:get_slave_pids(R) ++ [Dead])")
-)
-FORGOTTEN = _RECORD.format(
-    changed="amqqueue:set_sync_slave_pids(R, [P || P <- amqqueue:get_sync_slave_pids(R), node(P) =/= H])"
-)
-_LEAD = "{ok, Here} = rabbit_amqqueue:lookup(Q), rabbit_mirror_queue_misc:transfer_leadership(Here, H)"
-CANCELLED = f"{_DROP}, {_CANCEL}"
-WAYS = {"ledger-0": MISSING, "ledger-1": DEAD, "ledger-2": MISSING, "ledger-3": FORGOTTEN}
-
-
-def _evaluate(service: RabbitSet, at: str, queue: str, loser: str, expression: str) -> str:
-    return service.ctl(at, "eval", f"{_NAMED.format(vhost=VHOST, queue=queue, node=loser)}{expression}.").strip()
+# For rabbitmqctl eval on the node that loses its copies, all in one call: the agent is at work from the first one on.
+# Drop: the mirror here ends, and its queue knows. Change: another record of the queue. Cancel: of a synchronisation, once it
+# is under way; whether that was in time.
+_LOSE = """
+Queue = fun(Name) -> rabbit_misc:r(<<"%(vhost)s">>, queue, Name) end,
+Here = fun(Pids) -> [Pid || Pid <- Pids, node(Pid) =:= node()] end,
+Mirrors = fun(Q) -> {ok, R} = rabbit_amqqueue:lookup(Q), Here(amqqueue:get_slave_pids(R)) end,
+Drop = fun(Q) ->
+    [exit(Pid, {shutdown, dropped}) || Pid <- Mirrors(Q)],
+    (fun Wait(0) -> exit({still_there, Q});
+         Wait(Left) -> case Mirrors(Q) of [] -> ok; _ -> timer:sleep(50), Wait(Left - 1) end
+     end)(400)
+end,
+Change = fun(Q, To) ->
+    rabbit_misc:execute_mnesia_transaction(fun() ->
+        [R] = mnesia:read({rabbit_queue, Q}), rabbit_mirror_queue_misc:store_updated_slaves(To(R)) end)
+end,
+Cancel = fun(Q) ->
+    Drop(Q),
+    rabbit_mirror_queue_misc:add_mirrors(Q, [node()], async),
+    (fun Try(0) -> false;
+         Try(Left) -> case rabbit_mirror_queue_misc:cancel_sync_queue(Q) of
+                          ok -> true;
+                          {ok, not_syncing} -> timer:sleep(1), Try(Left - 1)
+                      end
+     end)(2000)
+end,
+true = lists:any(Cancel, lists:duplicate(5, Queue(<<"%(backlog)s">>))),
+Drop(Queue(<<"ledger-0">>)),
+Drop(Queue(<<"ledger-2">>)),
+Drop(Queue(<<"ledger-1">>)),
+Dead = spawn(fun() -> ok end),
+Change(Queue(<<"ledger-1">>), fun(R) -> amqqueue:set_slave_pids(R, amqqueue:get_slave_pids(R) ++ [Dead]) end),
+Change(Queue(<<"ledger-3">>), fun(R) ->
+    All = amqqueue:get_sync_slave_pids(R), amqqueue:set_sync_slave_pids(R, All -- Here(All)) end),
+ok."""
+MISSING, DEAD, FORGOTTEN, CANCELLED = ("ledger-0", "ledger-2"), ("ledger-1",), ("ledger-3",), (BACKLOG,)
+LOST = MISSING + DEAD + FORGOTTEN + CANCELLED
+_LEAD = """
+{ok, R} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"%s">>, queue, <<"%s">>)),
+rabbit_mirror_queue_misc:transfer_leadership(R, node())."""
 
 
 def lose_copies(stage: Stage[RabbitSet]) -> None:
@@ -67,17 +66,9 @@ def lose_copies(stage: Stage[RabbitSet]) -> None:
     service, loser = stage.service, other(stage)
     service.queues("declare", stage.leader, BACKLOG)
     service.queues("fill", stage.leader, BACKLOG, "--count", str(MESSAGES))
-    for queue, way in WAYS.items():
-        _evaluate(service, loser, queue, loser, way)
-    said = ""
-    for _ in range(_ATTEMPTS):
-        said = _evaluate(service, stage.leader, BACKLOG, loser, CANCELLED)
-        if said == "cancelled":
-            break
-    else:
-        raise AgentError(f"no synchronisation of {BACKLOG} could be cancelled: {said}")
-    short = service.short_of_copies(stage.leader)
-    if len(short) != len(WAYS) + 1:
+    service.ctl(loser, "eval", _LOSE % {"vhost": VHOST, "backlog": BACKLOG})
+    short = service.short_of_copies(loser)
+    if len(short) != len(LOST):
         raise AgentError(f"all queues should be a copy short: {'; '.join(short) or 'none is'}")
 
 
@@ -90,7 +81,7 @@ def await_copies(service: RabbitSet, timeout: float) -> dict[str, float]:
     def whole() -> bool:
         short = service.short_of_copies(service.lab.nodes[0])
         left = {said.partition(" ")[0] for said in short}
-        back.update({queue: time.monotonic() - begun for queue in (*WAYS, BACKLOG) if queue not in left | set(back)})
+        back.update({queue: time.monotonic() - begun for queue in LOST if queue not in left | set(back)})
         missing[:] = short
         return not short
 
@@ -103,8 +94,8 @@ def await_copies(service: RabbitSet, timeout: float) -> dict[str, float]:
 
 def lead(service: RabbitSet, node: str) -> None:
     """Have the node lead all these queues. The broker has the other copies dropped for that, and made anew from this one."""
-    for queue in (*WAYS, BACKLOG):
-        moved = _evaluate(service, node, queue, node, _LEAD)
+    for queue in LOST:
+        moved = service.ctl(node, "eval", _LEAD % (VHOST, queue))
         if not moved.startswith("{migrated"):
             raise AgentError(f"{queue} is not led by {node}: {moved}")
 
