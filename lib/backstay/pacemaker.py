@@ -2,8 +2,11 @@
 
 Each question is one process of 8 to 40 ms, so the callers ask little, and writes are remembered: an attribute is
 written only when its value changed, since a changed public attribute aborts the running transition (controld_te_callbacks.c).
-What was written is trusted while the same attribute daemon runs, and for a minute at most: attrd forgets transient
-attributes when the node leaves the cluster, and writing an equal value again is free of side effects.
+What was written is trusted while the same executor runs, and for a minute at most: attrd forgets transient attributes when the
+node leaves the cluster, and writing an equal value again is free of side effects. It is also without effect where it is needed:
+a controller that ends, alone or with its executor, takes its node's attributes out of the CIB, and attrd, which is not told
+(2.1.5), believes that they are there. A node would stay without promotion score until that changes. So what is not trusted any
+more is written again, and before that all that attrd has is sent to the CIB (attrd_updater -R), which else changes nothing there.
 
 Outside a cluster (ocf-tester, a shell; Pacemaker names the node, they do not) every tool exits 102 or 107: reads answer
 None, writes do nothing. Inside one the same exit status means that a daemon is down for a moment. Then what matters for
@@ -116,19 +119,19 @@ class Pacemaker:
 
     def set_attribute(self, name: str, value: str, private: bool = False) -> None:
         """Set a transient attribute of this node, if that changes it. A private one makes the scheduler look at nothing."""
-        remembered = self._remembered()
-        if remembered.get(name) == value:
+        known = self._known()
+        if known.get(name) == value:
             return
         update = ["attrd_updater", "-n", name, "-N", self.node(), "-U", value]
         if self._ask([*update, "-p"] if private else update) is not None:
-            remembered[name] = value
-            self._remember(remembered)
+            self._remember({**known, name: value})
 
     def forget_attribute(self, name: str) -> None:
         """Delete a transient attribute of this node, if it may be set."""
-        if self._remembered().get(name) != "":
+        known = self._known()
+        if known.get(name) != "":
             self._ask(["attrd_updater", "-n", name, "-N", self.node(), "-D"])
-            self._remember({**self._remembered(), name: ""})
+            self._remember({**known, name: ""})
 
     def set_promotion_score(self, score: "int | str") -> None:
         """The wish to be promoted here, up to 1,000,000, or NEVER. Note that 0 promotes too."""
@@ -172,14 +175,16 @@ class Pacemaker:
         said = (done.err or done.out).strip().splitlines()
         raise CommandFailed(f"{argv[0]} failed with status {done.status}: {said[-1] if said else ''}", done.status)
 
-    def _remembered(self) -> "dict[str, str]":
+    def _known(self) -> "dict[str, str]":
+        """What was written and is there. What is not to be trusted any more is sent to the CIB again, and then as if unknown."""
         try:
             with open(self._memory, encoding="utf-8") as source:
                 lines = source.read().splitlines()
             fresh = time.time() - os.stat(self._memory).st_mtime
         except OSError:
-            return {}
+            return {}  # the node has just booted
         if not lines or lines[0] != _incarnation() or not 0 <= fresh < _TRUST:
+            self._ask(["attrd_updater", "-R"])
             return {}
         return dict(line.split("=", 1) for line in lines[1:] if "=" in line)
 

@@ -181,6 +181,20 @@ def test_a_second_address_that_the_run_itself_put_there_is_no_finding() -> None:
         assert {one.rule for one in judge(PLANTED["address-twice"]._replace(spoiled=[elsewhere]))} == {"address-twice"}
 
 
+@pytest.mark.parametrize(
+    ("server", "spoil", "rules"),
+    [
+        (102, Spoil(WRITER, 2.45, 2.55), set()),
+        (101, Spoil(WRITER, 2.45, 2.55), {"stale-register"}),  # the primary itself must not
+        (102, Spoil(WRITER, 2.7, 2.9), {"stale-register"}),
+    ],
+)
+def test_a_read_that_the_run_itself_sent_elsewhere_may_be_stale(server: int, spoil: Spoil, rules: set[str]) -> None:
+    stale = read(11, 2.5, 2.6)._replace(server=server)
+    found = judge(changed(operations=(*OPERATIONS, stale), spoiled=[spoil]))
+    assert {one.rule for one in found} == rules
+
+
 def test_there_and_back_is_no_overlap() -> None:
     there_and_back = (Promotion("n1", 0.0), Promotion("n2", 4.0), Promotion("n1", 5.0))
     attempts = (ack(1, 1.0, 101), ack(2, 4.5, 102), ack(5, 5.5, 101))

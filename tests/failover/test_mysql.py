@@ -12,6 +12,7 @@ import pytest
 
 from backstay.deadline import Deadline, poll
 from backstay.lab.cluster import Lab
+from backstay.mysql.dialect import FOREVER
 from backstay.mysql.health import DETACHED, HEALTHY
 from backstay.rehearse import logs
 from backstay.rehearse.alarms import measure
@@ -208,6 +209,37 @@ def test_whoever_is_promoted_after_a_blackout_has_a_full_score_by_then(three: La
     promoted = log.rindex(f"Result of promote operation for mysql on {outcome.now}: ok")
     scores = list(re.finditer(rf"status-{outcome.now[1:]}-master-mysql\b.*value=\"?(\d+)", log))
     assert [score[1] for score in scores if score.start() < promoted] == [str(DETACHED), str(HEALTHY)]
+
+
+@pytest.mark.slow
+def test_a_promotion_that_was_soon_taken_back_leaves_nothing_waiting(three: Lab) -> None:
+    """Its source is not forgotten yet, so it goes on replicating, and each commit waited for an acknowledgement: for ever."""
+    mysql = MysqlSet(three)
+    mysql.wait_whole(WHOLE_TIMEOUT)
+    primary = mysql.primary()
+    replica = next(node for node in three.nodes if node != primary)
+    mysql.root(replica, f"SET GLOBAL rpl_semi_sync_master_timeout = {FOREVER}")
+    mysql.root(replica, "SET GLOBAL rpl_semi_sync_master_enabled = ON")
+    mysql.wait_whole(60)  # a new row is there
+    assert mysql.root(replica, "SELECT @@rpl_semi_sync_master_enabled") == "0"
+
+
+@pytest.mark.slow
+def test_a_replica_whose_executor_died_is_soon_promotable_again(three: Lab) -> None:
+    """Pacemaker takes the node's attributes out of the CIB then, and its attribute daemon believes that they are there."""
+    mysql = MysqlSet(three)
+    mysql.wait_whole(WHOLE_TIMEOUT)
+    replica = next(node for node in three.nodes if node != mysql.primary() and not mysql.is_dc(node))
+
+    def score() -> str:
+        query = ["cibadmin", "-Q", "--xpath", f"//node_state[@uname='{replica}']//nvpair[@name='master-mysql']"]
+        return three.run(replica, query, check=False).out.partition('value="')[2].partition('"')[0]
+
+    assert score() == str(HEALTHY)
+    three.fault("kill", replica, "pacemaker-execd")
+    poll(lambda: not score(), Deadline(30), "the score to be lost")
+    poll(lambda: score() == str(HEALTHY), Deadline(90), "the score to be there again", interval=0.5)
+    mysql.wait_whole(WHOLE_TIMEOUT)
 
 
 def test_two_nodes_go_on_when_one_is_lost_and_say_so_first(two: Lab, tmp_path: Path) -> None:

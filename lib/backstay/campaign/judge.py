@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from backstay.campaign.evidence import Evidence
+    from backstay.campaign.registers import Operation
 
 SHOWN = 5  # findings of one rule that are told in full
 
@@ -82,14 +83,27 @@ def overlapping(evidence: Evidence) -> list[str]:
     ]
 
 
+def _by_the_writer(evidence: Evidence) -> list[Operation]:
+    """Operations but for reads that another server answered while the run itself had put an address where that is."""
+
+    def strayed(one: Operation) -> bool:
+        return (
+            one.kind in ("read", "list")
+            and any(spoil.begun <= one.ended and one.begun <= spoil.ended for spoil in evidence.spoiled)
+            and evidence.servers.get(one.server or 0) != _at_the_time(evidence, one.begun)
+        )
+
+    return [one for one in evidence.operations if not strayed(one)]
+
+
 def stale_registers(evidence: Evidence) -> list[str]:
     """Registers behind the writer address behave as if there were one copy."""
-    return [] if evidence.final is None else register_flaws(evidence.operations, evidence.final.registers)
+    return [] if evidence.final is None else register_flaws(_by_the_writer(evidence), evidence.final.registers)
 
 
 def lists(evidence: Evidence) -> list[str]:
     """Lists grow in one order, that every read shows, and keep what was acknowledged."""
-    return [] if evidence.final is None else list_flaws(evidence.operations, evidence.final.lists)
+    return [] if evidence.final is None else list_flaws(_by_the_writer(evidence), evidence.final.lists)
 
 
 def transactions(evidence: Evidence) -> list[str]:

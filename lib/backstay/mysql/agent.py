@@ -327,14 +327,17 @@ class Mysql(MysqlParameters):
 
     def _calm(self, running: process.Process) -> bool:
         """Whether the watcher sees, right now, that a look would find this replica as the last one did."""
+        from backstay import watch
+        from backstay.mysql import trust
+
         if self.state.age("calm") > _LOOK_EVERY or self.state.read("calm") != running.identity:
             return False
         if self.state.read("passwords") != self.passwords():
             return False
+        if self.tls_ca and trust.due(self, running.identity):
+            return False
         if self.state.read("readable") != "1":
             return False  # the reader check took it away; the cluster has to be told
-        from backstay import watch
-
         return watch.verdict(self.state, running.pid, running.started, _FRESH) == "ok calm"
 
     def _noted_again(self, running: process.Process) -> "Facts | None":

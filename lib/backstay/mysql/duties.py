@@ -5,6 +5,8 @@ A replica's steps, first match wins:
 | step        | when                                                   | why                                                  |
 |-------------|--------------------------------------------------------|------------------------------------------------------|
 | NOTHING     | no primary recorded yet, or this node is the recorded  | there is no one to follow                            |
+| END_WAITING | it has a source and waits for acknowledgements as a    | the role was taken back before the source was        |
+|             | primary does                                           | forgotten: what it applies would wait for ever       |
 | WAIT        | still replaying the relay log it had before a restart  | those events may be the only acknowledged copy       |
 | JOIN        | follows nobody, or not the address it should, or with  | histories are compared before anything replicates    |
 |             | another password than is configured now                |                                                      |
@@ -41,6 +43,7 @@ REVIEW_EVERY = 15.0  # seconds: a fenced replica's connection seems alive for mi
 
 class Step(Enum):
     NOTHING = "nothing"
+    END_WAITING = "end waiting"
     WAIT = "wait"
     JOIN = "join"
     APPLY = "apply"
@@ -61,6 +64,8 @@ def replica_step(
     if facts is None or facts.primary == me:
         return Step.NOTHING
     replica = seen.replica
+    if replica and seen.acks.waits:
+        return Step.END_WAITING
     if replica and not replica.by_gtid and replica.sql:
         return Step.WAIT if not seen.applied.includes(seen.received) else Step.JOIN
     if replica is None or replica.host != source_host or not replica.by_gtid:
