@@ -57,8 +57,8 @@ ok."""
 MISSING, DEAD, FORGOTTEN, CANCELLED = ("ledger-0", "ledger-2"), ("ledger-1",), ("ledger-3",), (BACKLOG,)
 LOST = MISSING + DEAD + FORGOTTEN + CANCELLED
 _LEAD = """
-{ok, R} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"%s">>, queue, <<"%s">>)),
-rabbit_mirror_queue_misc:transfer_leadership(R, node())."""
+[rabbit_mirror_queue_misc:transfer_leadership(R, node())
+ || Name <- [%s], {ok, R} <- [rabbit_amqqueue:lookup(rabbit_misc:r(<<"%s">>, queue, Name))]]."""
 
 
 def lose_copies(stage: Stage[RabbitSet]) -> None:
@@ -94,10 +94,9 @@ def await_copies(service: RabbitSet, timeout: float) -> dict[str, float]:
 
 def lead(service: RabbitSet, node: str) -> None:
     """Have the node lead all these queues. The broker has the other copies dropped for that, and made anew from this one."""
-    for queue in LOST:
-        moved = service.ctl(node, "eval", _LEAD % (VHOST, queue))
-        if not moved.startswith("{migrated"):
-            raise AgentError(f"{queue} is not led by {node}: {moved}")
+    moved = service.ctl(node, "eval", _LEAD % (", ".join(f'<<"{queue}">>' for queue in LOST), VHOST))
+    if moved.count("{migrated") != len(LOST):
+        raise AgentError(f"{node} does not lead all of {', '.join(LOST)}: {moved}")
 
 
 LOST_COPIES = Fault(
