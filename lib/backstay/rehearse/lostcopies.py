@@ -20,7 +20,8 @@ BACKLOG, MESSAGES = "ledger-9", 10_000  # a queue whose synchronisation takes lo
 
 # For rabbitmqctl eval on the node that loses its copies, all in one call: the agent is at work from the first one on.
 # Drop: the mirror here ends, and its queue knows. Change: another record of the queue. Cancel: of a synchronisation, once it
-# is under way; whether that was in time.
+# is under way; whether that was in time. The second before Dead is for all mirrors to hear of what was dropped, after which one
+# of them would take it off the record.
 _LOSE = """
 Queue = fun(Name) -> rabbit_misc:r(<<"%(vhost)s">>, queue, Name) end,
 Here = fun(Pids) -> [Pid || Pid <- Pids, node(Pid) =:= node()] end,
@@ -49,6 +50,7 @@ true = lists:any(Cancel, lists:duplicate(5, Queue(<<"%(backlog)s">>))),
 Drop(Queue(<<"ledger-0">>)),
 Drop(Queue(<<"ledger-2">>)),
 Drop(Queue(<<"ledger-1">>)),
+timer:sleep(1000),
 Dead = spawn(fun() -> ok end),
 Change(Queue(<<"ledger-1">>), fun(R) -> amqqueue:set_slave_pids(R, amqqueue:get_slave_pids(R) ++ [Dead]) end),
 Change(Queue(<<"ledger-3">>), fun(R) ->
