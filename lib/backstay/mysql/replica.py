@@ -2,9 +2,10 @@
 
 from backstay.deadline import poll
 from backstay.errors import AgentError
+from backstay.mysql import room
 from backstay.mysql.dialect import DamagedRelayLog
 from backstay.mysql.duties import Step, replica_step
-from backstay.mysql.health import IDLE, calm, judge_replica, published_lag, smooth
+from backstay.mysql.health import IDLE, calm, judge_replica, published_lag, smooth, with_room
 from backstay.mysql.server import ServerRefused
 from backstay.mysql.state import read_mark, write_mark
 from backstay.pacemaker import NEVER
@@ -51,6 +52,7 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
             seen = dialect.observe(server)
     errant = agent.state.read("errant")
     verdict = judge_replica(seen, agent.me, facts, errant, agent.state.read("readable") == "1", float(agent.max_lag))
+    verdict = with_room(verdict, *room.least(server, str(agent.datadir)))
     state, rebuilt = verdict.state, False
     if errant and agent.rebuild == "auto":
         from backstay.mysql import rebuild
@@ -60,7 +62,7 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     state = state or refusal
     lag = published_lag(seen.replica.lag if seen.replica else None)
     published = publish(agent, NEVER if refusal else verdict.score, verdict.readable, lag)
-    if published and calm(seen, agent.me, errant or refusal, verdict.readable, float(agent.max_lag)):
+    if published and calm(seen, agent.me, errant or refusal or state, verdict.readable, float(agent.max_lag)):
         agent.state.write("calm", agent.running().identity)
     else:
         agent.state.remove("calm")
