@@ -22,7 +22,6 @@ VAGRANT_PACKAGES = vagrant vagrant-lxc lxc openssh-client rsync
 
 COMPLETIONS = $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions zsh/vendor-completions fish/vendor_completions.d)
 AGENTS = $(notdir $(wildcard agents/*))
-PACKAGES = $(shell cd lib && find backstay -type d ! -name __pycache__)
 
 .PHONY: help setup setup-vagrant demo demo-openstack test test-all test-failover test-sid test-alarms test-timing test-vagrant campaign soak fuzz bench lint install clean
 
@@ -131,13 +130,8 @@ lint: setup $(VENV)/ready
 
 install:
 	install -d $(OCF)/resource.d/backstay $(OCF)/lib $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/backstay/crm-templates
-	install -m 755 $(addprefix agents/,$(AGENTS)) $(OCF)/resource.d/backstay
-	for package in $(PACKAGES); do \
-	    install -d $(OCF)/lib/$$package && \
-	    find lib/$$package -maxdepth 1 -type f ! -name '*.pyc' -exec install -m 644 -t $(OCF)/lib/$$package {} + ; \
-	done
-	find $(OCF)/lib/backstay/lab -name 'fence_*' -exec chmod 755 {} +
-	$(PYTHON) -m compileall -q -s '$(DESTDIR)' $(OCF)/lib/backstay
+	PYTHONPATH=lib $(PYTHON) -m backstay.installation lib/backstay $(OCF)/lib
+	PYTHONPATH=lib $(PYTHON) -m backstay.installation --agents agents $(OCF)/resource.d/backstay
 	install -m 755 bin/backstay $(DESTDIR)$(PREFIX)/bin
 	install -m 644 crm-templates/* $(DESTDIR)$(PREFIX)/share/backstay/crm-templates
 	PYTHONPATH=lib $(PYTHON) -m backstay.admin.wizard $(DESTDIR)$(PREFIX)/share/crmsh/scripts

@@ -99,6 +99,13 @@ class Agent:
         """What this resource remembers."""
         return Files(self.state_directory(), self.complaints)
 
+    def code(self) -> str:
+        """Which installation this runs from: another after each, be it one directory for another or file by file. What was
+        started by an action and outlives it is started anew when it is of another. Raises OSError."""
+        modules = sys.modules[__name__], sys.modules[type(self).__module__]
+        found = [os.stat(os.path.dirname(str(module.__file__))) for module in modules]
+        return ",".join(f"{one.st_ino}:{one.st_mtime_ns}" for one in found)
+
     def check_parameters(self) -> None:
         """Convert every parameter. Raises Misconfigured for the first that does not fit."""
         for parameter in parameters_of(type(self)):

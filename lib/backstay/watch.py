@@ -32,7 +32,8 @@ What has no process, as an address, passes pid 0 and as `started` what is differ
 
 Files in the agent's state directory:
 
-    watch.lock   held by the watcher; pid and start of the daemon, and, once it has begun, of the watcher
+    watch.lock   held by the watcher; pid and start of the daemon, and, once it has begun, of the watcher, and which
+                 installation that runs from (Agent.code)
     verdict      its last look: PID:START, when (CLOCK_MONOTONIC, seconds), the finding, what the prober added; replaced at
                  each look
     silent       PID:START of a daemon that was found silent and told: demote and stop need not find out again
@@ -104,10 +105,14 @@ def _ensure(agent: "Agent", files: Files, pid: int, started: str, anew: bool) ->
         except BlockingIOError:
             # Of a new one the lock is the first sign of life.
             alive = min(files.age(LOCK), files.age(VERDICT)) < STALE
-            if ours and alive and not anew:
+            # One that has only just begun has not said yet.
+            outdated = len(fields) >= 4 and fields[4:] != [agent.code()]
+            if ours and alive and not anew and not outdated:
                 return False
             if ours and not alive:
                 agent.log.warning("the watcher stands still: starting another")
+            elif ours and outdated:
+                agent.log.info("the watcher is of another installation: starting another")
             _end(fields[2:4])
         lock.truncate(0)
         lock.write(f"{pid} {started}\n")

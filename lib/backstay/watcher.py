@@ -55,7 +55,7 @@ def _main(agent: "Agent", pid: int, started: str) -> int:
         except TimedOut:
             return 0  # another watches
         lock.truncate(0)
-        lock.write(f"{pid} {started} {os.getpid()} {start_time(os.getpid())}\n")
+        lock.write(f"{pid} {started} {os.getpid()} {start_time(os.getpid())} {agent.code()}\n")
         lock.flush()
         watcher = Watcher(agent, pid, started, os.fstat(lock.fileno()).st_ino)
         if pid == 0:

@@ -80,6 +80,23 @@ def test_a_watcher_that_is_gone_or_stands_still_is_replaced_by_the_monitor(chamb
     assert "stands still: starting another" in said
 
 
+def test_a_watcher_of_another_installation_is_replaced_by_the_monitor(chamber: Chamber) -> None:
+    """Nor does the monitor of an older version, which knows nothing of it, mind what the lock says."""
+    said = run(
+        chamber,
+        """
+        up; w=$(watcher); act $MONITOR; [ $(watcher) = $w ]
+        cp -r /usr/lib/ocf/lib/backstay /tmp/next; mount --bind /tmp/next /usr/lib/ocf/lib/backstay
+        act $MONITOR; within 20 replaced $w; within 20 gone $w; within 20 is ok
+        w=$(watcher); act $MONITOR; [ $(watcher) = $w ]
+        cut -d' ' -f1-4 /run/backstay/db/watch.lock > /tmp/old; cat /tmp/old > /run/backstay/db/watch.lock
+        act $MONITOR; within 20 replaced $w; within 20 is ok
+        cut -d' ' -f5 /run/backstay/db/watch.lock | grep -c , ; act stop
+        """,
+    )
+    assert "not in time" not in said and "\n1\n" in said
+
+
 def test_a_start_and_the_monitor_right_after_it_start_one_watcher(chamber: Chamber) -> None:
     """A process takes longer to begin than the second look comes after the first. Two watchers would tell the same death,
     the second one's word ending what was started meanwhile."""

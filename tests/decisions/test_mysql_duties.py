@@ -7,7 +7,18 @@ from hypothesis import strategies as st
 from backstay.mysql.duties import REVIEW_EVERY, Step, primary_step, replica_step, review
 from backstay.mysql.facts import Facts, MalformedFacts
 from backstay.mysql.gtid import MariadbHistory
-from backstay.mysql.health import DETACHED, HEALTHY, LAGGING, ROOM, UNSYNCED, Verdict, judge_replica, smooth, with_room
+from backstay.mysql.health import (
+    DETACHED,
+    HEALTHY,
+    LAGGING,
+    ROOM,
+    UNSYNCED,
+    Verdict,
+    judge_replica,
+    smooth,
+    told,
+    with_room,
+)
 from backstay.mysql.observation import Acks, Observed, ReplicaStatus
 from backstay.pacemaker import NEVER, Instance, Overview
 
@@ -177,6 +188,35 @@ def judged(case, facts=None, errant="", was_readable=True, me="n2"):
 )
 def test_health(case, more, expected):
     assert judged(case, **more) == expected
+
+
+# As MariaDB 10.11 and MySQL 9.7 have it.
+TLS_SAYS = (
+    2026,
+    "error reconnecting to master 'r@10.0.0.100:3306' - message: SSL connection error: error:00000000:lib(0)",
+)
+WRONG = "the server on n1 has no certificate that tls_ca ca.pem vouches for: self-signed certificate"
+
+
+@pytest.mark.parametrize(
+    ("case", "more", "cause", "begins"),
+    [
+        (seen(replica()), {}, "", ""),
+        (seen(replica()), {}, WRONG, WRONG),  # the connection that stands goes on, the next would be refused
+        (seen(replica(io="Connecting", receiver_error=TLS_SAYS)), {}, "", "receiver distrusts its source: error rec"),
+        (seen(replica(io="Connecting", receiver_error=TLS_SAYS)), {}, WRONG, WRONG),
+        (seen(replica(io="Connecting", receiver_error=TLS_SAYS)), {"facts": SOLO}, "", "receiver distrusts its source"),
+        (seen(replica(sql=False, io="No")), {"facts": SOLO}, f"join: {WRONG}", f"join: {WRONG}"),
+        (seen(replica(sql=False, io="No")), {"facts": SOLO}, "", "n1 ran alone since this node was behind"),
+        (seen(replica(io="Connecting", receiver_error=(2003, "no route"))), {"facts": SOLO}, "", "n1 ran alone"),
+        (seen(replica()), {"errant": "0-2-7"}, WRONG, "errant 0-2-7"),
+        (seen(replica(applier_error=(1062, "duplicate"))), {}, WRONG, "applier stopped: duplicate"),
+    ],
+)
+def test_what_is_told_is_the_cause_and_not_what_follows(case, more, cause, begins):
+    verdict = judge_replica(case, "n2", more.get("facts"), more.get("errant", ""), True, max_lag=30)
+    said = told(verdict.state, cause)
+    assert said.startswith(begins) and bool(said) == bool(begins)
 
 
 names = st.text("abcdefgh-.0123456789", min_size=1, max_size=12)

@@ -172,6 +172,18 @@ def test_the_code_is_there_compiled_and_read_only(lab: Lab) -> None:
         lab.run("n1", ["touch", "/usr/lib/ocf/lib/backstay/x"])
 
 
+def test_one_node_alone_is_upgraded_under_the_hands_of_what_runs_there(lab: Lab) -> None:
+    where = ["readlink", "-f", "/usr/lib/ocf/lib/backstay"]
+    before = {node: lab.run(node, where).out for node in lab.nodes}
+    lab.upgrade("n2")
+    after = {node: lab.run(node, where).out for node in lab.nodes}
+    assert [node for node in lab.nodes if after[node] != before[node]] == ["n2"]
+    lab.run("n2", ["ls", before["n2"].strip() + "/command.py"])
+    lab.run("n2", ["sh", "-c", "ls /usr/lib/ocf/lib/backstay/__pycache__/command.*.pyc"])
+    told = lab.run("n2", ["/usr/lib/ocf/resource.d/backstay/vip", "meta-data"]).out
+    assert '<resource-agent name="vip"' in told
+
+
 def test_two_labs_do_not_see_each_other(lab: Lab, tmp_path: Path) -> None:
     other = Lab.up(str(tmp_path), nodes=1)
     try:

@@ -94,7 +94,7 @@ KINDS = {
             ORDERS, (0.5, 4.0), fences=True, scope=NODES),
         Kind("standby", 28, "standby and back, as planned work", ONE, SHORT),
         Kind("move", 28, "planned move of the promoted role", (LEADER,), SHORT, parts=MYSQL, scope=DAEMON),
-        Kind("new-agents", 29, "all files of the agents and the library replaced, as an upgrade does", (ALL,),
+        Kind("new-agents", 29, "agents and library installed anew on one node after the other, as an upgrade does", (ALL,),
             moves=0, scope=NODES),
         Kind("duplicate-address", 30, "another node adds the address that clients come to, and announces it", (FOLLOWER,),
             SHORT, moves=0, parts=ADDRESSED, scope=DAEMON),
@@ -175,7 +175,7 @@ ROWS = (
         ("mysql blackout", "rabbitmq blackout", "rabbitmq cold-start")),
     Row(28, "planned standby and move", "nothing lost, seconds without a write", ("mysql move", "rabbitmq standby")),
     Row(29, "upgrade under load", "no move, no failure",
-        reason="the nodes of a lab share one copy of the agents: all at once, not node by node; daemons are not upgraded"),
+        ("mysql upgrade", "rabbitmq upgrade", "tests/failover/test_upgrade.py"), "daemons are not upgraded"),
     Row(30, "duplicate or removed address", "one owner again, no move", ("mysql address-removed",)),
 )  # fmt: skip
 

@@ -7,9 +7,7 @@ A harm raises AgentError when there is nothing that it could hit (a daemon that 
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import time
 from functools import partial
 from typing import TYPE_CHECKING
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
 PROMOTING = r"Requesting local execution of promote operation for {resource} on (\S+)"
 
 
+NEXT = 2.0  # seconds from an upgraded node to the next: monitors of both versions meet each other
 NOTICED = 30.0  # seconds for the cluster to begin with what a harm waits for
 
 
@@ -149,12 +148,10 @@ def move(scene: Scene, node: str, injection: Injection) -> Undo:
 
 
 def new_agents(scene: Scene, node: str, injection: Injection) -> None:
-    """Each file is replaced by another of the same content, as a package manager does."""
-    for part in ("agents", "lib"):
-        for directory, _, names in os.walk(scene.lab.layout.path("code", part)):
-            for path in (os.path.join(directory, name) for name in names):
-                shutil.copy2(path, f"{path}.new")
-                os.replace(f"{path}.new", path)
+    """On one node after the other, as an admin upgrades; the content is the same."""
+    for each in scene.lab.nodes:
+        scene.lab.upgrade(each)
+        time.sleep(NEXT)
 
 
 def _of_pacemaker() -> dict[str, Harm]:

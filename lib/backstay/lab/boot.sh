@@ -44,14 +44,16 @@ bind() { # bind SOURCE TARGET: show a directory of the lab read-only
     mount --bind "$1" "root$2"
     mount -o remount,bind,ro "root$2"
 }
-code=../../code
-bind $code/lib/backstay /usr/lib/ocf/lib/backstay
-bind $code/lib/backstay /usr/lib/python3/dist-packages/backstay
-bind $code/agents /usr/lib/ocf/resource.d/backstay
-bind $code/crm-templates /usr/share/backstay/crm-templates
-[ "$name" != client ] || bind $code/packages /usr/local/lib/backstay-packages # empty until something needs them
-cp $code/bin/backstay root/usr/bin/backstay
-install -m 755 $code/lib/backstay/lab/fence_backstay_lab root/usr/sbin/fence_backstay_lab
+# As `make install` leaves it (backstay/installation.py).
+bind code/lib /usr/lib/ocf/lib/backstay.d
+ln -sfn backstay.d/current/backstay root/usr/lib/ocf/lib/backstay
+ln -sfn /usr/lib/ocf/lib/backstay root/usr/lib/python3/dist-packages/backstay
+bind code/agents /usr/lib/ocf/resource.d/backstay
+bind code/crm-templates /usr/share/backstay/crm-templates
+cp code/bin/backstay root/usr/bin/backstay
+lab=../../code # the supervisor's own: what talks to it
+[ "$name" != client ] || bind $lab/packages /usr/local/lib/backstay-packages # empty until something needs them
+install -m 755 $lab/lib/backstay/lab/fence_backstay_lab root/usr/sbin/fence_backstay_lab
 
 mount -t proc proc root/proc
 # What a node does to the kernel must stay in the node: a panicking Pacemaker writes to sysrq-trigger.

@@ -35,6 +35,9 @@ def lab() -> None:
 @click.option(
     "--volume", default=0, show_default=True, help="MiB of a file system of its own for a node's data; 0: none."
 )
+@click.option(
+    "--revision", default="", metavar="REV", help="Begin with the agents of an earlier revision of this checkout."
+)
 @click.option("--vagrant", is_flag=True, help="Nodes are machines that Vagrant makes: systemd in LXC, over ssh.")
 @click.option("--keep", is_flag=True, help="Leave the lab up when its topology fails, to look at it.")
 def up(
@@ -46,12 +49,13 @@ def up(
     boot_delay: float,
     fence_action: str,
     volume: int,
+    revision: str,
     vagrant: bool,
     keep: bool,
 ) -> None:
     """Boot a lab; returns when it serves."""
     made = driver(vagrant)
-    made.up(directory, nodes, image, topology, token, boot_delay, fence_action, keep, volume, say=click.echo)
+    made.up(directory, nodes, image, topology, token, boot_delay, fence_action, keep, volume, revision, click.echo)
     click.echo(f"{topology} serves in {directory}")
 
 
@@ -80,6 +84,14 @@ def power_off(directory: str, node: str) -> None:
 def power_on(directory: str, node: str) -> None:
     """Plug NODE's power cord in."""
     Lab.attach(directory).power_on(node)
+
+
+@lab.command()
+@DIRECTORY
+@click.argument("node")
+def upgrade(directory: str, node: str) -> None:
+    """Install the agents that run here on NODE."""
+    Lab.attach(directory).upgrade(node)
 
 
 @lab.command()

@@ -6,7 +6,7 @@ import os
 from backstay import command
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError
-from backstay.lab import enter, faults, launch
+from backstay.lab import enter, faults, launch, release
 from backstay.lab.control import request
 from backstay.lab.layout import CLIENT, LabError, Layout, write
 
@@ -50,6 +50,7 @@ class Lab:
         fence_action: str = "reboot",
         keep: bool = False,
         volume: int = 0,
+        revision: str = "",
         say: "Callable[[str], None]" = _silent,
     ) -> "Lab":
         """Boot a lab and return when its topology serves.
@@ -57,7 +58,8 @@ class Lab:
         `token` is Corosync's, in milliseconds; `boot_delay` the seconds between the death of a fenced node and its
         start; `fence_action` is reboot or off. Raises LabError, and leaves nothing then; `keep` leaves
         the lab up when only its topology failed, to be looked at. `volume`: MiB of a file system of its own that each node
-        gets for its data, 0 for none.
+        gets for its data, 0 for none. `revision`: of this checkout's history, whose agents and templates the nodes begin
+        with; "" for those that run here.
         """
         from backstay.lab.topology import TOPOLOGIES
 
@@ -74,6 +76,7 @@ class Lab:
             "boot_delay": boot_delay,
             "fence_action": fence_action,
             "volume": volume,
+            "revision": revision,
             "driver": cls.driver,
         }
         with lab._boot(plan, say):
@@ -135,6 +138,20 @@ class Lab:
         """Write a file in a node, and its directory where that is missing."""
         script = 'mkdir -p "$(dirname "$1")" && cat > "$1" && chmod "$2" "$1"'
         self.run(node, ["sh", "-c", script, "sh", path, f"{mode:o}"], input=text)
+
+    def upgrade(self, node: str) -> None:
+        """Install the agents that run here on the node, under its hands, as an admin does; it may be off."""
+        source = self.layout.path("code")
+        release.put(self.layout, node, source)
+        if self.layout.init_of(node) is not None:
+            with open(os.path.join(source, "bin", "backstay"), encoding="utf-8") as program:
+                self.put(node, "/usr/bin/backstay", program.read(), 0o755)
+
+    @property
+    def templates(self) -> str:
+        """The directory of the templates that go with the nodes' agents, "" for those that go with what runs here."""
+        own = self.layout.node(self.nodes[0], "code", "crm-templates")
+        return own if os.path.isdir(own) else ""
 
     def disk(self, node: str, path: str) -> str:
         """Where a file of a node's disk, as the node wrote it, is on this host, whether the node is on or off."""

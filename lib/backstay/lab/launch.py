@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from backstay import command
 from backstay.deadline import Deadline, poll
-from backstay.lab import configuration, image, network, volume
+from backstay.lab import configuration, image, network, release, volume
 from backstay.lab.control import request
 from backstay.lab.layout import CLIENT, LabError, Layout, started, write
 
@@ -35,8 +35,8 @@ def supervisor(
     """Run a supervisor with all nodes on for the length of the block, and beyond if the block ends well.
 
     `plan` is {"nodes": int, "image": suite, "token": ms, "boot_delay": s, "fence_action": "reboot" or "off", "volume": MiB,
-    0 for none}. `make` makes the nodes that `program` turns on, once that runs. A block that raises, or a death of this
-    process inside it, takes the lab away. Raises LabError.
+    0 for none, "revision": as release.fetch has it, "" for ours}. `make` makes the nodes that `program` turns on, once that
+    runs. A block that raises, or a death of this process inside it, takes the lab away. Raises LabError.
     """
     _check_host()
     os.makedirs(layout.directory, exist_ok=True)
@@ -84,7 +84,7 @@ def _prepare(layout: Layout, plan: "dict[str, object]", say: "Callable[[str], No
     if plan["volume"]:
         for name in nodes:
             volume.create(layout, name, int(str(plan["volume"])))
-    _copy_code(layout, root)
+    release.spread(layout, root, list(addresses), str(plan["revision"]))
     return list(addresses)
 
 
@@ -120,24 +120,6 @@ def _check_host() -> None:
     missing = sorted({package for tool, package in TOOLS.items() if not command.available(tool)})
     if missing:
         raise LabError(f"tools that a lab needs are not installed here: apt-get install {' '.join(missing)}")
-
-
-def _copy_code(layout: Layout, root: str) -> None:
-    """Give the lab its own copy of the agents and the library: edits during a run do not reach a running lab."""
-    library = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-    checkout = os.path.dirname(os.path.dirname(library))
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(library, layout.path("code", "lib", "backstay"), ignore=ignored)
-    for part in ("agents", "crm-templates", "bin"):
-        if os.path.isdir(os.path.join(checkout, part)):
-            shutil.copytree(os.path.join(checkout, part), layout.path("code", part), ignore=ignored)
-        else:
-            os.makedirs(layout.path("code", part))
-    os.makedirs(layout.path("code", "packages"))  # filled when something needs them: packages.py
-    # The nodes see it read-only, so it is compiled beforehand, by the image's own Python: without that every agent
-    # would compile the library at every start.
-    compile_it = 'mount --bind "$1" "$2/mnt" && exec chroot "$2" python3 -m compileall -q -d /usr/lib/ocf/lib /mnt'
-    command.run(["unshare", "--mount", "sh", "-c", compile_it, "sh", layout.path("code", "lib"), root], timeout=60)
 
 
 def _start(layout: Layout, lifeline: int, program: str) -> None:

@@ -4,10 +4,12 @@
     DIR/supervisor         "PID START" of the supervisor, as this host sees it
     DIR/ready              there once `up` succeeded
     DIR/control            Unix socket of the supervisor; in the nodes it is the power management network
-    DIR/code/              the copy of the agents and the library that the nodes see, and packages for the client
+    DIR/code/              the lab's own copy of the agents and the library, and packages for the client
+    DIR/earlier/           the same of the revision that the nodes began with, in a lab that was asked for one
     DIR/endpoints.json     written by a topology: {"writer": URL, …}
     DIR/nodes/NAME/        init ("PID START" of the node's init, empty when off), seed/ (files for a new disk),
-                           upper/ and work/ (the disk), root/ (where it is mounted), console.log
+                           upper/ and work/ (the disk), root/ (where it is mounted), console.log, code/ (the agents and the
+                           library that the node sees, as release.py has them)
 A lab of Vagrant's machines has besides, or instead for its nodes:
     DIR/nodes/NAME/ssh     the connection to the node that the supervisor keeps, while it stands; ssh.log
     DIR/lxc/               the containers, disks included

@@ -14,6 +14,7 @@ from backstay import command
 from backstay.errors import AgentError, CommandFailed
 from backstay.lab.image import cache_directory
 from backstay.lab.layout import CLIENT
+from backstay.lab.release import link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def provide(lab: "Lab") -> str:
     if not os.path.exists(os.path.join(shown, "oslo_messaging")):
         version = lab.run(CLIENT, ["python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]).out.strip()
         # Links where the cache is on the same disk: nothing is copied.
-        shutil.copytree(ensure(version), shown, copy_function=_link, dirs_exist_ok=True)
+        shutil.copytree(ensure(version), shown, copy_function=link, dirs_exist_ok=True)
     return PLACE
 
 
@@ -63,10 +64,3 @@ def _fetch(version: str, path: str) -> None:
     except CommandFailed as failed:
         raise AgentError(f"could not fetch oslo.messaging and oslo.db for the lab's client: {failed}") from failed
     os.rename(partial, path)
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)

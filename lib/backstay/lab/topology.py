@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def configure(lab: "Lab", template: str, values: "Mapping[str, str]") -> None:
-    """Load a template into the cluster, as an admin does."""
+    """Load a template, of the version that the nodes began with, into the cluster, as an admin does."""
     from backstay.templates import load, render
 
     path = f"/root/{template}.crm"
-    lab.put(lab.nodes[0], path, render(load(template), values), mode=0o600)
+    lab.put(lab.nodes[0], path, render(load(template, lab.templates), values), mode=0o600)
     lab.run(lab.nodes[0], ["crm", "configure", "load", "update", path])
 
 

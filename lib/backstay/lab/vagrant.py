@@ -49,6 +49,14 @@ class Vagrant(Lab):
                 self.power_off(node)  # killed with the supervisor they would leave their control groups
         super().down()
 
+    def upgrade(self, node: str) -> None:
+        """What the checkout was when the machines were made: Vagrant copies it once."""
+        self.run(node, ["make", "--silent", "-C", "/vagrant", "install"], timeout=120)
+
+    @property
+    def templates(self) -> str:
+        return ""
+
     def disk(self, node: str, path: str) -> str:
         return self.layout.path("lxc", container(node), "rootfs", path)
 
@@ -74,6 +82,8 @@ class Vagrant(Lab):
             raise LabError("Vagrant's nodes are of Debian bookworm, and Corosync's token is 1000 ms")
         if plan["topology"] not in SERVED:
             raise LabError(f"the box of Vagrant's nodes holds MySQL alone: topologies {', '.join(SERVED)}")
+        if plan["revision"]:
+            raise LabError("Vagrant's machines begin with the agents of this checkout: leave --revision out")
         if plan["volume"]:
             raise LabError("Vagrant's machines get no volumes: leave --volume out")
         directory = self.layout.directory

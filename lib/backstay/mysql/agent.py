@@ -4,12 +4,12 @@ Flow of an action: agents/mysql → backstay.agent.main → a method here → re
 """
 
 from backstay.codes import ExitCode, Role
-from backstay.deadline import Deadline, poll
+from backstay.deadline import Deadline
 from backstay.declaration import action
 from backstay.errors import AgentError, TimedOut
 from backstay.mysql import process
 from backstay.mysql.parameters import MysqlParameters
-from backstay.mysql.server import Server, ServerBusy, ServerDown, ServerRefused, ServerSilent, ServerUntrusted
+from backstay.mysql.server import Server, ServerBusy, ServerDown, ServerRefused, ServerSilent
 from backstay.mysql.state import State
 
 TYPE_CHECKING = False
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from backstay.watch import Prober
 
 _LOOK_EVERY = 30.0  # seconds for which a replica's monitor may rest on the watcher's looks
-_ASK = 1.0  # seconds for the server behind the writer address to say whether it is open for writes
 _FRESH = 3.0  # seconds: the watcher looks once a second
 _SILENT_FOR = 20.0  # seconds for which a monitor's finding of silence spares demote and stop their own
 
@@ -211,11 +210,12 @@ class Mysql(MysqlParameters):
         self, node: str, dialect: "Dialect", seconds: float, account: "tuple[str, str] | None" = None
     ) -> Server:
         """Another node's server, as the monitor account unless told otherwise."""
-        return self._server_on(node, dialect, self.deadline.within(seconds), account)
+        return self.server_on(node, dialect, self.deadline.within(seconds), account)
 
-    def _server_on(
+    def server_on(
         self, host: str, dialect: "Dialect", deadline: Deadline, account: "tuple[str, str] | None" = None
     ) -> Server:
+        """The server on a host, by a deadline that need not be the action's."""
         user, password = account or (self.monitor_user, self.monitor_password)
         return Server(
             f"the server on {host}",
@@ -286,39 +286,10 @@ class Mysql(MysqlParameters):
         return str(self.writer_address)
 
     def address_moved(self) -> None:
-        """The writer address has another holder: connect to it now, if that is open for writes. The old connection would be
-        noticed by a timeout, a connection attempt under way waits for TCP's first retry, and a failed one for the receiver's: a
-        second each.
+        """See `address.follow`."""
+        from backstay.mysql import address
 
-        One that is not open is a rival, which the address comes back from: the old connection then goes on by itself. A replica
-        that went to the rival would be missing to the primary, and with it the acknowledgements that commits wait for."""
-        from backstay.address import parse_address
-        from backstay.sockets import reset
-
-        with self.connect(Deadline(self.probe_timeout)) as server:
-            dialect = self.dialect(server)
-        try:
-            poll(lambda: self._opened(dialect), Deadline(self.probe_timeout), "it to be open for writes", 0.1)
-        except TimedOut:
-            self.log.info(f"{self.writer_address} is where nothing is open for writes: the connection stays")
-            return
-        reset(parse_address(self.writer_address), remote=True)
-        with self.connect(Deadline(self.probe_timeout)) as server:
-            replica = dialect.observe(server).replica
-            if replica and replica.sql and replica.host == self.writer_address:
-                dialect.restart_receiver(server)
-                self.log.info(f"{self.writer_address} moved: connected anew")
-
-    def _opened(self, dialect: "Dialect") -> bool:
-        """Whether the server behind the writer address is the primary; taken for granted where TLS forbids to ask."""
-        try:
-            with self._server_on(str(self.writer_address), dialect, Deadline(_ASK)) as holder:
-                return dialect.peer(holder).writable
-        except ServerUntrusted:
-            return True
-        except AgentError as error:
-            self.log.debug(str(error))
-            return False
+        address.follow(self)
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
@@ -354,14 +325,17 @@ class Mysql(MysqlParameters):
 
     def _calm(self, running: process.Process) -> bool:
         """Whether the watcher sees, right now, that a look would find this replica as the last one did."""
+        from backstay import watch
+        from backstay.mysql import trust
+
         if self.state.age("calm") > _LOOK_EVERY or self.state.read("calm") != running.identity:
             return False
         if self.state.read("passwords") != self.passwords():
             return False
+        if self.tls_ca and trust.due(self, running.identity):
+            return False
         if self.state.read("readable") != "1":
             return False  # the reader check took it away; the cluster has to be told
-        from backstay import watch
-
         return watch.verdict(self.state, running.pid, running.started, _FRESH) == "ok calm"
 
     def _noted_again(self, running: process.Process) -> "Facts | None":

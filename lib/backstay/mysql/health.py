@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 ALONE = "runs alone"  # how the primary's complaint begins when no replica acknowledges; the record says it as well
 IDLE = "replication is not running"
+BEHIND = "ran alone since this node was behind"
+DISTRUST = "receiver distrusts its source"
+_TLS_FAILED = 2026  # CR_SSL_CONNECTION_ERROR; MariaDB's text may say no more than "error:00000000:lib(0)::reason(0)"
 HEALTHY = 100  # acknowledges and applies; or is the primary
 LAGGING = 50  # would have to apply for a while before it could open
 UNSYNCED = 20  # replicates but does not acknowledge yet
@@ -45,6 +48,20 @@ def calm(seen: "Observed", me: str, trouble: str, readable: bool, max_lag: float
         return False
     verdict = judge_replica(seen, me, None, "", readable, max_lag)
     return not verdict.state and verdict.score == HEALTHY and verdict.readable and readable
+
+
+def distrusts(seen: "Observed") -> bool:
+    """Whether the receiver cannot connect since TLS fails."""
+    replica = seen.replica
+    if not replica or replica.io == "Yes":
+        return False
+    return replica.receiver_error[0] == _TLS_FAILED or "certificate" in replica.receiver_error[1]
+
+
+def told(state: str, cause: str) -> str:
+    """What an admin is told of a replica: its state, or what was found to be the cause where the state is but what follows."""
+    consequence = state == IDLE or state.endswith(BEHIND) or state.startswith(DISTRUST)
+    return cause if cause and consequence else state or cause
 
 
 class Verdict:
@@ -101,8 +118,9 @@ def judge_replica(
         return Verdict(NEVER, False, f"errant {errant}")
     if replica and replica.applier_error[0]:
         return Verdict(NEVER, False, f"applier stopped: {replica.applier_error[1]}")
+    distrust = f"{DISTRUST}: {replica.receiver_error[1]}" if replica and distrusts(seen) else ""
     if facts and facts.solo and facts.primary != me:
-        return Verdict(NEVER, False, f"{facts.primary} ran alone since this node was behind")
+        return Verdict(NEVER, False, distrust or f"{facts.primary} {BEHIND}")
     if replica is None:
         if facts is None or facts.primary != me:
             return Verdict(HEALTHY if facts is None else DETACHED, False)
@@ -110,12 +128,10 @@ def judge_replica(
     if not replica.sql or not replica.by_gtid:
         return Verdict(DETACHED, False, IDLE)
     if replica.receiver_error[0] and replica.io == "No":
-        return Verdict(DETACHED, False, f"receiver stopped: {replica.receiver_error[1]}")
-    distrust = replica.io != "Yes" and "certificate" in replica.receiver_error[1]
-    state = f"receiver distrusts its source: {replica.receiver_error[1]}" if distrust else ""
+        return Verdict(DETACHED, False, distrust or f"receiver stopped: {replica.receiver_error[1]}")
     lag = replica.lag
     # Without a source the lag is unknown; what was true before it went stays true for readers.
     readable = was_readable if lag is None else lag <= (max_lag if was_readable else max_lag / 3)
     if lag is not None and lag > max_lag:
         return Verdict(LAGGING, readable, f"more than {max_lag:g} s behind")
-    return Verdict(HEALTHY if seen.acks.gives else UNSYNCED, readable, state)
+    return Verdict(HEALTHY if seen.acks.gives else UNSYNCED, readable, distrust)

@@ -7,7 +7,7 @@ from backstay.codes import ExitCode
 from backstay.command import detach
 from backstay.deadline import poll
 from backstay.errors import AgentError
-from backstay.mysql import accounts, room
+from backstay.mysql import accounts, room, trust
 from backstay.mysql.dialect import FOREVER, NOMINAL
 from backstay.mysql.duties import Step, primary_step, review
 from backstay.mysql.health import ALONE, judge_primary, with_room
@@ -59,7 +59,10 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
             note = _carry_out(agent, server, dialect, seen, facts, step) or note
         except AgentError as error:
             note = f"{step.value}: {error}"
-    now = agent.state.promoted(agent.running().identity) or facts
+    identity = agent.running().identity
+    if trust.due(agent, identity):
+        note = note or trust.doubt(agent, dialect, identity, (agent.me,))
+    now = agent.state.promoted(identity) or facts
     if now.solo and not note:
         note = f"{ALONE}: no replica acknowledges"
     publish(agent, verdict.score, verdict.readable)

@@ -45,10 +45,10 @@ _BACKLOG = 128
 
 
 def ensure(agent: "Mysql", server: Process) -> str:
-    """See that a responder for this server runs, as the parameters say now; what keeps it from that, "" for nothing. Raises
-    AgentError, OSError."""
+    """See that a responder for this server runs, as the parameters say now and of this installation; what keeps it from
+    that, "" for nothing. Raises AgentError, OSError."""
     files = agent.files()
-    wanted = f"{server.pid} {server.started} {agent.reader_check_port} {agent.max_lag}"
+    wanted = f"{server.pid} {server.started} {agent.reader_check_port} {agent.max_lag} {agent.code()}"
     before, _, identity = files.read(RUNNING).rpartition(" ")
     pid, _, started = identity.partition(":")
     lives = pid.isdigit() and start_time(int(pid)) == started != ""

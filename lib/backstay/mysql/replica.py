@@ -2,10 +2,10 @@
 
 from backstay.deadline import poll
 from backstay.errors import AgentError
-from backstay.mysql import room
+from backstay.mysql import room, trust
 from backstay.mysql.dialect import DamagedRelayLog
 from backstay.mysql.duties import Step, replica_step
-from backstay.mysql.health import IDLE, calm, judge_replica, published_lag, smooth, with_room
+from backstay.mysql.health import calm, distrusts, judge_replica, published_lag, smooth, told, with_room
 from backstay.mysql.server import ServerRefused
 from backstay.mysql.state import read_mark, write_mark
 from backstay.pacemaker import NEVER
@@ -31,13 +31,17 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     note = ""
     # The record is one process to read: only where it can matter.
     errant, rejoin = agent.state.read("errant"), agent.state.read("passwords") != agent.passwords()
+    needed = not smooth(seen) or bool(errant) or rejoin
+    identity = agent.running().identity
+    untried = trust.due(agent, identity)
     try:
-        facts = None if smooth(seen) and not errant and not rejoin else agent.facts()
+        facts = agent.facts() if needed or untried else None
     except AgentError as error:
         return str(error)  # nothing is decided and nothing published on a record that could not be read
-    if facts:
+    doubt = ""
+    if facts and facts.primary != agent.me:
         host = str(agent.writer_address) or facts.primary
-        step = replica_step(seen, agent.me, facts, host, bool(errant), rejoin)
+        step = replica_step(seen, agent.me, facts, host, bool(errant), rejoin) if needed else Step.NOTHING
         if step is Step.END_WAITING:  # what comes next need not wait for another monitor
             server.kill(dialect.client_threads(server))  # no commit of theirs may succeed by it
             dialect.stop_waiting(server)
@@ -50,8 +54,11 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
             except AgentError as error:
                 note = f"{step.value}: {error}"
             seen = dialect.observe(server)
+        if untried or (agent.tls_ca and distrusts(seen)):
+            doubt = trust.doubt(agent, dialect, identity, (host, facts.primary))
     errant = agent.state.read("errant")
-    verdict = judge_replica(seen, agent.me, facts, errant, agent.state.read("readable") == "1", float(agent.max_lag))
+    record, readable = facts if needed else None, agent.state.read("readable") == "1"
+    verdict = judge_replica(seen, agent.me, record, errant, readable, float(agent.max_lag))
     verdict = with_room(verdict, *room.least(server, str(agent.datadir)))
     state, rebuilt = verdict.state, False
     if errant and agent.rebuild == "auto":
@@ -62,13 +69,14 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     state = state or refusal
     lag = published_lag(seen.replica.lag if seen.replica else None)
     published = publish(agent, NEVER if refusal else verdict.score, verdict.readable, lag)
-    if published and calm(seen, agent.me, errant or refusal or state, verdict.readable, float(agent.max_lag)):
-        agent.state.write("calm", agent.running().identity)
+    trouble = errant or refusal or doubt or state
+    if published and calm(seen, agent.me, trouble, verdict.readable, float(agent.max_lag)):
+        agent.state.write("calm", identity)
     else:
         agent.state.remove("calm")
     if rebuilt:
         raise AgentError(state)  # Pacemaker stops and starts it, and start finds the copy
-    return note if note and state == IDLE else state or note  # the step that was tried says why
+    return told(state, doubt or note)  # the step that was tried says why
 
 
 def _refusal(agent: "Mysql", dialect: "Dialect", seen: "Observed") -> str:

@@ -23,6 +23,7 @@ class State(Files):
     readable   1 or 0, as published
     passwords  checksum of those that the accounts were last made, or this replica joined with
     errant     the errant transactions that were found
+    trusted    the authority's file with which new connections were last seen to be trusted (trust.py)
     rebuild*   of the job that copies the primary's data (rebuild.py): its lock, its log, its secrets, why it failed
     """
 

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from backstay.rehearse.workload import Load
 
 LOSS_LASTS = 20.0  # seconds
+RENEWED = 90.0  # seconds for all watchers of a node to be renewed by monitors, whose longest interval is 10
+# Program and pid of each daemon that a service runs; watchers that live, each as PID:START of its process.
+_DAEMONS = "pgrep -lx 'mysqld|mariadbd|haproxy|beam.smp' | tr ' ' : || true"
+_WATCHERS = """
+for lock in /run/backstay/*/watch.lock; do
+    read -r _ _ pid started _ < "$lock" || true
+    [ -z "$started" ] || [ ! -e "/proc/$pid" ] || echo "$pid:$started"
+done
+"""
 
 S = TypeVar("S", bound=Service)
 
@@ -150,6 +159,28 @@ def _mend_once_noticed(stage: Stage[Any], cut_off: str) -> None:
     stage.lab.heal()
 
 
+def upgrade(stage: Stage[Any]) -> None:
+    """The agents that run here installed on one node after the other, the leader's last, each once the watchers of the one
+    before are of that installation. Daemons that ran must run on, and nothing may be on record as failed."""
+    lab, begun = stage.lab, time.monotonic()
+    failed = lab.complaints()
+    for node in [*stage.others, stage.leader]:
+        daemons, watchers = (set(lab.run(node, ["sh", "-c", ask]).out.split()) for ask in (_DAEMONS, _WATCHERS))
+        lab.upgrade(node)
+
+        def renewed(node: str = node, watchers: set[str] = watchers) -> bool:
+            now = set(lab.run(node, ["sh", "-c", _WATCHERS]).out.split())
+            return not now & watchers and len(now) >= len(watchers)
+
+        poll(renewed, Deadline(RENEWED), f"new watchers on {node}", interval=0.5)
+        ended = daemons - set(lab.run(node, ["sh", "-c", _DAEMONS]).out.split())
+        if ended:
+            raise LabError(f"{node}: {', '.join(sorted(ended))} did not outlive the upgrade")
+    if lab.complaints() != failed:
+        raise LabError(f"on record after the upgrade: {lab.complaints()}")
+    stage.phases["all upgraded"] = time.monotonic() - begun
+
+
 def blackout(stage: Stage[Any]) -> None:
     """All power fails; the nodes come back one by one, the next when the last one's cluster software answers."""
     for node in stage.lab.nodes:
@@ -173,3 +204,4 @@ PARTITION_LEADER = (partition_leader, mend_leader)
 PARTITION_OTHER = (partition_other, mend_other)
 PACKET_LOSS = (lose_packets, mend)
 BLACKOUT = (blackout, nothing)
+UPGRADE = (upgrade, nothing)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backstay.rehearse.faults import HANG, KILL, PARTITION_LEADER, POWER_OFF, Fault, Stage, leader, nothing
+from backstay.rehearse.faults import HANG, KILL, PARTITION_LEADER, POWER_OFF, UPGRADE, Fault, Stage, leader, nothing
 
 if TYPE_CHECKING:
     from backstay.rehearse.balanced import Balanced
@@ -19,6 +19,7 @@ FAULTS = {
     for fault in (
         Fault("kill", "SIGKILL of HAProxy where its address is", *KILL, False, leader, median=0.5),
         Fault("reload", "a changed configuration loaded on all nodes", reload, nothing, elsewhere=False, moves=0),
+        Fault("upgrade", "the agents installed anew on all nodes, one by one", *UPGRADE, elsewhere=False, moves=0),
         Fault("hang", "SIGSTOP of that HAProxy, SIGCONT later", *HANG, False, leader),
         Fault("power-off", "power-off of its node", *POWER_OFF, elsewhere=False),
         Fault("partition", "its node cut off from both others", *PARTITION_LEADER, elsewhere=False),

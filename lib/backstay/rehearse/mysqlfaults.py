@@ -20,6 +20,7 @@ from backstay.rehearse.faults import (
     PARTITION_LEADER,
     PARTITION_OTHER,
     POWER_OFF,
+    UPGRADE,
     Fault,
     Stage,
     hang,
@@ -151,6 +152,7 @@ FAULTS = {
             median=1.0,
             worst=3.0,
         ),
+        Fault("upgrade", "the agents installed anew on all nodes, one by one", *UPGRADE, elsewhere=False, moves=0),
         Fault("move", "planned move of the promoted role", move, unmove, elsewhere=True, median=1.0),
         Fault(
             "hang",

@@ -16,6 +16,7 @@ from backstay.rehearse.faults import (
     PARTITION_LEADER,
     PARTITION_OTHER,
     POWER_OFF,
+    UPGRADE,
     Fault,
     Stage,
     leader,
@@ -165,6 +166,7 @@ FAULTS = {
             unseen=promoted,
         ),
         Fault("standby", "planned stop of the broker that leads the queues", standby, online, elsewhere=False),
+        Fault("upgrade", "the agents installed anew on all nodes, one by one", *UPGRADE, elsewhere=False, moves=0),
         Fault("blackout", "all nodes off, started one by one", *BLACKOUT, False, patience=300.0, all_lost=True),
         Fault(
             "cold-start", "all nodes off, started at once", cold_start, nothing, False, patience=300.0, all_lost=True
