@@ -15,6 +15,7 @@ from tests.conftest import CHECKOUT  # type: ignore[import-not-found]
 from backstay.campaign.catalogue import KINDS, PARTS, ROWS, kinds_of, may_fence, most_moves, parts_of
 from backstay.campaign.cli import campaign
 from backstay.campaign.harm import HARMS
+from backstay.campaign.holdings import CLOSE, EVERY, Look, held_between, is_local
 from backstay.campaign.scene import TRAITS
 from backstay.campaign.schedule import (
     LONGEST,
@@ -29,13 +30,16 @@ from backstay.campaign.schedule import (
 from backstay.campaign.series import PACE, kept, parts, summary
 from backstay.campaign.shrink import shortest, shrink
 from backstay.campaign.subjects import SUBJECTS
-from backstay.campaign.watches import is_local
 from backstay.errors import AgentError
+from backstay.rehearse.checkers import both_writable
+from backstay.rehearse.history import Sample
 from backstay.rehearse.services import SERVICES
 
 SERVICE = st.sampled_from(sorted(PARTS))
+BARRED = {"node-hang", "disk-full", "disk-slow", "disk-frozen", "memory", "starvation"}
 SEED = st.integers(min_value=0, max_value=2**40)
 MYSQL_17 = "address-removed(leader, 0.0 s) power-off(follower, 13.2 s)"
+OVER_SSH_1 = "new-agents(all, 0.0 s) duplicate-address(follower, 8.7 s)"
 OPENSTACK_1 = "based-kill(coordinator, 0.0 s)"
 
 
@@ -73,6 +77,20 @@ def test_the_schedules_of_seeds_that_have_been_run_stay_what_they_were() -> None
     """docs/campaign.md names seeds; a new kind changes them, and then says so here."""
     assert str(draw("mysql", 17)) == MYSQL_17
     assert str(draw("openstack", 1)) == OPENSTACK_1
+    assert str(draw("mysql", 1, kinds_of("mysql", over_ssh=True))) == OVER_SSH_1
+
+
+@given(SEED)
+def test_what_ssh_does_not_allow_is_not_drawn_for_machines_behind_it(seed: int) -> None:
+    drawn = draw("mysql", seed, kinds_of("mysql", over_ssh=True)).injections
+    assert all(one.kind not in BARRED for one in drawn)
+
+
+def test_what_ssh_does_not_allow_says_why() -> None:
+    able = {kind.name for kind in kinds_of("mysql", over_ssh=True)}
+    assert {kind.name for kind in kinds_of("mysql")} - able == BARRED
+    drawn = [one for seed in range(100) for one in draw("mysql", seed, kinds_of("mysql", over_ssh=True)).injections]
+    assert {one.kind for one in drawn} == able
 
 
 @given(SERVICE, SEED, st.integers(1, 9))
@@ -171,7 +189,7 @@ def test_what_does_not_fail_cannot_be_shrunk() -> None:
         shortest([1, 2], lambda part: False)
 
 
-A, B, C = (
+KILL, HANG, OFF = (
     Injection("kill", "leader", 0.5, 0.0),
     Injection("hang", "follower", 0.1, 3.0, overlaps=True, after=1.0),
     Injection("power-off", "leader", 0.2, 5.0, overlaps=True, after=2.0),
@@ -179,22 +197,24 @@ A, B, C = (
 
 
 def test_a_schedule_is_shrunk_to_its_cause() -> None:
-    schedule = Schedule("mysql", 5, (A, B, C))
+    schedule = Schedule("mysql", 5, (KILL, HANG, OFF))
     found = shrink(schedule, lambda one: any(i.kind == "power-off" for i in one.injections))
-    assert found.injections == (C._replace(overlaps=False, after=0.0),)
+    assert found.injections == (OFF._replace(overlaps=False, after=0.0),)
 
 
 def test_an_overlap_that_is_the_cause_stays() -> None:
     def fails(schedule: Schedule) -> bool:
         return any(one.kind == "power-off" and one.overlaps for one in schedule.injections)
 
-    found = shrink(Schedule("mysql", 5, (A, B, C)), fails)
+    found = shrink(Schedule("mysql", 5, (KILL, HANG, OFF)), fails)
     assert [one.kind for one in found.injections] in (["kill", "power-off"], ["hang", "power-off"])
     assert found.injections[1].overlaps
 
 
 def test_the_first_of_a_part_overlaps_nothing() -> None:
-    assert with_injections(Schedule("mysql", 5, (A, B)), [B]).injections == (B._replace(overlaps=False, after=0.0),)
+    assert with_injections(Schedule("mysql", 5, (KILL, HANG)), [HANG]).injections == (
+        HANG._replace(overlaps=False, after=0.0),
+    )
 
 
 TABLE = """\
@@ -222,6 +242,45 @@ def test_an_address_is_found_in_the_kernels_table(how: str, address: str, local:
     assert is_local(TABLE.format(how=how), address) is local
 
 
+A, B = "10.77.0.100", "10.77.0.101"
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "apart", "held"),
+    [
+        ({A}, {A}, EVERY, {A}),
+        ({A, B}, {B, A}, EVERY, {A, B}),
+        ({A}, set(), EVERY, set()),  # when it went is not known: not even at the first look's end
+        (set(), {A}, EVERY, set()),
+        ({A}, {B}, EVERY, set()),
+        ({A}, {A}, CLOSE + 0.1, set()),  # it may have been elsewhere meanwhile
+    ],
+)
+def test_an_address_was_there_between_two_looks_that_found_it(
+    first: set[str], then: set[str], apart: float, held: set[str]
+) -> None:
+    one, other = Look(10.0, 10.001, frozenset(first)), Look(10.001 + apart, 10.002 + apart, frozenset(then))
+    assert list(held_between(one, other)) == [(address, 10.001, 10.001 + apart) for address in sorted(held)]
+
+
+def test_two_nodes_that_have_an_address_in_turn_do_not_have_it_at_once() -> None:
+    """However close the turns; and those that have it at once for the time of two looks are found, whoever looks first."""
+
+    def samples(node: str, begin: float, end: float, first: float) -> list[Sample]:
+        at = [first + EVERY * turn for turn in range(40)]
+        looks = [Look(now, now + 0.001, frozenset({A} if begin <= now < end else ())) for now in at]
+        return [
+            Sample(node, begun, ended, True)
+            for before, now in zip(looks, looks[1:])
+            for _, begun, ended in held_between(before, now)
+        ]
+
+    for shift in (0.0, 0.013, 0.049):
+        left = samples("n1", 0.0, 1.0, 0.0)
+        assert not both_writable([*left, *samples("n2", 1.0, 2.0, shift)])
+        assert both_writable([*left, *samples("n2", 1.0 - 4 * EVERY, 2.0, shift)])
+
+
 def test_the_command_shows_the_catalogue_of_a_service() -> None:
     shown = CliRunner().invoke(campaign, ["rabbitmq", "--list"]).output
     assert "wrong-cookie" in shown and "duplicate-address" not in shown
@@ -229,6 +288,10 @@ def test_the_command_shows_the_catalogue_of_a_service() -> None:
     shown = CliRunner().invoke(campaign, ["openstack", "--list"]).output
     assert "wrong-cookie: the broker is killed and its cookie replaced (rabbitmq)" in shown
     assert "kill: SIGKILL of the daemon (mysql, rabbitmq, haproxy)" in shown
+    assert "not over ssh" not in shown
+    shown = CliRunner().invoke(campaign, ["mysql", "--list", "--vagrant"]).output
+    barred = [line.split(":")[0].strip() for line in shown.splitlines() if "; not over ssh: " in line]
+    assert set(barred) == BARRED
 
 
 @pytest.mark.parametrize(
@@ -240,6 +303,14 @@ def test_the_command_refuses_what_is_no_schedule_of_the_service(tmp_path: Path, 
     done = CliRunner().invoke(campaign, ["mysql", "--replay", str(tmp_path / "schedule.json")])
     assert done.exit_code == 2
     assert words in done.output
+
+
+def test_the_command_refuses_a_schedule_that_ssh_does_not_allow(tmp_path: Path) -> None:
+    schedule = Schedule("mysql", 1, (Injection("kill", "leader", 0.5, 0.0), Injection("disk-full", "leader", 0.5, 5.0)))
+    (tmp_path / "schedule.json").write_text(json.dumps(to_json(schedule)))
+    done = CliRunner().invoke(campaign, ["mysql", "--vagrant", "--replay", str(tmp_path / "schedule.json")])
+    assert done.exit_code == 2
+    assert "disk-full" in done.output and KINDS["disk-full"].barred.split()[0] in done.output
 
 
 @pytest.mark.parametrize("option", [["--shrink"], ["--replay", __file__]])

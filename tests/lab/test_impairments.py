@@ -10,7 +10,6 @@ from backstay.deadline import Deadline, poll
 from backstay.errors import TimedOut
 from backstay.lab import volume
 from backstay.lab.cluster import Lab
-from backstay.lab.faults import wait_for_action
 from backstay.lab.layout import LabError
 from backstay.lab.limits import Limit
 
@@ -96,13 +95,11 @@ def test_a_nodes_memory_is_limited_and_its_processor_time(whole: Lab) -> None:
 
 
 def test_the_beginning_of_an_action_is_seen(whole: Lab) -> None:
-    init = whole.layout.init_of("n1")
-    assert init is not None
     monitor = "BACKSTAY_RUN=/tmp OCF_RESKEY_ip=10.9.9.9 /usr/lib/ocf/resource.d/backstay/vip monitor"
     again = f"for i in $(seq 30); do {monitor}; sleep 0.1; done"
     whole.run("n1", ["sh", "-c", f"({again}) < /dev/null > /dev/null 2>&1 &"])
-    assert wait_for_action(init, "vip", "monitor", Deadline(30))
-    assert not wait_for_action(init, "vip", "start", Deadline(0.3))
+    assert whole.wait_for_action("n1", "vip", "monitor", 30.0)
+    assert not whole.wait_for_action("n1", "vip", "start", 0.3)
 
 
 def test_a_frozen_volume_stops_writers_but_not_the_power_cord(whole: Lab) -> None:

@@ -9,6 +9,7 @@ harm       does each kind of fault, and undoes it, on a lab; surroundings: those
 subjects   the services: load and evidence
 runner     one schedule from a whole service to a whole service, and its judgement
 watches    what is looked at from outside meanwhile: where addresses are; resources: what processes and files use
+holdings   a program: which addresses a node has
 series     many schedules on a lab, or a soak
 cli        `backstay campaign`
 

@@ -26,7 +26,8 @@ class Kind(NamedTuple):
     has none. moves: how often the leader may change because of it, if it hits the leader. fences: whether a node may be
     fenced because of it. targets: roles, which are resolved when it is inflicted, or orders of power-on. parts: the services,
     alone or as parts of others, whose leaders and followers it can hit. scope: what it reaches there, the part's daemon or
-    address alone, all that is on the node, or more nodes than one."""
+    address alone, all that is on the node, or more nodes than one. barred: why it is not done to machines that are reached over
+    ssh alone (Vagrant's), "" where it is."""
 
     name: str
     row: int
@@ -37,7 +38,12 @@ class Kind(NamedTuple):
     fences: bool = False
     parts: tuple[str, ...] = EVERY
     scope: str = NODE
+    barred: str = ""
 
+
+STOPPED = "sshd is stopped with the rest, and nobody can let them go on"
+NO_VOLUME = "those machines have no file system of their own for the data"
+NO_LIMIT = "the limit is a control group of the machine below them, and binds sshd too"
 
 LONG = (4.0, 15.0)  # longer than Corosync's token and the fencing: the cluster must act, and does before it is undone
 SHORT = (0.3, 15.0)  # sometimes over before anybody noticed
@@ -47,7 +53,8 @@ KINDS = {
     for kind in (
         Kind("kill", 1, "SIGKILL of the daemon", scope=DAEMON),
         Kind("hang", 2, "SIGSTOP of the daemon, SIGCONT later", ONE, SHORT, scope=DAEMON),
-        Kind("node-hang", 2, "SIGSTOP of every process of the node, SIGCONT later", ANY, SHORT, fences=True),
+        Kind("node-hang", 2, "SIGSTOP of every process of the node, SIGCONT later", ANY, SHORT, fences=True,
+            barred=STOPPED),
         Kind("power-off", 3, "the node loses its power, which returns later", ANY, SHORT, fences=True),
         Kind("partition", 4, "the node is cut off from both others, not from clients", ANY, SHORT, fences=True),
         Kind("pair-cut", 5, "the node and one other are cut off from each other; both see the third", ONE, SHORT,
@@ -60,10 +67,12 @@ KINDS = {
         Kind("client-cut", 7, "clients are cut off from the service's port on the node", ONE, SHORT, moves=0, scope=DAEMON),
         Kind("loss", 8, "30 % of the packets from and to the node are lost", ANY, LONG, fences=True),
         Kind("slow-link", 9, "the node's link carries 2 Mbit/s and queues the rest up to 400 ms", ONE, LONG, moves=0),
-        Kind("disk-full", 10, "the file system with the data is filled to the last block", ONE, LONG, parts=STATEFUL),
-        Kind("disk-slow", 11, "twenty writes a second to the disk with the data", ONE, LONG, parts=STATEFUL),
+        Kind("disk-full", 10, "the file system with the data is filled to the last block", ONE, LONG, parts=STATEFUL,
+            barred=NO_VOLUME),
+        Kind("disk-slow", 11, "twenty writes a second to the disk with the data", ONE, LONG, parts=STATEFUL,
+            barred=NO_VOLUME),
         Kind("disk-frozen", 12, "who writes to the disk with the data waits, and cannot be killed", ONE, SHORT, fences=True,
-            parts=STATEFUL),
+            parts=STATEFUL, barred=NO_VOLUME),
         Kind("torn-relay-log", 13, "the server is killed, its newest relay log cut short", (FOLLOWER,), moves=0,
             parts=MYSQL, scope=DAEMON),
         Kind("corosync-kill", 16, "SIGKILL of Corosync", ANY, fences=True),
@@ -78,8 +87,8 @@ KINDS = {
         Kind("tools-fail", 18, "crm_attribute and attrd_updater fail with 1, 102 and 124 in turn", ONE, LONG),
         Kind("tools-hang", 18, "crm_attribute and attrd_updater take half a minute", ONE, LONG),
         Kind("memory", 19, "the node gets 16 MiB more and no more: the kernel kills what asks", ONE,
-            (2.0, 5.0), fences=True),
-        Kind("starvation", 20, "the node gets a tenth of a processor", ANY, (3.0, 10.0), fences=True),
+            (2.0, 5.0), fences=True, barred=NO_LIMIT),
+        Kind("starvation", 20, "the node gets a tenth of a processor", ANY, (3.0, 10.0), fences=True, barred=NO_LIMIT),
         Kind("wrong-cookie", 21, "the broker is killed and its cookie replaced", ONE, parts=RABBITMQ, scope=DAEMON),
         Kind("port-taken", 22, "the daemon is killed, another program takes its port for a while", ONE, LONG, scope=DAEMON),
         Kind("broken-configuration", 24, "a line that is no option in the configuration, and the daemon is killed",
@@ -109,9 +118,10 @@ def parts_of(service: str) -> tuple[str, ...]:
     return PARTS[service] or (service,)
 
 
-def kinds_of(service: str) -> list[Kind]:
-    """What a campaign draws from."""
-    return [kind for kind in KINDS.values() if set(kind.parts) & set(parts_of(service))]
+def kinds_of(service: str, over_ssh: bool = False) -> list[Kind]:
+    """What a campaign draws from. over_ssh: on machines that are reached over ssh alone."""
+    own = [kind for kind in KINDS.values() if set(kind.parts) & set(parts_of(service))]
+    return [kind for kind in own if not (over_ssh and kind.barred)]
 
 
 class Row(NamedTuple):

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,22 +17,28 @@ from backstay.campaign.series import Campaign, Soak, kept, parts, summary, told
 from backstay.campaign.shrink import shrink
 from backstay.campaign.subjects import SUBJECTS
 from backstay.campaign.trend import unflat
+from backstay.lab.cli import driver
 from backstay.rehearse.cli import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from backstay.campaign.catalogue import Kind
 
 MINUTES = 120.0  # of a soak
 
 
-def table(service: str) -> list[str]:
+def table(service: str, over_ssh: bool = False) -> list[str]:
     """The catalogue's rows: what is injected, what is expected, and what is done elsewhere or not at all."""
     able = {kind.name: [part for part in PARTS[service] if part in kind.parts] for kind in kinds_of(service)}
     lines = []
     for row in ROWS:
         lines.append(f"{row.number:2} {row.fault}: {row.expected}")
-        lines += [
-            f"     {name}: {KINDS[name].what}{' (' + ', '.join(able[name]) + ')' if able[name] else ''}"
-            for name in row.kinds
-            if name in able
-        ]
+        for name in row.kinds:
+            if name in able:
+                where = f" ({', '.join(able[name])})" if able[name] else ""
+                barred = f"; not over ssh: {KINDS[name].barred}" if over_ssh and KINDS[name].barred else ""
+                lines.append(f"     {name}: {KINDS[name].what}{where}{barred}")
         if row.elsewhere:
             lines.append(f"     see also {', '.join(row.elsewhere)}")
         if row.reason:
@@ -55,6 +62,9 @@ def table(service: str) -> list[str]:
     "--dir", "directory", default=".lab-campaign", show_default=True, help="The lab; one is booted if none is."
 )
 @click.option("--image", default="bookworm", show_default=True)
+@click.option(
+    "--vagrant", is_flag=True, help="On machines that Vagrant makes, as `lab up --vagrant`, with what ssh allows."
+)
 @click.option("--tell", "telling", is_flag=True, help="Run nothing: sum up the runs below --histories.")
 @click.option("--list", "listing", is_flag=True, help="Show the catalogue of faults and end.")
 def campaign(
@@ -69,6 +79,7 @@ def campaign(
     histories: str,
     directory: str,
     image: str,
+    vagrant: bool,
     telling: bool,
     listing: bool,
 ) -> None:
@@ -76,8 +87,9 @@ def campaign(
 
     A schedule that broke a rule is replayed from schedule.json in its directory, or by its seed.
     """
+    kind = driver(vagrant)
     if listing:
-        click.echo("\n".join(table(service)))
+        click.echo("\n".join(table(service, kind.over_ssh)))
         return
     if telling:
         click.echo("\n".join(summary(kept(histories, service))))
@@ -86,14 +98,17 @@ def campaign(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if soaking and (replay or shrinking):
         raise click.UsageError("a soak draws its own faults; replay what it found without --soak")
-    schedules = [draw(service, number) for number in range(seed, seed + runs)]
+    if soaking and kind.over_ssh:
+        raise click.UsageError("a soak looks at processes and files from outside the nodes: leave --vagrant out")
+    able = kinds_of(service, kind.over_ssh)
+    schedules = [draw(service, number, able) for number in range(seed, seed + runs)]
     if replay:
-        schedules = [_read(replay, service)]
+        schedules = [_read(replay, service, able)]
     until = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
     if soaking:
         schedules, until = parts(service, seed, MINUTES if minutes is None else minutes), float("inf")
-    kind = Soak if soaking else Campaign
-    series = kind(service, os.path.abspath(directory), image, os.path.abspath(histories))
+    made = Soak if soaking else Campaign
+    series = made(service, os.path.abspath(directory), image, os.path.abspath(histories), kind)
     try:
         if shrinking:
             _shrink(series, schedules[0], until)
@@ -102,15 +117,16 @@ def campaign(
     finally:
         found = series.trends()
         if path:
-            record = {"service": service, "image": image, "schedules": series.records, "resources": plain(found)}
+            record: dict[str, Any] = {"service": service, "image": image, "driver": kind.driver}
+            record.update(schedules=series.records, resources=plain(found))
             with open(path, "w", encoding="utf-8") as sink:
                 json.dump(record, sink, indent=1)
     click.echo("\n".join(["", *summary(series.records), *(told(found) if soaking else ())]))
     sys.exit(0 if series.clean and not (soaking and unflat(found)) else 1)
 
 
-def _read(path: str, service: str) -> Schedule:
-    """Raises BadParameter when the file has no schedule of this service."""
+def _read(path: str, service: str, able: Sequence[Kind]) -> Schedule:
+    """Raises BadParameter when the file has no schedule of this service, or one with other kinds of fault than these."""
     try:
         with open(path, encoding="utf-8") as source:
             schedule = from_json(json.load(source))
@@ -118,6 +134,8 @@ def _read(path: str, service: str) -> Schedule:
         raise click.BadParameter(f"{path}: {flaw}") from None
     if schedule.service != service:
         raise click.BadParameter(f"{path} is a schedule of {schedule.service}")
+    for barred in {one.kind for one in schedule.injections} - {kind.name for kind in able}:
+        raise click.BadParameter(f"{path} has {barred}, which is not done here: {KINDS[barred].barred}")
     return schedule
 
 

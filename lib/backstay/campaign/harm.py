@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from backstay.campaign import surroundings
 from backstay.campaign.scene import void, with_nothing_left
 from backstay.deadline import Deadline, poll
-from backstay.lab.faults import processes
 from backstay.lab.mysql import DATA as MYSQL_DATA
 from backstay.rehearse import logs
 
@@ -37,16 +36,7 @@ def signal(scene: Scene, node: str, injection: Injection, name: str, daemon: str
     scene.lab.fault(name, node, what)
     if name != "hang":
         return None
-
-    def resume() -> None:
-        init = scene.lab.layout.init_of(node)
-        if init is None:
-            return  # off: nothing of it is stopped any more
-        running = [process for process in processes(init) if what in ("node", process.program)]
-        if running or what == scene.service.name:
-            with_nothing_left(lambda: scene.lab.fault("resume", node, what))
-
-    return resume
+    return lambda: with_nothing_left(lambda: scene.lab.fault("resume", node, what))
 
 
 def power_off(scene: Scene, node: str, injection: Injection) -> Undo:
@@ -83,7 +73,7 @@ time.sleep(max(0.0, end - time.monotonic()))
 
 def take_port(scene: Scene, node: str, injection: Injection) -> None:
     """The program that has the port ends by itself, so that there is nothing to undo on a node that was reset."""
-    hold = 'python3 -c "$1" "$2" "$3" < /dev/null > /dev/null 2>&1 &'
+    hold = 'setsid python3 -c "$1" "$2" "$3" < /dev/null > /dev/null 2>&1 &'  # a session's end would end it
     scene.sh(node, hold, HOLD, str(scene.traits.port), str(injection.lasts))
     signal(scene, node, injection, "kill")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -33,15 +34,16 @@ class ResourceWatch(Watch):
     """Readings of all nodes every EVERY seconds."""
 
     def __init__(self, lab: Lab, directory: str) -> None:
-        super().__init__(directory, "resources", EVERY)
-        self._lab = lab
+        super().__init__(directory, EVERY)
+        self._lab, self._path = lab, os.path.join(directory, "resources.jsonl")
         self._logged: dict[str, tuple[float, int]] = {}
         self.seen: list[Reading] = []
 
-    def look(self) -> list[dict[str, Any]]:
+    def look(self) -> None:
         found = [reading for node in self._lab.nodes for reading in self.of(node)]
         self.seen += found
-        return [reading._asdict() for reading in found]
+        with open(self._path, "a", encoding="utf-8") as sink:
+            sink.writelines(json.dumps(reading._asdict()) + "\n" for reading in found)
 
     def of(self, node: str) -> Iterator[Reading]:
         """All readings of one node, now; of one that is off, those of its disk."""

@@ -6,6 +6,7 @@ import heapq
 import json
 import os
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backstay.campaign.catalogue import COORDINATOR, DAEMON, FOLLOWER, KINDS, NODES, may_fence, most_moves
@@ -18,7 +19,6 @@ from backstay.campaign.subjects import Subject
 from backstay.campaign.watches import AddressWatch
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError
-from backstay.lab.faults import wait_for_action
 from backstay.rehearse import logs, timeline
 
 if TYPE_CHECKING:
@@ -190,10 +190,11 @@ class Run:
         return others[0] if target == FOLLOWER else scene.leader
 
     def _meet_phase(self, scene: Scene, node: str, phase: float) -> None:
-        """The moment within the interval between two monitors there; any moment where none comes."""
-        init, interval = self.lab.layout.init_of(node), scene.traits.interval
-        if init is not None and wait_for_action(init, scene.service.name, "monitor", Deadline(MONITORS * interval)):
-            time.sleep(phase * interval)
+        """The moment within the interval between two monitors there; any moment where none comes, or the node is lost."""
+        interval = scene.traits.interval
+        with suppress(AgentError):
+            if self.lab.wait_for_action(node, scene.service.name, "monitor", MONITORS * interval):
+                time.sleep(phase * interval)
 
     def _undo(self, wanted: Callable[[float], bool]) -> None:
         """In the order in which they are due; what cannot be undone yet waits for the end."""

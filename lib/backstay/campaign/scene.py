@@ -73,13 +73,6 @@ class Scene:
             return node
         raise AgentError("no node is online")
 
-    def init(self, node: str) -> int:
-        """Raises LabError when the node is off."""
-        init = self.lab.layout.init_of(node)
-        if init is None:
-            raise LabError(f"{node} is off")
-        return init
-
     def sh(self, node: str, script: str, *arguments: str) -> str:
         """What a script in the node prints. Raises AgentError."""
         return self.lab.run(node, ["sh", "-ec", script, "sh", *arguments]).out.strip()
@@ -92,7 +85,7 @@ def scenes_of(service: Service, spoiled: list[Spoil]) -> dict[str, Scene]:
 
 
 def with_nothing_left(do: Callable[[], object]) -> None:
-    """A daemon that was ended meanwhile needs no signal."""
+    """A daemon that was ended meanwhile needs no signal, nor does one of a node that is off."""
     try:
         do()
     except LabError:

@@ -48,7 +48,7 @@ class Schedule(NamedTuple):
 
 
 def draw(service: str, seed: int, kinds: Sequence[Kind] = ()) -> Schedule:
-    """The schedule of a seed. kinds: to draw from; by default all of the service."""
+    """The schedule of a seed. kinds: to draw from, by default all of the service; the seed gives another schedule with others."""
     chance = Random(f"{service} {seed}")  # noqa: S311  chance that repeats is the point
     able = list(kinds or kinds_of(service))
     number = chance.randint(1, LONGEST)

@@ -19,6 +19,7 @@ from backstay.campaign.schedule import Schedule, draw_calm, to_json
 from backstay.campaign.subjects import SUBJECTS
 from backstay.campaign.trend import Trend, trends, unflat
 from backstay.errors import AgentError
+from backstay.lab.cluster import Lab
 from backstay.lab.layout import LabError
 from backstay.rehearse.cli import distribution, laboratory
 from backstay.rehearse.services import SERVICES
@@ -26,9 +27,6 @@ from backstay.rehearse.services import SERVICES
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
-
-    from backstay.lab.cluster import Lab
-
 
 VOLUME = 768  # MiB for a node's data, so that its disk can be full, slow or frozen; it holds some hundred
 SOAK_VOLUME = 8192  # MiB: two hours of the ledger and its binary logs
@@ -42,16 +40,18 @@ class Campaign:
 
     pace, volume = 0.0, VOLUME
 
-    def __init__(self, service: str, directory: str, image: str, histories: str) -> None:
+    def __init__(self, service: str, directory: str, image: str, histories: str, driver: type[Lab] = Lab) -> None:
+        """driver: the kind of lab; what the catalogue bars from it is not for the schedules."""
         self.service, self.directory, self.image, self.histories = service, directory, image, histories
+        self.driver = driver
         self.records: list[dict[str, Any]] = []
 
     def run(self, schedules: Sequence[Schedule], until: float) -> list[Report]:
         """Each schedule once, none begun after `until` (monotonic seconds)."""
         waiting, reports = list(schedules), []
         while waiting and time.monotonic() < until:
-            topology = SERVICES[self.service].topology
-            with laboratory(self.directory, 3, self.image, topology, volume=self.volume) as lab, self.beside(lab):
+            topology, volume = SERVICES[self.service].topology, 0 if self.driver.over_ssh else self.volume
+            with laboratory(self.directory, 3, self.image, topology, self.driver, volume) as lab, self.beside(lab):
                 while waiting and time.monotonic() < until:
                     report = self.once(lab, waiting.pop(0))
                     if report is None:
@@ -100,8 +100,6 @@ class Campaign:
 
     def _anew(self) -> None:
         """A lab that an unclean run left proves nothing about the next schedule."""
-        from backstay.lab.cluster import Lab
-
         try:
             Lab.attach(self.directory).down()
         except LabError:
@@ -113,8 +111,8 @@ class Soak(Campaign):
 
     pace, volume = PACE, SOAK_VOLUME
 
-    def __init__(self, service: str, directory: str, image: str, histories: str) -> None:
-        super().__init__(service, directory, image, histories)
+    def __init__(self, service: str, directory: str, image: str, histories: str, driver: type[Lab] = Lab) -> None:
+        super().__init__(service, directory, image, histories, driver)
         self.watches: list[ResourceWatch] = []
 
     def beside(self, lab: Lab) -> ResourceWatch:

@@ -99,7 +99,7 @@ def break_tools(scene: Scene, node: str, injection: Injection, way: str) -> Undo
 
 def limit(scene: Scene, node: str, injection: Injection, controller: str, **values: str) -> Undo:
     spelled = {name.replace("__", "."): value for name, value in values.items()}
-    return Limit.impose(scene.init(node), controller, spelled).lift
+    return Limit.impose(scene.lab.init_of(node), controller, spelled).lift
 
 
 FILL = """
@@ -120,7 +120,7 @@ def slow_disk(scene: Scene, node: str, injection: Injection) -> Undo:
     """Twenty writes a second."""
     device = volume.device(scene.lab.layout, node)
     values = {"blkio.throttle.write_iops_device": f"{device} 20"}
-    return Limit.impose(scene.init(node), "blkio", values).lift
+    return Limit.impose(scene.lab.init_of(node), "blkio", values).lift
 
 
 def freeze_disk(scene: Scene, node: str, injection: Injection) -> Undo:

@@ -1,19 +1,22 @@
-"""What is looked at from outside, again and again, while a load runs: a thread, and a file of JSON lines."""
+"""What is looked at from outside, again and again, while a load runs: a thread, and files of JSON lines."""
 
 from __future__ import annotations
 
 import json
 import os
 import threading
-import time
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
 
+from backstay.errors import AgentError
+from backstay.lab.layout import LabError
 from backstay.rehearse.history import Sample
+from backstay.rehearse.workload import Program
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from types import TracebackType
 
     from backstay.lab.cluster import Lab
@@ -25,15 +28,18 @@ W = TypeVar("W", bound="Watch")
 class Watch(ABC):
     """Looks every so many seconds while the block runs. What ends it early is raised at the end of the block."""
 
-    def __init__(self, directory: str, name: str, every: float) -> None:
-        """The file, to which is added: `name` in the directory, which is made."""
+    def __init__(self, directory: str, every: float) -> None:
+        """Its files go to the directory, which is made."""
         os.makedirs(directory, exist_ok=True)
-        self._path, self._every = os.path.join(directory, f"{name}.jsonl"), every
+        self._directory, self._every = directory, every
         self._stop, self._thread = threading.Event(), ThreadPoolExecutor(1)
 
     @abstractmethod
-    def look(self) -> list[dict[str, Any]]:
-        """What is seen now, for json.dumps; kept too."""
+    def look(self) -> None:
+        """See what is so now, and keep it."""
+
+    def end(self) -> None:  # noqa: B027  most have nothing left to do
+        """Called after the last look."""
 
     def __enter__(self: W) -> W:
         self._watching = self._thread.submit(self._watch)
@@ -47,46 +53,55 @@ class Watch(ABC):
         self._watching.result()
 
     def _watch(self) -> None:
-        with open(self._path, "a", encoding="utf-8") as sink:
-            while True:
-                sink.writelines(json.dumps(record) + "\n" for record in self.look())
-                if self._stop.wait(self._every):
-                    return
+        try:
+            self.look()
+            while not self._stop.wait(self._every):
+                self.look()
+        finally:
+            self.end()
 
 
 class AddressWatch(Watch):
-    """Which nodes have the floating addresses, twenty times a second: address -> samples.
+    """Which nodes had the floating addresses when: address -> samples, once the block has ended.
 
-    The kernel's own table of each node's network is read, which a partition does not hide and a frozen node still has.
+    A program looks at each node (holdings), and another after each of its boots. It ends with the node; what ends it otherwise
+    is raised, and so is that a node was never looked at.
     """
 
     def __init__(self, lab: Lab, addresses: Sequence[str], directory: str) -> None:
-        super().__init__(directory, "addresses", 0.05)
-        self._lab = lab
+        super().__init__(directory, TEND)
+        self._lab, self._addresses = lab, addresses
+        self._programs: dict[str, list[Program]] = {node: [] for node in lab.nodes} if addresses else {}
         self.seen: dict[str, list[Sample]] = {address: [] for address in addresses}
 
-    def look(self) -> list[dict[str, Any]]:
-        begun = time.monotonic()
-        tables = {node: routes(self._lab.layout.init_of(node)) for node in self._lab.nodes}
-        ended = time.monotonic()
-        found = []
-        for address, samples in self.seen.items():
-            held = [Sample(node, begun, ended, True) for node in tables if is_local(tables[node], address)]
-            samples += held
-            found += [{"address": address, **sample._asdict()} for sample in held]
-        return found
+    def look(self) -> None:
+        for node, programs in self._programs.items():
+            if programs and programs[-1].status in FAILED:
+                raise AgentError(f"nobody looks at the addresses of {node}: {programs[-1].complaint()}")
+            if not programs or programs[-1].status is not None:
+                with suppress(LabError):  # off: looked at again when it is back
+                    argv = self._lab.observer(node, "backstay.campaign.holdings", [node, *self._addresses])
+                    name = f"addresses-{node}" + (f"-{len(programs) + 1}" if programs else "")
+                    programs.append(Program(name, argv, self._directory))
+
+    def end(self) -> None:
+        for programs in self._programs.values():
+            if programs and programs[-1].status is None:
+                programs[-1].finish()
+        for node, programs in self._programs.items():
+            records = [record for program in programs for record in records_of(program.fresh())]
+            if not records:
+                raise AgentError(f"nobody looked at the addresses of {node}")
+            for address, sample in records:
+                if address:
+                    self.seen[address].append(sample)
 
 
-def routes(init: int | None) -> str:
-    """The kernel's table of routes (/proc/net/fib_trie) in the node with this init; a node that is off has none."""
-    try:
-        with open(f"/proc/{init}/net/fib_trie", encoding="ascii") as table:
-            return table.read()
-    except OSError:
-        return ""
+TEND = 0.2  # seconds between two checks whether all nodes are looked at
+FAILED = (1, 2)  # exit statuses of a program that could not look; all others are of one that ended with its node
 
 
-def is_local(table: str, address: str) -> bool:
-    """Whether the table has the address as one of its host."""
-    _, found, after = table.partition(f"|-- {address}\n")
-    return bool(found) and "host LOCAL" in after.partition("\n")[0]
+def records_of(lines: Iterable[str]) -> list[tuple[str, Sample]]:
+    """Address and sample of the lines of `holdings`; the address is "" of a first look. Raises ValueError."""
+    records = [json.loads(line) for line in lines]
+    return [(record.pop("address"), Sample(**record)) for record in records]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 
 from backstay import command
 from backstay.deadline import Deadline, poll
@@ -34,6 +35,7 @@ class Lab:
     """
 
     driver = "namespaces"
+    over_ssh = False  # whether ssh is the only way to a node's processes, and its disk is as its maker made it
 
     def __init__(self, directory: str) -> None:
         self.layout = Layout(directory)
@@ -157,6 +159,13 @@ class Lab:
         """Where a file of a node's disk, as the node wrote it, is on this host, whether the node is on or off."""
         return self.layout.node(node, "upper", path)
 
+    def init_of(self, node: str) -> int:
+        """The pid of a node's init as this host sees it. Raises LabError when it is off."""
+        init = self.layout.init_of(node)
+        if init is None:
+            raise LabError(f"{node} is off")
+        return init
+
     # Faults.
 
     def power_off(self, node: str) -> None:
@@ -206,10 +215,18 @@ class Lab:
 
         Services: the keys of `faults.SERVICES`. Raises LabError when the node is off or the service does not run.
         """
-        init = self.layout.init_of(node)
-        if init is None:
-            raise LabError(f"{node} is off")
-        return faults.inflict(kind, init, service)
+        return int(self._ask_node(node, "inflict", kind, service))
+
+    def wait_for_action(self, node: str, agent: str, action: str, seconds: float) -> bool:
+        """Until the agent of ocf:backstay is called for the action in the node; False when it is not within so many seconds.
+        Raises LabError when the node is off."""
+        return bool(self._ask_node(node, "wait_for_action", agent, action, seconds))
+
+    def observer(self, node: str, module: str, arguments: "Sequence[str]") -> "list[str]":
+        """The argument list that runs one of our modules where it sees the node's processes: here, where it goes on while the
+        node stands still. Its first argument is the pid of the node's init. Raises LabError when the node is off."""
+        library = f"PYTHONPATH={self.layout.path('code', 'lib')}"  # the copy: edits do not reach a running lab
+        return ["env", library, sys.executable, "-m", module, str(self.init_of(node)), *arguments]
 
     # What is so.
 
@@ -328,6 +345,10 @@ class Lab:
                 return plan
         except FileNotFoundError:
             raise LabError(f"there is no lab in {self.layout.directory}; `backstay lab up` starts one") from None
+
+    def _ask_node(self, node: str, function: str, *arguments: "Any") -> "Any":
+        """Call one of `faults.ON_A_NODE` for the node. Raises as that does, and LabError when the node is off."""
+        return faults.ON_A_NODE[function](self.init_of(node), *arguments)
 
     def _ask(self, do: str, **details: "Any") -> "dict[str, Any]":
         self._machines()

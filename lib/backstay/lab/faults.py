@@ -1,20 +1,21 @@
-"""Faults of daemons: SIGKILL, SIGSTOP and SIGCONT, by what a process is and in which node it runs.
+"""Faults of daemons: SIGKILL, SIGSTOP and SIGCONT, by what a process is and in which node it runs; and calls of agents, seen.
 
-faults KIND SERVICE     in a node, on itself; prints how many processes it reached
+faults FUNCTION ARGUMENTS     in a node, on itself: one of ON_A_NODE, and a JSON list; prints what it returns, as JSON
 """
 
+import json
 import os
 import signal
 import time
 from contextlib import suppress
 
+from backstay.deadline import Deadline
 from backstay.lab.layout import LabError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from backstay.deadline import Deadline
+    from typing import Any
 
 SIGNALS = {"kill": signal.SIGKILL, "hang": signal.SIGSTOP, "resume": signal.SIGCONT}
 
@@ -74,7 +75,7 @@ def processes(init: int) -> "Iterator[Process]":
             continue  # it ended while we looked; a zombie has no executable; what root may not read is not ours
 
 
-def inflict(fault: str, init: int, service: str) -> int:
+def inflict(init: int, fault: str, service: str) -> int:
     """Send the fault's signal to every process of the service; return how many there were.
 
     Service `node` is every process of the node (its kernel still answers pings). Raises LabError when nothing runs.
@@ -95,12 +96,12 @@ def inflict(fault: str, init: int, service: str) -> int:
     return len(reached)
 
 
-def wait_for_action(init: int, agent: str, action: str, deadline: "Deadline") -> bool:
-    """Until the agent of ocf:backstay is called for the action in this node; False when it is not before the deadline.
+def wait_for_action(init: int, agent: str, action: str, seconds: float) -> bool:
+    """Until the agent of ocf:backstay is called for the action in this node; False when it is not within so many seconds.
 
     New processes alone are looked at, so that looking a hundred times a second costs little.
     """
-    wanted = (f"/backstay/{agent}", action)
+    wanted, deadline = (f"/backstay/{agent}", action), Deadline(seconds)
     namespace = os.readlink(f"/proc/{init}/ns/pid")
     known = set(os.listdir("/proc"))
     fresh: dict[str, int] = {}  # a process is its parent's image until it executes the agent's: looked at some times
@@ -128,10 +129,13 @@ def _arguments(pid: str) -> "list[str]":
         return cmdline.read().decode(errors="replace").rstrip("\0").split("\0")
 
 
+# What can be asked of a node by the pid of its init, from this host or in the node itself.
+ON_A_NODE: "dict[str, Callable[..., Any]]" = {"inflict": inflict, "wait_for_action": wait_for_action}
+
 if __name__ == "__main__":
     import sys
 
     try:
-        print(inflict(sys.argv[1], 1, sys.argv[2]))
+        print(json.dumps(ON_A_NODE[sys.argv[1]](1, *json.loads(sys.argv[2]))))
     except LabError as reason:
         sys.exit(str(reason))

@@ -5,23 +5,28 @@ install` have set it up, and all that is done in them is done over ssh. What dif
 cord: LXC kills the container.
 """
 
+import json
 import os
 from contextlib import contextmanager
 
 from backstay import command
 from backstay.deadline import Deadline, poll
-from backstay.lab import box, configuration, launch
+from backstay.errors import AgentError
+from backstay.lab import box, configuration, enter, launch
 from backstay.lab.cluster import Lab
 from backstay.lab.containers import OWN_PROC, container
 from backstay.lab.layout import CONNECTION, LabError, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any
 
 TOOLS = {"vagrant": "vagrant vagrant-lxc", "lxc-start": "lxc", "ssh": "openssh-client", "rsync": "rsync"}
 UP_TIMEOUT = 600.0  # seconds for all machines to be made and provisioned; about 20 each
 LIBRARY = "/usr/lib/ocf/lib"  # of the nodes, where `make install` puts it
+ASK_TIMEOUT = 60.0  # seconds for what is asked of a node over ssh, which takes 30 ms, or as long as it is told to wait
+CONNECTION_LOST = 255  # exit status of ssh, when it is not the command's own
 PACEMAKER_TIMEOUT = 60.0  # seconds from the end of provisioning until the CIB takes changes
 SERVED = ("none", "mysql")
 CONNECTION_NAME = 90  # bytes: a socket's name holds 107, and ssh appends 17 to the name of the one that it makes
@@ -31,6 +36,7 @@ class Vagrant(Lab):
     """Its directory holds the containers too. One that is up needs no `vagrant` command, and `down` destroys all."""
 
     driver = "vagrant"
+    over_ssh = True
 
     @contextmanager
     def _boot(self, plan: "dict[str, object]", say: "Callable[[str], None]") -> "Iterator[None]":
@@ -64,11 +70,25 @@ class Vagrant(Lab):
         """As a lab's, but for service `node`: who is stopped cannot stop the rest."""
         if service == "node":
             raise LabError("the nodes are reached over ssh, which would hang with the rest of the node")
-        script = ["env", f"PYTHONPATH={LIBRARY}", "python3", "-m", "backstay.lab.faults", kind, service]
-        done = self.run(node, script, check=False)
+        return super().fault(kind, node, service)
+
+    def observer(self, node: str, module: str, arguments: "Sequence[str]") -> "list[str]":
+        """In the node, where init is process 1: it ends with the node, and stands still with it."""
+        return enter.argv_for(self.layout, node, self._python(module, "1", *arguments))
+
+    def _ask_node(self, node: str, function: str, *arguments: "Any") -> "Any":
+        """By the same module, run in the node. Raises AgentError besides when the connection is lost meanwhile."""
+        asked = self._python("backstay.lab.faults", function, json.dumps(arguments))
+        done = self.run(node, asked, ASK_TIMEOUT, check=False)
+        if done.status == CONNECTION_LOST:
+            raise AgentError(f"the connection to {node} is lost: {done.err.strip()}")
         if done.status != 0:
-            raise LabError(done.err.strip() or f"{node} is off")
-        return int(done.out)
+            raise LabError(done.err.strip() or f"{function} failed on {node} with status {done.status}")
+        return json.loads(done.out)
+
+    def _python(self, module: str, *arguments: str) -> "list[str]":
+        """One of our modules, as the node has it installed."""
+        return ["env", f"PYTHONPATH={LIBRARY}", "python3", "-m", module, *arguments]
 
     # How it comes up.
 

@@ -22,23 +22,24 @@ STEADY = 1.0  # seconds of uninterrupted acknowledgements that count as "it work
 FINISH = 90.0  # seconds for the programs to end: a caller waits for its answers and servers, the api a minute for boots
 
 
-class Recorder:
-    """One program of this package on the client, and the file with its JSON lines."""
+class Program:
+    """A program of ours that runs beside us until its standard input ends, and the file with its JSON lines."""
 
-    def __init__(self, lab: Lab, program: str, arguments: list[str], directory: str, path: str = "") -> None:
-        """`path`: a directory of the client with packages that the program needs beyond Debian's."""
-        self.path = os.path.join(directory, f"{program}.jsonl")
-        self._errors = os.path.join(directory, f"{program}.err")
-        python = ["env", f"PYTHONPATH={path}", "python3"] if path else ["python3"]
-        argv = argv_for(lab.layout, CLIENT, [*python, "-m", f"backstay.rehearse.{program}", *arguments])
+    def __init__(self, name: str, argv: list[str], directory: str) -> None:
+        """Start it. `name`: of its files in the directory."""
+        self.path = os.path.join(directory, f"{name}.jsonl")
+        self._errors = os.path.join(directory, f"{name}.err")
         self._running = command.Running(argv, self.path, self._errors)
         self._read = 0
-        self._program = program
+        self._name = name
 
-    def lines(self) -> list[str]:
+    @property
+    def status(self) -> int | None:
+        """The exit status, None while it runs."""
+        return self._running.status
+
+    def fresh(self) -> list[str]:
         """The whole lines that came since the last call."""
-        if self._running.status is not None:
-            raise AgentError(f"the {self._program} ended early: {self._complaint()}")
         with open(self.path, encoding="utf-8") as source:
             source.seek(self._read)
             text = source.read()
@@ -50,16 +51,33 @@ class Recorder:
         """End the program; all its lines."""
         status = self._running.finish(FINISH)
         if status != 0:
-            raise AgentError(f"the {self._program} failed: {self._complaint()}")
+            raise AgentError(f"the {self._name} failed: {self.complaint()}")
         with open(self.path, encoding="utf-8") as source:
             return source.read().splitlines()
 
     def kill(self) -> None:
         self._running.kill()
 
-    def _complaint(self) -> str:
+    def complaint(self) -> str:
+        """The last that it said on standard error."""
         with open(self._errors, encoding="utf-8", errors="replace") as source:
             return (source.read().strip().splitlines() or ["no message"])[-1]
+
+
+class Recorder(Program):
+    """One program of this package on the client."""
+
+    def __init__(self, lab: Lab, program: str, arguments: list[str], directory: str, path: str = "") -> None:
+        """`path`: a directory of the client with packages that the program needs beyond Debian's."""
+        python = ["env", f"PYTHONPATH={path}", "python3"] if path else ["python3"]
+        argv = argv_for(lab.layout, CLIENT, [*python, "-m", f"backstay.rehearse.{program}", *arguments])
+        super().__init__(program, argv, directory)
+
+    def lines(self) -> list[str]:
+        """The whole lines that came since the last call. Raises AgentError when it has ended."""
+        if self.status is not None:
+            raise AgentError(f"the {self._name} ended early: {self.complaint()}")
+        return self.fresh()
 
 
 class Load:

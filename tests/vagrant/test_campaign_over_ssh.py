@@ -1,0 +1,58 @@
+"""A short campaign on Vagrant's machines: what is done to a lab's nodes and seen of them from outside, is so over ssh."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backstay.campaign.runner import Run
+from backstay.campaign.schedule import Injection, Schedule
+from backstay.campaign.subjects import MysqlSubject
+from backstay.campaign.watches import records_of
+from backstay.errors import AgentError
+from backstay.lab.layout import LabError
+from backstay.lab.mysql import WRITER
+from backstay.lab.vagrant import Vagrant
+from backstay.rehearse.mysqlset import MysqlSet
+
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
+
+SHORT = Schedule(
+    "mysql",
+    0,
+    (
+        Injection("new-agents", "all", 0.2, 0.0),
+        Injection("tools-fail", "follower", 0.5, 4.0),
+        Injection("kill", "leader", 0.5, 0.0, overlaps=True, after=0.2),
+        Injection("duplicate-address", "follower", 0.5, 3.0),
+        Injection("power-off", "leader", 0.9, 3.0),
+    ),
+)
+
+
+def test_a_schedule_is_run_and_judged_over_ssh(tmp_path: Path) -> None:
+    lab = Vagrant.up(str(tmp_path / "lab"), topology="mysql")
+    try:
+        mysql = MysqlSet(lab)
+        mysql.wait_whole(240)
+        follower = mysql.in_role("Unpromoted")[0]
+        assert lab.wait_for_action(follower, "mysql", "monitor", 30.0)
+        assert not lab.wait_for_action(follower, "mysql", "no-such-action", 0.3)
+        with pytest.raises(LabError, match="over ssh"):
+            lab.fault("hang", follower, "node")
+        report = Run(MysqlSubject(lab), SHORT, str(tmp_path), print).run()
+        lab.power_off(follower)
+        with pytest.raises(AgentError, match="off"):
+            lab.wait_for_action(follower, "mysql", "monitor", 1.0)
+    finally:
+        lab.down()
+    assert report.clean, report.findings
+    assert [hit.missed for hit in report.hits] == [""] * len(SHORT.injections)
+    assert report.counted["attempts"] > 300 and report.counted["operations"] > 50
+    assert report.counted["promotions"] == 2
+    looked = {path.stem: records_of(path.read_text().splitlines()) for path in tmp_path.glob("addresses-*.jsonl")}
+    assert all(records[0][0] == "" for records in looked.values())
+    held = {sample.node for records in looked.values() for address, sample in records if address == WRITER}
+    assert {report.hits[0].node, report.hits[2].node, report.hits[4].node} <= held
+    assert f"addresses-{report.hits[4].node}-2" in looked  # after its boot
