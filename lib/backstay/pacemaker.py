@@ -34,13 +34,15 @@ _FACTS_SET = "backstay"  # id of the cluster property set that holds durable fac
 
 
 class Instance:
-    """One instance of a resource as the scheduler sees it: `active` somewhere on `node`, with its role."""
+    """One instance of a resource as the scheduler sees it: `active` somewhere on `node`, with its role. managed: the cluster
+    acts on it; false also where the node or the cluster is in maintenance."""
 
-    __slots__ = ("node", "role")
+    __slots__ = ("managed", "node", "role")
 
-    def __init__(self, node: str, role: str) -> None:
+    def __init__(self, node: str, role: str, managed: bool = True) -> None:
         self.node = node
         self.role = role
+        self.managed = managed
 
 
 class Overview:
@@ -48,8 +50,7 @@ class Overview:
 
     quorum: this partition has it. online, offline, unclean: node names. offline holds only nodes that are known to be
     down: they left cleanly or were fenced. unclean ones may still run. instances: of the resource asked for.
-    maintenance: the cluster is in maintenance mode or the resource unmanaged. fencing: enabled; without it a node that
-    was merely lost is offline, too.
+    maintenance: the cluster is in maintenance mode. fencing: enabled; without it a node that was merely lost is offline, too.
     """
 
     def __init__(
@@ -227,12 +228,11 @@ def parse_overview(text: str, resource: str) -> Overview:
     offline = frozenset(nodes) - online - unclean
     own = [found for found in root.iter("resource") if str(found.get("id")).partition(":")[0] == resource]
     instances = tuple(
-        Instance(str(node.get("name")), str(found.get("role")))
+        Instance(str(node.get("name")), str(found.get("role")), found.get("managed") != "false")
         for found in own
         if found.get("active") == "true"
         for node in found.findall("node")
     )
-    unmanaged = any(found.get("managed") == "false" for found in own)
     in_maintenance = options is not None and options.get("maintenance-mode") == "true"
     return Overview(
         quorum=dc is not None and dc.get("with_quorum") == "true",
@@ -240,6 +240,6 @@ def parse_overview(text: str, resource: str) -> Overview:
         offline=offline,
         unclean=unclean,
         instances=instances,
-        maintenance=unmanaged or in_maintenance,
+        maintenance=in_maintenance,
         fencing=options is not None and options.get("stonith-enabled") == "true",
     )

@@ -198,8 +198,8 @@ class Watcher:
         node = agent.invocation.node
         pacemaker = Pacemaker(agent.invocation.resource, node, self._files.directory, deadline)
         overview = pacemaker.overview()
-        active = overview and any(instance.node == node for instance in overview.instances)
-        if overview is None or overview.maintenance or not active:
+        own = [instance for instance in overview.instances if instance.node == node] if overview else []
+        if overview is None or overview.maintenance or not own or not all(instance.managed for instance in own):
             agent.log.info(f"{what}: not told, the resource is not managed or not active here")
             return False
         # Again: the question took a while, and a stop may have begun meanwhile.

@@ -53,6 +53,31 @@ def test_a_new_password_while_the_applier_is_behind_fails_no_monitor(chamber: Ch
     assert result.reasons[2].startswith("applying what was received before joining"), result.text
 
 
+def test_the_address_is_followed_only_to_a_server_that_is_open_for_writes(chamber: Chamber) -> None:
+    """Another host that claims it has the address for a moment. A replica that went there would be missing to the primary."""
+    result = mysql_box.run(
+        chamber,
+        PRIMARY
+        + r"""
+        export OCF_RESKEY_writer_address=127.0.0.2
+        act start; act monitor $RECURRING
+        sent() { n2 "select id from information_schema.processlist where command like 'Binlog Dump%'"; }
+        sends() { sent | grep -q .; }; within 10 sends
+        moved() { python3 -c 'import os; from backstay.invocation import Invocation; from backstay.mysql.agent import Mysql
+Mysql(Invocation("monitor", dict(os.environ))).address_moved()' 2>&1 | grep -o 'the connection stays' || :; }
+        n2 'set global read_only = 1'; before=$(sent)
+        echo "rival=$(moved)"; [ "$(sent)" = "$before" ] && echo kept=yes
+        n2 'set global read_only = 0'
+        echo "open=$(moved)"
+        anew() { [ "$(sent | tail -n 1)" != "$before" ]; }
+        within 10 anew && echo anew=yes
+        act stop
+        """,
+    )
+    assert result.codes == [0, 0, 0], result.text
+    assert result.values == {"rival": "the connection stays", "kept": "yes", "open": "", "anew": "yes"}, result.text
+
+
 def test_a_connection_that_was_lost_is_said_to_be(chamber: Chamber) -> None:
     """The driver calls it (0, ''), which names nothing."""
     result = mysql_box.run(

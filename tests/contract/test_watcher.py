@@ -130,7 +130,7 @@ def running():
 
 daemon = subprocess.Popen(["sleep", "600"])
 print("started:", look(), look())
-poll(lambda: len(open("/run/backstay/db/watch.lock").read().split()) == 4, Deadline(20), "the watcher to begin")
+poll(lambda: len(open("/run/backstay/db/watch.lock").read().split()) == 5, Deadline(20), "the watcher to begin")
 print("there:", running(), look())
 daemon.kill()
 daemon.wait()

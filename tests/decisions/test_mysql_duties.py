@@ -7,7 +7,18 @@ from hypothesis import strategies as st
 from backstay.mysql.duties import REVIEW_EVERY, Step, primary_step, replica_step, review
 from backstay.mysql.facts import Facts, MalformedFacts
 from backstay.mysql.gtid import MariadbHistory
-from backstay.mysql.health import DETACHED, HEALTHY, LAGGING, UNSYNCED, judge_replica, smooth, told
+from backstay.mysql.health import (
+    DETACHED,
+    HEALTHY,
+    LAGGING,
+    ROOM,
+    UNSYNCED,
+    Verdict,
+    judge_replica,
+    smooth,
+    told,
+    with_room,
+)
 from backstay.mysql.observation import Acks, Observed, ReplicaStatus
 from backstay.pacemaker import NEVER, Instance, Overview
 
@@ -227,3 +238,17 @@ def test_malformed_facts(text):
 
 def test_no_facts():
     assert Facts.parse("  ") is None
+
+
+@pytest.mark.parametrize(
+    ("before", "free", "score", "state"),
+    [
+        (Verdict(HEALTHY, True), ROOM, HEALTHY, ""),
+        (Verdict(HEALTHY, True), ROOM - 1, DETACHED, "the file system of /data is full, 1023 KiB are free: make room"),
+        (Verdict(LAGGING, False, "behind"), 0, DETACHED, "behind"),
+        (Verdict(NEVER, False, "errant"), 0, NEVER, "errant"),
+    ],
+)
+def test_a_full_server_is_the_primary_only_where_all_are_full(before, free, score, state):
+    after = with_room(before, free, "/data")
+    assert (after.score, after.readable, after.state) == (score, before.readable, state)

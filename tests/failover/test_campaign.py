@@ -100,6 +100,20 @@ def test_what_was_found_stays_mended(three: Lab, tmp_path: Path, what: str) -> N
 
 
 @pytest.mark.slow
+def test_the_role_leaves_a_server_whose_disk_is_full(tmp_path: Path) -> None:
+    """It waits for room, a minute at a time, and answers all questions meanwhile."""
+    schedule = Schedule("mysql", 0, (Injection("disk-full", "leader", 0.1, 60.0),))
+    lab = Lab.up(str(tmp_path / "lab"), topology="mysql", volume=VOLUME)
+    try:
+        report = Run(MysqlSubject(lab), schedule, str(tmp_path / "run"), print).run()
+    finally:
+        lab.down()
+    assert report.clean, report.findings
+    assert report.counted["promotions"] == 1
+    assert report.gaps[0][1] < 40  # while it was full
+
+
+@pytest.mark.slow
 def test_faults_of_every_part_of_a_control_plane_are_run_and_judged(tmp_path: Path) -> None:
     lab = Lab.up(str(tmp_path / "lab"), topology="openstack", volume=VOLUME)
     try:

@@ -114,6 +114,35 @@ def test_silence_is_not_told_in_maintenance(three: Lab) -> None:
     assert "fail-count" not in three.run(node, ["crm_mon", "-1", "-f"]).out
 
 
+@pytest.mark.slow
+def test_a_node_in_maintenance_keeps_its_own_watcher_quiet_and_no_other(three: Lab) -> None:
+    mysql = MysqlSet(three)
+    mysql.wait_whole(240)
+    primary = mysql.primary()
+    second, aside = (node for node in three.nodes if node != primary)
+
+    def unmanaged() -> bool:
+        crm = three.cluster_status()
+        return crm is not None and crm.find(f"nodes/node[@name='{aside}'][@maintenance='true']") is not None
+
+    three.run(primary, ["crm_attribute", "-N", aside, "-n", "maintenance", "-v", "true"])
+    try:
+        poll(unmanaged, Deadline(30), f"{aside} to be in maintenance", interval=0.5)
+        marks = mysql.log_marks()
+        three.fault("kill", primary, "mysql")
+        told = "mysql.*died: telling the cluster"
+        poll(lambda: mysql.logged_since(marks, told), Deadline(30), "the primary's death to be told", interval=0.2)
+        poll(lambda: mysql.in_role("Promoted") == [second], Deadline(60), f"{second} to be promoted", interval=0.5)
+        three.fault("kill", aside, "mysql")
+        said = "mysql.*died: not told"
+        poll(lambda: mysql.logged_since(marks, said), Deadline(30), "its reason not to tell", interval=0.2)
+    finally:
+        three.run(second, ["crm_attribute", "-N", aside, "-n", "maintenance", "-D"])
+    mysql.cleanup(primary)
+    mysql.cleanup(aside)
+    mysql.wait_whole(240)
+
+
 # The agent's own monitor, as the watcher's environment has it; whether it connected itself.
 MONITOR = """
 import os

@@ -210,13 +210,19 @@ class Mysql(MysqlParameters):
         self, node: str, dialect: "Dialect", seconds: float, account: "tuple[str, str] | None" = None
     ) -> Server:
         """Another node's server, as the monitor account unless told otherwise."""
+        return self.server_on(node, dialect, self.deadline.within(seconds), account)
+
+    def server_on(
+        self, host: str, dialect: "Dialect", deadline: Deadline, account: "tuple[str, str] | None" = None
+    ) -> Server:
+        """The server on a host, by a deadline that need not be the action's."""
         user, password = account or (self.monitor_user, self.monitor_password)
         return Server(
-            f"the server on {node}",
-            self.deadline.within(seconds),
+            f"the server on {host}",
+            deadline,
             user,
             password,
-            host=node,
+            host=host,
             port=self.port,
             tls={"ca": self.tls_ca} if self.tls_ca else dialect.unverified_tls,
         )
@@ -280,18 +286,10 @@ class Mysql(MysqlParameters):
         return str(self.writer_address)
 
     def address_moved(self) -> None:
-        """The writer address has another holder: connect to it now. The old connection would be noticed by a timeout,
-        a connection attempt under way waits for TCP's first retry, and a failed one for the receiver's: a second each."""
-        from backstay.address import parse_address
-        from backstay.sockets import reset
+        """See `address.follow`."""
+        from backstay.mysql import address
 
-        reset(parse_address(self.writer_address), remote=True)
-        with self.connect(Deadline(self.probe_timeout)) as server:
-            dialect = self.dialect(server)
-            replica = dialect.observe(server).replica
-            if replica and replica.sql and replica.host == self.writer_address:
-                dialect.restart_receiver(server)
-                self.log.info(f"{self.writer_address} moved: connected anew")
+        address.follow(self)
 
     # -- inside -------------------------------------------------------------------------------------------------------
 

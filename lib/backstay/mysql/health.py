@@ -20,7 +20,9 @@ _TLS_FAILED = 2026  # CR_SSL_CONNECTION_ERROR; MariaDB's text may say no more th
 HEALTHY = 100  # acknowledges and applies; or is the primary
 LAGGING = 50  # would have to apply for a while before it could open
 UNSYNCED = 20  # replicates but does not acknowledge yet
-DETACHED = 10  # does not replicate; could only be promoted if it proves that it has everything
+DETACHED = 10  # does not replicate, and could only be promoted if it proves that it has everything; or cannot write
+# Bytes. With less a server waits for someone to make room, a minute at a time, and answers all questions meanwhile.
+ROOM = 1 << 20
 
 
 _LAGS = (0, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)  # seconds
@@ -76,6 +78,15 @@ class Verdict:
 def judge_primary(seen: "Observed") -> Verdict:
     """A promoted server that answers is healthy; who acknowledges is the primary's duty, not its health."""
     return Verdict(HEALTHY, True)
+
+
+def with_room(verdict: Verdict, free: int, path: str) -> Verdict:
+    """The same, for a server with so many bytes left to write: one that is full should not be the primary while another is
+    not. Where all are, nobody has a better score, and the role stays."""
+    if free >= ROOM:
+        return verdict
+    full = f"the file system of {path} is full, {free >> 10} KiB are free: make room"
+    return Verdict(verdict.score if verdict.score == NEVER else DETACHED, verdict.readable, verdict.state or full)
 
 
 def still_readable(seen: "Observed", errant: str, was_readable: bool, max_lag: float) -> "tuple[bool, str]":

@@ -7,10 +7,10 @@ from backstay.codes import ExitCode
 from backstay.command import detach
 from backstay.deadline import poll
 from backstay.errors import AgentError
-from backstay.mysql import accounts, trust
+from backstay.mysql import accounts, room, trust
 from backstay.mysql.dialect import FOREVER, NOMINAL
 from backstay.mysql.duties import Step, primary_step, review
-from backstay.mysql.health import ALONE, judge_primary
+from backstay.mysql.health import ALONE, judge_primary, with_room
 from backstay.mysql.server import NO_SUCH_DATABASE, NO_SUCH_TABLE, ServerUntrusted, StatementFailed
 
 TYPE_CHECKING = False
@@ -45,6 +45,11 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     _still_ours(agent, server, dialect, facts)
     if seen.read_only:
         raise AgentError("the primary is read-only: someone or something set it so; promote again to open it")
+    verdict = with_room(judge_primary(seen), *room.least(server, str(agent.datadir)))
+    if verdict.state:
+        agent.state.write("silent", agent.running().identity)  # a commit waits for room: demote need not wait for it
+        publish(agent, verdict.score, verdict.readable)
+        return verdict.state
     _beat(server)
     accounts.ensure(agent, server, dialect, seen, facts)
     note = accounts.follow_passwords(agent, server, dialect)
@@ -60,7 +65,6 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     now = agent.state.promoted(identity) or facts
     if now.solo and not note:
         note = f"{ALONE}: no replica acknowledges"
-    verdict = judge_primary(seen)
     publish(agent, verdict.score, verdict.readable)
     return note
 

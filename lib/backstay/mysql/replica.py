@@ -2,10 +2,10 @@
 
 from backstay.deadline import poll
 from backstay.errors import AgentError
-from backstay.mysql import trust
+from backstay.mysql import room, trust
 from backstay.mysql.dialect import DamagedRelayLog
 from backstay.mysql.duties import Step, replica_step
-from backstay.mysql.health import calm, distrusts, judge_replica, published_lag, smooth, told
+from backstay.mysql.health import calm, distrusts, judge_replica, published_lag, smooth, told, with_room
 from backstay.mysql.server import ServerRefused
 from backstay.mysql.state import read_mark, write_mark
 from backstay.pacemaker import NEVER
@@ -59,6 +59,7 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     errant = agent.state.read("errant")
     record, readable = facts if needed else None, agent.state.read("readable") == "1"
     verdict = judge_replica(seen, agent.me, record, errant, readable, float(agent.max_lag))
+    verdict = with_room(verdict, *room.least(server, str(agent.datadir)))
     state, rebuilt = verdict.state, False
     if errant and agent.rebuild == "auto":
         from backstay.mysql import rebuild
@@ -68,7 +69,8 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     state = state or refusal
     lag = published_lag(seen.replica.lag if seen.replica else None)
     published = publish(agent, NEVER if refusal else verdict.score, verdict.readable, lag)
-    if published and calm(seen, agent.me, errant or refusal or doubt, verdict.readable, float(agent.max_lag)):
+    trouble = errant or refusal or doubt or state
+    if published and calm(seen, agent.me, trouble, verdict.readable, float(agent.max_lag)):
         agent.state.write("calm", identity)
     else:
         agent.state.remove("calm")

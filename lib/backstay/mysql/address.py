@@ -1,0 +1,49 @@
+"""The writer address has another holder: a replica is to go there, if that is where the primary is."""
+
+from backstay.address import parse_address
+from backstay.deadline import Deadline, poll
+from backstay.errors import AgentError, TimedOut
+from backstay.mysql.server import ServerUntrusted
+from backstay.sockets import reset
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backstay.mysql.agent import Mysql
+    from backstay.mysql.dialect import Dialect
+
+_ASK = 1.0  # seconds for the server behind the address to say whether it is open for writes
+
+
+def follow(agent: "Mysql") -> None:
+    """Connect to the address now, if its holder is open for writes. The old connection would be noticed by a timeout, a
+    connection attempt under way waits for TCP's first retry, and a failed one for the receiver's: a second each.
+
+    A holder that is not open is a rival, from which the address comes back: the old connection then goes on by itself. A replica
+    that went to the rival would be missing to the primary, and with it the acknowledgements that commits wait for. Raises
+    AgentError."""
+    address = str(agent.writer_address)
+    with agent.connect(Deadline(agent.probe_timeout)) as server:
+        dialect = agent.dialect(server)
+    try:
+        poll(lambda: _opened(agent, dialect, address), Deadline(agent.probe_timeout), "it to be open for writes", 0.1)
+    except TimedOut:
+        agent.log.info(f"{address} is where nothing is open for writes: the connection stays")
+        return
+    reset(parse_address(address), remote=True)
+    with agent.connect(Deadline(agent.probe_timeout)) as server:
+        replica = dialect.observe(server).replica
+        if replica and replica.sql and replica.host == address:
+            dialect.restart_receiver(server)
+            agent.log.info(f"{address} moved: connected anew")
+
+
+def _opened(agent: "Mysql", dialect: "Dialect", address: str) -> bool:
+    """Whether the server behind the address is the primary; taken for granted where TLS forbids to ask."""
+    try:
+        with agent.server_on(address, dialect, Deadline(_ASK)) as holder:
+            return dialect.peer(holder).writable
+    except ServerUntrusted:
+        return True
+    except AgentError as error:
+        agent.log.debug(str(error))
+        return False
