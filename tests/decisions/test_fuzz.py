@@ -36,7 +36,7 @@ from backstay.mysql.gtid import History, MalformedGtid, MariadbHistory, MysqlHis
 from backstay.mysql.mariadb import whole_groups
 from backstay.mysql.wire import Wire
 from backstay.pacemaker import parse_overview
-from backstay.rabbitmq import etf, terms
+from backstay.rabbitmq import copies, etf, terms
 from backstay.rabbitmq import facts as rabbitmq_facts
 from backstay.rabbitmq.agent import Rabbitmq
 from backstay.rabbitmq.amqp import BrokerRefuses, BrokerSilent
@@ -161,6 +161,8 @@ def test_records_in_the_cluster_are_read_or_malformed(text: str) -> None:
     record = only(rabbitmq_facts.MalformedFacts, lambda: rabbitmq_facts.Facts.parse(text))
     if record is not None:
         assert str(rabbitmq_facts.Facts.parse(str(record))) == str(record)
+    notes = str(copies.Notes.parse(text))
+    assert str(copies.Notes.parse(notes)) == notes
 
 
 # -- XML ------------------------------------------------------------------------------------------------------------------

@@ -3,24 +3,31 @@ afterwards all brokers serve. `backstay rehearse rabbitmq` does the same many ti
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from backstay.deadline import Deadline, poll
 from backstay.errors import CommandFailed
 from backstay.lab.cluster import Lab
 from backstay.lab.layout import CLIENT
+from backstay.rehearse.faults import other
+from backstay.rehearse.lostcopies import BACKLOG, FORGOTTEN, LOST_COPIES, MESSAGES, await_copies, lead
 from backstay.rehearse.rabbitfaults import FAULTS, STOP_TIMEOUT, early_stop
 from backstay.rehearse.rabbitset import RabbitSet
-from backstay.rehearse.scenarios import Outcome, rehearse
+from backstay.rehearse.scenarios import Outcome, conclude, rehearse, suffer
+from backstay.standing import attribute
 
 pytestmark = pytest.mark.lab
 
 BUSY = 5.0  # times the bound for the worst run: a guard against hanging on any machine; `rehearse` has the figures
 FLOOR = 20.0  # the same for membership, election of a coordinator and fencing, seconds
 COLD_START = 40.0  # seconds from power to all serving
+COPIES_TOLD = 180.0  # seconds, in which the promoted node looks for them at least twice
+COPIES_BACK = 420.0  # it waits between its attempts
 MILDER = ("lose-promoted", "standby", "partition-other")  # what the others do as well, and worse
 
 
@@ -42,7 +49,7 @@ def check(outcome: Outcome) -> None:
     """No finding, and confirms came back within the fault's bound where it has one."""
     assert outcome.clean, str(outcome.verdict)
     assert math.isfinite(outcome.gap)
-    worst = FAULTS[outcome.fault].worst
+    worst = FAULTS[outcome.fault].worst if outcome.fault in FAULTS else None
     if worst is not None:
         assert outcome.gap <= worst * BUSY
 
@@ -88,6 +95,30 @@ def test_a_stop_right_after_a_start_ends_in_time(three: RabbitSet, tmp_path: Pat
 @pytest.mark.slow
 def test_a_node_is_removed_and_a_virgin_one_joins_by_itself(three: RabbitSet, tmp_path: Path) -> None:
     check(rehearse(three, FAULTS["replace-node"], str(tmp_path)))
+
+
+@pytest.mark.slow
+def test_queues_that_are_left_a_copy_short_get_it_back_with_all_messages(three: RabbitSet, tmp_path: Path) -> None:
+    """In each of the ways that there are, while all nodes run. What the copies hold shows when one of them leads, alone."""
+    suffered = suffer(three, LOST_COPIES, str(tmp_path))
+    node = other(suffered.stage)
+    assert {said.partition(" ")[0] for said in three.short_of_copies(node)} >= set(
+        FORGOTTEN
+    )  # the first may be back already
+    poll(lambda: "short of synchronised mirrors" in told(three), Deadline(COPIES_TOLD), "it to be told")
+    await_copies(three, COPIES_BACK)
+    poll(lambda: "short" not in told(three), Deadline(COPIES_TOLD), "it to be told that it is over")
+    lead(three, node)
+    check(conclude(three, LOST_COPIES, suffered))
+    assert three.leader() == node
+    drained = [json.loads(line) for line in three.queues("drain", node, BACKLOG).splitlines()]
+    assert [one["id"] for one in drained] == list(range(MESSAGES))
+
+
+def told(service: RabbitSet) -> str:
+    """Why any instance is not as wanted."""
+    state = ["attrd_updater", "--query", "--all", "--name", attribute(service.name)]
+    return service.lab.run(service.lab.nodes[0], state, check=False).out
 
 
 def test_confirmed_messages_survive_in_quorum_queues(sid: RabbitSet, tmp_path: Path) -> None:

@@ -153,8 +153,8 @@ class Rabbitmq(RabbitmqParameters):
         """process: the broker's identity. promoted: that of the broker that has the lease. unanswered: identity, how many
         monitors in a row had no greeting, and since when. booting: identity of a broker whose start did not wait for it, and
         when it must serve (CLOCK_MONOTONIC, seconds); until it does. silent: identity of a broker that was found so, and failed.
-        partition: since when, and from whom. account: identity, and the account with which a monitor logs in. facts: our
-        copy of the record. Others: watch.py."""
+        partition: since when, and from whom. short: queues that are short of copies, and what was tried (copies.py). account:
+        identity, and the account with which a monitor logs in. facts: our copy of the record. Others: watch.py."""
         return self.files()
 
     @property
@@ -290,6 +290,10 @@ class Rabbitmq(RabbitmqParameters):
             from backstay.rabbitmq import probe
 
             said += probe.findings(self, node, dialect, seen)
+            if account:
+                from backstay.rabbitmq import mirrors
+
+                said += mirrors.attend(self, node, dialect, seen)
         elif account:
             from backstay.rabbitmq import coordinator
 

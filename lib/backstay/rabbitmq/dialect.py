@@ -11,9 +11,11 @@ from backstay.rabbitmq.observation import BOOTING, PAUSED, RUNNING, STOPPED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
     from typing import Any
 
     from backstay.rabbitmq.amqp import Account
+    from backstay.rabbitmq.copies import Short
     from backstay.rabbitmq.distribution import Node
 
 _ACCOUNTS = "rabbit_auth_backend_internal"
@@ -95,6 +97,23 @@ class Dialect:
         """Policies that can lose confirmed messages, each as a sentence."""
         return []
 
+    def any_alarm(self, node: "Node") -> bool:
+        """Whether there is an alarm on any node."""
+        return bool(node.call("rabbit_alarm", "get_alarms"))
+
+    def short_of_mirrors(self, node: "Node", running: "AbstractSet[str]", most: int) -> "list[Short]":
+        """Mirrored queues that have fewer synchronised mirrors than their policy wants while these nodes run; of all nodes,
+        so many at most."""
+        return []
+
+    def stack(self, node: "Node", pid: Opaque) -> "list[tuple[str, str]]":
+        """Module and function of a process of any node, the innermost first."""
+        raise NotImplementedError
+
+    def mirror_state(self, node: "Node", pid: Opaque) -> str:
+        """BEHIND, GONE or UNKNOWN of a mirror that is not recorded as synchronised."""
+        raise NotImplementedError
+
     # -- effects ------------------------------------------------------------------------------------------------------
 
     def disconnect(self, node: "Node", other: str) -> None:
@@ -117,6 +136,18 @@ class Dialect:
 
     def ensure_mirroring(self, node: "Node", wanted: Mirroring) -> "list[str]":
         """Make it so, where it is not; what was done or is wrong. Raises AgentError."""
+        raise NotImplementedError
+
+    def update_mirrors(self, node: "Node", short: "Short") -> None:
+        """Have the broker add the mirrors that the policy wants, and synchronise them. Does not wait for that."""
+        raise NotImplementedError
+
+    def add_mirrors(self, node: "Node", short: "Short", places: "list[str]") -> None:
+        """Add mirrors on these nodes; one that lives there already stays as it is. Does not wait for them."""
+        raise NotImplementedError
+
+    def drop_mirror(self, node: "Node", pid: Opaque) -> None:
+        """Remove a mirror, with its messages. Does not wait until it has ended."""
         raise NotImplementedError
 
     def ensure_probe(self, node: "Node", account: "Account") -> None:

@@ -71,6 +71,13 @@ def atom(name: str) -> bytes:
     return b"w" + bytes([len(raw)]) + raw
 
 
+def node_of(pid: Opaque) -> str:
+    """The node of a process. Raises Malformed for another term."""
+    if pid.kind != "pid":
+        raise Malformed(f"{pid!r} is no process")
+    return text(decode(VERSION + pid.raw[1:])[0])
+
+
 def function(module: str, name: str, arity: int) -> Opaque:
     """An exported function, as an argument for another."""
     return Opaque("function", b"q" + atom(module) + atom(name) + encode(arity))

@@ -3,14 +3,19 @@
 import os
 
 from backstay.rabbitmq.dialect import ACTOR, Dialect, Mirroring, checked, names
-from backstay.rabbitmq.etf import Atom, text
+from backstay.rabbitmq.distribution import CallFailed
+from backstay.rabbitmq.etf import Atom, Opaque, function, node_of, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
     from typing import Any
 
+    from backstay.rabbitmq.copies import Short
     from backstay.rabbitmq.distribution import Node
 
+_MIRRORS = "rabbit_mirror_queue_misc"
+_PATIENCE = 500  # milliseconds for another node's answer
 POLICY = "backstay"
 _PRIORITY = 0
 # What makes a mirrored queue lose confirmed messages: a mirror that lacks some of them is promoted.
@@ -73,6 +78,45 @@ class Mnesia(Dialect):
         checked(node.call("rabbit_policy", "set", *given), f"policy {POLICY} in virtual host {vhost}")
         return True
 
+    def short_of_mirrors(self, node: "Node", running: "AbstractSet[str]", most: int) -> "list[Short]":
+        from backstay.rabbitmq.copies import wanted_mirrors
+
+        wants = []
+        for policy in node.call("rabbit_policy", "list"):
+            found = _plain(dict(policy))
+            wanted = wanted_mirrors(found.get("definition") or {}, running)
+            if wanted and not _unsafe("", found):
+                wants.append(_fewer(policy, wanted))
+        if not wants:
+            return []
+        rows = node.call("ets", "select", Atom("rabbit_queue"), wants, most)
+        return [_short(*row) for row in rows[0]] if isinstance(rows, tuple) else []  # else '$end_of_table'
+
+    def stack(self, node: "Node", pid: Opaque) -> "list[tuple[str, str]]":
+        found = _remotely(node, node_of(pid), "process_info", pid, Atom("current_stacktrace"))
+        if not isinstance(found, tuple):
+            raise CallFailed("its leader is gone", found)
+        return [(str(frame[0]), str(frame[1])) for frame in found[1]]
+
+    def mirror_state(self, node: "Node", pid: Opaque) -> str:
+        from backstay.rabbitmq.copies import BEHIND, GONE, UNKNOWN
+
+        try:
+            return BEHIND if _remotely(node, node_of(pid), "is_process_alive", pid) is True else GONE
+        except CallFailed:
+            return UNKNOWN
+
+    def update_mirrors(self, node: "Node", short: "Short") -> None:
+        _taken(node.call("rabbit_amqqueue", "with", short.name, function(_MIRRORS, "update_mirrors", 1)))
+
+    def add_mirrors(self, node: "Node", short: "Short", places: "list[str]") -> None:
+        node.call(_MIRRORS, "add_mirrors", short.name, list(map(Atom, places)), Atom("async"))
+
+    def drop_mirror(self, node: "Node", pid: Opaque) -> None:
+        node.call(
+            "erlang", "exit", pid, (Atom("shutdown"), Atom("dropped"))
+        )  # as drop_mirror/2 does, which is not exported
+
     def settings(self, partition_handling: str, queue_type: str) -> "list[str]":
         return [f"cluster_partition_handling = {partition_handling}"]
 
@@ -96,12 +140,51 @@ def _unsafe(vhost: str, policy: "dict[str, Any]") -> "list[str]":
     return [f"policy {policy.get('name')} in virtual host {vhost} can lose confirmed messages: {', '.join(wrong)}"]
 
 
+def _fewer(policy: "Any", wanted: int) -> "Any":
+    """A clause of a match specification: name, leader, mirrors and synchronised mirrors of the classic queues that live, belong
+    to nobody, have this policy and fewer synchronised mirrors than wanted. A record of another shape does not match."""
+    anything = Atom("_")
+    name, leader, mirrors, synchronised = (Atom(f"${number}") for number in range(1, 5))
+    record = (  # amqqueue, version 2, 3.8 to 3.13
+        Atom("amqqueue"), name, anything, anything, Atom("none"), anything, leader, mirrors, synchronised, anything, policy,
+        anything, anything, anything, Atom("live"), anything, anything, anything, anything, Atom("rabbit_classic_queue"),
+        anything,
+    )  # fmt: skip
+    few = (Atom("<"), (Atom("length"), synchronised), wanted)
+    return record, [few], [((name, leader, mirrors, synchronised, wanted),)]
+
+
+def _short(name: "Any", leader: Opaque, mirrors: "list[Opaque]", synchronised: "list[Opaque]", wanted: int) -> "Short":
+    from backstay.rabbitmq.copies import Mirror, Short
+
+    _, vhost, _, queue = name  # {resource, VirtualHost, queue, Name}
+    have = [Mirror(pid, node_of(pid), pid in synchronised) for pid in mirrors]
+    return Short(name, _words(vhost), _words(queue), leader, have, wanted)
+
+
+def _words(name: bytes) -> str:
+    return name.decode("utf-8", "backslashreplace")
+
+
+def _taken(answer: "Any") -> None:
+    """Raises CallFailed for an answer that says that the queue is not there any more, or has no leader."""
+    if isinstance(answer, tuple) and answer[:1] == ("error",):
+        raise CallFailed(f"the broker says {answer[1]!r:.80}", answer)
+
+
+def _remotely(node: "Node", place: str, question: str, *arguments: "Any") -> "Any":
+    """Erlang's own function, evaluated on the node `place`. Raises CallFailed when that gives no answer in time."""
+    return node.call("rpc", "call", Atom(place), Atom("erlang"), Atom(question), list(arguments), _PATIENCE)
+
+
 def _plain(term: "Any") -> "Any":
     """A policy in plain Python: property lists as dicts, names as str."""
     if isinstance(term, dict):
         return {text(key): _plain(value) for key, value in term.items()}
     if isinstance(term, list) and term and all(isinstance(pair, tuple) and len(pair) == 2 for pair in term):
         return {text(key): _plain(value) for key, value in term}
+    if isinstance(term, list):
+        return list(map(_plain, term))
     return term.decode("utf-8", "replace") if isinstance(term, bytes) else term
 
 

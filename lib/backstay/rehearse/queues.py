@@ -3,6 +3,7 @@
     queues declare URL NAME ... [--type classic|quorum]   their leaders on the node of the URL, empty of older messages
     queues drain URL NAME ...                             all that is left, a JSON line per message, until they are empty
     queues delete URL NAME ...
+    queues fill URL NAME ... [--count N]                  N persistent messages of a kilobyte, numbered from 0, in transactions
     queues check URL NAME                                 a confirmed publish and a get through a queue of its own
 
 Raises what pika raises: whoever calls this does so when the service should be whole.
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEADLINE = 10.0  # seconds for a connection
+SIZE = 1024  # bytes of a message that fills a queue
+BATCH = 500  # of them in a transaction
 # Names of the same thing before and after 3.11.
 PLACE = {"classic": "x-queue-master-locator", "quorum": "x-queue-leader-locator"}
 
@@ -49,6 +52,15 @@ def drain(channel: Any, name: str, options: argparse.Namespace) -> None:
         channel.basic_ack(method.delivery_tag)
 
 
+def fill(channel: Any, name: str, options: argparse.Namespace) -> None:
+    channel.tx_select()
+    for number in range(options.count):
+        body = b"%0*d" % (SIZE, number)
+        channel.basic_publish("", name, body, pika.BasicProperties(delivery_mode=2), mandatory=True)
+        if number % BATCH == BATCH - 1 or number == options.count - 1:
+            channel.tx_commit()
+
+
 def check(channel: Any, name: str, options: argparse.Namespace) -> None:
     queue = channel.queue_declare("", exclusive=True).method.queue
     channel.confirm_delivery()
@@ -63,6 +75,7 @@ DOINGS: dict[str, Callable[[Any, str, argparse.Namespace], None]] = {
     "drain": drain,
     "delete": delete,
     "check": check,
+    "fill": fill,
 }
 
 
@@ -71,6 +84,7 @@ def main() -> None:
     parser.add_argument("do", choices=sorted(DOINGS))
     parser.add_argument("url", metavar="URL")
     parser.add_argument("names", nargs="+", metavar="NAME")
+    parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--type", choices=sorted(PLACE), default="classic")
     options = parser.parse_args()
     connection = pika.BlockingConnection(parameters(options.url, DEADLINE))

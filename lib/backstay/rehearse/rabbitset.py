@@ -31,6 +31,9 @@ VHOST = "app"
 CONSUMED = ["ledger-0", "ledger-1"]  # consumed while the run lasts
 KEPT = ["ledger-2", "ledger-3"]  # drained at its end: what a backlog must survive
 QUEUES = CONSUMED + KEPT
+# What rabbitmqctl says of a queue's copies: state, messages, leader, all copies beside or with it, those that are up to date.
+MIRRORED_COPIES = ("state", "messages", "pid", "slave_pids", "synchronised_slave_pids")
+QUORUM_COPIES = ("state", "messages", "leader", "members", "online")
 CTL_TIMEOUT = 60.0  # seconds for an Erlang machine to start and ask; about one, on an idle machine
 LEDGER = re.compile(r"ledger-\d")
 QUEUES_TIMEOUT = 400.0  # seconds to drain some, or to declare a thousand on a busy machine
@@ -116,15 +119,18 @@ class RabbitSet(Service):
         asked = self.lab.nodes[0]
         try:
             status = json.loads(self.ctl(asked, "--formatter", "json", "cluster_status"))
-            queues = self.listed(asked, "online" if self.quorum else "synchronised_slave_pids")
+            poor = self.short_of_copies(asked)
         except (CommandFailed, TimedOut) as failed:
             return f"the broker on {asked} does not answer: {failed}"
         missing = {f"rabbit@{each}" for each in self.lab.nodes} - set(status["running_nodes"])
         if missing or status.get("partitions"):
             return f"brokers not running: {sorted(missing)}; partitions: {status.get('partitions')}"
-        wanted = len(self.lab.nodes) - (0 if self.quorum else 1)
-        poor = [f"{name}: {copies or 'none'}" for name, [copies] in queues.items() if len(_nodes_in(copies)) < wanted]
         return f"queues lack copies that are up to date: {'; '.join(poor)}" if poor else ""
+
+    def short_of_copies(self, asked: str) -> list[str]:
+        """The watched queues that lack one, as the broker on the node has them: a sentence each."""
+        rows = self.listed(asked, *(QUORUM_COPIES if self.quorum else MIRRORED_COPIES))
+        return [said for name, row in rows.items() if (said := copies_of(name, row, self.lab.nodes))]
 
     def serves(self, node: str) -> bool:
         """Whether the application's messages get through the broker on the node."""
@@ -205,6 +211,24 @@ class RabbitSet(Service):
         verdict = messages.judge(parse_attempts(published), parse_deliveries([*consumed, *drained]), began)
         answers = messages.judge_requests(parse_requests(requests), parse_executions(executed), outage)
         return verdict._replace(requests=answers)
+
+
+def copies_of(name: str, row: Sequence[str], nodes: Sequence[str]) -> str:
+    """What copies a queue has where one of these nodes has none that is up to date, "" for a queue that has all. row: the
+    text of MIRRORED_COPIES, or of QUORUM_COPIES."""
+    state, messages, leader, copies, current = row
+    led, having, good = (_nodes_in(text) for text in (leader, copies, current))
+    if set(led + good) >= set(nodes):
+        return ""
+    behind = sorted({*having} - {*led, *good})
+    none = sorted({*nodes} - {*led, *having})
+    parts = [
+        f"led by {', '.join(led) or 'nobody'}",
+        f"up to date {', '.join(sorted(set(good) - set(led))) or 'nowhere else'}",
+        *([f"behind {', '.join(behind)}"] if behind else []),
+        *([f"none on {', '.join(none)}"] if none else []),
+    ]
+    return f"{name} ({', '.join(parts)}; {state or 'no state'}, {messages or 'unknown'} messages)"
 
 
 def _nodes_in(text: str) -> list[str]:

@@ -1,0 +1,170 @@
+"""Which mirrored queues stay short of synchronised copies, and what is done about each. Pure.
+
+A mirrored queue (RabbitMQ 3) has a leader and mirrors; a mirror that has all that the leader has is synchronised, and no other
+takes over. RabbitMQ adds and synchronises mirrors when a node comes back, a mirror dies or a policy changes. What fails in
+that moment is logged and not tried again (rabbit_mirror_queue_misc:add_mirror, rabbit_mirror_queue_sync, 3.8 to 3.13), so a
+queue can stay a copy short while all nodes run:
+
+| mirror on a running node     | leader        | remedy      | how it comes to that, and why this helps                   |
+|------------------------------|---------------|-------------|------------------------------------------------------------|
+| recorded, its process gone   | any           | REPLACE     | nobody takes it off the record; RabbitMQ adds none where   |
+|                              |               |             | one is recorded, and synchronises past it. A mirror that   |
+|                              |               |             | is added by name takes the place of a dead one             |
+| any other                    | synchronising | WAIT        | it is at work for as long as the backlog takes             |
+| none                         | any other     | ADD         | the virtual host was not up there yet, the mirror met the  |
+|                              |               |             | old leader's record, or it was started too often in a row  |
+| nobody knows                 | any other     | WAIT        | its node gives no answer                                   |
+| lives, not synchronised      | any other     | SYNCHRONISE | the synchronisation was cancelled, or ended with its own   |
+|                              |               |             | process or the leader                                      |
+| the same, after one of those | idle          | RENEW       | it says that it has all, and the record does not know      |
+|                              |               |             | (rabbitmq-server #8974): dropped, it receives anew         |
+
+A leader takes nothing while it synchronises, so an attempt that does not help is made ever more rarely.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from collections.abc import Set as AbstractSet
+    from typing import Any
+
+SYNCHRONISED, BEHIND, GONE, UNKNOWN = "synchronised", "behind", "gone", "unknown"  # a mirror
+IDLE, WORKING, SYNCHRONISING = "idle", "working", "synchronising"  # a leader
+REPLACE, ADD, SYNCHRONISE, RENEW, WAIT = "replace", "add", "synchronise", "renew", "wait"
+
+GRACE = 45.0  # seconds for which RabbitMQ is left to itself; a monitor a minute acts at its second look
+_RAREST = 3600.0  # seconds between two attempts, at most
+_RENEW_AFTER = 1  # attempts to synchronise
+
+
+class Mirror:
+    """pid: as the broker has it. node: Erlang name. synchronised: as recorded."""
+
+    __slots__ = ("node", "pid", "synchronised")
+
+    def __init__(self, pid: "Any", node: str, synchronised: bool) -> None:
+        self.pid = pid
+        self.node = node
+        self.synchronised = synchronised
+
+
+class Short:
+    """A queue with fewer synchronised mirrors than its policy wants on the nodes that run. name: as the broker has it.
+    leader: its pid. wanted: mirrors beside the leader."""
+
+    __slots__ = ("leader", "mirrors", "name", "queue", "vhost", "wanted")
+
+    def __init__(
+        self, name: "Any", vhost: str, queue: str, leader: "Any", mirrors: "Sequence[Mirror]", wanted: int
+    ) -> None:
+        self.name = name
+        self.vhost = vhost
+        self.queue = queue
+        self.leader = leader
+        self.mirrors = tuple(mirrors)
+        self.wanted = wanted
+
+    @property
+    def key(self) -> str:
+        """Identifies the queue in a note; without spaces, whatever its name is."""
+        return f"{self.vhost.encode().hex()}/{self.queue.encode().hex()}"
+
+
+def wanted_mirrors(definition: "dict[str, Any]", running: "AbstractSet[str]") -> int:
+    """How many mirrors a policy wants beside the leader while these nodes run; 0 where it wants none, or none that is
+    synchronised without being asked."""
+    mode, count = definition.get("ha-mode"), definition.get("ha-params")
+    if definition.get("ha-sync-mode") != "automatic":
+        return 0
+    if mode == "all":
+        return max(0, len(running) - 1)
+    if mode == "exactly" and isinstance(count, int):
+        return max(0, min(count, len(running)) - 1)
+    if mode == "nodes" and isinstance(count, list):
+        return max(0, len(running & set(count)) - 1)
+    return 0
+
+
+def doing(stack: "Sequence[tuple[str, str]]") -> str:
+    """What a leader does, from its stack: module and function, the innermost first."""
+    if any(module == "rabbit_mirror_queue_sync" for module, _ in stack):
+        return SYNCHRONISING
+    waits = bool(stack) and (stack[0][0] == "gen_server2" or stack[0] == ("erlang", "hibernate"))
+    return IDLE if waits else WORKING
+
+
+def remedy(states: "Iterable[str]", wanted: int, leader: str, tries: int) -> str:
+    """The table above. states: of the recorded mirrors. tries: so far."""
+    states = list(states)
+    if GONE in states:
+        return REPLACE
+    if leader == SYNCHRONISING:
+        return WAIT
+    if len(states) < wanted:
+        return ADD
+    if BEHIND not in states:
+        return WAIT
+    return RENEW if tries >= _RENEW_AFTER and leader == IDLE else SYNCHRONISE
+
+
+class Note:
+    """since: when the queue was first found short. tries: attempts to help it since. due: when the next may be. Times are of
+    CLOCK_MONOTONIC, in seconds."""
+
+    __slots__ = ("due", "since", "tries")
+
+    def __init__(self, since: float, tries: int, due: float) -> None:
+        self.since = since
+        self.tries = tries
+        self.due = due
+
+
+class Notes:
+    """What is remembered from monitor to monitor. running: the nodes of the last look. queues: a note for each queue that was
+    short then, by key."""
+
+    __slots__ = ("queues", "running")
+
+    def __init__(self, running: "AbstractSet[str]", queues: "dict[str, Note]") -> None:
+        self.running = frozenset(running)
+        self.queues = queues
+
+    @classmethod
+    def parse(cls, text: str) -> "Notes":
+        """From str(); what is not that is left out."""
+        running, *lines = text.split("\n") if text else [""]
+        queues = {}
+        for line in lines:
+            words = line.split(" ")
+            if len(words) == 4 and all(word.isdecimal() and word.isascii() and len(word) < 16 for word in words[1:]):
+                queues[words[0]] = Note(float(words[1]), int(words[2]), float(words[3]))
+        return cls(frozenset(running.split()), queues)
+
+    def __str__(self) -> str:
+        lines = (f"{key} {note.since:.0f} {note.tries} {note.due:.0f}" for key, note in self.queues.items())
+        return "\n".join([" ".join(sorted(self.running)), *lines])
+
+    def after(self, running: "AbstractSet[str]", keys: "Iterable[str]", now: float) -> "Notes":
+        """After a look that found these queues short. Whenever other nodes run than before, RabbitMQ is at it anew."""
+        known = self.queues if self.running == running else {}
+        return Notes(running, {key: known.get(key) or Note(now, 0, now + GRACE) for key in keys})
+
+    def due(self, now: float) -> "list[str]":
+        """The queues whose turn it is, those first that have waited longest."""
+        return sorted(
+            (key for key, note in self.queues.items() if note.due <= now), key=lambda key: self.queues[key].due
+        )
+
+    def tried(self, key: str, what: str, now: float) -> "Notes":
+        """After this remedy. One that waits has lost nothing but its turn."""
+        note = self.queues[key]
+        tries = note.tries + (what != WAIT)
+        pause = min(GRACE * 2 ** min(tries, 10), _RAREST)
+        return Notes(self.running, {**self.queues, key: Note(note.since, tries, now + pause)})
+
+
+def reason(found: "Sequence[Short]", notes: Notes, now: float, held: str) -> str:
+    """What to tell the admin: of queues that have been short for longer than RabbitMQ is left to itself; "" for none. held:
+    why nothing is done about it. No names: they differ in digits often, which no attribute follows (standing.py)."""
+    lasting = sum(now - notes.queues[short.key].since >= GRACE for short in found)
+    return f"{lasting} queue(s) short of synchronised mirrors{f', {held}' if held else ''}" if lasting else ""
