@@ -11,6 +11,7 @@ without an address tells of the first look. The end of standard input ends the r
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import sys
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 EVERY = 0.05  # seconds from look to look
+GONE = (errno.ENOENT, errno.ESRCH, errno.EINVAL)  # of a dead process; its network is no more before it is
 CLOSE = 0.5  # seconds; of what lies between looks that are further apart nothing is known
 
 
@@ -55,19 +57,25 @@ def look(process: int, addresses: Sequence[str]) -> Look:
     return Look(begun, time.monotonic(), frozenset(one for one in addresses if is_local(table, one)))
 
 
+def seen(init: str, addresses: Sequence[str]) -> Iterator[tuple[str, float, float]]:
+    """What is to be told until standard input or the node ends. A node may be off already: it was about to, when we began."""
+    try:
+        process = os.open(f"/proc/{init}", os.O_PATH | os.O_DIRECTORY)  # this one, whoever gets its pid later
+        before = look(process, addresses)
+        yield "", before.begun, before.ended
+        while not select.select([sys.stdin], [], [], EVERY)[0]:
+            now = look(process, addresses)
+            yield from held_between(before, now)
+            before = now
+    except OSError as gone:
+        if gone.errno not in GONE:
+            raise
+
+
 def main() -> None:
     init, node, *addresses = sys.argv[1:]
-    process = os.open(f"/proc/{init}", os.O_PATH | os.O_DIRECTORY)  # this one, whoever gets its pid later
-    before = look(process, addresses)
-    note({"address": "", "node": node, "begun": before.begun, "ended": before.ended, "writable": None})
-    while not select.select([sys.stdin], [], [], EVERY)[0]:
-        try:
-            now = look(process, addresses)
-        except OSError:
-            return  # the node is off
-        for address, begun, ended in held_between(before, now):
-            note({"address": address, "node": node, "begun": begun, "ended": ended, "writable": True})
-        before = now
+    for address, begun, ended in seen(init, addresses):
+        note({"address": address, "node": node, "begun": begun, "ended": ended, "writable": bool(address)})
 
 
 if __name__ == "__main__":
