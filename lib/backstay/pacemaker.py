@@ -138,6 +138,10 @@ class Pacemaker:
         """The wish to be promoted here, up to 1,000,000, or NEVER. Note that 0 promotes too."""
         self.set_attribute(f"master-{self.resource}", str(score))
 
+    def has_promotion_score(self, score: int) -> bool:
+        """Whether this was the score that was set last, as far as it is remembered. Asks nobody."""
+        return f"master-{self.resource}={score}" in self._lines()
+
     # -- durable facts ------------------------------------------------------------------------------------------------
 
     def facts(self) -> str:
@@ -176,15 +180,20 @@ class Pacemaker:
         said = (done.err or done.out).strip().splitlines()
         raise CommandFailed(f"{argv[0]} failed with status {done.status}: {said[-1] if said else ''}", done.status)
 
-    def _known(self) -> "dict[str, str]":
-        """What was written and is there. What is not to be trusted any more is sent to the CIB again, and then as if unknown."""
+    def _lines(self) -> "list[str]":
+        """What is remembered: the executor, then NAME=VALUE; empty on a node that has just booted."""
         try:
             with open(self._memory, encoding="utf-8") as source:
-                lines = source.read().splitlines()
-            fresh = time.time() - os.stat(self._memory).st_mtime
+                return source.read().splitlines()
         except OSError:
-            return {}  # the node has just booted
-        if not lines or lines[0] != _incarnation() or not 0 <= fresh < _TRUST:
+            return []
+
+    def _known(self) -> "dict[str, str]":
+        """What was written and is there. What is not to be trusted any more is sent to the CIB again, and then as if unknown."""
+        lines = self._lines()
+        if not lines:
+            return {}
+        if lines[0] != _incarnation() or not 0 <= time.time() - os.stat(self._memory).st_mtime < _TRUST:
             self._ask(["attrd_updater", "-R"])
             return {}
         return dict(line.split("=", 1) for line in lines[1:] if "=" in line)

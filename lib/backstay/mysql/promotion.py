@@ -59,7 +59,9 @@ def promote(agent: "Mysql", server: "Server", running: "Process") -> None:
 def _keep_the_role(agent: "Mysql") -> None:
     """After a loss of all power nobody replicates, and who is promoted has a low score. The recorded primary, whose server may
     come up while this action runs, has a full one, and Pacemaker would move the role there as soon as this returns (seen).
-    Where the score is full already, as in every other promotion, this writes nothing and aborts no transition."""
+    Where the score is full already, as in every other promotion, this starts no process and aborts no transition."""
+    if agent.pacemaker.has_promotion_score(HEALTHY):
+        return
     try:
         agent.pacemaker.set_promotion_score(HEALTHY)
     except AgentError as error:
