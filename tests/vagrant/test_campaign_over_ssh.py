@@ -56,4 +56,5 @@ def test_a_schedule_is_run_and_judged_over_ssh(tmp_path: Path) -> None:
     assert all(records[0][0] == "" for records in looked)
     held = {sample.node for records in looked for address, sample in records if address == WRITER}
     assert {report.hits[0].node, report.hits[2].node, report.hits[4].node} <= held
-    assert sum(records[0][1].node == report.hits[4].node for records in looked) >= 2  # before and after each of its boots
+    # Before and after each of its boots: it may come back before it is fenced.
+    assert sum(records[0][1].node == report.hits[4].node for records in looked) >= 2
