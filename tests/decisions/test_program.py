@@ -14,7 +14,7 @@ from tests.conftest import CHECKOUT  # type: ignore[import-not-found]
 from backstay.rehearse.program import following, turns
 
 PROGRAM = """
-import sys, time
+import sys, threading
 from backstay.rehearse.program import note, run
 def steady(stop):
     while not stop.wait(0.001):
@@ -24,7 +24,7 @@ def broken(stop):
     stop.wait(0.05)
     raise ValueError("something else than the program knows of")
 def deaf(stop):
-    time.sleep(60)
+    threading.Event().wait()
 run([globals()[name] for name in sys.argv[1:]], 0.2)
 note({"part": "main"})
 """

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from backstay.campaign.resources import EVERY, ResourceWatch
-from backstay.campaign.runner import Run
+from backstay.campaign.runner import Report, Run
 from backstay.campaign.schedule import Injection, Schedule, draw, from_json
 from backstay.campaign.series import VOLUME
-from backstay.campaign.subjects import MysqlSubject, PlaneSubject
+from backstay.campaign.subjects import SUBJECTS, MysqlSubject
 from backstay.campaign.trend import BOUNDS, DAEMON, HELPER, Reading
 from backstay.deadline import Deadline, poll
 from backstay.lab.cluster import Lab
@@ -99,28 +99,28 @@ def test_what_was_found_stays_mended(three: Lab, tmp_path: Path, what: str) -> N
     assert report.clean, report.findings
 
 
-@pytest.mark.slow
-def test_the_role_leaves_a_server_whose_disk_is_full(tmp_path: Path) -> None:
-    """It waits for room, a minute at a time, and answers all questions meanwhile."""
-    schedule = Schedule("mysql", 0, (Injection("disk-full", "leader", 0.1, 60.0),))
-    lab = Lab.up(str(tmp_path / "lab"), topology="mysql", volume=VOLUME)
+def on_a_lab_of_its_own(schedule: Schedule, directory: Path) -> Report:
+    """A clean run, with volumes that can be full."""
+    lab = Lab.up(str(directory / "lab"), topology=schedule.service, volume=VOLUME)
     try:
-        report = Run(MysqlSubject(lab), schedule, str(tmp_path / "run"), print).run()
+        report = Run(SUBJECTS[schedule.service](lab), schedule, str(directory / "run"), print).run()
     finally:
         lab.down()
     assert report.clean, report.findings
+    return report
+
+
+@pytest.mark.slow
+def test_the_role_leaves_a_server_whose_disk_is_full(tmp_path: Path) -> None:
+    """It waits for room, a minute at a time, and answers all questions meanwhile."""
+    report = on_a_lab_of_its_own(Schedule("mysql", 0, (Injection("disk-full", "leader", 0.1, 60.0),)), tmp_path)
     assert report.counted["promotions"] == 1
     assert report.gaps[0][1] < 40  # while it was full
 
 
 @pytest.mark.slow
 def test_faults_of_every_part_of_a_control_plane_are_run_and_judged(tmp_path: Path) -> None:
-    lab = Lab.up(str(tmp_path / "lab"), topology="openstack", volume=VOLUME)
-    try:
-        report = Run(PlaneSubject(lab), PLANE, str(tmp_path / "run"), print).run()
-    finally:
-        lab.down()
-    assert report.clean, report.findings
+    report = on_a_lab_of_its_own(PLANE, tmp_path)
     assert [hit.missed for hit in report.hits] == ["", "", "", "", ""]
     assert report.counted["boots"] > 200 and report.counted["samples"] > 100
     assert report.counted["promotions"] == 2  # by the last of them, the only ones that justify it

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.lab
 
 
 def listening(lab: Lab, node: str, ports: "list[int]") -> None:
-    """A program in the node that takes connections on these ports for a minute."""
-    take = "import socket, time; held = [socket.create_server(('', port)) for port in map(int, sys.argv[1:])]; time.sleep(60)"
+    """A program in the node that takes connections on these ports for as long as the node lives."""
+    take = "import signal, socket; held = [socket.create_server(('', port)) for port in map(int, sys.argv[1:])]; signal.pause()"
     start = f'python3 -c "import sys; {take}" "$@" < /dev/null > /dev/null 2>&1 &'
     lab.run(node, ["sh", "-c", start, "sh", *map(str, ports)])
 
