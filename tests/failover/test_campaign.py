@@ -115,7 +115,7 @@ def test_the_role_leaves_a_server_whose_disk_is_full(tmp_path: Path) -> None:
     """It waits for room, a minute at a time, and answers all questions meanwhile."""
     report = on_a_lab_of_its_own(Schedule("mysql", 0, (Injection("disk-full", "leader", 0.1, 60.0),)), tmp_path)
     assert report.counted["promotions"] == 1
-    assert report.gaps[0][1] < 40  # while it was full
+    assert report.gaps[0][1] < 20  # 8 with the machine busy; 33 to 63 where the role stays at first
 
 
 @pytest.mark.slow
