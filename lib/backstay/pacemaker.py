@@ -134,6 +134,11 @@ class Pacemaker:
             self._ask(["attrd_updater", "-n", name, "-N", self.node(), "-D"])
             self._remember({**known, name: ""})
 
+    def send_again(self) -> None:
+        """Send all attributes that attrd has to the CIB, if any was written here. It changes those that had left it."""
+        if self._lines():
+            self._ask(["attrd_updater", "-R"])
+
     def set_promotion_score(self, score: "int | str") -> None:
         """The wish to be promoted here, up to 1,000,000, or NEVER. Note that 0 promotes too."""
         self.set_attribute(f"master-{self.resource}", str(score))

@@ -6,7 +6,7 @@ import os
 import select
 import time
 
-from backstay import watch
+from backstay import controller, watch
 from backstay.command import Child, preload
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError, TimedOut
@@ -16,6 +16,7 @@ from backstay.state import Files, private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Optional
 
     from backstay.agent import Agent
@@ -28,6 +29,9 @@ _TAKEOVER = 5.0  # seconds for the watcher of the process before to end
 _TELL = 15.0  # seconds for telling the cluster
 _OFTEN, _WITHIN = 10, 60.0  # silence is told that many times within so many seconds, then it is left to the monitor
 _RECONSIDER = 10.0  # seconds until silence that was not told, as in maintenance, is looked at again
+# Seconds after the controller's end at which attributes are sent again. They leave the CIB at once, and may once more when the
+# next coordinator's CIB becomes everyone's, until this node has joined it; that takes a second, and longer under load.
+_SEND_AGAIN = (0.2, 0.6, 1.2, 2.0, 4.0)
 
 
 def main(agent_class: "type[Agent]", argv: "list[str]") -> int:
@@ -96,8 +100,8 @@ class Watcher:
         self._told = False
         self._every = agent.look_every()
         self._added = self._why = ""
-        self._moving: Optional[Child] = None
-        self._moved_again = False
+        self._controller = controller.find()
+        self._sendings: list[float] = []  # when attributes are to be sent again (CLOCK_MONOTONIC, seconds)
 
     def stay(self, ended: int) -> bool:
         """Until the process is gone; where there is none, until we are told to be quiet. ended: its pidfd, or -1. Whether there
@@ -105,29 +109,41 @@ class Watcher:
         preload()
         poller = select.poll()
         neighbour, events = _neighbour(self._agent), self._agent.events()
-        for descriptor in (ended, neighbour.fileno() if neighbour else -1, events.fileno() if events else -1):
+        passing_on, sending = Errand(self._pass_on, poller), Errand(self._send_again, poller)
+        for descriptor in (
+            ended,
+            neighbour.fileno() if neighbour else -1,
+            events.fileno() if events else -1,
+            self._controller,
+        ):
             if descriptor >= 0:
                 poller.register(descriptor, select.POLLIN)
         due = time.monotonic()
         while True:
-            ready = {descriptor for descriptor, _ in poller.poll(max(0.0, due - time.monotonic()) * 1000)}
+            wait = min([due, *self._sendings]) - time.monotonic()
+            ready = {descriptor for descriptor, _ in poller.poll(max(0.0, wait) * 1000)}
             if ended in ready:
                 return not self._replaced()
             if events and events.fileno() in ready and events.heard():
                 due = 0.0
             if neighbour and neighbour.fileno() in ready and neighbour.moved():
-                self._moved_again = True
-            if self._moving and self._moving.fileno() in ready:
-                poller.unregister(self._moving.fileno())
-                self._moving.end()
-                self._moving = None
-            if self._moved_again and not self._moving:
-                self._moved_again = False
-                self._moving = Child(self._pass_on)
-                poller.register(self._moving.fileno(), select.POLLIN)
+                passing_on.ask()
+            if self._controller in ready:
+                poller.unregister(self._controller)
+                os.close(self._controller)
+                self._controller = controller.GONE
+                self._sendings = [time.monotonic() + after for after in _SEND_AGAIN]
+            if self._sendings and time.monotonic() >= self._sendings[0]:
+                del self._sendings[0]
+                sending.ask()
+            passing_on.go(ready)
+            sending.go(ready)
             if time.monotonic() >= due:
                 if self._replaced() or (ended < 0 and watch.is_quiet(self._files, self._pid, self._started)):
                     return False
+                if self._controller == controller.GONE and (found := controller.find()) >= 0:
+                    self._controller = found
+                    poller.register(found, select.POLLIN)
                 due = self._look()
 
     def _replaced(self) -> bool:
@@ -229,15 +245,53 @@ class Watcher:
         now = time.monotonic()
         return [moment for moment in self._files.read(watch.TOLD).split() if 0 <= now - float(moment) < _WITHIN]
 
-    # -- an address that moves ----------------------------------------------------------------------------------------
+    # -- errands ------------------------------------------------------------------------------------------------------
 
     def _pass_on(self) -> None:
-        """In a child: it loads what need not stay in memory, and must not hold up the looks. One at a time; moves
-        meanwhile make one more."""
+        """An address moved."""
         try:
             self._agent.address_moved()
         except AgentError as error:
             self._agent.log.warning(f"{self._agent.watched_address()} moved: {error}")
+
+    def _send_again(self) -> None:
+        """This node's controller ended. Where the attributes had left the CIB at the next run of the scheduler, a primary would
+        be demoted, and promoted again when its monitor has published its score."""
+        from backstay.pacemaker import Pacemaker
+
+        agent = self._agent
+        pacemaker = Pacemaker(agent.invocation.resource, agent.invocation.node, self._files.directory, Deadline(_TELL))
+        try:
+            pacemaker.send_again()
+        except AgentError as error:
+            agent.log.info(
+                f"attributes not sent again: {error}"
+            )  # the cluster's daemons restart; the monitor does it, too
+
+
+class Errand:
+    """Work for a child, which loads what need not stay in memory and does not hold up the looks. One at a time: asked for
+    meanwhile, once or often, it is done once more."""
+
+    def __init__(self, work: "Callable[[], None]", poller: "select.poll") -> None:
+        self._work = work
+        self._poller = poller
+        self._child: Optional[Child] = None
+        self._asked = False
+
+    def ask(self) -> None:
+        self._asked = True
+
+    def go(self, ready: "set[int]") -> None:
+        """ready: the descriptors that the poller has reported."""
+        if self._child and self._child.fileno() in ready:
+            self._poller.unregister(self._child.fileno())
+            self._child.end()
+            self._child = None
+        if self._asked and not self._child:
+            self._asked = False
+            self._child = Child(self._work)
+            self._poller.register(self._child.fileno(), select.POLLIN)
 
 
 def _neighbour(agent: "Agent") -> "Neighbour | None":
