@@ -86,6 +86,14 @@ def test_a_cold_start_of_all_loses_nothing(three: RabbitSet, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
+def test_a_node_that_returns_late_from_a_blackout_is_not_waited_for_by_starts(three: RabbitSet, tmp_path: Path) -> None:
+    """Its own start would have to wait until theirs have failed."""
+    outcome = rehearse(three, FAULTS["late-member"], str(tmp_path))
+    check(outcome)
+    assert outcome.phases["all serve after power-on"] <= COLD_START * BUSY
+
+
+@pytest.mark.slow
 def test_a_stop_right_after_a_start_ends_in_time(three: RabbitSet, tmp_path: Path) -> None:
     outcome = rehearse(three, early_stop(100), str(tmp_path))
     check(outcome)

@@ -160,7 +160,8 @@ class RabbitmqParameters(Agent):
         """How long a start waits for a broker that boots with its own data. After that it returns; the monitors call the broker
         degraded until it serves, and failed when it does not within the start's timeout. For a cluster with other services:
         it plans anew only when what it has begun is done, so a long boot would hold up their failovers. 0: until it
-        serves. A broker that did not come to serve is waited for all the same the next time.""",
+        serves. A broker that did not come to serve is waited for all the same the next time. One that may be waiting for
+        others itself, since none of its cluster serves, is never waited for longer than 10 s: no other starts meanwhile.""",
         "time",
         "0s",
         minimum=0,

@@ -11,11 +11,14 @@ from backstay.rabbitmq.observation import ANSWERS, BOOTING, UNKNOWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from backstay.rabbitmq.agent import Rabbitmq
     from backstay.rabbitmq.dialect import Dialect
     from backstay.rabbitmq.facts import Facts
 
 _BOOT = 30.0  # seconds that a boot may need: waiting for others ends so long before the start's deadline
+_OTHERS = 10.0  # seconds after which a start asks whether the broker can be waiting for others
 _PATIENCE = 15.0  # seconds for which online nodes are waited for that have not said what data they have
 _ATTRIBUTE = "data"  # private, of each node: its Erlang name, what it has, and who was up when it went down
 
@@ -120,9 +123,11 @@ def _boot(agent: "Rabbitmq", layout: launch.Layout, dialect: "Dialect", secret: 
         launch.admin_settings(layout),
     )
     launch.write_settings(layout, text)
+    # Mnesia waits for who was up when this broker went down, Khepri for a majority.
+    others = frozenset(launch.up_at_shutdown(layout.directory) or facts.members.values()) - {layout.node}
     launcher = launch.launch(layout)
     try:
-        running = _await(agent, layout, launcher, plan.step)
+        running = _await(agent, layout, launcher, plan.step, lambda: _waits_for(agent, others, facts, secret))
     except AgentError as error:
         raise _explained(agent, layout, facts, force, error) from None
     if plan.step == formation.SEED:
@@ -130,24 +135,38 @@ def _boot(agent: "Rabbitmq", layout: launch.Layout, dialect: "Dialect", secret: 
     return running
 
 
-def _await(agent: "Rabbitmq", layout: launch.Layout, launcher: Process, step: str) -> Process:
+def _await(
+    agent: "Rabbitmq", layout: launch.Layout, launcher: Process, step: str, waits_for: "Callable[[], str]"
+) -> Process:
     """The broker's process, once it answers AMQP; or, where the start does not wait for that, while it boots. Who begins a
-    cluster, joins one, or did not come to serve the last time is waited for."""
+    cluster, joins one, or did not come to serve the last time is waited for, unless `waits_for` names whom it may be waiting
+    for itself: the cluster starts nothing more before the starts under way have ended, and what this one waits for neither."""
     import time
 
     timeout = agent.deadline.remaining()
-    if step == formation.BOOT and agent.start_wait and not agent.state.read("booting"):
+    patience = agent.start_wait if step == formation.BOOT and not agent.state.read("booting") else 0.0
+    while True:
         try:
-            return launch.await_greeting(layout, launcher, agent.deadline.within(agent.start_wait))
+            running = launch.await_greeting(layout, launcher, agent.deadline.within(patience or _OTHERS))
         except TimedOut:
-            running = broker.find("", layout.node, layout.directory)
-        if running:
-            agent.log.info(f"{layout.node} boots: the start does not wait for it")
-            agent.state.write("booting", f"{running.identity} {time.monotonic() + timeout}")
+            booting = broker.find("", layout.node, layout.directory)
+            others = waits_for() if step == formation.BOOT and not patience else ""
+            if booting and (patience or others):
+                why = f", perhaps waiting for {others}" if others else ""
+                agent.log.info(f"{layout.node} boots{why}: the start does not wait for it")
+                agent.state.write("booting", f"{booting.identity} {time.monotonic() + timeout}")
+                return booting
+            if agent.deadline.expired:
+                raise
+            patience = 0.0
+        else:
+            agent.state.remove("booting")
             return running
-    running = launch.await_greeting(layout, launcher, agent.deadline)
-    agent.state.remove("booting")
-    return running
+
+
+def _waits_for(agent: "Rabbitmq", others: "frozenset[str]", facts: "Facts", secret: str) -> str:
+    """The `others`, while no member serves."""
+    return "" if _serving(agent, facts, secret) else ", ".join(sorted(others))
 
 
 def _explained(

@@ -141,10 +141,26 @@ def cold_start(stage: Stage[RabbitSet]) -> None:
     for node in stage.lab.nodes:
         stage.lab.power_on(node)
 
-    def serving() -> bool:
-        return len(stage.lab.online()) == len(stage.lab.nodes) and not stage.service.broken()
+    poll(lambda: _serving(stage), Deadline(240), "all brokers to serve", interval=0.3)
+    stage.phases["all serve after power-on"] = time.monotonic() - begun
 
-    poll(serving, Deadline(240), "all brokers to serve", interval=0.3)
+
+def _serving(stage: Stage[RabbitSet]) -> bool:
+    return len(stage.lab.online()) == len(stage.lab.nodes) and not stage.service.broken()
+
+
+def late_member(stage: Stage[RabbitSet]) -> None:
+    """All power fails. When it returns for the last node, the others' brokers boot already, and wait for its."""
+    first, *others = stage.lab.nodes
+    for node in stage.lab.nodes:
+        stage.lab.power_off(node)
+    begun = time.monotonic()
+    for node in others:
+        stage.lab.power_on(node)
+    booting = ["pgrep", "-x", "beam.smp"]
+    poll(lambda: all(not stage.lab.run(node, booting, check=False).status for node in others), Deadline(120), "boots")
+    stage.lab.power_on(first)
+    poll(lambda: _serving(stage), Deadline(240), "all brokers to serve", interval=0.3)
     stage.phases["all serve after power-on"] = time.monotonic() - begun
 
 
@@ -170,6 +186,15 @@ FAULTS = {
         Fault("blackout", "all nodes off, started one by one", *BLACKOUT, False, patience=300.0, all_lost=True),
         Fault(
             "cold-start", "all nodes off, started at once", cold_start, nothing, False, patience=300.0, all_lost=True
+        ),
+        Fault(
+            "late-member",
+            "all nodes off; the last returns when the others boot already",
+            late_member,
+            nothing,
+            elsewhere=False,
+            patience=300.0,
+            all_lost=True,
         ),
         early_stop(1000),
         Fault(
