@@ -10,6 +10,8 @@ watcher.py is the process.
 | lost                                      | the Prober      |                                                   |
 | an address move to another host           | the kernel's    | has the agent drop what still points at the old   |
 | (the agent names it: a replica's source)  | neighbour table | holder, instead of waiting for TCP and retry timers |
+| the node's controller end, and with it    | a pidfd         | has them sent again, before the next run of the   |
+| the node's attributes leave the CIB       |                 | scheduler                                         |
 
 It keeps quiet in maintenance, while unmanaged, where the cluster does not think that the resource is active, and during
 our own stop. Should it die or stand still itself, only speed is lost: the recurring monitor still looks, and starts

@@ -44,9 +44,20 @@ def left(lab: Lab, node: str) -> str:
     )
 
 
+def candidate(lab: Lab) -> str:
+    """A replica of a whole set that is told not to lag any more: what its monitor published before it caught up stands until
+    the next."""
+    mysql = MysqlSet(lab)
+    mysql.wait_whole(120)
+    primary = mysql.primary()
+    poll(lambda: " behind" not in backstay(lab, primary, "status").out, Deadline(60), "no lag to be told", interval=0.5)
+    return next(node for node in lab.nodes if node != primary)
+
+
 def test_status_of_a_whole_set_and_of_one_that_is_not(three: Lab) -> None:
     mysql = MysqlSet(three)
     mysql.wait_whole(120)
+    candidate(three)
     primary = mysql.primary()
     others = [node for node in three.nodes if node != primary]
     done = backstay(three, others[0], "status")
@@ -98,28 +109,24 @@ def test_a_switchover_under_load_loses_nothing_and_is_explained(three: Lab, tmp_
 
 
 def test_ctrl_c_and_a_deadline_leave_no_constraint(three: Lab) -> None:
-    mysql = MysqlSet(three)
-    mysql.wait_whole(120)
-    target = next(node for node in three.nodes if node != mysql.primary())
+    target = candidate(three)
     late = backstay(three, target, "switchover", "--yes", "--timeout", "0.2", target)
     assert late.status == 1
     assert "the constraint is removed" in late.err
     assert left(three, target) == ""
 
-    mysql.wait_whole(120)
-    target = next(node for node in three.nodes if node != mysql.primary())
     for signal in ("INT", "TERM"):
+        target = candidate(three)
         # The signal comes when the constraint is there. A shell's background job would ignore SIGINT.
         script = (
             f"env --default-signal=INT backstay switchover --yes {target} & pid=$!;"
-            " until cibadmin -Q --scope constraints | grep -q cli-prefer; do kill -0 $pid || break; done;"
+            " until cibadmin -Q --scope constraints | grep -q cli-prefer; do kill -0 $pid || exit 9; done;"
             f" kill -{signal} $pid; wait $pid; echo ended $?"
         )
         done = three.run(target, ["sh", "-c", script], timeout=60, check=False)
+        assert done.status == 0, "it ended before its constraint was there: " + done.out + done.err
         assert "ended 0" not in done.out, done.out + done.err
         assert left(three, target) == ""
-        mysql.wait_whole(120)
-        target = next(node for node in three.nodes if node != mysql.primary())
 
 
 def follow(lab: Lab, node: str, finding: dict[str, str], own_id: str) -> None:

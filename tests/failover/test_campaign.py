@@ -16,6 +16,7 @@ from backstay.campaign.subjects import SUBJECTS, MysqlSubject
 from backstay.campaign.trend import BOUNDS, DAEMON, HELPER, Reading
 from backstay.deadline import Deadline, poll
 from backstay.lab.cluster import Lab
+from backstay.rehearse.mysqlset import MysqlSet
 
 pytestmark = pytest.mark.lab
 
@@ -97,6 +98,22 @@ def test_schedules_from_seeds_break_no_rule(three: Lab, tmp_path: Path, seed: in
 def test_what_was_found_stays_mended(three: Lab, tmp_path: Path, what: str) -> None:
     report = Run(MysqlSubject(three), Schedule("mysql", 0, FOUND[what]), str(tmp_path), print).run()
     assert report.clean, report.findings
+
+
+@pytest.mark.slow
+def test_a_primary_keeps_its_role_when_the_controller_of_its_node_ends(three: Lab, tmp_path: Path) -> None:
+    """As it does with the scheduler, where the node is the coordinator. Its score leaves the CIB then, and the next coordinator
+    would promote another, or the same once more."""
+    mysql = MysqlSet(three)
+    mysql.wait_whole(120)
+    coordinator = next(node for node in three.nodes if mysql.is_dc(node))
+    if mysql.primary() != coordinator:
+        three.run(coordinator, ["backstay", "switchover", "--yes", coordinator], timeout=120)
+        mysql.wait_whole(120)
+    schedule = Schedule("mysql", 0, (Injection("schedulerd-kill", "leader", 0.5, 0.0),))
+    report = Run(MysqlSubject(three), schedule, str(tmp_path), print).run()
+    assert report.clean, report.findings
+    assert report.counted["promotions"] == 0
 
 
 def on_a_lab_of_its_own(schedule: Schedule, directory: Path) -> Report:
