@@ -38,9 +38,8 @@ CTL_TIMEOUT = 60.0  # seconds for an Erlang machine to start and ask; about one,
 LEDGER = re.compile(r"ledger-\d")
 QUEUES_TIMEOUT = 400.0  # seconds to drain some, or to declare a thousand on a busy machine
 CONSUME_TIMEOUT = 30.0  # seconds; a consumer's heartbeats take 8, and connecting to another node 1
-RPC_TIMEOUT = (
-    120.0  # seconds for oslo.messaging to be loaded and its servers to answer; about 3 at rest, 40 and more at load 40
-)
+# Seconds for oslo.messaging to be loaded and its servers to answer: about 3 at rest, more than 40 on a busy machine.
+RPC_TIMEOUT = 120.0
 
 
 class BrokerLoad(workload.Load):
