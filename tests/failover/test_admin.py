@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from moves import backstay, candidates
 
-from backstay.command import Finished
 from backstay.deadline import Deadline, poll
 from backstay.lab import mysql as topology
 from backstay.lab.cluster import Lab
@@ -20,10 +20,6 @@ from backstay.rehearse.scenarios import rehearse
 pytestmark = pytest.mark.lab
 
 BUSY_PAUSE = 10.0  # seconds that a planned move may pause writes for on a machine that does other things as well
-
-
-def backstay(lab: Lab, node: str, *arguments: str) -> Finished:
-    return lab.run(node, ["backstay", *arguments], timeout=120, check=False)
 
 
 def document(lab: Lab, node: str, *arguments: str) -> dict[str, Any]:
@@ -44,22 +40,10 @@ def left(lab: Lab, node: str) -> str:
     )
 
 
-def candidate(lab: Lab) -> str:
-    """A replica of a whole set that is told not to lag any more: what its monitor published before it caught up stands until
-    the next."""
-    mysql = MysqlSet(lab)
-    mysql.wait_whole(120)
-    primary = mysql.primary()
-    poll(lambda: " behind" not in backstay(lab, primary, "status").out, Deadline(60), "no lag to be told", interval=0.5)
-    return next(node for node in lab.nodes if node != primary)
-
-
 def test_status_of_a_whole_set_and_of_one_that_is_not(three: Lab) -> None:
     mysql = MysqlSet(three)
-    mysql.wait_whole(120)
-    candidate(three)
+    others = candidates(three)
     primary = mysql.primary()
-    others = [node for node in three.nodes if node != primary]
     done = backstay(three, others[0], "status")
     assert done.status == 0, done.out + done.err
     assert "all is as wanted" in done.out
@@ -109,14 +93,14 @@ def test_a_switchover_under_load_loses_nothing_and_is_explained(three: Lab, tmp_
 
 
 def test_ctrl_c_and_a_deadline_leave_no_constraint(three: Lab) -> None:
-    target = candidate(three)
+    target = candidates(three)[0]
     late = backstay(three, target, "switchover", "--yes", "--timeout", "0.2", target)
     assert late.status == 1
     assert "the constraint is removed" in late.err
     assert left(three, target) == ""
 
     for signal in ("INT", "TERM"):
-        target = candidate(three)
+        target = candidates(three)[0]
         # The signal comes when the constraint is there. A shell's background job would ignore SIGINT.
         script = (
             f"env --default-signal=INT backstay switchover --yes {target} & pid=$!;"

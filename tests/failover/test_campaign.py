@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from moves import lead_from_the_coordinator
 
 from backstay.campaign.resources import EVERY, ResourceWatch
 from backstay.campaign.runner import Report, Run
@@ -16,7 +17,6 @@ from backstay.campaign.subjects import SUBJECTS, MysqlSubject
 from backstay.campaign.trend import BOUNDS, DAEMON, HELPER, Reading
 from backstay.deadline import Deadline, poll
 from backstay.lab.cluster import Lab
-from backstay.rehearse.mysqlset import MysqlSet
 
 pytestmark = pytest.mark.lab
 
@@ -104,12 +104,7 @@ def test_what_was_found_stays_mended(three: Lab, tmp_path: Path, what: str) -> N
 def test_a_primary_keeps_its_role_when_the_controller_of_its_node_ends(three: Lab, tmp_path: Path) -> None:
     """As it does with the scheduler, where the node is the coordinator. Its score leaves the CIB then, and the next coordinator
     would promote another, or the same once more."""
-    mysql = MysqlSet(three)
-    mysql.wait_whole(120)
-    coordinator = next(node for node in three.nodes if mysql.is_dc(node))
-    if mysql.primary() != coordinator:
-        three.run(coordinator, ["backstay", "switchover", "--yes", coordinator], timeout=120)
-        mysql.wait_whole(120)
+    lead_from_the_coordinator(three)
     schedule = Schedule("mysql", 0, (Injection("schedulerd-kill", "leader", 0.5, 0.0),))
     report = Run(MysqlSubject(three), schedule, str(tmp_path), print).run()
     assert report.clean, report.findings

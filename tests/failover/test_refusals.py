@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from moves import lead_from_the_coordinator
 
 from backstay.deadline import Deadline, poll
 from backstay.lab.cluster import Lab
@@ -116,11 +117,7 @@ def test_commits_that_nobody_can_acknowledge_are_let_go_once_a_replica_has_them(
 def test_a_replica_that_complains_is_promoted_at_once_when_the_coordinator_is_lost(three: Lab, tmp_path: Path) -> None:
     """With a degraded result as the last one of its monitor Pacemaker would wait 80 s before it promotes (decision 28)."""
     mysql = MysqlSet(three)
-    mysql.wait_whole(120)
-    coordinator = next(node for node in three.nodes if mysql.is_dc(node))
-    if mysql.primary() != coordinator:
-        three.run(coordinator, ["backstay", "switchover", "--yes", coordinator], timeout=120)
-        mysql.wait_whole(120)
+    coordinator = lead_from_the_coordinator(three)
     replicas = mysql.in_role("Unpromoted")
     three.run(coordinator, ["crm", "resource", "param", "mysql", "set", "reader_check_port", "3306"])  # taken
     try:
