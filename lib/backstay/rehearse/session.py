@@ -86,6 +86,7 @@ class Session:
 
     def _channel(self, number: int, connection: Any, server: int) -> None:
         if number != self.number:
+            connection.close()  # its time was over
             return
 
         def opened(channel: Any) -> None:
@@ -108,9 +109,11 @@ class Session:
         self._loop.call_later(PAUSE if had is None else 0, self._connect)
 
     def _goodbye(self) -> None:
+        """A connection that is still being made is left to its own deadlines: closed in the moment in which its hand-shake is
+        done, it ends in an assertion (pika 1.3, connection_workflow.py hands over the class of the error)."""
         connection, self._connection = self._connection, None
-        if connection is not None and not (connection.is_closed or connection.is_closing):
-            with contextlib.suppress(AMQPError):  # it was not open yet, or is gone already
+        if connection is not None and connection.is_open:
+            with contextlib.suppress(AMQPError):  # it is gone already
                 connection.close()
 
 
