@@ -2,6 +2,8 @@
 
 Each question is one process of 8 to 40 ms, so the callers ask little, and writes are remembered: an attribute is
 written only when its value changed, since a changed public attribute aborts the running transition (controld_te_callbacks.c).
+A value is forgotten before it is written: Pacemaker kills a recurring monitor that it cancels, and one that was killed between
+its write and its note left a primary with a low score that everyone took for a full one.
 What was written is trusted while the same executor runs, and for a minute at most: attrd forgets transient attributes when the
 node leaves the cluster, and writing an equal value again is free of side effects. It is also without effect where it is needed:
 a controller that ends, alone or with its executor, takes its node's attributes out of the CIB, and attrd, which is not told
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 NEVER = "-INFINITY"  # the promotion score that forbids; an absent score does not
 _MISSING = {78, 105}  # attrd_updater 2.1.5 and crm_attribute: no such attribute (CRM_EX_CONFIG, CRM_EX_NOSUCH)
 _NO_CLUSTER = {102, 107}  # CRM_EX_DISCONNECT, CRM_EX_NOHOST as attrd_updater 3.0 puts it
+_MEMORY = "attributes"  # file in the agent's state directory
 _TRUST = 60.0  # seconds
 _FACTS_SET = "backstay"  # id of the cluster property set that holds durable facts
 
@@ -85,7 +88,9 @@ class Pacemaker:
         self.resource = resource
         self._node = node
         self._clustered = bool(node)
-        self._memory = os.path.join(state_directory, "attributes")
+        self._unwritten: list[str] = []
+        self._files = Files(state_directory, self._unwritten)
+        self._since = ""  # when the oldest that is remembered was written
         self._deadline = deadline
 
     # -- membership ---------------------------------------------------------------------------------------------------
@@ -124,6 +129,7 @@ class Pacemaker:
         if known.get(name) == value:
             return
         update = ["attrd_updater", "-n", name, "-N", self.node(), "-U", value]
+        self._remember(known, but=name)
         if self._ask([*update, "-p"] if private else update) is not None:
             self._remember({**known, name: value})
 
@@ -131,6 +137,7 @@ class Pacemaker:
         """Delete a transient attribute of this node, if it may be set."""
         known = self._known()
         if known.get(name) != "":
+            self._remember(known, but=name)
             self._ask(["attrd_updater", "-n", name, "-N", self.node(), "-D"])
             self._remember({**known, name: ""})
 
@@ -186,27 +193,34 @@ class Pacemaker:
         raise CommandFailed(f"{argv[0]} failed with status {done.status}: {said[-1] if said else ''}", done.status)
 
     def _lines(self) -> "list[str]":
-        """What is remembered: the executor, then NAME=VALUE; empty on a node that has just booted."""
-        try:
-            with open(self._memory, encoding="utf-8") as source:
-                return source.read().splitlines()
-        except OSError:
-            return []
+        """What is remembered: the executor and since when (seconds of the epoch), then NAME=VALUE; empty on a node that has just
+        booted."""
+        return self._files.read(_MEMORY).splitlines()
 
     def _known(self) -> "dict[str, str]":
-        """What was written and is there. What is not to be trusted any more is sent to the CIB again, and then as if unknown."""
+        """What was written and is there. What is not to be trusted any more is sent to the CIB again, and then unknown."""
         lines = self._lines()
+        executor, _, self._since = lines[0].partition(" ") if lines else ("", "", "")
         if not lines:
             return {}
-        if lines[0] != _incarnation() or not 0 <= time.time() - os.stat(self._memory).st_mtime < _TRUST:
-            self._ask(["attrd_updater", "-R"])
-            return {}
-        return dict(line.split("=", 1) for line in lines[1:] if "=" in line)
+        if executor == _incarnation() and self._since and 0 <= time.time() - float(self._since) < _TRUST:
+            return dict(line.split("=", 1) for line in lines[1:] if "=" in line)
+        self._since = ""
+        self._ask(["attrd_updater", "-R"])
+        self._files.remove(_MEMORY)
+        return {}
 
-    def _remember(self, values: "dict[str, str]") -> None:
-        """Forgetting is harmless (the next write repeats an equal value), so a full disk must not fail the action."""
-        lines = [_incarnation(), *(f"{name}={value}" for name, value in values.items())]
-        Files(os.path.dirname(self._memory), []).write(os.path.basename(self._memory), "\n".join(lines))
+    def _remember(self, values: "dict[str, str]", but: str = "") -> None:
+        """Without `but`, if that is among them. The trust in all ends with that in the oldest. To know nothing is harmless, the
+        next write repeats an equal value; so what cannot be noted, as on a full disk, is forgotten, and fails no action."""
+        if but and values.pop(but, None) is None:
+            return
+        self._since = self._since or str(time.time())
+        lines = [f"{_incarnation()} {self._since}", *(f"{name}={value}" for name, value in values.items())]
+        self._unwritten.clear()
+        self._files.write(_MEMORY, "\n".join(lines))
+        if self._unwritten:
+            self._files.remove(_MEMORY)
 
 
 def _incarnation() -> str:

@@ -206,13 +206,15 @@ def test_there_and_back_is_no_overlap() -> None:
     }
 
 
-def test_a_server_promoted_anew_in_place_counts_where_nothing_justifies_it() -> None:
+def test_a_server_promoted_anew_in_place_counts_as_a_move() -> None:
     again = (Promotion("n2", 0.0), Promotion("n2", 4.0))
     attempts = (ack(5, 4.5, 102),)
     rows = {"n2": frozenset({5})}
     found = judge(changed(promotions=again, attempts=attempts, rows=rows, most_moves=0))
     assert [one.rule for one in found] == ["needless-move"]
     assert judge(changed(promotions=again, attempts=attempts, rows=rows)) == []
+    found = judge(changed(promotions=(*again, Promotion("n2", 4.2)), attempts=attempts, rows=rows, most_moves=1))
+    assert [one.rule for one in found] == ["needless-move"]
 
 
 def test_what_messages_find_is_what_the_rules_tell() -> None:

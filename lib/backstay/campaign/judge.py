@@ -140,11 +140,13 @@ def settled(evidence: Evidence) -> list[str]:
 
 
 def needless_moves(evidence: Evidence) -> list[str]:
-    """The primary moves no more often than the faults justify, and where they justify none is not promoted anew."""
+    """The primary moves, or is promoted anew where it is, no more often than the faults justify moves."""
     nodes = [promotion.node for promotion in evidence.promotions]
-    moves = sum(one != other for one, other in zip(nodes, nodes[1:]))
-    excess = moves > evidence.most_moves or (not evidence.most_moves and len(nodes) > 1)
-    return [f"{' -> '.join(nodes)}, justified: {evidence.most_moves} moves"] if excess else []
+    return (
+        [f"{' -> '.join(nodes)}, justified: {evidence.most_moves} moves"]
+        if len(nodes) - 1 > evidence.most_moves
+        else []
+    )
 
 
 def needless_fencing(evidence: Evidence) -> list[str]:
