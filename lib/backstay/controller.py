@@ -7,7 +7,7 @@ the attribute daemon, which has them, is not told.
 
 import os
 
-ABSENT, GONE = -1, -2  # there was none: no cluster runs here; it ended, and none has been found since
+ABSENT = -1
 _NAME = "pacemaker-contr"  # as the kernel has it, 15 characters of pacemaker-controld
 
 

@@ -131,7 +131,7 @@ class Watcher:
             if self._controller in ready:
                 poller.unregister(self._controller)
                 os.close(self._controller)
-                self._controller = controller.GONE
+                self._controller = controller.ABSENT
                 self._sendings = [time.monotonic() + after for after in _SEND_AGAIN]
             if self._sendings and time.monotonic() >= self._sendings[0]:
                 del self._sendings[0]
@@ -141,7 +141,7 @@ class Watcher:
             if time.monotonic() >= due:
                 if self._replaced() or (ended < 0 and watch.is_quiet(self._files, self._pid, self._started)):
                     return False
-                if self._controller == controller.GONE and (found := controller.find()) >= 0:
+                if self._controller < 0 and (found := controller.find()) >= 0:
                     self._controller = found
                     poller.register(found, select.POLLIN)
                 due = self._look()
@@ -264,9 +264,8 @@ class Watcher:
         try:
             pacemaker.send_again()
         except AgentError as error:
-            agent.log.info(
-                f"attributes not sent again: {error}"
-            )  # the cluster's daemons restart; the monitor does it, too
+            # The cluster's daemons restart; the monitor does it, too.
+            agent.log.info(f"attributes not sent again: {error}")
 
 
 class Errand:
