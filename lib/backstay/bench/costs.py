@@ -27,6 +27,7 @@ WINDOW = 60.0  # seconds; every monitor comes several times
 SETTLE = 25.0  # seconds after a change of the configuration: probes, and first monitors
 MONITORS_TIMEOUT = 600.0  # seconds for all runs of a node's monitors
 INTERVALS = {"Promoted": "10s", "Unpromoted": "11s", "Started": "10s"}
+HELPERS = ("backstay.watcher", "backstay.mysql.reader")  # in their arguments
 USERS = ("agents", "helpers that stay", "Pacemaker", "Corosync")
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -168,4 +169,4 @@ def _processes(lab: Lab, node: str) -> list[Process]:
 
 
 def _stays(process: Process) -> bool:
-    return process.program == "keepalived" or "backstay.watcher" in " ".join(process.arguments)
+    return process.program == "keepalived" or any(helper in " ".join(process.arguments) for helper in HELPERS)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from backstay.bench import haproxypeers, mysqlpeers, rabbitpeers
+from backstay.bench import haproxypeers, mysqlpeers, rabbitpeers, stacks
 from backstay.bench.addresses import Managed
 from backstay.bench.contender import Clustered, Contender
 from backstay.bench.keepalived import Keepalived
+from backstay.bench.stacks import Stack
 from backstay.lab.haproxy import haproxy
 from backstay.lab.mysql import mysql
+from backstay.lab.openstack import openstack
 from backstay.lab.rabbitmq import rabbitmq
 from backstay.rehearse import floor, haproxyfaults, mysqlfaults, rabbitfaults
 from backstay.rehearse.balanced import Balanced
@@ -108,5 +110,12 @@ CONTENDERS: dict[str, Contender] = {
         Managed("ocf:backstay:vip", "an address alone, its monitor every 10 s: the floor of the stack", IP),
         Managed("ocf:heartbeat:IPaddr2", "an address alone, its monitor every 10 s", f"{IP} cidr_netmask=24"),
         Keepalived(),
+        Stack("ocf:backstay:all", "crm-templates/openstack.crm: MySQL with readers, HAProxy, RabbitMQ", openstack),
+        Stack(
+            "peers:all",
+            "ocf:heartbeat:mysql and IPaddr2, ocf:pidfile:haproxy and IPaddr2, ocf:heartbeat:rabbitmq-cluster",
+            stacks.peers,
+            stacks.PEERS_NOTES,
+        ),
     )
 }

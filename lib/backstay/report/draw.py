@@ -52,7 +52,7 @@ STYLE = {
 
 
 def is_ours(contender: str) -> bool:
-    return "heartbeat" not in contender
+    return contender.startswith("ocf:backstay:")
 
 
 def colors(contenders: Sequence[str]) -> dict[str, str]:
