@@ -107,6 +107,9 @@ def measure(lab: LabType, minutes: float, stops: int) -> Count:
                         done += restart(lab, WRITER, 1)
                 if done < stops:
                     done += restart(lab, mysql.clone, len(lab.nodes))
+            if turn % 10 == 0:
+                so_far = f"{(time.monotonic() - begun) / 60:.0f} minutes, {done} of {stops} planned stops and starts"
+                print(f"{so_far}, {len(told(lab, marks)[0])} false alarms", flush=True)
             time.sleep(min(5.0, end.remaining()))
         load.finish()
     lines, starved = told(lab, marks)
