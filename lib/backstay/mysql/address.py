@@ -1,16 +1,22 @@
 """The writer address has another holder: a replica is to go there, if that is where the primary is."""
 
+import time
+
 from backstay.address import parse_address
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError, TimedOut
 from backstay.mysql.server import ServerUntrusted
-from backstay.sockets import reset
+from backstay.sockets import reset_silent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.mysql.agent import Mysql
     from backstay.mysql.dialect import Dialect
 
+# Seconds before we heard of the move in which the new holder may already have answered. The old one has been fenced, or has given
+# up the address, and reset its connections, for longer.
+_EARLY = 0.1
+_LOG_IN = 0.5  # seconds for a receiver to log in where it is connected
 _ASK = 1.0  # seconds for the server behind the address to say whether it is open for writes
 
 
@@ -19,8 +25,12 @@ def follow(agent: "Mysql") -> None:
     connection attempt under way waits for TCP's first retry, and a failed one for the receiver's: a second each.
 
     A holder that is not open is a rival, from which the address comes back: the old connection then goes on by itself. A replica
-    that went to the rival would be missing to the primary, and with it the acknowledgements that commits wait for. Raises
-    AgentError."""
+    that went to the rival would be missing to the primary, and with it the acknowledgements that commits wait for.
+
+    A receiver that has found the new holder by itself is left alone. Cut off just then, it has received what it did not
+    acknowledge and never will; and a MariaDB that loses its only replica in that moment may end the old connection's thread
+    only when another replica comes, and admit this one no sooner (docs/decisions/0033). Raises AgentError."""
+    begun = time.monotonic()
     address = str(agent.writer_address)
     with agent.connect(Deadline(agent.probe_timeout)) as server:
         dialect = agent.dialect(server)
@@ -29,10 +39,18 @@ def follow(agent: "Mysql") -> None:
     except TimedOut:
         agent.log.info(f"{address} is where nothing is open for writes: the connection stays")
         return
-    reset(parse_address(address), remote=True)
+    ended, live = reset_silent(parse_address(address), time.monotonic() - begun + _EARLY)
     with agent.connect(Deadline(agent.probe_timeout)) as server:
-        replica = dialect.observe(server).replica
-        if replica and replica.sql and replica.host == address:
+
+        def connected() -> bool:
+            replica = dialect.observe(server).replica
+            return not (replica and replica.sql and replica.host == address) or replica.io == "Yes"
+
+        try:
+            # Where a connection lives it may be the receiver's, which is logging in; else it waits for a retry.
+            poll(connected, Deadline(_LOG_IN if live else 0.0), "the receiver to log in", 0.02)
+            agent.log.info(f"{address} moved: {ended} old connections ended")
+        except TimedOut:
             dialect.restart_receiver(server)
             agent.log.info(f"{address} moved: connected anew")
 
