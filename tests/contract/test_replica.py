@@ -71,11 +71,18 @@ Mysql(Invocation("monitor", dict(os.environ))).address_moved()' 2>&1 | grep -o '
         echo "open=$(moved)"
         anew() { [ "$(sent | tail -n 1)" != "$before" ]; }
         within 10 anew && echo anew=yes
-        act stop
+        n2 'create database d; create table d.t (i int auto_increment primary key)'
+        { while n2 'insert into d.t values ()'; do :; done; } > /dev/null 2>&1 &
+        within 10 received; before=$(sent | tail -n 1)
+        echo "live=$(moved)"; n2 'select sleep(1)' > /dev/null; [ "$(sent | tail -n 1)" = "$before" ] && echo left=yes
+        kill $!; act stop
         """,
     )
     assert result.codes == [0, 0, 0], result.text
-    assert result.values == {"rival": "the connection stays", "kept": "yes", "open": "", "anew": "yes"}, result.text
+    assert result.values == {
+        **{"rival": "the connection stays", "kept": "yes", "open": "", "anew": "yes"},
+        **{"live": "", "left": "yes"},  # the receiver was quicker
+    }, result.text
 
 
 def test_a_connection_that_was_lost_is_said_to_be(chamber: Chamber) -> None:
@@ -103,3 +110,61 @@ END
     )
     assert result.values["first"] == "the local server does not answer"
     assert result.values["second"] == "the local server is not connected any more"
+
+
+HANG = r"""
+import random, sys, time
+from backstay.deadline import Deadline, poll
+from backstay.mysql.mariadb import Mariadb
+from backstay.mysql.server import Server
+
+def connect(deadline=60.0):
+    source = Server("n2", Deadline(deadline), "backstay_replication", "r3p", host="127.0.0.2", port=3306)
+    source.query("SET @rpl_semi_sync_slave = 1, @mariadb_slave_capability = 4")
+    source.query("SET @master_binlog_checksum = @@global.binlog_checksum")
+    return source
+
+watch = connect()
+def states():
+    return [row["State"] for row in watch.query("SHOW PROCESSLIST") if row["Command"] in ("Binlog Dump", "Killed")]
+
+def stuck():
+    ended = connect()
+    number = ended.one("SELECT CONNECTION_ID() AS id")["id"]
+    ended.dump(7)
+    time.sleep(random.uniform(0, 0.003))  # to meet the moment between its registration and its being noticed
+    watch.kill([number])
+    ended.close()
+    try:
+        poll(lambda: not states(), Deadline(1.0), "it to end", 0.02)
+    except Exception:
+        return "Waiting to finalize termination" in states()
+    return False
+poll(stuck, Deadline(50), "a thread that does not end", 0.0)
+again = connect()
+again.dump(7)
+time.sleep(2)
+print("before", sorted(states()))
+woken = connect()
+print("roused", Mariadb((10, 11, 0)).rouse(woken))
+poll(lambda: "Waiting to finalize termination" not in states(), Deadline(5), "it to end")
+poll(lambda: len([state for state in states() if state.startswith("Master has sent")]) == 2, Deadline(5), "both")
+print("after", sorted(set(states())))
+"""
+
+
+def test_a_source_that_lets_no_replica_in_is_roused(chamber: Chamber) -> None:
+    """MariaDB: the only replica registers and ends at once, and the source waits for another. docs/decisions/0033."""
+    result = mysql_box.run(
+        chamber,
+        PRIMARY
+        + f"""
+        n2 'set global rpl_semi_sync_master_enabled = ON'
+        cat > /tmp/hang.py <<'END'
+{HANG}
+END
+        python3 /tmp/hang.py
+        """,
+    )
+    assert "before ['Waiting to finalize termination', 'starting']" in result.text, result.text
+    assert "roused True" in result.text and "after ['Master has sent all binlog to slave; " in result.text, result.text

@@ -210,6 +210,11 @@ class Dialect:
         """Let go of all sessions that wait: their commits succeed unacknowledged."""
         raise NotImplementedError
 
+    def rouse(self, source: "Server") -> bool:
+        """As a primary whose receiver of acknowledgements sleeps, so that no replica is let in: wake it, over a connection of the
+        replication account; whether that was done. Only MariaDB's does so (docs/decisions/0033)."""
+        return False
+
     def acknowledge(self, server: "Server", wanted: bool) -> None:
         """As a replica. Takes effect with the receiver's next connection."""
         raise NotImplementedError

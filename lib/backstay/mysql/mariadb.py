@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from backstay.mysql.gtid import History
     from backstay.mysql.server import Row, Server
 
+_NOBODY = 2**32 - 1  # a server id that no server has
 _LOOK = (
     "SELECT @@version AS version, @@server_id AS server_id, @@read_only AS read_only,"
     " @@gtid_binlog_state AS binlog_state, @@gtid_slave_pos AS slave_pos,"
@@ -249,6 +250,14 @@ class Mariadb(Dialect):
 
     def stop_waiting(self, server: "Server") -> None:
         server.query("SET GLOBAL rpl_semi_sync_master_enabled = OFF")
+
+    def rouse(self, source: "Server") -> bool:
+        # It wakes when a replica registers, and that of the thread which waits for it may not. Whoever asks for the log from a
+        # position is taken to have acknowledged all before it: from the very beginning that is nothing.
+        source.query("SET @rpl_semi_sync_slave = 1, @mariadb_slave_capability = 4")
+        source.query("SET @master_binlog_checksum = @@global.binlog_checksum")
+        source.dump(_NOBODY)
+        return True
 
     def acknowledge(self, server: "Server", wanted: bool) -> None:
         server.query(f"SET GLOBAL rpl_semi_sync_slave_enabled = {'ON' if wanted else 'OFF'}")

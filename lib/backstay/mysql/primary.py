@@ -191,7 +191,7 @@ def _review(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observe
     agent.state.write("reviewed", "")
     if not outcome.act:
         if not absent and _stuck(agent, seen):
-            return _unstick(agent, server, dialect, facts)
+            return _unstick(agent, server, dialect, facts) if seen.acks.clients else _let_in(agent, server, dialect)
         return outcome.reason if absent else ""
     agent.log.warning(outcome.reason)
     if outcome.sync:
@@ -207,9 +207,9 @@ def _review(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observe
 
 
 def _stuck(agent: "Mysql", seen: "Observed") -> bool:
-    """Whether commits wait since the last monitor and not one was acknowledged meanwhile, though a replica could."""
+    """Whether commits wait since the last monitor and not one was acknowledged meanwhile, though a replica is connected."""
     age, before = agent.state.age("waiting"), agent.state.read("waiting")
-    if not (seen.acks.waiting and seen.acks.clients):
+    if not seen.acks.waiting:
         agent.state.remove("waiting")
         return False
     agent.state.write("waiting", str(seen.acks.confirmed))
@@ -231,6 +231,22 @@ def _unstick(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts
             follower.query(_FOLLOWING)
     except AgentError as error:
         return _complete(agent, server, dialect, facts) or f"commits wait for an acknowledgement: {error}"
+    return ""
+
+
+def _let_in(agent: "Mysql", server: "Server", dialect: "Dialect") -> str:
+    """Replicas connect, and none gets as far as to acknowledge: docs/decisions/0033."""
+    agent.state.remove("waiting")
+    account = (agent.replication_user, agent.replication_password)
+    with agent.connect_peer(agent.me, dialect, _FOLLOW, account) as source:
+        own = [int(source.one("SELECT CONNECTION_ID() AS id")["id"])]
+        if not dialect.rouse(source):
+            return "commits wait, and no replica that is connected acknowledges"
+        agent.log.warning("commits wait, and no replica was let in: woke what receives acknowledgements")
+        try:
+            poll(lambda: dialect.observe(server).acks.clients > 1, agent.deadline.within(_FOLLOW), "a replica", 0.1)
+        finally:
+            server.kill(own)
     return ""
 
 

@@ -13,6 +13,8 @@ What goes wrong comes out as one of these, each with a sentence for the admin:
 | StatementFailed | it answered with another error; `number` is MySQL's                         | no                        |
 """
 
+from struct import pack
+
 from backstay.deadline import Deadline
 from backstay.errors import AgentError, TimedOut
 
@@ -29,6 +31,7 @@ _BUSY = {1040, 1203, 1226}
 _DENIED = {1044, 1045, 1130, 1142, 1227, 1396, 1698, 3118, 1862}
 _LOST = {2006, 2013}
 NO_SUCH_THREAD, NO_SUCH_DATABASE, NO_SUCH_TABLE = 1094, 1049, 1146
+_BINLOG_DUMP = 0x12  # COM_BINLOG_DUMP
 _HEAVY = ("cryptography", "ssl", "_hashlib")
 
 
@@ -176,6 +179,15 @@ class Server:
             except StatementFailed as error:
                 if error.number != NO_SUCH_THREAD:
                     raise
+
+    def dump(self, server_id: int) -> None:
+        """Ask for the binary log from its beginning, as a replica of that id does (COM_BINLOG_DUMP), and read none of it."""
+        try:
+            self._connection._execute_command(_BINLOG_DUMP, pack("<IHI", 4, 0, server_id))  # 4: the first event
+        except self._pymysql.MySQLError as error:
+            raise self._translated(error) from None
+        except OSError as error:
+            raise ServerDown(f"{self.where} went away: {error}") from None
 
     def within(self, deadline: Deadline) -> "Server":
         """The same connection, bounded by another deadline from now on."""
