@@ -80,8 +80,12 @@ Mysql(Invocation("monitor", dict(os.environ))).address_moved()' 2>&1 | grep -o '
     )
     assert result.codes == [0, 0, 0], result.text
     assert result.values == {
-        **{"rival": "the connection stays", "kept": "yes", "open": "", "anew": "yes"},
-        **{"live": "", "left": "yes"},  # the receiver was quicker
+        "rival": "the connection stays",
+        "kept": "yes",
+        "open": "",
+        "anew": "yes",
+        "live": "",  # the receiver was quicker
+        "left": "yes",
     }, result.text
 
 
