@@ -36,10 +36,15 @@ def reset(address: Address) -> int:
     return _reset(address, False, lambda _: True)[0]
 
 
-def reset_silent(address: Address, seconds: float) -> "tuple[int, int]":
-    """Reset the connections to the address, and attempts to connect, whose other end has sent nothing for so long; how many,
-    and how many go on. Raises AgentError like `reset`."""
-    return _reset(address, True, lambda socket: not _heard(socket, seconds))
+def reset_silent(address: Address, seconds: float) -> int:
+    """Reset the connections to the address, and attempts to connect, whose other end has sent nothing for so long; how many.
+    Raises AgentError like `reset`."""
+    return _reset(address, True, lambda socket: not _heard(socket, seconds))[0]
+
+
+def connections_to(address: Address) -> int:
+    """How many there are, attempts included. Raises AgentError."""
+    return _reset(address, True, lambda _: False)[1]
 
 
 def reset_port(port: int) -> int:

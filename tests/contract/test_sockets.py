@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from backstay.address import parse_address
-from backstay.sockets import reset_silent
+from backstay.sockets import connections_to, reset_silent
 
 PLACE = "127.77.0.1"  # of the loopback, and nobody else's
 
@@ -35,14 +35,17 @@ def test_a_connection_that_the_holder_has_sent_on_goes_on_and_a_silent_one_is_re
         time.sleep(0.4)  # what is measured: how long nothing came
         new.sendall(b"greeting")
         assert live.recv(8) == b"greeting"
-        assert reset_silent(parse_address(PLACE), 0.2) == (1, 1)
+        assert connections_to(parse_address(PLACE)) == 2
+        assert reset_silent(parse_address(PLACE), 0.2) == 1
         with pytest.raises(ConnectionAbortedError):
             silent.recv(1)
         with pytest.raises(ConnectionResetError):
             old.recv(1)
         new.sendall(b"more")
         assert live.recv(4) == b"more"
-        assert reset_silent(parse_address(PLACE), 0.0) == (1, 0)
+        assert connections_to(parse_address(PLACE)) == 1
+        assert reset_silent(parse_address(PLACE), 0.0) == 1
+        assert connections_to(parse_address(PLACE)) == 0
 
 
 def test_an_attempt_to_connect_is_ended() -> None:
@@ -52,6 +55,6 @@ def test_an_attempt_to_connect_is_ended() -> None:
             attempt.bind(("127.0.0.1", 0))
             attempt.setblocking(False)
             attempt.connect_ex(listener.getsockname())
-        ended, live = reset_silent(parse_address(PLACE), 0.0)
-        assert (ended, live) == (4, 0)
+        assert connections_to(parse_address(PLACE)) == 4
+        assert reset_silent(parse_address(PLACE), 0.0) == 4
         assert attempt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)

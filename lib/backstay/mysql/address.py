@@ -6,7 +6,7 @@ from backstay.address import parse_address
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError, TimedOut
 from backstay.mysql.server import ServerUntrusted
-from backstay.sockets import reset_silent
+from backstay.sockets import connections_to, reset_silent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 # Seconds before we heard of the move in which the new holder may already have answered. The old one has been fenced, or has given
 # up the address, and reset its connections, for longer.
 _EARLY = 0.1
-_LOG_IN = 0.5  # seconds for a receiver to log in where it is connected
+_LOG_IN = 0.5  # seconds for a receiver to log in where it is connecting
+_IDLE = 0.05  # seconds after which a receiver whose connection was ended has not begun another, and sleeps
 _ASK = 1.0  # seconds for the server behind the address to say whether it is open for writes
 
 
@@ -39,16 +40,25 @@ def follow(agent: "Mysql") -> None:
     except TimedOut:
         agent.log.info(f"{address} is where nothing is open for writes: the connection stays")
         return
-    ended, live = reset_silent(parse_address(address), time.monotonic() - begun + _EARLY)
+    place = parse_address(address)
+    ended = reset_silent(place, time.monotonic() - begun + _EARLY)
+    idle = Deadline(_IDLE if ended else 0.0)
     with agent.connect(Deadline(agent.probe_timeout)) as server:
 
-        def connected() -> bool:
+        def found() -> bool:
+            """Whether the receiver is connected, or nobody's. Raises TimedOut when it sleeps until its retry."""
+            nonlocal idle
             replica = dialect.observe(server).replica
-            return not (replica and replica.sql and replica.host == address) or replica.io == "Yes"
+            if not (replica and replica.sql and replica.host == address) or replica.io == "Yes":
+                return True
+            if connections_to(place):
+                idle = Deadline(_IDLE)  # it logs in, or will find that it cannot
+            elif idle.expired:
+                raise TimedOut("no connection is under way")
+            return False
 
         try:
-            # Where a connection lives it may be the receiver's, which is logging in; else it waits for a retry.
-            poll(connected, Deadline(_LOG_IN if live else 0.0), "the receiver to log in", 0.02)
+            poll(found, Deadline(_LOG_IN), "the receiver to log in", 0.01)
             agent.log.info(f"{address} moved: {ended} old connections ended")
         except TimedOut:
             dialect.restart_receiver(server)
