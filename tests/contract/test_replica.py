@@ -119,6 +119,7 @@ END
 HANG = r"""
 import random, sys, time
 from backstay.deadline import Deadline, poll
+from backstay.errors import TimedOut
 from backstay.mysql.mariadb import Mariadb
 from backstay.mysql.server import Server
 
@@ -141,18 +142,23 @@ def stuck():
     ended.close()
     try:
         poll(lambda: not states(), Deadline(1.0), "it to end", 0.02)
-    except Exception:
+    except TimedOut:
         return "Waiting to finalize termination" in states()
     return False
 poll(stuck, Deadline(50), "a thread that does not end", 0.0)
 again = connect()
 again.dump(7)
-time.sleep(2)
-print("before", sorted(states()))
+def both():
+    return len([state for state in states() if state.startswith("Master has sent")]) == 2
+poll(lambda: "starting" in states(), Deadline(5), "the next one")
+try:
+    poll(both, Deadline(2), "never")
+except TimedOut:
+    print("before", sorted(states()))
 woken = connect()
 print("roused", Mariadb((10, 11, 0)).rouse(woken))
 poll(lambda: "Waiting to finalize termination" not in states(), Deadline(5), "it to end")
-poll(lambda: len([state for state in states() if state.startswith("Master has sent")]) == 2, Deadline(5), "both")
+poll(both, Deadline(5), "both")
 print("after", sorted(set(states())))
 """
 
