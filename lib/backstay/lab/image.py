@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BUILD_TIMEOUT = 1800.0  # seconds; about 60 with a near mirror
+_BUILDS = 3  # attempts: an archive that is updated meanwhile has not the package any more that its index named before
 
 CLUSTER = ["pacemaker", "pacemaker-cli-utils", "corosync", "crmsh", "pcs", "resource-agents", "libxml2-utils"]
 SERVICES = ["haproxy", "keepalived", "rabbitmq-server"]
@@ -79,12 +80,20 @@ def ensure(name: str, say: "Callable[[str], None]") -> str:
     with open(f"{path}.lock", "w", encoding="utf-8") as lock:
         say(f"waiting for the image {name} (built once, takes a minute or two)")
         fcntl.flock(lock, fcntl.LOCK_EX)  # its holder is bounded by BUILD_TIMEOUT, and the kernel drops a dead one's
-        if not os.path.isdir(path):
-            _build(name, path)
+        for attempt in range(1, _BUILDS + 1):
+            if os.path.isdir(path):
+                break
+            try:
+                _build(name, path)
+            except CommandFailed as failed:
+                if attempt == _BUILDS:
+                    raise
+                say(f"{failed}: trying again")
     return path
 
 
 def _build(name: str, path: str) -> None:
+    """Raises CommandFailed with what apt complained of."""
     suite = name.partition("-")[0]
     partial = f"{path}.partial"
     shutil.rmtree(partial, ignore_errors=True)  # what an interrupted build left; mmdebstrap checks that it is empty
@@ -92,7 +101,11 @@ def _build(name: str, path: str) -> None:
     # process, only the partial directory that the next one removes.
     confined = ["setpriv", "--pdeathsig", "KILL", "unshare"]
     confined += ["--mount", "--pid", "--mount-proc", "--fork", "--kill-child"]
-    options = ["--quiet", "--mode=root", "--variant=minbase", "--format=directory"]
+    options = [
+        "--mode=root",
+        "--variant=minbase",
+        "--format=directory",
+    ]  # not --quiet, which hides what apt complains of
     options += [f"--include={','.join(RECIPES[name])}"]
     options += [f"--aptopt={option}" for option in ['APT::Install-Recommends "false"', *_apt_options()]]
     options += [f"--dpkgopt=path-exclude={pattern}" for pattern in UNREAD]
@@ -100,11 +113,17 @@ def _build(name: str, path: str) -> None:
     try:
         command.run([*confined, "mmdebstrap", *options, suite, partial, *_sources(suite)], timeout=BUILD_TIMEOUT)
     except CommandFailed as failed:
-        complaints = [line for line in failed.output.splitlines() if line.startswith(("E:", "Err:"))]
-        raise CommandFailed(
-            f"could not build the image {name}: {(complaints or [str(failed)])[0]}", failed.status, failed.output
-        ) from failed
+        why = complaint(failed.output) or str(failed)
+        raise CommandFailed(f"could not build the image {name}: {why}", failed.status, failed.output) from failed
     os.rename(partial, path)
+
+
+def complaint(output: str) -> str:
+    """The line of a failed build that tells why, "" for none: what apt or dpkg said, before mmdebstrap's own that it failed."""
+    lines = [line.strip() for line in output.splitlines()]
+    said = [line for line in lines if line.startswith(("E:", "Err:", "dpkg: error"))]
+    own = ("E: setup failed", "E: mmdebstrap failed", "E: run_")
+    return next((line for line in said if not line.startswith(own)), said[0] if said else "")
 
 
 def _apt_options() -> "list[str]":
@@ -112,7 +131,10 @@ def _apt_options() -> "list[str]":
     wanted = ("proxy", "cainfo", "check-valid-until", "verify-peer")
     dump = command.run(["apt-config", "dump", "--no-empty", "Acquire"], timeout=30).out
     settings = [line.rstrip(";") for line in dump.splitlines()]
-    return [line for line in settings if any(word in line.split('"')[0].lower() for word in wanted)]
+    return [
+        'Acquire::Retries "3"',
+        *(line for line in settings if any(word in line.split('"')[0].lower() for word in wanted)),
+    ]
 
 
 def _sources(suite: str) -> "list[str]":
