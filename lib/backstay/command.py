@@ -312,8 +312,10 @@ class Child:
 def borrow(work: "Callable[[], int]", seconds: float) -> int:
     """The descriptor that `work` opens in a child, handed over: what had to be loaded for it goes with the child.
 
-    Raises AgentError with what `work` raised, and TimedOut when it takes longer than `seconds`.
+    Raises what `work` raised, as an AgentError where its class is not loaded here, and TimedOut when it takes longer than
+    `seconds`.
     """
+    import sys
     from _socket import CMSG_LEN, SCM_RIGHTS, SOL_SOCKET, socketpair, timeout
     from struct import calcsize, pack, unpack
 
@@ -323,7 +325,7 @@ def borrow(work: "Callable[[], int]", seconds: float) -> int:
         try:
             there.sendmsg([b"\0"], [(SOL_SOCKET, SCM_RIGHTS, pack("i", work()))])
         except AgentError as error:
-            there.send(str(error).encode() or b"?")
+            there.send(f"{type(error).__module__}:{type(error).__qualname__}:{error}".encode())
 
     child = Child(give, keep=[there.fileno()])
     there.close()
@@ -338,7 +340,12 @@ def borrow(work: "Callable[[], int]", seconds: float) -> int:
     if handed:
         descriptor: int = unpack("i", handed[0][2])[0]
         return descriptor
-    raise AgentError(said.decode("utf-8", "replace") or "the child died")
+    if not said:
+        raise AgentError("the child died")
+    module, name, reason = said.decode("utf-8", "replace").split(":", 2)
+    kind = getattr(sys.modules.get(module), name, AgentError)
+    error: AgentError = kind.__new__(kind, reason)  # some have attributes that no string tells
+    raise error
 
 
 def available(name: str) -> bool:

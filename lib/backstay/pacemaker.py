@@ -18,6 +18,7 @@ safety (facts, membership) is an error: "nothing is recorded" must never be read
 import os
 import time
 
+from backstay import libraries
 from backstay.command import run
 from backstay.deadline import Deadline
 from backstay.errors import AgentError, CommandFailed
@@ -235,6 +236,7 @@ def _incarnation() -> str:
 
 def _xml() -> "Any":
     """lxml, which takes about as long to load as crm_mon to answer."""
+    libraries.reach()
     from lxml import etree
 
     return etree

@@ -6,7 +6,7 @@ from acting import Chamber
 from mysql_box import run
 
 from backstay.mysql.health import still_readable
-from backstay.mysql.observation import Acks, Observed, ReplicaStatus
+from backstay.mysql.observation import ReplicaStatus
 
 PREPARE = """
 export OCF_RESKEY_reader_check_port=3309
@@ -62,16 +62,14 @@ def test_a_monitor_starts_it_again_and_follows_its_parameters(chamber: Chamber) 
     assert "reader_check_port=3310 cannot be used: Address already in use" in result.text
 
 
-def observed(lag: int | None, sql: bool = True) -> Observed:
-    replica = ReplicaStatus("writer", 3306, "Yes", sql, lag, True, (0, ""), (0, ""))
-    acks = Acks(False, False, False, 0, 0, 0, True)
-    return Observed("10.11", 1, True, None, None, replica, acks, frozenset())  # type: ignore[arg-type]
+def replica(lag: int | None, sql: bool = True) -> ReplicaStatus:
+    return ReplicaStatus("writer", 3306, "Yes", sql, lag, True, (0, ""), (0, ""))
 
 
 def test_only_a_monitor_makes_readable_again() -> None:
-    assert still_readable(observed(0), "", True, 30) == (True, "")
-    assert still_readable(observed(0), "", False, 30) == (False, "")
-    assert still_readable(observed(31), "", True, 30) == (False, "more than 30 s behind")
-    assert still_readable(observed(None), "", True, 30) == (True, "")
-    assert still_readable(observed(0), "0-1-7", True, 30)[0] is False
-    assert still_readable(observed(0, sql=False), "", True, 30) == (False, "replication is not running")
+    assert still_readable(replica(0), "", True, 30) == (True, "")
+    assert still_readable(replica(0), "", False, 30) == (False, "")
+    assert still_readable(replica(31), "", True, 30) == (False, "more than 30 s behind")
+    assert still_readable(replica(None), "", True, 30) == (True, "")
+    assert still_readable(replica(0), "0-1-7", True, 30)[0] is False
+    assert still_readable(replica(0, sql=False), "", True, 30) == (False, "replication is not running")

@@ -162,7 +162,7 @@ def test_zero_waits_for_ever():
 
 
 def judged(case, facts=None, errant="", was_readable=True, me="n2"):
-    verdict = judge_replica(case, me, facts, errant, was_readable, max_lag=30)
+    verdict = judge_replica(case.replica, case.acks.gives, me, facts, errant, was_readable, max_lag=30)
     return verdict.score, verdict.readable
 
 
@@ -214,7 +214,9 @@ WRONG = "the server on n1 has no certificate that tls_ca ca.pem vouches for: sel
     ],
 )
 def test_what_is_told_is_the_cause_and_not_what_follows(case, more, cause, begins):
-    verdict = judge_replica(case, "n2", more.get("facts"), more.get("errant", ""), True, max_lag=30)
+    verdict = judge_replica(
+        case.replica, case.acks.gives, "n2", more.get("facts"), more.get("errant", ""), True, max_lag=30
+    )
     said = told(verdict.state, cause)
     assert said.startswith(begins) and bool(said) == bool(begins)
 

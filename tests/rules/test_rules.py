@@ -108,15 +108,16 @@ def test_family_questions_stay_in_the_dialects() -> None:
 # Runs a recurring monitor of an agent, and prints what it has loaded. Modules that were hidden from others are none.
 LOADED = r"""
 cat > /tmp/loaded.py <<'END'
-import sys
+import os, sys
 path = sys.argv[1]
 sys.argv = [path, "monitor"]
+os._exit = sys.exit
 try:
     exec(compile(open(path).read(), path, "exec"), {"__file__": path, "__name__": "__main__"})
 finally:
     print("loaded", *(name for name, module in sys.modules.items() if module is not None))
 END
-loaded() { OCF_RESKEY_CRM_meta_interval=5000 python3 -I /tmp/loaded.py /usr/lib/ocf/resource.d/backstay/$1 2>&1 || true; }
+loaded() { OCF_RESKEY_CRM_meta_interval=5000 python3 -IS /tmp/loaded.py /usr/lib/ocf/resource.d/backstay/$1 2>&1 || true; }
 """
 
 

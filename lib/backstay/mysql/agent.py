@@ -1,6 +1,6 @@
 """ocf:backstay:mysql: what Pacemaker calls. Looks, asks a pure module what it means, and has it done.
 
-Flow of an action: agents/mysql → backstay.agent.main → a method here → replica.py, primary.py or promotion.py.
+Flow of an action: agents/mysql → backstay.agent.run → a method here → replica.py, primary.py or promotion.py.
 """
 
 from backstay.codes import ExitCode, Role
@@ -81,9 +81,9 @@ class Mysql(MysqlParameters):
     @action(timeout=60)
     def stop(self) -> None:
         """Gone when this returns. Killed where a clean end would commit what nobody acknowledged (T17)."""
-        from backstay.mysql import reader
+        from backstay.mysql import readercheck
 
-        reader.stop(self)
+        readercheck.stop(self)
         running = self.find_process()
         if running:
             self.quiet(running.pid, running.started)
@@ -267,10 +267,10 @@ class Mysql(MysqlParameters):
         """See that load balancers get their answers; what is in the way, "" for nothing."""
         if not self.reader_check_port and not self.state.read("reader"):
             return ""
-        from backstay.mysql import reader
+        from backstay.mysql import readercheck
 
         try:
-            return reader.ensure(self, running)
+            return readercheck.ensure(self, running)
         except (AgentError, OSError) as error:  # reads go elsewhere; that is no failure of the server
             return f"no answer to load balancers: {error}"
 

@@ -7,7 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.mysql.daemon import Layout
     from backstay.mysql.gtid import History
-    from backstay.mysql.observation import Observed, Peer
+    from backstay.mysql.observation import Observed, Peer, ReplicaStatus
     from backstay.mysql.server import Server
 
 FOREVER = 2_000_000_000  # ms: 23 days; only the agent ends the waiting for acknowledgements
@@ -127,6 +127,10 @@ class Dialect:
     # -- looking ------------------------------------------------------------------------------------------------------
 
     def observe(self, server: "Server") -> "Observed":
+        raise NotImplementedError
+
+    def replica(self, server: "Server") -> "ReplicaStatus | None":
+        """The default channel; None where it replicates from nobody."""
         raise NotImplementedError
 
     def peer(self, server: "Server") -> "Peer":

@@ -10,7 +10,7 @@ from backstay.pacemaker import NEVER
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.mysql.facts import Facts
-    from backstay.mysql.observation import Observed
+    from backstay.mysql.observation import Observed, ReplicaStatus
 
 ALONE = "runs alone"  # how the primary's complaint begins when no replica acknowledges; the record says it as well
 IDLE = "replication is not running"
@@ -46,13 +46,12 @@ def calm(seen: "Observed", me: str, trouble: str, readable: bool, max_lag: float
     trouble: what was found before, errant transactions or a refused promotion, "" for nothing. readable: as published."""
     if trouble or not seen.read_only or not smooth(seen) or not seen.replica or published_lag(seen.replica.lag) != "0":
         return False
-    verdict = judge_replica(seen, me, None, "", readable, max_lag)
+    verdict = judge_replica(seen.replica, seen.acks.gives, me, None, "", readable, max_lag)
     return not verdict.state and verdict.score == HEALTHY and verdict.readable and readable
 
 
-def distrusts(seen: "Observed") -> bool:
+def distrusts(replica: "ReplicaStatus | None") -> bool:
     """Whether the receiver cannot connect since TLS fails."""
-    replica = seen.replica
     if not replica or replica.io == "Yes":
         return False
     return replica.receiver_error[0] == _TLS_FAILED or "certificate" in replica.receiver_error[1]
@@ -89,14 +88,16 @@ def with_room(verdict: Verdict, free: int, path: str) -> Verdict:
     return Verdict(verdict.score if verdict.score == NEVER else DETACHED, verdict.readable, verdict.state or full)
 
 
-def still_readable(seen: "Observed", errant: str, was_readable: bool, max_lag: float) -> "tuple[bool, str]":
+def still_readable(
+    replica: "ReplicaStatus | None", errant: str, was_readable: bool, max_lag: float
+) -> "tuple[bool, str]":
     """Whether a server that was fit to serve reads still is, and why not; between monitors, without the durable record.
 
     One that replicates from nobody was just started (then it was not readable) or just demoted (then nothing is newer).
     """
-    if seen.replica is None and not errant:
+    if replica is None and not errant:
         return was_readable, ""
-    verdict = judge_replica(seen, "", None, errant, was_readable, max_lag)
+    verdict = judge_replica(replica, True, "", None, errant, was_readable, max_lag)
     return (
         was_readable and verdict.readable,
         "" if verdict.readable else verdict.state or "more behind than readers accept",
@@ -104,7 +105,8 @@ def still_readable(seen: "Observed", errant: str, was_readable: bool, max_lag: f
 
 
 def judge_replica(
-    seen: "Observed",
+    replica: "ReplicaStatus | None",
+    acknowledges: bool,
     me: str,
     facts: "Facts | None",
     errant: str,
@@ -113,12 +115,11 @@ def judge_replica(
 ) -> Verdict:
     """facts: None when the set was never promoted, or when they were not needed. errant: transactions that the primary
     lacks, "" when there are none. Readable has hysteresis: off above `max_lag` seconds, on again at a third of it."""
-    replica = seen.replica
     if errant:
         return Verdict(NEVER, False, f"errant {errant}")
     if replica and replica.applier_error[0]:
         return Verdict(NEVER, False, f"applier stopped: {replica.applier_error[1]}")
-    distrust = f"{DISTRUST}: {replica.receiver_error[1]}" if replica and distrusts(seen) else ""
+    distrust = f"{DISTRUST}: {replica.receiver_error[1]}" if replica and distrusts(replica) else ""
     if facts and facts.solo and facts.primary != me:
         return Verdict(NEVER, False, distrust or f"{facts.primary} {BEHIND}")
     if replica is None:
@@ -134,4 +135,4 @@ def judge_replica(
     readable = was_readable if lag is None else lag <= (max_lag if was_readable else max_lag / 3)
     if lag is not None and lag > max_lag:
         return Verdict(LAGGING, readable, f"more than {max_lag:g} s behind")
-    return Verdict(HEALTHY if seen.acks.gives else UNSYNCED, readable, distrust)
+    return Verdict(HEALTHY if acknowledges else UNSYNCED, readable, distrust)

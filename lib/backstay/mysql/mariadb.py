@@ -139,6 +139,10 @@ class Mariadb(Dialect):
             followers=followers,
         )
 
+    def replica(self, server: "Server") -> "ReplicaStatus | None":
+        slave = server.one("SHOW SLAVE STATUS")
+        return _replica(slave) if slave else None
+
     def peer(self, server: "Server") -> Peer:
         look = server.one(
             "SELECT @@gtid_binlog_state AS state, @@gtid_slave_pos AS pos, @@read_only AS read_only,"

@@ -168,6 +168,10 @@ class Oracle(Dialect):
             followers=followers,
         )
 
+    def replica(self, server: "Server") -> "ReplicaStatus | None":
+        row = self._status(server)
+        return self._read(row) if row else None
+
     def _status(self, server: "Server") -> "Row":
         """The default channel's row, with the FETCH channel left out."""
         rows = server.query(f"SHOW {self._replica} STATUS")

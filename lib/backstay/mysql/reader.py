@@ -1,4 +1,5 @@
-"""Tell load balancers whether this server should get reads: a small process beside the server, on a port of its own.
+"""Tell load balancers whether this server should get reads: a small process beside the server, on a port of its own. Here is
+the process; readercheck.py is the agent's side of it.
 
 What it answers comes from the same state that the cluster is told (the attribute RESOURCE-readable), and from its own looks
 at the server, three times a second, by the same judgement: a replica that falls behind loses its readers at once, here and
@@ -18,67 +19,25 @@ configuration.txt; the answer is also what `tcp-check expect` can look for.
 import os
 import select
 import socket
-import sys
 import time
 
 from backstay.deadline import Deadline
 from backstay.errors import AgentError
 from backstay.mysql.health import still_readable
-from backstay.mysql.server import ServerBusy
-from backstay.process import Process, no_core, start_time
-from backstay.state import Files
+from backstay.mysql.kept import Kept
+from backstay.mysql.readercheck import COMPLAINT, RUNNING
+from backstay.mysql.server import ServerBusy, ServerSilent
+from backstay.process import no_core, start_time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional
-
     from backstay.mysql.agent import Mysql
-    from backstay.mysql.dialect import Dialect
-    from backstay.mysql.observation import Observed
-    from backstay.mysql.server import Server
+    from backstay.mysql.observation import ReplicaStatus
 
-RUNNING, COMPLAINT = "reader", "reader-complaint"  # files of the agent's state
 _EVERY = 0.3  # seconds between looks
 _PATIENCE = 1.0  # seconds for a look
 _BIND_TIMEOUT = 5.0  # seconds for one before us to end
 _BACKLOG = 128
-
-
-def ensure(agent: "Mysql", server: Process) -> str:
-    """See that a responder for this server runs, as the parameters say now and of this installation; what keeps it from
-    that, "" for nothing. Raises AgentError, OSError."""
-    files = agent.files()
-    wanted = f"{server.pid} {server.started} {agent.reader_check_port} {agent.max_lag} {agent.code()}"
-    before, _, identity = files.read(RUNNING).rpartition(" ")
-    pid, _, started = identity.partition(":")
-    lives = pid.isdigit() and start_time(int(pid)) == started != ""
-    if lives and before == wanted:
-        return files.read(COMPLAINT)
-    complaint = files.read(COMPLAINT)
-    stop(agent)
-    if agent.reader_check_port:
-        from backstay.command import spawn
-
-        Files(files.directory).check()  # nobody could end a responder that is not noted
-        code = f"import sys; sys.path[:] = {sys.path!r}; from backstay.mysql.agent import Mysql; "
-        code += "from backstay.mysql.reader import main; sys.exit(main(Mysql, sys.argv))"
-        name = f"reader({agent.invocation.resource})"
-        argv = [sys.executable, "-I", "-S", "-c", code, name, str(server.pid), server.started]
-        child = spawn(argv, log=os.path.join(files.directory, "reader.log"), own=True)
-        files.write(RUNNING, f"{wanted} {child}:{start_time(child)}")
-    return complaint if agent.reader_check_port else ""
-
-
-def stop(agent: "Mysql") -> None:
-    """End the responder, so that balancers turn away before the server goes."""
-    import signal
-
-    files = agent.files()
-    pid, _, started = files.read(RUNNING).rpartition(" ")[2].partition(":")
-    if pid.isdigit() and started:
-        Process(int(pid), started).signal(signal.SIGKILL)
-    files.remove(RUNNING)
-    files.remove(COMPLAINT)
 
 
 def main(agent_class: "type[Mysql]", argv: "list[str]") -> int:
@@ -125,8 +84,7 @@ class Reader:
     def __init__(self, agent: "Mysql", identity: str) -> None:
         self._agent = agent
         self._identity = identity
-        self._server: Optional[Server] = None
-        self._dialect: Optional[Dialect] = None
+        self._kept = Kept(agent)
         self._reason = "not looked at yet"  # why the last look found it unfit, "" when it did not
 
     def answer(self, listener: socket.socket, ended: int) -> None:
@@ -168,34 +126,37 @@ class Reader:
 
     def _look(self) -> None:
         agent = self._agent
+        if agent.state.promoted(self._identity):
+            self._reason = ""  # what it answers does not depend on a look
+            return
         try:
-            seen = self._observe()
+            replica = self._replica()
         except ServerBusy:
             return  # it lives: what was true stays true
         except AgentError as error:
             self._reason = str(error)
             return
         before = agent.state.read("readable") == "1"
-        readable, self._reason = still_readable(seen, agent.state.read("errant"), before, float(agent.max_lag))
+        readable, self._reason = still_readable(replica, agent.state.read("errant"), before, float(agent.max_lag))
         if before and not readable:
             agent.log.warning(f"no reads from now on: {self._reason}")
             agent.state.write("readable", "0")
 
-    def _observe(self) -> "Observed":
+    def _replica(self) -> "ReplicaStatus | None":
         """By the kept connection, or by a new one: a demotion ends clients' connections, ours too."""
-        if self._server and self._dialect:
+        if self._kept.wire:
             try:
-                return self._dialect.observe(self._server.within(Deadline(_PATIENCE)))
+                return self._asked()
+            except ServerSilent:
+                raise
             except AgentError:
-                self._server.close()
-                self._server = None
-        server = self._agent.connect(Deadline(_PATIENCE))
+                self._kept.drop()  # what a new connection says counts
+        return self._asked()
+
+    def _asked(self) -> "ReplicaStatus | None":
+        wire = self._kept.connected(Deadline(_PATIENCE))
         try:
-            server.query("SET SESSION wait_timeout = 86400")
-            self._dialect = self._agent.dialect(server)
-            seen = self._dialect.observe(server)
+            return self._kept.dialect(wire).replica(wire)
         except AgentError:
-            server.close()
+            self._kept.drop()
             raise
-        self._server = server
-        return seen

@@ -54,11 +54,11 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
             except AgentError as error:
                 note = f"{step.value}: {error}"
             seen = dialect.observe(server)
-        if untried or (agent.tls_ca and distrusts(seen)):
+        if untried or (agent.tls_ca and distrusts(seen.replica)):
             doubt = trust.doubt(agent, dialect, identity, (host, facts.primary))
     errant = agent.state.read("errant")
     record, readable = facts if needed else None, agent.state.read("readable") == "1"
-    verdict = judge_replica(seen, agent.me, record, errant, readable, float(agent.max_lag))
+    verdict = judge_replica(seen.replica, seen.acks.gives, agent.me, record, errant, readable, float(agent.max_lag))
     verdict = with_room(verdict, *room.least(server, str(agent.datadir)))
     state, rebuilt = verdict.state, False
     if errant and agent.rebuild == "auto":

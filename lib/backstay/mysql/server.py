@@ -15,6 +15,7 @@ What goes wrong comes out as one of these, each with a sentence for the admin:
 
 from struct import pack
 
+from backstay import libraries
 from backstay.deadline import Deadline
 from backstay.errors import AgentError, TimedOut
 
@@ -56,7 +57,9 @@ class ServerRefused(AgentError):
 
 
 class StatementFailed(AgentError):
-    """The server lives and the statement failed."""
+    """The server lives and the statement failed. number: MySQL's, 0 when it is not known any more."""
+
+    number = 0
 
     def __init__(self, reason: str, number: int) -> None:
         super().__init__(reason)
@@ -77,6 +80,7 @@ def driver(encrypted: bool) -> "ModuleType":
         return loaded
     for name in [name for name in sys.modules if name.partition(".")[0] == "pymysql"]:
         del sys.modules[name]
+    libraries.reach()
     hidden = [] if encrypted else [name for name in _HEAVY if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None makes an import fail
     try:

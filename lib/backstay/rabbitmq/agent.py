@@ -1,6 +1,6 @@
 """ocf:backstay:rabbitmq: what Pacemaker calls. Looks, asks a pure module what it means, and has it done.
 
-Flow of an action: agents/rabbitmq → backstay.agent.main → a method here → starting.py, coordinator.py or probe.py.
+Flow of an action: agents/rabbitmq → backstay.agent.run → a method here → starting.py, coordinator.py or probe.py.
 """
 
 import os

@@ -1,6 +1,7 @@
 """The agent's own account, and the deep probe with it (OCF_CHECK_LEVEL 10): what depends on this node alone, and a
 confirmed publish, a declaration and a get."""
 
+from backstay import libraries
 from backstay.rabbitmq.amqp import LOOPBACK, Account, context, listening
 
 TYPE_CHECKING = False
@@ -79,6 +80,7 @@ def round_trip(agent: "Rabbitmq", deadline: "Deadline") -> str:
 def _round_trip(agent: "Rabbitmq", seconds: float) -> str:
     import logging
 
+    libraries.reach()
     import pika
     from pika.exceptions import AMQPError, ProbableAuthenticationError
 
