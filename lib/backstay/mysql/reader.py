@@ -84,8 +84,12 @@ class Reader:
     def __init__(self, agent: "Mysql", identity: str) -> None:
         self._agent = agent
         self._identity = identity
+        self._own = f"{os.getpid()}:{start_time(os.getpid())}"
+        self._state = agent.state
         self._kept = Kept(agent)
         self._reason = "not looked at yet"  # why the last look found it unfit, "" when it did not
+        self._answer = b""
+        self._answered_by = 0  # when the agent's files had changed last, as the answer was made; 0 where it is due anew
 
     def answer(self, listener: socket.socket, ended: int) -> None:
         """Until the process of the pidfd `ended` is gone."""
@@ -101,32 +105,43 @@ class Reader:
                 if self._replaced():
                     return
                 self._look()
+                self._answered_by = 0
                 due = time.monotonic() + _EVERY
             if listener.fileno() in ready:
                 connection, _ = listener.accept()
                 with connection:
-                    connection.setblocking(False)
                     try:
-                        connection.send(f"{self._verdict()}\n".encode())
+                        connection.send(self._verdict(), socket.MSG_DONTWAIT)
                     except OSError:
                         continue  # whoever asked is gone
 
     def _replaced(self) -> bool:
         """Whether another was started in our place, by a monitor that found no note of us since /run was wiped."""
-        noted = self._agent.state.read(RUNNING).rpartition(" ")[2]
-        return noted not in ("", f"{os.getpid()}:{start_time(os.getpid())}")
+        noted = self._state.read(RUNNING).rpartition(" ")[2]
+        return noted not in ("", self._own)
 
-    def _verdict(self) -> str:
-        state = self._agent.state
-        if state.promoted(self._identity):
+    def _verdict(self) -> bytes:
+        """What it answers. Balancers ask a dozen times a second: the files are read when one of them was replaced, which
+        changes their directory, and after each look."""
+        try:
+            changed = os.stat(self._state.directory).st_mtime_ns
+        except OSError:
+            changed = 0
+        if not changed or changed != self._answered_by:
+            self._answer = f"{self._judged()}\n".encode()
+            self._answered_by = changed
+        return self._answer
+
+    def _judged(self) -> str:
+        if self._state.promoted(self._identity):
             return "up 0%"
-        if self._reason or state.read("readable") != "1":
+        if self._reason or self._state.read("readable") != "1":
             return f"down #{self._reason or 'not readable yet'}"
         return "up 100%"
 
     def _look(self) -> None:
-        agent = self._agent
-        if agent.state.promoted(self._identity):
+        state = self._state
+        if state.promoted(self._identity):
             self._reason = ""  # what it answers does not depend on a look
             return
         try:
@@ -136,11 +151,11 @@ class Reader:
         except AgentError as error:
             self._reason = str(error)
             return
-        before = agent.state.read("readable") == "1"
-        readable, self._reason = still_readable(replica, agent.state.read("errant"), before, float(agent.max_lag))
+        before = state.read("readable") == "1"
+        readable, self._reason = still_readable(replica, state.read("errant"), before, float(self._agent.max_lag))
         if before and not readable:
-            agent.log.warning(f"no reads from now on: {self._reason}")
-            agent.state.write("readable", "0")
+            self._agent.log.warning(f"no reads from now on: {self._reason}")
+            state.write("readable", "0")
 
     def _replica(self) -> "ReplicaStatus | None":
         """By the kept connection, or by a new one: a demotion ends clients' connections, ours too."""
