@@ -12,6 +12,7 @@ from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError, TimedOut
 from backstay.liveness import Finding, Heard, judge
 from backstay.process import no_core, start_time
+from backstay.rest import CALM
 from backstay.state import Files, private
 
 TYPE_CHECKING = False
@@ -132,6 +133,7 @@ class Watcher:
                 poller.unregister(self._controller)
                 os.close(self._controller)
                 self._controller = controller.ABSENT
+                self._files.remove(CALM)
                 self._sendings = [time.monotonic() + after for after in _SEND_AGAIN]
             if self._sendings and time.monotonic() >= self._sendings[0]:
                 del self._sendings[0]

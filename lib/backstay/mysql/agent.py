@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from backstay.mysql.facts import Facts
     from backstay.watch import Prober
 
-_LOOK_EVERY = 30.0  # seconds for which a replica's monitor may rest on the watcher's looks
-_FRESH = 3.0  # seconds: the watcher looks once a second
 _SILENT_FOR = 20.0  # seconds for which a monitor's finding of silence spares demote and stop their own
 
 
@@ -325,18 +323,16 @@ class Mysql(MysqlParameters):
 
     def _calm(self, running: process.Process) -> bool:
         """Whether the watcher sees, right now, that a look would find this replica as the last one did."""
-        from backstay import watch
+        from backstay import rest
         from backstay.mysql import trust
 
-        if self.state.age("calm") > _LOOK_EVERY or self.state.read("calm") != running.identity:
+        if not rest.rests(self, running):
             return False
         if self.state.read("passwords") != self.passwords():
             return False
         if self.tls_ca and trust.due(self, running.identity):
             return False
-        if self.state.read("readable") != "1":
-            return False  # the reader check took it away; the cluster has to be told
-        return watch.verdict(self.state, running.pid, running.started, _FRESH) == "ok calm"
+        return self.state.read("readable") == "1"  # unless the reader check took it away: the cluster has to be told
 
     def _noted_again(self, running: process.Process) -> "Facts | None":
         if self.invocation.role not in ("Promoted", "Master"):

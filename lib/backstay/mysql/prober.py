@@ -13,6 +13,7 @@ from backstay.errors import AgentError, TimedOut
 from backstay.mysql.health import calm
 from backstay.mysql.kept import Kept
 from backstay.mysql.server import ServerDown, ServerSilent
+from backstay.rest import CALM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class MysqlProber:
             return ""
         state = self._agent.state
         trouble, readable = state.read("errant") or state.read("refusal"), state.read("readable") == "1"
-        return "calm" if calm(seen, self._agent.me, trouble, readable, float(self._agent.max_lag)) else ""
+        return CALM if calm(seen, self._agent.me, trouble, readable, float(self._agent.max_lag)) else ""
 
     def _greeting(self, deadline: Deadline) -> None:
         """A server that greets a new connection lives. Raises TimedOut, and OSError when nothing listens."""

@@ -1,5 +1,6 @@
 """A replica's duties at each monitor: join the set, keep replicating, acknowledge when recorded; and its published state."""
 
+from backstay import rest
 from backstay.deadline import poll
 from backstay.errors import AgentError
 from backstay.mysql import room, trust
@@ -70,10 +71,8 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     lag = published_lag(seen.replica.lag if seen.replica else None)
     published = publish(agent, NEVER if refusal else verdict.score, verdict.readable, lag)
     trouble = errant or refusal or doubt or state
-    if published and calm(seen, agent.me, trouble, verdict.readable, float(agent.max_lag)):
-        agent.state.write("calm", identity)
-    else:
-        agent.state.remove("calm")
+    as_it_was = published and calm(seen, agent.me, trouble, verdict.readable, float(agent.max_lag))
+    rest.note(agent, agent.running(), rest.CALM if as_it_was else "")
     if rebuilt:
         raise AgentError(state)  # Pacemaker stops and starts it, and start finds the copy
     return told(state, doubt or note)  # the step that was tried says why

@@ -19,7 +19,7 @@ class State(Files):
     refusal    why, until there is a primary
     silent     identity of the process that a monitor or the watcher found silent: demote and stop need not find out again
     stopping   identity of the process that we end ourselves: the watcher keeps quiet (watch.py)
-    calm       identity of the process that a replica's monitor looked at itself and found calm (health.py)
+    calm       what a replica's monitor found when it looked itself and all was calm (rest.py, health.py)
     readable   1 or 0, as published
     passwords  checksum of those that the accounts were last made, or this replica joined with
     errant     the errant transactions that were found

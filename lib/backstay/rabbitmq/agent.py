@@ -10,8 +10,7 @@ from backstay.declaration import action
 from backstay.errors import AgentError, Misconfigured, TimedOut
 from backstay.pacemaker import NEVER
 from backstay.process import Process
-from backstay.rabbitmq import broker, health
-from backstay.rabbitmq.amqp import Listener
+from backstay.rabbitmq import health, process
 from backstay.rabbitmq.observation import ANSWERS, SILENT, UNKNOWN, Seen
 from backstay.rabbitmq.parameters import RabbitmqParameters
 from backstay.state import Files
@@ -19,7 +18,7 @@ from backstay.state import Files
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.deadline import Deadline
-    from backstay.rabbitmq.amqp import Account
+    from backstay.rabbitmq.amqp import Account, Listener
     from backstay.rabbitmq.dialect import Dialect, Mirroring
     from backstay.rabbitmq.distribution import Node
     from backstay.rabbitmq.facts import Facts
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from backstay.watch import Prober
 
 _KILL_AT = 0.4  # of the stop's timeout is left when SIGKILL is sent
+_DEEP = 10  # OCF_CHECK_LEVEL
 _RECENT = 30.0  # seconds for which a monitor's finding of silence spares stop its own
 
 
@@ -84,15 +84,20 @@ class Rabbitmq(RabbitmqParameters):
         if self.is_silent(running):
             # Found a moment ago, by the watcher or a monitor. Asking again would keep what ends this broker waiting.
             raise AgentError(f"process {running.pid} lives and answers nothing")
+        if self.invocation.check_level < _DEEP and self._rests(running, promoted):
+            self.watch(running.pid, running.started)
+            return self.alive(promoted)
         notes: list[str] = []
-        verdict = self._examine(running, promoted, notes)
+        verdict, calm = self._examine(running, promoted, notes)
         if verdict.outcome in (health.FAILED, health.HUNG):
             if verdict.outcome == health.HUNG:
                 self.state.write("silent", running.identity)
             self._publish(verdict.score)
             raise AgentError(verdict.reason)
         self.watch(running.pid, running.started)
-        self._publish(verdict.score)
+        told = self._publish(verdict.score)
+        if self.invocation.check_level < _DEEP or not promoted:  # else its duties were others
+            self._note(running, promoted, calm if told else "")
         if verdict.reason:
             notes.insert(0, verdict.reason)
         return self.alive(promoted, "; ".join(notes))
@@ -100,7 +105,7 @@ class Rabbitmq(RabbitmqParameters):
     @action(timeout=30)
     def promote(self) -> None:
         """Take the lease. Nothing that a client could notice."""
-        from backstay.rabbitmq import coordinator, probe
+        from backstay.rabbitmq import broker, coordinator, probe
 
         running = self.running()
         if self.is_promoted(running):
@@ -154,7 +159,7 @@ class Rabbitmq(RabbitmqParameters):
         monitors in a row had no greeting, and since when. booting: identity of a broker whose start did not wait for it, and
         when it must serve (CLOCK_MONOTONIC, seconds); until it does. silent: identity of a broker that was found so, and failed.
         partition: since when, and from whom. short: queues that are short of copies, and what was tried (copies.py). account:
-        identity, and the account with which a monitor logs in. facts: our copy of the record. Others: watch.py."""
+        identity, and the account with which a monitor logs in. facts: our copy of the record. Others: watch.py, rest.py."""
         return self.files()
 
     @property
@@ -173,8 +178,10 @@ class Rabbitmq(RabbitmqParameters):
         return name or f"rabbit@{os.uname().nodename.partition('.')[0]}"
 
     @property
-    def listener(self) -> Listener:
+    def listener(self) -> "Listener":
         """Where the agent asks its broker over AMQP."""
+        from backstay.rabbitmq.amqp import Listener
+
         if self.tls_port:
             return Listener(self.tls_port, self.tls_ca, self.erlang_name.partition("@")[2])
         return Listener(self.port)
@@ -219,11 +226,13 @@ class Rabbitmq(RabbitmqParameters):
 
     def connect(self, deadline: "Deadline") -> "Node":
         """The local broker's Erlang node. Raises NodeDown, NodeSilent, WrongCookie."""
+        from backstay.rabbitmq import broker
+
         return broker.connect(self.erlang_name, self.read_cookie(), deadline, f"backstay-{self.invocation.action}")
 
     def find_process(self) -> "Process | None":
         directory = os.path.join(self.data_directory, self.erlang_name)
-        return broker.find(self.state.read("process"), self.erlang_name, directory)
+        return process.find(self.state.read("process"), self.erlang_name, directory)
 
     def running(self) -> Process:
         found = self.find_process()
@@ -248,10 +257,11 @@ class Rabbitmq(RabbitmqParameters):
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
-    def _examine(self, running: Process, promoted: bool, notes: "list[str]") -> health.Verdict:
-        """Look, judge, and do the duties; what else is to be said goes into `notes`."""
-        from backstay.rabbitmq import coordinator, probe
+    def _examine(self, running: Process, promoted: bool, notes: "list[str]") -> "tuple[health.Verdict, str]":
+        """Look, judge, and do the duties; the verdict, and what is calm. What else is to be said goes into `notes`."""
+        from backstay.rabbitmq import broker, coordinator, probe
 
+        calm = ""
         account = probe.known_account(self, running)
         greeted = broker.greets(self.listener, self.deadline.within(self.probe_timeout), account, notes)
         seen = Seen(greeted)
@@ -263,12 +273,15 @@ class Rabbitmq(RabbitmqParameters):
                 raise AgentError("the broker does not answer AMQP")
             with self.connect(self.deadline.within(patience)) as node:
                 dialect = broker.dialect_of(node)
-                coordinator.look_for_lost(self, node, dialect)
+                connected = dialect.connected(node)
+                all_there = coordinator.look_for_lost(self, node, dialect, connected)
                 seen = broker.look(node, dialect, greeted)
                 if account is None and greeted == ANSWERS:
                     account = probe.learn_account(self, node, dialect, running)
                 if greeted == ANSWERS:
                     notes += self._duties(node, dialect, seen, account if promoted else None)
+                    if all_there and not notes:
+                        calm = health.calm(seen, connected)
         except health.Restart:
             raise
         except AgentError as error:
@@ -280,13 +293,27 @@ class Rabbitmq(RabbitmqParameters):
         in_a_row, since = self._count(running, greeted)
         if greeted == ANSWERS and boot is not None:
             self.state.remove("booting")
-        return health.judge(seen, in_a_row, self.silences, since, self.partition_grace, boot)
+        return health.judge(seen, in_a_row, self.silences, since, self.partition_grace, boot), calm
+
+    def _rests(self, running: Process, promoted: bool) -> bool:
+        """Whether the watcher sees, right now, what the last look found, in the same membership of the cluster."""
+        from backstay import membership, rest
+
+        settled = membership.settled()
+        return bool(settled) and rest.rests(self, running, f"{promoted} {settled}")
+
+    def _note(self, running: Process, promoted: bool, calm: str) -> None:
+        """For the next monitors. A membership that changed while we looked has not settled."""
+        from backstay import membership, rest
+
+        settled = membership.settled()
+        rest.note(self, running, calm if settled else "", f"{promoted} {settled}")
 
     def _duties(self, node: "Node", dialect: "Dialect", seen: Seen, account: "Account | None") -> "list[str]":
         """account: the probe's, on the promoted node."""
         node.deadline = self.deadline.within(self.probe_timeout)
         said: list[str] = []
-        if self.invocation.check_level >= 10:
+        if self.invocation.check_level >= _DEEP:
             from backstay.rabbitmq import probe
 
             said += probe.findings(self, node, dialect, seen)
@@ -349,12 +376,14 @@ class Rabbitmq(RabbitmqParameters):
         identity, _, until = self.state.read("booting").partition(" ")
         return float(until) - time.monotonic() if identity == running.identity else None
 
-    def _publish(self, score: "int | str") -> None:
-        """A cluster that takes no score for a moment must not cost a broker that serves."""
+    def _publish(self, score: "int | str") -> bool:
+        """Whether the cluster knows. One that takes no score for a moment must not cost a broker that serves."""
         try:
             self.pacemaker.set_promotion_score(score)
+            return True
         except AgentError as error:
             self.log.warning(f"promotion score not set, the next monitor tries again: {error}")
+            return False
 
     def check_host(self) -> None:
         from backstay.rabbitmq import doctor

@@ -8,6 +8,7 @@ import socket
 import struct
 
 from backstay.errors import AgentError, TimedOut, WrongParameter
+from backstay.rabbitmq.tcp import LOOPBACK, connect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ _START, _START_OK, _TUNE, _TUNE_OK, _OPEN, _OPEN_OK, _CLOSE = (
     struct.pack(">HH", 10, method) for method in (10, 11, 30, 31, 40, 41, 50)
 )
 _LISTEN = "0A"
-LOOPBACK = "127.0.0.1"
 
 
 class BrokerRefuses(AgentError):
@@ -76,7 +76,7 @@ def greet(listener: Listener, deadline: "Deadline", account: "Optional[Account]"
 def _greet(address: str, listener: Listener, deadline: "Deadline", account: "Optional[Account]") -> bool:
     port = listener.port
     try:
-        plain = socket.create_connection((address, port), max(0.001, deadline.remaining()))
+        plain = connect(address, port, deadline)
         with encrypted(plain, listener) if listener.ca else plain as link:
             link.sendall(_HEADER)
             method, _ = _method(link, deadline)

@@ -116,15 +116,18 @@ def _who(agent: "Rabbitmq", recorded: "dict[str, str]", members: "frozenset[str]
     return known
 
 
-def look_for_lost(agent: "Rabbitmq", node: "Node", dialect: "Dialect") -> None:
-    """Let go of brokers whose nodes are known to be down, if ours still holds on to one. The notification that tells so
-    after fencing is lost when anything aborts its transition, so each monitor looks, too. Raises AgentError."""
-    connected = dialect.connected(node)
+def look_for_lost(
+    agent: "Rabbitmq", node: "Node", dialect: "Dialect", connected: "frozenset[str] | None" = None
+) -> bool:
+    """Let go of brokers whose nodes are known to be down, if ours still holds on to one; whether there was none. The
+    notification that tells so after fencing is lost when anything aborts its transition, so each monitor looks, too.
+    connected: if it is known already. Raises AgentError."""
+    connected = dialect.connected(node) if connected is None else connected
     if not connected or not agent.invocation.node:
-        return
+        return True
     online = {name.partition(".")[0] for name in agent.pacemaker.members()}
     if all(_host(erlang) in online for erlang in connected):
-        return
+        return True
     recorded = {erlang: name for name, erlang in agent.facts().members.items()}
     absent = {erlang for erlang in connected if erlang in recorded and _host(erlang) not in online}
     patience = agent.deadline.within(_FENCING)
@@ -135,8 +138,9 @@ def look_for_lost(agent: "Rabbitmq", node: "Node", dialect: "Dialect") -> None:
                 _release(agent, node, dialect, recorded[erlang], erlang)
                 absent.discard(erlang)
         if patience.expired:
-            return
+            break
         time.sleep(0.2 if absent else 0)
+    return False
 
 
 def _release(agent: "Rabbitmq", node: "Node", dialect: "Dialect", name: str, erlang: str) -> None:

@@ -13,6 +13,7 @@ import struct
 
 from backstay.errors import AgentError, TimedOut, WrongParameter
 from backstay.rabbitmq.etf import VERSION, Atom, Malformed, Opaque, atom, decode, encode
+from backstay.rabbitmq.tcp import connect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ def _md5(data: bytes) -> bytes:
 
 def _connect(host: str, port: int, deadline: "Deadline", what: str) -> socket.socket:
     try:
-        return socket.create_connection((host, port), max(0.001, deadline.remaining()))
+        return connect(host, port, deadline)
     except socket.timeout:
         raise NodeSilent(f"{what} does not answer") from None
     except OSError as error:

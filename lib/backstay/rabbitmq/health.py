@@ -20,7 +20,7 @@ its application does. A broker that is silent has said nothing: load does that t
 
 from backstay.errors import AgentError
 from backstay.pacemaker import NEVER
-from backstay.rabbitmq.observation import ANSWERS, BOOTING, DRAINED, PAUSED, SILENT, STOPPED, Seen
+from backstay.rabbitmq.observation import ANSWERS, BOOTING, DRAINED, PAUSED, RUNNING, SILENT, STOPPED, Seen
 
 
 class Restart(AgentError):
@@ -68,6 +68,18 @@ def judge(
             return Verdict(DEGRADED, NEVER, "paused: this broker sees a minority of its cluster")
         return Verdict(FAILED, NEVER, f"paused for over {grace:g} s: this broker sees a minority of its cluster")
     return _counted(in_a_row, tolerated, FAILED, "the broker refuses AMQP connections")
+
+
+def calm(seen: Seen, connected: "frozenset[str]") -> str:
+    """What a look found where a monitor would have nothing to do and nothing to say, "" where it would: `calm`, and a number
+    that is another when other brokers are there. connected: to this one. Who is to be let go of, or to be recorded, or comes
+    or goes, is seen by that number, or by a new membership of the cluster (membership.py)."""
+    import zlib
+
+    if seen.amqp != ANSWERS or seen.app != RUNNING or not seen.members or seen.partitions or seen.alarms:
+        return ""
+    brokers = [" ".join(sorted(some)) for some in (seen.members, seen.running, connected)]
+    return f"calm {zlib.crc32('|'.join(brokers).encode()):x}"
 
 
 def _counted(in_a_row: int, tolerated: int, outcome: str, what: str) -> Verdict:

@@ -12,6 +12,7 @@ from backstay.process import Process, start_time
 from backstay.rabbitmq import amqp, broker, terms
 from backstay.rabbitmq.etf import Malformed
 from backstay.rabbitmq.observation import ANSWERS
+from backstay.rabbitmq.process import find
 from backstay.rabbitmq.settings import ERLANG_ARGUMENTS
 from backstay.state import Unwritable, unwritable
 
@@ -271,7 +272,7 @@ def await_greeting(layout: Layout, launcher: Process, deadline: Deadline) -> Pro
 
     def settled() -> "Optional[Process]":
         if amqp.listening(layout.listener.port) and broker.greets(layout.listener, deadline.within(2)) == ANSWERS:
-            found = broker.find("", layout.node, layout.directory)
+            found = find("", layout.node, layout.directory)
             if found:
                 return found
         if not launcher.alive():

@@ -2,7 +2,8 @@
 confirmed publish, a declaration and a get."""
 
 from backstay import libraries
-from backstay.rabbitmq.amqp import LOOPBACK, Account, context, listening
+from backstay.rabbitmq.amqp import Account, context, listening
+from backstay.rabbitmq.tcp import LOOPBACK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

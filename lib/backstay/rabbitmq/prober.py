@@ -2,9 +2,16 @@
 
 The call needs a scheduler of the Erlang machine and no lock, no disk and no queue: silence means that the machine does not
 run. A broker that runs and takes no clients is for the monitor to judge.
+
+What else a monitor would ask is asked here, too: while that stays calm (health.py), the monitor rests on it (rest.py).
 """
 
+import time
+
 from backstay.errors import AgentError
+from backstay.rabbitmq import amqp, broker, probe
+from backstay.rabbitmq.health import calm
+from backstay.rabbitmq.observation import ANSWERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,16 +19,24 @@ if TYPE_CHECKING:
 
     from backstay.deadline import Deadline
     from backstay.rabbitmq.agent import Rabbitmq
+    from backstay.rabbitmq.dialect import Dialect
     from backstay.rabbitmq.distribution import Node
+
+_LOOK = 1.5  # seconds from which on it is looked at again: at every other probe
+_LOG_IN = 4.5  # the same for a login, which the broker logs
+_PATIENCE = 1.0  # seconds for the questions of a look
 
 
 class RabbitmqProber:
     def __init__(self, agent: "Rabbitmq") -> None:
         self._agent = agent
         self._kept: Optional[Node] = None
+        self._dialect: Optional[Dialect] = None
+        self._seen = ""
+        self._look_again = self._log_in_again = 0.0
 
-    def probe(self, deadline: "Deadline") -> None:
-        """See watch.Prober."""
+    def probe(self, deadline: "Deadline") -> str:
+        """See watch.Prober: what is calm, or ""."""
         try:
             if self._kept is None:
                 self._kept = self._agent.connect(deadline)
@@ -30,5 +45,34 @@ class RabbitmqProber:
         except AgentError:
             if self._kept is not None:
                 self._kept.close()
-                self._kept = None
+            self._kept, self._seen, self._look_again = None, "", 0.0
             raise
+        if time.monotonic() >= self._look_again:
+            self._look_again = time.monotonic() + _LOOK
+            self._seen = self._look(self._kept, deadline.within(_PATIENCE))
+        return self._seen
+
+    def _look(self, node: "Node", deadline: "Deadline") -> str:
+        """Not being told, or late, is no silence: the machine runs, and these questions may wait for other brokers."""
+        try:
+            if not self._lets_in(deadline):
+                return ""
+            node.deadline = deadline
+            dialect = self._dialect = self._dialect or broker.dialect_of(node)
+            connected = dialect.connected(node)
+            return calm(broker.look(node, dialect, ANSWERS), connected)
+        except AgentError as error:
+            if self._seen:
+                self._agent.log.info(f"no look at the broker: {error}")
+            return ""
+
+    def _lets_in(self, deadline: "Deadline") -> bool:
+        """Whether it takes clients. Not asked over TLS, which would have to be loaded to stay. Raises AgentError."""
+        if time.monotonic() < self._log_in_again:
+            return True
+        running, listener = self._agent.find_process(), self._agent.listener
+        account = probe.known_account(self._agent, running) if running and not listener.ca else None
+        if account is None or not amqp.greet(listener, deadline, account):
+            return False
+        self._log_in_again = time.monotonic() + _LOG_IN
+        return True

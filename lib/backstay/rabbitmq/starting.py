@@ -8,6 +8,7 @@ from backstay.process import Process
 from backstay.rabbitmq import amqp, broker, cookie, formation, launch, settings
 from backstay.rabbitmq.dialect import dialect_for
 from backstay.rabbitmq.observation import ANSWERS, BOOTING, UNKNOWN
+from backstay.rabbitmq.process import find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _await(
         try:
             running = launch.await_greeting(layout, launcher, agent.deadline.within(patience or _OTHERS))
         except TimedOut:
-            booting = broker.find("", layout.node, layout.directory)
+            booting = find("", layout.node, layout.directory)
             others = waits_for() if step == formation.BOOT and not patience else ""
             if booting and (patience or others):
                 why = f", perhaps waiting for {others}" if others else ""
