@@ -33,7 +33,7 @@ NEVER = "-INFINITY"  # the promotion score that forbids; an absent score does no
 _MISSING = {78, 105}  # attrd_updater 2.1.5 and crm_attribute: no such attribute (CRM_EX_CONFIG, CRM_EX_NOSUCH)
 _NO_CLUSTER = {102, 107}  # CRM_EX_DISCONNECT, CRM_EX_NOHOST as attrd_updater 3.0 puts it
 _MEMORY = "attributes"  # file in the agent's state directory
-_TRUST = 60.0  # seconds
+_TRUST = 180.0  # seconds; what is known to take attributes away is seen at once (the watcher), this is for the rest
 _FACTS_SET = "backstay"  # id of the cluster property set that holds durable facts
 
 

@@ -43,7 +43,7 @@ listen reads
     option tcp-check
     tcp-check expect rstring ^up
     default-server inter 500ms fall 2 rise 2 on-marked-down shutdown-sessions
-    default-server check port {check_port} agent-check agent-port {check_port} agent-inter 250ms
+    default-server check port {check_port} agent-check agent-port {check_port} agent-inter 500ms
 {servers}
     server writer {writer}:3306 backup no-check no-agent-check
 """

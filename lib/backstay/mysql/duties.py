@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 
 REVIEW_EVERY = 15.0  # seconds: a fenced replica's connection seems alive for minutes
+REVIEW_SETTLED = (
+    60.0  # the same while all recorded nodes are there, and the cluster's membership is as at the last review
+)
 
 
 class Step(Enum):
@@ -85,9 +88,9 @@ def replica_step(
     return Step.NOTHING
 
 
-def primary_step(seen: "Observed", facts: "Facts", unreviewed: float) -> Step:
+def primary_step(seen: "Observed", facts: "Facts", unreviewed: float, settled: bool = False) -> Step:
     """facts: this primary's own record; nobody else writes it while it is promoted. unreviewed: seconds since the last
-    review."""
+    review. settled: that found all recorded nodes there, and the cluster's membership is the same since."""
     if seen.replica is not None:
         return Step.FORGET
     if not seen.acks.waits or seen.acks.forever == facts.solo:
@@ -97,9 +100,9 @@ def primary_step(seen: "Observed", facts: "Facts", unreviewed: float) -> Step:
         return Step.END_SOLO if followers and seen.acks.clients else Step.NOTHING
     if followers - facts.sync:
         return Step.ADMIT
-    if facts.sync - followers or not seen.acks.clients or seen.acks.waiting or unreviewed > REVIEW_EVERY:
+    if facts.sync - followers or not seen.acks.clients or seen.acks.waiting:
         return Step.REVIEW
-    return Step.NOTHING
+    return Step.REVIEW if unreviewed > (REVIEW_SETTLED if settled else REVIEW_EVERY) else Step.NOTHING
 
 
 class Review:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 
+from backstay import membership
 from backstay.codes import ExitCode
 from backstay.command import detach
 from backstay.deadline import poll
@@ -53,7 +54,8 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     _beat(server)
     accounts.ensure(agent, server, dialect, seen, facts)
     note = accounts.follow_passwords(agent, server, dialect)
-    step = primary_step(seen, facts, agent.state.age("reviewed"))
+    settled = bool(agent.state.read("reviewed")) and agent.state.read("reviewed") == membership.settled()
+    step = primary_step(seen, facts, agent.state.age("reviewed"), settled)
     if step is not Step.NOTHING:
         try:
             note = _carry_out(agent, server, dialect, seen, facts, step) or note
@@ -187,8 +189,10 @@ def _review(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observe
     elif agent.state.age("absent") == float("inf"):
         agent.state.write("absent", "")
     waited = agent.state.age("absent") if absent else 0.0
-    outcome = review(facts, seen.followers, agent.pacemaker.overview(), waited, float(agent.degrade_after))
-    agent.state.write("reviewed", "")
+    overview = agent.pacemaker.overview()
+    outcome = review(facts, seen.followers, overview, waited, float(agent.degrade_after))
+    whole = overview is not None and facts.sync <= overview.online and not outcome.act
+    agent.state.write("reviewed", membership.settled() if whole else "")
     if not outcome.act:
         if not absent and _stuck(agent, seen):
             return _unstick(agent, server, dialect, facts) if seen.acks.clients else _let_in(agent, server, dialect)

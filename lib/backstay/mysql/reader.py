@@ -2,8 +2,8 @@
 the process; readercheck.py is the agent's side of it.
 
 What it answers comes from the same state that the cluster is told (the attribute RESOURCE-readable), and from its own looks
-at the server, three times a second, by the same judgement: a replica that falls behind loses its readers at once, here and
-in the file, and the next monitor tells the cluster. Only a monitor makes it readable again.
+at the server, three times a second while balancers ask, by the same judgement: a replica that falls behind loses its readers
+at once, here and in the file, and the next monitor tells the cluster. Only a monitor makes it readable again.
 
 | the server                          | answer            | why                                                            |
 |-------------------------------------|-------------------|----------------------------------------------------------------|
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from backstay.mysql.agent import Mysql
     from backstay.mysql.observation import ReplicaStatus
 
-_EVERY = 0.3  # seconds between looks
+_EVERY = 0.3  # seconds between looks while somebody asks: an answer comes from a look that is no older
+_UNASKED = 1.0  # the same while nobody does
 _PATIENCE = 1.0  # seconds for a look
 _BIND_TIMEOUT = 5.0  # seconds for one before us to end
 _BACKLOG = 128
@@ -96,17 +97,18 @@ class Reader:
         poller = select.poll()
         poller.register(ended, select.POLLIN)
         poller.register(listener.fileno(), select.POLLIN)
-        due = time.monotonic()
+        looked = 0.0
         while True:
-            ready = {descriptor for descriptor, _ in poller.poll(max(0.0, due - time.monotonic()) * 1000)}
+            wait = looked + _UNASKED - time.monotonic()
+            ready = {descriptor for descriptor, _ in poller.poll(max(0.0, wait) * 1000)}
             if ended in ready:
                 return
-            if time.monotonic() >= due:
+            if time.monotonic() >= looked + (_EVERY if listener.fileno() in ready else _UNASKED):
                 if self._replaced():
                     return
                 self._look()
                 self._answered_by = 0
-                due = time.monotonic() + _EVERY
+                looked = time.monotonic()
             if listener.fileno() in ready:
                 connection, _ = listener.accept()
                 with connection:

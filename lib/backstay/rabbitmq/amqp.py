@@ -63,14 +63,16 @@ def greet(listener: Listener, deadline: "Deadline", account: "Optional[Account]"
     """Returns when the broker of this node answers; whether it let the account in. Raises BrokerRefuses, BrokerSilent,
     BrokerUntrusted, WrongParameter."""
     port = listener.port
-    addresses = [LOOPBACK, *(address for address in listening(port) if address != LOOPBACK)] if port else []
-    failure = BrokerRefuses(f"nothing listens on port {port}")
-    for address in addresses[:2]:
-        try:
-            return _greet(address, listener, deadline, account)
-        except BrokerRefuses as error:
-            failure = error
-    raise failure
+    if not port:
+        raise BrokerRefuses(f"nothing listens on port {port}")
+    try:
+        return _greet(LOOPBACK, listener, deadline, account)
+    except BrokerRefuses:
+        # Only then: where it listens tell the tables of all connections of this host, of which a broker has many.
+        elsewhere = next((address for address in listening(port) if address != LOOPBACK), "")
+        if not elsewhere:
+            raise
+    return _greet(elsewhere, listener, deadline, account)
 
 
 def _greet(address: str, listener: Listener, deadline: "Deadline", account: "Optional[Account]") -> bool:
