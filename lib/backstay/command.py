@@ -6,9 +6,11 @@ of the machine can read argv. Nor by the environment: Pacemaker hands us our par
 the agent itself gets them on, since a daemon's environment can be read by its account and is in its core dumps.
 """
 
+import _signal  # type: ignore[import-not-found]  # signal loads enum
 import os
 import time
 
+from backstay.child import let_go
 from backstay.errors import AgentError, CommandFailed, NotInstalled, TimedOut
 from backstay.process import cores_again
 
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Optional
 
-_CLOSE_ON_EXEC = 0x40000000  # MSG_CMSG_CLOEXEC
+_IGNORED_BY_PYTHON = (_signal.SIGPIPE, _signal.SIGXFSZ)
+_SIGKILL = _signal.SIGKILL
 _NO_ENTRY = 2  # ENOENT
 _PARAMETERS = "OCF_RESKEY_"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -57,61 +60,105 @@ def environment(extra: "Optional[Mapping[str, str]]" = None, own: bool = False) 
     return env
 
 
-def preload() -> None:
-    """Load what `run` needs, 8 ms, while there is time."""
-    import subprocess  # noqa: F401
-
-
 def run(
     argv: "Sequence[str]",
     timeout: float,
     input: str = "",
     check: bool = True,
     env: "Optional[Mapping[str, str]]" = None,
-    cwd: "Optional[str]" = None,
     meanwhile: "Optional[Callable[[], object]]" = None,
 ) -> Finished:
-    """Run a program to its end within `timeout` seconds. meanwhile: called while it runs.
+    """Run a program to its end within `timeout` seconds. meanwhile: called while it runs. What it left running, with its output
+    still open, is not waited for.
 
     Raises NotInstalled when the program is not there, TimedOut (the child is killed), and with `check` CommandFailed
-    when its exit status is not 0.
+    when its exit status is not 0. Not through subprocess, which takes as long to load as such a program to run.
     """
-    import subprocess
-
+    name, program = os.path.basename(argv[0]), _found(argv[0])
+    source = _readable(input)
+    out, out_end = os.pipe()
+    err, err_end = os.pipe()
     try:
-        child = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-            env=environment(env),
-            cwd=cwd,
+        redirected = [(os.POSIX_SPAWN_DUP2, end, fd) for fd, end in enumerate((source, out_end, err_end))]
+        pid = os.posix_spawn(
+            program, list(argv), environment(env), file_actions=redirected, setsigdef=_IGNORED_BY_PYTHON
         )
     except FileNotFoundError:
+        os.close(out)
+        os.close(err)
         raise NotInstalled(f"{argv[0]} is not installed on this node") from None
-    with child:
-        try:
-            if meanwhile:
-                meanwhile()
-            out, err = child.communicate(input, timeout=max(timeout, 0.01))
-        except subprocess.TimeoutExpired:
-            child.kill()
-            raise TimedOut(f"{os.path.basename(argv[0])} did not finish within {timeout:.1f} s") from None
-        except BaseException:
-            child.kill()
-            raise
-    if check and child.returncode != 0:
-        said = (err.strip() or out.strip()).splitlines()
-        telling = [line for line in said if "error" in line.lower()] or said[-1:] or ["no message"]
-        detail = telling[0]
-        raise CommandFailed(
-            f"{os.path.basename(argv[0])} failed with status {child.returncode}: {detail}",
-            child.returncode,
-            out + err,
-        )
-    return Finished(child.returncode, out, err)
+    finally:
+        for descriptor in (source, out_end, err_end):
+            os.close(descriptor)
+    said: dict[int, list[bytes]] = {out: [], err: []}
+    ended = False
+    try:
+        deadline = time.monotonic() + max(timeout, 0.01)
+        if meanwhile:
+            meanwhile()
+        ended = _hear(pid, said, deadline)
+    finally:
+        if not ended:
+            os.kill(pid, _SIGKILL)  # not yet waited for, so the pid is still its own
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        os.close(out)
+        os.close(err)
+    if not ended:
+        raise TimedOut(f"{name} did not finish within {timeout:.1f} s")
+    done = Finished(status, *(b"".join(parts).decode("utf-8", "replace") for parts in said.values()))
+    if check and status != 0:
+        lines = (done.err.strip() or done.out.strip()).splitlines()
+        telling = [line for line in lines if "error" in line.lower()] or lines[-1:] or ["no message"]
+        raise CommandFailed(f"{name} failed with status {status}: {telling[0]}", status, done.out + done.err)
+    return done
+
+
+def _readable(text: str) -> int:
+    """A descriptor from which a program reads the text, which may be secret."""
+    if not text:
+        return os.open(os.devnull, os.O_RDONLY)
+    source = os.memfd_create("input")
+    with open(source, "wb", closefd=False) as sink:
+        sink.write(text.encode())
+    os.lseek(source, 0, os.SEEK_SET)
+    return source
+
+
+def _hear(pid: int, said: "dict[int, list[bytes]]", deadline: float) -> bool:
+    """Read what the child writes, by descriptor, until it has ended; whether that was before the deadline (CLOCK_MONOTONIC)."""
+    import select
+
+    handle = os.pidfd_open(pid)
+    try:
+        poller = select.poll()
+        for descriptor in (handle, *said):
+            poller.register(descriptor, select.POLLIN)
+        for descriptor in said:
+            os.set_blocking(descriptor, False)
+        while True:
+            left = deadline - time.monotonic()
+            ready = {descriptor for descriptor, _ in poller.poll(left * 1000)} if left > 0 else set()
+            if not ready:
+                return False
+            for descriptor in list(said) if handle in ready else ready - {handle}:
+                if not _drain(descriptor, said[descriptor]) and handle not in ready:
+                    poller.unregister(descriptor)
+            if handle in ready:
+                return True
+    finally:
+        os.close(handle)
+
+
+def _drain(descriptor: int, parts: "list[bytes]") -> bool:
+    """Read what is there; False at the end of file, which may come when it was reached before."""
+    try:
+        while True:
+            part = os.read(descriptor, 1 << 16)
+            if not part:
+                return False
+            parts.append(part)
+    except BlockingIOError:
+        return True
 
 
 def usage(argv: "Sequence[str]", env: "Mapping[str, str]", timeout: float) -> "Usage":
@@ -200,7 +247,7 @@ def spawn(
 
     Not through subprocess: loading that is most of what an agent does before its daemon begins to start.
     """
-    program = argv[0] if "/" in argv[0] else _on_path(argv[0])
+    program = _found(argv[0])
     environ = environment(env, own)
     failed, tell = os.pipe()  # closed by the exec; what is written there before is why it failed
     pid = os.fork()
@@ -215,14 +262,12 @@ def spawn(
             raise NotInstalled(f"{argv[0]} is not installed on this node")
         raise AgentError(f"{argv[0]} cannot be started: {os.strerror(int(why))}")
     try:
-        from _signal import SIG_DFL, SIGPIPE, SIGXFSZ, signal  # type: ignore[import-not-found]  # signal loads enum
-
-        for ignored_by_python in (SIGPIPE, SIGXFSZ):
-            signal(ignored_by_python, SIG_DFL)
+        for ignored_by_python in _IGNORED_BY_PYTHON:
+            _signal.signal(ignored_by_python, _signal.SIG_DFL)
         os.setsid()
         cores_again()
         sink = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640) if log else -1
-        _let_go([*pass_fds, tell, sink])
+        let_go([*pass_fds, tell, sink])
         os.chdir(cwd)
         if log:
             os.dup2(sink, 1)
@@ -242,110 +287,14 @@ def spawn(
         os._exit(127)
 
 
-def _on_path(name: str) -> str:
+def _found(name: str) -> str:
     """The program's file. Raises NotInstalled."""
-    for directory in PATH.split(":"):
+    if "/" in name:
+        return name
+    for directory in environment()["PATH"].split(":"):
         if os.access(os.path.join(directory, name), os.X_OK):
             return os.path.join(directory, name)
     raise NotInstalled(f"{name} is not installed on this node")
-
-
-def detach(work: "Callable[[], None]", keep: "Sequence[int]" = ()) -> int:
-    """Run `work` in a child that outlives the action, and return its pid at once.
-
-    As with spawn the child leads a session of its own and holds none of the agent's descriptors but `keep`. It shares
-    what is imported, which costs a millisecond where a new interpreter costs twenty; an error in it goes unheard.
-    """
-    pid = os.fork()
-    if pid:
-        return pid
-    try:
-        os.setsid()
-        _let_go(keep)
-        work()
-    finally:
-        os._exit(0)
-
-
-def _let_go(keep: "Sequence[int]") -> None:
-    """Hold none of the parent's descriptors but `keep`, nor its directory."""
-    import sys
-
-    os.chdir("/")
-    if "syslog" in sys.modules:
-        sys.modules["syslog"].closelog()  # it would write to whatever gets the number of its descriptor
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):
-        os.dup2(nowhere, standard)
-    for descriptor in [int(name) for name in os.listdir("/proc/self/fd")]:
-        if descriptor > 2 and descriptor not in keep:
-            os.closerange(descriptor, descriptor + 1)  # unlike close() it does not mind the listing's own
-
-
-class Child:
-    """`work` in a child of this process, as with detach; it must be seen to its end. An error in it goes unheard."""
-
-    def __init__(self, work: "Callable[[], None]", keep: "Sequence[int]" = ()) -> None:
-        self._pid = os.fork()
-        if self._pid:
-            self._handle = os.pidfd_open(self._pid)
-            return
-        try:
-            _let_go(keep)
-            work()
-        finally:
-            os._exit(0)
-
-    def fileno(self) -> int:
-        """Readable once the child has ended."""
-        return self._handle
-
-    def end(self) -> None:
-        """Kill it if it still runs, and forget it."""
-        import signal
-
-        os.kill(self._pid, signal.SIGKILL)  # not yet waited for, so the pid is still its own
-        os.waitpid(self._pid, 0)
-        os.close(self._handle)
-
-
-def borrow(work: "Callable[[], int]", seconds: float) -> int:
-    """The descriptor that `work` opens in a child, handed over: what had to be loaded for it goes with the child.
-
-    Raises what `work` raised, as an AgentError where its class is not loaded here, and TimedOut when it takes longer than
-    `seconds`.
-    """
-    import sys
-    from _socket import CMSG_LEN, SCM_RIGHTS, SOL_SOCKET, socketpair, timeout
-    from struct import calcsize, pack, unpack
-
-    here, there = socketpair()
-
-    def give() -> None:
-        try:
-            there.sendmsg([b"\0"], [(SOL_SOCKET, SCM_RIGHTS, pack("i", work()))])
-        except AgentError as error:
-            there.send(f"{type(error).__module__}:{type(error).__qualname__}:{error}".encode())
-
-    child = Child(give, keep=[there.fileno()])
-    there.close()
-    try:
-        here.settimeout(seconds)
-        said, handed, _, _ = here.recvmsg(4096, CMSG_LEN(calcsize("i")), _CLOSE_ON_EXEC)
-    except timeout:
-        raise TimedOut(f"no descriptor within {seconds:g} s") from None
-    finally:
-        child.end()
-        here.close()
-    if handed:
-        descriptor: int = unpack("i", handed[0][2])[0]
-        return descriptor
-    if not said:
-        raise AgentError("the child died")
-    module, name, reason = said.decode("utf-8", "replace").split(":", 2)
-    kind = getattr(sys.modules.get(module), name, AgentError)
-    error: AgentError = kind.__new__(kind, reason)  # some have attributes that no string tells
-    raise error
 
 
 def available(name: str) -> bool:

@@ -7,7 +7,7 @@ import select
 import time
 
 from backstay import controller, watch
-from backstay.command import Child, preload
+from backstay.child import Child
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError, TimedOut
 from backstay.liveness import Finding, Heard, judge
@@ -107,7 +107,6 @@ class Watcher:
     def stay(self, ended: int) -> bool:
         """Until the process is gone; where there is none, until we are told to be quiet. ended: its pidfd, or -1. Whether there
         is a death to tell."""
-        preload()
         poller = select.poll()
         neighbour, events = _neighbour(self._agent), self._agent.events()
         passing_on, sending = Errand(self._pass_on, poller), Errand(self._send_again, poller)

@@ -7,7 +7,7 @@ the protocol alone (wire.py). The connection is a client like any other: a demot
 import os
 import time
 
-from backstay.command import borrow
+from backstay.child import borrow
 from backstay.deadline import Deadline
 from backstay.errors import AgentError, TimedOut
 from backstay.mysql.server import ServerRefused, ServerSilent

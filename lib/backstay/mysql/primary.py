@@ -4,8 +4,8 @@ import fcntl
 import os
 
 from backstay import membership
+from backstay.child import detach
 from backstay.codes import ExitCode
-from backstay.command import detach
 from backstay.deadline import poll
 from backstay.errors import AgentError
 from backstay.mysql import accounts, room, trust

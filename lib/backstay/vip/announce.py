@@ -3,7 +3,7 @@
 import time
 
 from backstay.address import Address
-from backstay.command import detach
+from backstay.child import detach
 from backstay.vip.link import Link
 from backstay.vip.wire import Wire
 

@@ -11,7 +11,7 @@ TCP with a reset. It never answers for an address that is on this host.
 from _socket import AF_PACKET, SOCK_CLOEXEC, SOCK_RAW, socket, timeout
 
 from backstay.address import Address
-from backstay.command import detach
+from backstay.child import detach
 from backstay.deadline import Deadline
 from backstay.vip.findings import Interface
 from backstay.vip.frames import ETH_IPV4, ETH_IPV6, refusal
