@@ -75,6 +75,27 @@ def test_its_data_survives_and_a_hung_one_is_killed(chamber: Chamber) -> None:
     assert "\nkept\n" in result.text and "\napp\t" in result.text and "\napp\n" not in result.text
 
 
+def test_an_account_that_the_broker_does_not_let_in_any_more_costs_no_broker(chamber: Chamber) -> None:
+    """A refused login is answered after three seconds, which is as long as a monitor waits by default."""
+    result = run(
+        chamber,
+        r"""
+        lose() { rabbitmqctl -q change_password backstay-probe another; }
+        noted() { [ -s /run/backstay/rabbitmq/account ] && echo noted; }
+        export OCF_RESKEY_probe_timeout=2s
+        act start; act promote; act demote; act monitor $RECURRING; noted
+        lose; took act monitor $RECURRING; took act monitor $RECURRING; act monitor $RECURRING; noted || echo forgotten
+        act promote; act monitor $RECURRING; noted
+        lose; act monitor $RECURRING; act monitor $RECURRING; act monitor $RECURRING; noted
+        rabbitmqctl -q delete_user backstay-probe; act monitor $RECURRING; act monitor $RECURRING; noted
+        act monitor $DEEP; act stop
+        """,
+    )
+    assert result.codes == [0, 0, 0, 0, 0, 0, 0, 0, 8, 8, 8, 8, 8, 8, 8, 0], result.text
+    assert result.text.count("noted") == 4 and "forgotten" in result.text
+    assert result.took[1] < 2000  # it does not try again what was refused
+
+
 def test_a_start_that_does_not_wait_leaves_the_boot_to_the_monitors(chamber: Chamber) -> None:
     """The first start begins a cluster and waits all the same; so does one after a boot that never came to serve."""
     result = run(

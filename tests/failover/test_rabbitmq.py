@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from resting import Resting
 
 from backstay.deadline import Deadline, poll
 from backstay.errors import CommandFailed
 from backstay.lab.cluster import Lab
 from backstay.lab.layout import CLIENT
+from backstay.rabbitmq.mnesia import POLICY
 from backstay.rehearse.faults import other
 from backstay.rehearse.lostcopies import BACKLOG, FORGOTTEN, LOST_COPIES, MESSAGES, await_copies, lead
 from backstay.rehearse.rabbitfaults import FAULTS, STOP_TIMEOUT, early_stop
@@ -83,6 +85,38 @@ def test_a_cold_start_of_all_loses_nothing(three: RabbitSet, tmp_path: Path) -> 
     outcome = rehearse(three, FAULTS["cold-start"], str(tmp_path))
     check(outcome)
     assert outcome.phases["all serve after power-on"] <= COLD_START * BUSY
+
+
+def test_a_calm_brokers_monitor_rests_on_a_fresh_verdict_alone(three: RabbitSet) -> None:
+    three.wait_whole(240)
+    promoted = three.promoted()
+    follower = next(node for node in three.lab.nodes if node != promoted)
+    user = three.lab.run(promoted, ["sed", "-n", "2p", "/run/backstay/rabbitmq/account"]).out.strip()
+    for node, role in ((promoted, "Promoted"), (follower, "Unpromoted")):
+        monitor = Resting(three.lab, node, "rabbitmq", "backstay.rabbitmq.distribution", role)
+        monitor.check()
+        monitor.looks_when("touch /var/lib/corosync/ringid_*")  # the membership may be another
+        monitor.rests()
+        three.ctl(node, "set_vm_memory_high_watermark", "absolute", "1")
+        poll(lambda seen=monitor: not seen.calm(), Deadline(20), "the watcher to see the alarm", interval=0.2)
+        assert monitor.looks()
+        three.ctl(node, "set_vm_memory_high_watermark", "0.4")
+        monitor.rests()
+        three.ctl(node, "change_password", user, "another")
+        poll(lambda seen=monitor: not seen.calm(), Deadline(20), "the watcher to be refused", interval=0.2)
+        monitor.rests()  # the promoted one gave the account its password back
+
+
+def test_a_policy_that_somebody_cleared_is_back_when_the_promoted_one_looks(three: RabbitSet) -> None:
+    three.wait_whole(240)
+    promoted = three.promoted()
+    three.ctl(promoted, "clear_policy", "-p", "app", POLICY)
+    poll(
+        lambda: POLICY in three.ctl(promoted, "list_policies", "-p", "app"),
+        Deadline(60),
+        "the policy to be there again",
+        interval=1,
+    )
 
 
 @pytest.mark.slow

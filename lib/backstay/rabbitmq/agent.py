@@ -262,8 +262,7 @@ class Rabbitmq(RabbitmqParameters):
         from backstay.rabbitmq import broker, coordinator, probe
 
         calm = ""
-        account = probe.known_account(self, running)
-        greeted = broker.greets(self.listener, self.deadline.within(self.probe_timeout), account, notes)
+        greeted, account = probe.greeting(self, probe.known_account(self, running), notes)
         seen = Seen(greeted)
         boot = self._boot_left(running)
         # While it boots nothing depends on what else it says, and the cluster may wait for this monitor.

@@ -33,6 +33,10 @@ class BrokerSilent(TimedOut):
     """It took the connection, or should have, and does not answer."""
 
 
+class LoginUnanswered(BrokerSilent):
+    """It greeted, and does not answer the login."""
+
+
 class BrokerUntrusted(AgentError):
     """It answers, and has no certificate that we are to trust. Nothing secret was said."""
 
@@ -60,8 +64,8 @@ class Account:
 
 
 def greet(listener: Listener, deadline: "Deadline", account: "Optional[Account]" = None) -> bool:
-    """Returns when the broker of this node answers; whether it let the account in. Raises BrokerRefuses, BrokerSilent,
-    BrokerUntrusted, WrongParameter."""
+    """Returns when the broker of this node answers; whether it let the account in. Raises BrokerRefuses, BrokerSilent, of which
+    LoginUnanswered is one, BrokerUntrusted, WrongParameter."""
     port = listener.port
     if not port:
         raise BrokerRefuses(f"nothing listens on port {port}")
@@ -126,7 +130,8 @@ def encrypted(plain: socket.socket, listener: Listener) -> socket.socket:
 
 
 def _log_in(link: socket.socket, deadline: "Deadline", account: Account) -> bool:
-    """Log in, open, close. The broker has answered before: that it hangs up now says only that it lets us not in."""
+    """Log in, open, close. The broker has answered before: that it hangs up now says only that it lets us not in. It does so
+    three seconds after a wrong password (rabbit_reader.erl, SILENT_CLOSE_DELAY)."""
     proof = f"\0{account.user}\0{account.password}".encode()
     start_ok = bytes(4) + _short("PLAIN") + struct.pack(">I", len(proof)) + proof + _short("en_US")
     close = struct.pack(">H", 200) + _short("a monitor's question is answered") + bytes(4)
@@ -143,6 +148,8 @@ def _log_in(link: socket.socket, deadline: "Deadline", account: Account) -> bool
         _method(link, deadline)
     except (EOFError, ConnectionError):
         return False
+    except socket.timeout:
+        raise LoginUnanswered("the broker does not answer a login") from None
     return True
 
 

@@ -4,7 +4,17 @@ from backstay.errors import AgentError, WrongParameter
 from backstay.rabbitmq import amqp
 from backstay.rabbitmq.dialect import Dialect, dialect_for
 from backstay.rabbitmq.distribution import CallFailed, Node, NodeDown, NodeSilent
-from backstay.rabbitmq.observation import ANSWERS, DRAINED, REFUSES, RUNNING, SILENT, UNKNOWN, Seen
+from backstay.rabbitmq.observation import (
+    ANSWERS,
+    DRAINED,
+    LOGIN_UNANSWERED,
+    REFUSES,
+    RUNNING,
+    SHUT_OUT,
+    SILENT,
+    UNKNOWN,
+    Seen,
+)
 from backstay.rabbitmq.tcp import LOOPBACK
 
 TYPE_CHECKING = False
@@ -41,14 +51,17 @@ def greets(
     account: "Optional[amqp.Account]" = None,
     notes: "Optional[list[str]]" = None,
 ) -> str:
-    """ANSWERS, REFUSES or SILENT. One that is not to be trusted answers; why goes into `notes`, else BrokerUntrusted or
-    WrongParameter is raised."""
+    """ANSWERS, REFUSES or SILENT; with an account also SHUT_OUT or LOGIN_UNANSWERED. One that is not to be trusted answers; why
+    goes into `notes`, else BrokerUntrusted or WrongParameter is raised."""
     try:
-        amqp.greet(listener, deadline, account)
+        if not amqp.greet(listener, deadline, account) and account:
+            return SHUT_OUT
     except (amqp.BrokerUntrusted, WrongParameter) as error:
         if notes is None:
             raise
         notes.append(str(error))
+    except amqp.LoginUnanswered:
+        return LOGIN_UNANSWERED
     except amqp.BrokerSilent:
         return SILENT
     except amqp.BrokerRefuses:

@@ -2,7 +2,10 @@
 confirmed publish, a declaration and a get."""
 
 from backstay import libraries
+from backstay.errors import AgentError
+from backstay.rabbitmq import broker
 from backstay.rabbitmq.amqp import Account, context, listening
+from backstay.rabbitmq.observation import ANSWERS, LOGIN_UNANSWERED, SHUT_OUT, SILENT
 from backstay.rabbitmq.tcp import LOOPBACK
 
 TYPE_CHECKING = False
@@ -13,6 +16,9 @@ if TYPE_CHECKING:
     from backstay.rabbitmq.dialect import Dialect
     from backstay.rabbitmq.distribution import Node
     from backstay.rabbitmq.observation import Seen
+
+
+_REFUSAL = 4.0  # seconds in which a broker has surely said no: it waits three
 
 
 def account(agent: "Rabbitmq") -> Account:
@@ -34,6 +40,28 @@ def known_account(agent: "Rabbitmq", running: "Process") -> "Account | None":
     noted = Account(*fields[1:])
     wanted = (agent.probe_user, agent.probe_password or noted.password, agent.probe_vhost)
     return noted if (noted.user, noted.password, noted.vhost) == wanted else None  # the parameters may have changed
+
+
+def greeting(agent: "Rabbitmq", account: "Account | None", notes: "list[str]") -> "tuple[str, Account | None]":
+    """How the broker answers AMQP, asked by a login with the account where there is one: ANSWERS, REFUSES or SILENT; and the
+    account, None where the broker has it no more. It lets nobody in with a password that somebody changed, and is not silent
+    for that. notes: gets what is wrong with a broker that answers."""
+    greeted = broker.greets(agent.listener, agent.deadline.within(agent.probe_timeout), account, notes)
+    if account is None or greeted not in (SHUT_OUT, LOGIN_UNANSWERED):
+        return greeted, account
+    try:
+        with agent.connect(agent.deadline.within(agent.probe_timeout)) as node:
+            known = broker.dialect_of(node).lets_in(node, account)
+    except AgentError as error:
+        agent.log.info(f"not asked whether the broker has the account {account.user}: {error}")
+        known = True
+    if known and greeted == LOGIN_UNANSWERED:  # refused by others than its own accounts, as by LDAP?
+        greeted = broker.greets(agent.listener, agent.deadline.within(_REFUSAL), account, notes)
+    if known:
+        return {SHUT_OUT: ANSWERS, LOGIN_UNANSWERED: SILENT}.get(greeted, greeted), account
+    agent.log.warning(f"the broker does not let {account.user} in any more: the promoted instance sees to it")
+    agent.state.remove("account")
+    return ANSWERS, None
 
 
 def learn_account(agent: "Rabbitmq", node: "Node", dialect: "Dialect", running: "Process") -> Account:

@@ -34,6 +34,7 @@ class RabbitmqProber:
         self._dialect: Optional[Dialect] = None
         self._seen = ""
         self._look_again = self._log_in_again = 0.0
+        self._let_in = False
 
     def probe(self, deadline: "Deadline") -> str:
         """See watch.Prober: what is calm, or ""."""
@@ -69,10 +70,11 @@ class RabbitmqProber:
     def _lets_in(self, deadline: "Deadline") -> bool:
         """Whether it takes clients. Not asked over TLS, which would have to be loaded to stay. Raises AgentError."""
         if time.monotonic() < self._log_in_again:
-            return True
+            return self._let_in
         running, listener = self._agent.find_process(), self._agent.listener
         account = probe.known_account(self._agent, running) if running and not listener.ca else None
-        if account is None or not amqp.greet(listener, deadline, account):
+        if account is None:
             return False
-        self._log_in_again = time.monotonic() + _LOG_IN
-        return True
+        self._let_in, self._log_in_again = False, time.monotonic() + _LOG_IN
+        self._let_in = amqp.greet(listener, deadline, account)
+        return self._let_in
