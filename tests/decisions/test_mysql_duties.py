@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backstay.mysql.duties import REVIEW_EVERY, Step, primary_step, replica_step, review
+from backstay.mysql.duties import REVIEW_EVERY, REVIEW_SETTLED, Step, primary_step, replica_step, review
 from backstay.mysql.facts import Facts, MalformedFacts
 from backstay.mysql.gtid import MariadbHistory
 from backstay.mysql.health import (
@@ -126,6 +126,9 @@ def test_primary_step(case, facts, step):
 
 def test_a_review_comes_round_by_itself():
     assert primary_step(primary(), FACTS, unreviewed=REVIEW_EVERY + 1) is Step.REVIEW
+    assert primary_step(primary(), FACTS, unreviewed=REVIEW_EVERY + 1, settled=True) is Step.NOTHING
+    assert primary_step(primary(), FACTS, unreviewed=REVIEW_SETTLED + 1, settled=True) is Step.REVIEW
+    assert primary_step(primary(waiting=3), FACTS, unreviewed=0, settled=True) is Step.REVIEW
 
 
 def overview(online=("n1", "n2", "n3"), offline=(), unclean=(), active=("n1", "n2", "n3"), quorum=True):

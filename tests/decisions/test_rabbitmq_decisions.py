@@ -118,6 +118,25 @@ class TestHealth:
     def judge(self, seen, in_a_row=0, lasted=0.0, boot=None):
         return health.judge(seen, in_a_row, 2, lasted, 30, boot)
 
+    def test_it_is_calm_while_a_monitor_would_find_nothing_to_do(self):
+        whole = frozenset(NODES.values())
+        seen, apart = Seen(ANSWERS, RUNNING, whole, whole), whole - {NODES["n1"]}
+        assert health.calm(seen, apart).startswith("calm ")
+        others = [
+            health.calm(Seen(ANSWERS, RUNNING, whole, whole), frozenset()),
+            health.calm(Seen(ANSWERS, RUNNING, whole, apart), apart),
+            health.calm(Seen(ANSWERS, RUNNING, apart, whole), apart),
+        ]
+        assert len({health.calm(seen, apart), *others}) == 4 and all(others)  # whoever comes or goes makes another
+        for trouble in (
+            Seen(SILENT, RUNNING, whole, whole),
+            Seen(ANSWERS, BOOTING, whole, whole),
+            Seen(ANSWERS, RUNNING),
+            Seen(ANSWERS, RUNNING, whole, whole, partitions=apart),
+            Seen(ANSWERS, RUNNING, whole, whole, alarms=("disk",)),
+        ):
+            assert health.calm(trouble, apart) == ""
+
     def test_an_alarm_is_no_failure(self):
         verdict = self.judge(Seen(ANSWERS, RUNNING, alarms=("memory",)))
         assert (verdict.outcome, verdict.score) == (health.DEGRADED, health.SERVING) and "memory" in verdict.reason

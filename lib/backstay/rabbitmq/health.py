@@ -71,15 +71,12 @@ def judge(
 
 
 def calm(seen: Seen, connected: "frozenset[str]") -> str:
-    """What a look found where a monitor would have nothing to do and nothing to say, "" where it would: `calm`, and a number
-    that is another when other brokers are there. connected: to this one. Who is to be let go of, or to be recorded, or comes
-    or goes, is seen by that number, or by a new membership of the cluster (membership.py)."""
-    import zlib
-
+    """What a look found where a monitor would have nothing to do and nothing to say, "" where it would: `calm`, and who is
+    there. connected: to this one. Who is to be let go of, or to be recorded, or comes or goes, is seen by that, or by a new
+    membership of the cluster (membership.py)."""
     if seen.amqp != ANSWERS or seen.app != RUNNING or not seen.members or seen.partitions or seen.alarms:
         return ""
-    brokers = [" ".join(sorted(some)) for some in (seen.members, seen.running, connected)]
-    return f"calm {zlib.crc32('|'.join(brokers).encode()):x}"
+    return " ".join(["calm", *(",".join(sorted(some)) or "-" for some in (seen.members, seen.running, connected))])
 
 
 def _counted(in_a_row: int, tolerated: int, outcome: str, what: str) -> Verdict:
