@@ -40,7 +40,7 @@ from backstay.rabbitmq import copies, etf, terms
 from backstay.rabbitmq import facts as rabbitmq_facts
 from backstay.rabbitmq.agent import Rabbitmq
 from backstay.rabbitmq.amqp import BrokerRefuses, BrokerSilent
-from backstay.rabbitmq.distribution import Node
+from backstay.rabbitmq.distribution import Node, NodeSilent
 from backstay.vip.agent import Vip
 from backstay.vip.frames import claimant, refusal
 
@@ -291,6 +291,27 @@ def test_a_node_may_answer_anything(noise: bytes, term: Any) -> None:
     node.node = "rabbit@n1"
     for message in (noise, b"p" + etf.VERSION + etf.encode((2, b"", b"")) + etf.VERSION + etf.encode(term)):
         only(AgentError, lambda message=message: node._read(message))
+
+
+@given(TERMS, st.integers(0, 10**6))
+@fuzzed
+def test_a_nodes_answer_that_comes_in_two_parts_is_whole(term: Any, place: int) -> None:
+    """The first part ends with the deadline of a call; the connection goes on."""
+    here, there = socket.socketpair()
+    node = Node.__new__(Node)
+    node.node, node._link, node._buffer = "rabbit@n1", here, b""
+    answer = etf.VERSION + etf.encode(term)
+    stream = len(answer).to_bytes(4, "big") + answer + bytes(4)
+    at = place % len(stream)
+    with here, there:
+        there.sendall(stream[:at])
+        node.deadline = Deadline(0)
+        if at < len(answer) + 4:
+            with pytest.raises(NodeSilent):
+                node._message()
+        there.sendall(stream[at:])
+        node.deadline = Deadline(5)
+        assert (node._message(), node._message()) == (answer, b"")
 
 
 @given(st.one_of(NASTY, st.text(alphabet="abcXYZ019[]{},.'\"%\\ \n-_@", max_size=80), st.just("[" * 3000)))

@@ -119,15 +119,23 @@ class Node:
         payload = b"p" + VERSION + encode(control) + VERSION + encode(message)
         self._send(struct.pack(">I", len(payload)) + payload)
         while True:
-            size = int.from_bytes(self._receive(4), "big")
-            if size == 0:
+            data = self._message()
+            if not data:
                 self._send(bytes(4))  # a tick wants a tick
                 continue
-            if size > _LARGEST:
-                raise NodeDown(f"{self.node} sends what is no answer")
-            found, answer = self._read(self._receive(size))
+            found, answer = self._read(data)
             if found == reference:
                 return self._checked(answer, f"{module}:{function}/{len(arguments)}")
+
+    def _message(self) -> bytes:
+        """The next message, empty for a tick. One that is cut off by the deadline is there for the next call as a whole."""
+        self._await(4)
+        size = int.from_bytes(self._buffer[:4], "big")
+        if size > _LARGEST:
+            raise NodeDown(f"{self.node} sends what is no answer")
+        self._await(4 + size)
+        data, self._buffer = self._buffer[4 : 4 + size], self._buffer[4 + size :]
+        return data
 
     def _read(self, data: bytes) -> "tuple[Any, Any]":
         """Reference and value of an answer; (None, None) for any other message."""
@@ -183,11 +191,18 @@ class Node:
             self._link.settimeout(max(0.001, self.deadline.remaining()))
             self._link.sendall(data)
         except socket.timeout:
+            self._link.close()  # part of it may have gone
             raise NodeSilent(f"{self.node} does not answer its Erlang port") from None
         except OSError as error:
             raise NodeDown(f"the connection to {self.node} broke: {error.strerror}") from None
 
     def _receive(self, size: int) -> bytes:
+        self._await(size)
+        taken, self._buffer = self._buffer[:size], self._buffer[size:]
+        return taken
+
+    def _await(self, size: int) -> None:
+        """Have so much in the buffer."""
         while len(self._buffer) < size:
             try:
                 self._link.settimeout(max(0.001, self.deadline.remaining()))
@@ -199,8 +214,6 @@ class Node:
             if not more:
                 raise NodeDown(f"{self.node} closed the connection")
             self._buffer += more
-        taken, self._buffer = self._buffer[:size], self._buffer[size:]
-        return taken
 
 
 def _reason(term: "Any") -> "Any":
