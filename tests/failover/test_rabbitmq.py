@@ -92,21 +92,23 @@ def test_a_calm_brokers_monitor_rests_on_a_fresh_verdict_alone(three: RabbitSet)
     promoted = three.promoted()
     follower = next(node for node in three.lab.nodes if node != promoted)
     user = three.lab.run(promoted, ["sed", "-n", "2p", "/run/backstay/rabbitmq/account"]).out.strip()
-    for node, role in ((promoted, "Promoted"), (follower, "Unpromoted")):
-        monitor = Resting(three.lab, node, "rabbitmq", "backstay.rabbitmq.distribution", role)
-        monitor.check()
-        monitor.looks_when("touch /var/lib/corosync/ringid_*")  # the membership may be another
-        monitor.rests()
-        three.ctl(node, "set_vm_memory_high_watermark", "absolute", "1")
-        poll(lambda seen=monitor: not seen.calm(), Deadline(20), "the watcher to see the alarm", interval=0.2)
-        assert monitor.looks()
-        three.ctl(node, "set_vm_memory_high_watermark", "0.4")
-        monitor.rests()
-        three.ctl(node, "change_password", user, "another")
-        poll(lambda seen=monitor: not seen.calm(), Deadline(20), "the watcher to be refused", interval=0.2)
-        monitor.rests()  # the promoted one gave the account its password back
+    leading = Resting(three.lab, promoted, "rabbitmq", "backstay.rabbitmq.distribution", "Promoted")
+    leading.rests()
+    leading.looks_when("touch /var/lib/corosync/ringid_*")  # the membership may be another
+    leading.rests()
+    monitor = Resting(three.lab, follower, "rabbitmq", "backstay.rabbitmq.distribution", "Unpromoted")
+    monitor.check()
+    three.ctl(follower, "set_vm_memory_high_watermark", "absolute", "1")
+    poll(lambda: not monitor.calm(), Deadline(20), "the watcher to see the alarm", interval=0.2)
+    assert monitor.looks()
+    three.ctl(follower, "set_vm_memory_high_watermark", "0.4")
+    monitor.rests()
+    three.ctl(follower, "change_password", user, "another")
+    poll(lambda: not monitor.calm(), Deadline(20), "the watcher to be refused", interval=0.2)
+    monitor.rests()  # the promoted one gave the account its password back
 
 
+@pytest.mark.slow
 def test_a_policy_that_somebody_cleared_is_back_when_the_promoted_one_looks(three: RabbitSet) -> None:
     three.wait_whole(240)
     promoted = three.promoted()

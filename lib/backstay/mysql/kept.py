@@ -40,7 +40,7 @@ class Kept:
         the last one again where it is too early to try again."""
         if self.wire is None:
             if self._failure and time.monotonic() < self._not_before:
-                raise self._failure
+                raise self._failure.with_traceback(None)  # else it would grow with each
             self.wire = self._made(deadline)
         self.wire.within(deadline)
         return self.wire
