@@ -2,7 +2,7 @@
 
 | the monitor looks itself when                                | since                                                  |
 |--------------------------------------------------------------|--------------------------------------------------------|
-| it has not for half a minute                                 | some things the watcher cannot see                     |
+| it has not for half a minute, or as long as the agent says   | some things the watcher cannot see                     |
 | the watcher's verdict is not of the last seconds and calm    | it may be gone, stand still, or see trouble            |
 | its last look was not calm, or found something else than the | there may be something to do, or to publish            |
 | watcher sees now                                             |                                                        |
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from backstay.process import Process
 
 CALM = "calm"  # file of the agent's state, and how what is calm begins
-_LOOK_EVERY = 30.0  # seconds
+LOOK_EVERY = 30.0  # seconds
 _FRESH = 3.0  # seconds: the watcher looks once a second
 
 
-def rests(agent: "Agent", running: "Process", added: str = "") -> bool:
+def rests(agent: "Agent", running: "Process", added: str = "", look_every: float = LOOK_EVERY) -> bool:
     """Whether the watcher sees, right now, what this agent's last look at the process found. added: what else must be as it
-    was then."""
+    was then. look_every: seconds after which the monitor looks itself all the same."""
     files = agent.files()
-    if files.age(CALM) > _LOOK_EVERY:
+    if files.age(CALM) > look_every:
         return False
     verdict, _, calm = watch.verdict(files, running.pid, running.started, _FRESH).partition(" ")
     return verdict == "ok" and calm.startswith(CALM) and files.read(CALM) == _found(agent, running, added, calm)

@@ -88,10 +88,13 @@ def test_an_account_that_the_broker_does_not_let_in_any_more_costs_no_broker(cha
         act promote; act monitor $RECURRING; noted
         lose; act monitor $RECURRING; act monitor $RECURRING; act monitor $RECURRING; noted
         rabbitmqctl -q delete_user backstay-probe; act monitor $RECURRING; act monitor $RECURRING; noted
+        act monitor $DEEP
+        rabbitmqctl -q set_policy -p backstay-probe full . '{"max-length":0,"overflow":"reject-publish"}'
         act monitor $DEEP; act stop
         """,
     )
-    assert result.codes == [0, 0, 0, 0, 0, 0, 0, 0, 8, 8, 8, 8, 8, 8, 8, 0], result.text
+    assert result.codes == [0, 0, 0, 0, 0, 0, 0, 0, 8, 8, 8, 8, 8, 8, 8, 191, 0], result.text
+    assert result.reasons[-2] == "a confirmed publish failed: what was published was not confirmed"
     assert result.text.count("noted") == 4 and "forgotten" in result.text
     assert result.took[1] < 2000  # it does not try again what was refused
 

@@ -238,7 +238,7 @@ def test_a_server_may_answer_anything(answer: bytes) -> None:
 @given(st.binary(max_size=300), st.binary(max_size=300))
 @fuzzed
 def test_a_broker_may_answer_anything(answer: bytes, more: bytes) -> None:
-    from backstay.rabbitmq.amqp import Account, _log_in, _method
+    from backstay.rabbitmq.amqp import Account, RoundTripFailed, _log_in, _method, _trip
 
     here, there = socket.socketpair()
     framed = b"\x01\0\0" + len(more).to_bytes(4, "big") + more + b"\xce"
@@ -247,6 +247,11 @@ def test_a_broker_may_answer_anything(answer: bytes, more: bytes) -> None:
         there.shutdown(socket.SHUT_WR)
         only((EOFError, OSError, BrokerRefuses, BrokerSilent), lambda: _method(here, Deadline(5)))
         only((OSError, BrokerRefuses, BrokerSilent), lambda: _log_in(here, Deadline(5), Account("u", "p", "v")))
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(framed + answer)
+        there.shutdown(socket.SHUT_WR)
+        only((EOFError, OSError, RoundTripFailed), lambda: _trip(here, Deadline(5), "q", b"body"))
 
 
 TERMS = st.recursive(

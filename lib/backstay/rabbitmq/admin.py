@@ -24,8 +24,6 @@ _META = {
 class Admin(Service):
     """A cluster: its record, and who serves."""
 
-    modules = ("pika",)
-
     def note(self, cluster: Cluster, instance: Instance) -> str:
         facts = self._facts(cluster)
         words = [] if facts is None or instance.node in facts.members else ["not yet a recorded member"]

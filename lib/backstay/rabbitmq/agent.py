@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _KILL_AT = 0.4  # of the stop's timeout is left when SIGKILL is sent
 _DEEP = 10  # OCF_CHECK_LEVEL
+_LOOK_EVERY = 120.0  # seconds for which one that is not promoted may rest: the watcher sees all that its monitor sees
 _RECENT = 30.0  # seconds for which a monitor's finding of silence spares stop its own
 
 
@@ -299,7 +300,8 @@ class Rabbitmq(RabbitmqParameters):
         from backstay import membership, rest
 
         settled = membership.settled()
-        return bool(settled) and rest.rests(self, running, f"{promoted} {settled}")
+        every = rest.LOOK_EVERY if promoted else _LOOK_EVERY
+        return bool(settled) and rest.rests(self, running, f"{promoted} {settled}", every)
 
     def _note(self, running: Process, promoted: bool, calm: str) -> None:
         """For the next monitors. A membership that changed while we looked has not settled."""

@@ -7,7 +7,6 @@ from backstay.rabbitmq.distribution import CallFailed, Node, NodeDown, NodeSilen
 from backstay.rabbitmq.observation import (
     ANSWERS,
     DRAINED,
-    LOGIN_UNANSWERED,
     REFUSES,
     RUNNING,
     SHUT_OUT,
@@ -51,7 +50,7 @@ def greets(
     account: "Optional[amqp.Account]" = None,
     notes: "Optional[list[str]]" = None,
 ) -> str:
-    """ANSWERS, REFUSES or SILENT; with an account also SHUT_OUT or LOGIN_UNANSWERED. One that is not to be trusted answers; why
+    """ANSWERS, REFUSES or SILENT; with an account also SHUT_OUT. One that is not to be trusted answers; why
     goes into `notes`, else BrokerUntrusted or WrongParameter is raised."""
     try:
         if not amqp.greet(listener, deadline, account) and account:
@@ -60,8 +59,6 @@ def greets(
         if notes is None:
             raise
         notes.append(str(error))
-    except amqp.LoginUnanswered:
-        return LOGIN_UNANSWERED
     except amqp.BrokerSilent:
         return SILENT
     except amqp.BrokerRefuses:

@@ -4,8 +4,7 @@ TYPE_CHECKING = False
 
 # How AMQP answered.
 ANSWERS, REFUSES, SILENT = "answers", "refuses", "silent"
-# How it answered a login, while that is not understood: it hung up, or said nothing.
-SHUT_OUT, LOGIN_UNANSWERED = "shut out", "login unanswered"
+SHUT_OUT = "shut out"  # it answers, and does not let our account in
 # The application in the Erlang machine. PAUSED: it sees a minority, or heals a partition, and stopped serving by itself.
 # DRAINED: in maintenance mode, listeners closed by the admin.
 RUNNING, BOOTING, PAUSED, DRAINED, STOPPED, UNKNOWN = "running", "booting", "paused", "drained", "stopped", "unknown"

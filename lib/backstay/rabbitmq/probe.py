@@ -1,12 +1,10 @@
 """The agent's own account, and the deep probe with it (OCF_CHECK_LEVEL 10): what depends on this node alone, and a
 confirmed publish, a declaration and a get."""
 
-from backstay import libraries
 from backstay.errors import AgentError
-from backstay.rabbitmq import broker
-from backstay.rabbitmq.amqp import Account, context, listening
-from backstay.rabbitmq.observation import ANSWERS, LOGIN_UNANSWERED, SHUT_OUT, SILENT
-from backstay.rabbitmq.tcp import LOOPBACK
+from backstay.rabbitmq import amqp, broker
+from backstay.rabbitmq.amqp import Account
+from backstay.rabbitmq.observation import ANSWERS, SHUT_OUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,9 +14,6 @@ if TYPE_CHECKING:
     from backstay.rabbitmq.dialect import Dialect
     from backstay.rabbitmq.distribution import Node
     from backstay.rabbitmq.observation import Seen
-
-
-_REFUSAL = 4.0  # seconds in which a broker has surely said no: it waits three
 
 
 def account(agent: "Rabbitmq") -> Account:
@@ -47,7 +42,7 @@ def greeting(agent: "Rabbitmq", account: "Account | None", notes: "list[str]") -
     account, None where the broker has it no more. It lets nobody in with a password that somebody changed, and is not silent
     for that. notes: gets what is wrong with a broker that answers."""
     greeted = broker.greets(agent.listener, agent.deadline.within(agent.probe_timeout), account, notes)
-    if account is None or greeted not in (SHUT_OUT, LOGIN_UNANSWERED):
+    if account is None or greeted != SHUT_OUT:
         return greeted, account
     try:
         with agent.connect(agent.deadline.within(agent.probe_timeout)) as node:
@@ -55,10 +50,8 @@ def greeting(agent: "Rabbitmq", account: "Account | None", notes: "list[str]") -
     except AgentError as error:
         agent.log.info(f"not asked whether the broker has the account {account.user}: {error}")
         known = True
-    if known and greeted == LOGIN_UNANSWERED:  # refused by others than its own accounts, as by LDAP?
-        greeted = broker.greets(agent.listener, agent.deadline.within(_REFUSAL), account, notes)
-    if known:
-        return {SHUT_OUT: ANSWERS, LOGIN_UNANSWERED: SILENT}.get(greeted, greeted), account
+    if known:  # refused by others than its own accounts
+        return ANSWERS, account
     agent.log.warning(f"the broker does not let {account.user} in any more: the promoted instance sees to it")
     agent.state.remove("account")
     return ANSWERS, None
@@ -83,60 +76,15 @@ def findings(agent: "Rabbitmq", node: "Node", dialect: "Dialect", seen: "Seen") 
     return [*found, trouble] if trouble else found
 
 
-class _Late(Exception):
-    """The round trip took too long. Raised by a signal: pika waits for a confirmation without end."""
-
-
 def round_trip(agent: "Rabbitmq", deadline: "Deadline") -> str:
     """Declare a queue, publish with a confirmation, get. What went wrong, "" when nothing did."""
-    import signal
-
-    def late(*_: object) -> None:
-        raise _Late
-
-    before = signal.signal(signal.SIGALRM, late)
-    seconds = max(0.5, deadline.remaining())
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    ours, seconds = account(agent), deadline.remaining()
     try:
-        return _round_trip(agent, seconds)
-    except _Late:
-        return f"a confirmed publish takes over {seconds:.0f} s"
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def _round_trip(agent: "Rabbitmq", seconds: float) -> str:
-    import logging
-
-    libraries.reach()
-    import pika
-    from pika.exceptions import AMQPError, ProbableAuthenticationError
-
-    logging.getLogger("pika").setLevel(logging.CRITICAL)
-    ours, listener = account(agent), agent.listener
-    parameters = pika.ConnectionParameters(
-        host=next(iter(listening(listener.port)), LOOPBACK),
-        port=listener.port,
-        ssl_options=pika.SSLOptions(context(listener.ca), listener.name) if listener.ca else None,
-        virtual_host=ours.vhost,
-        credentials=pika.PlainCredentials(ours.user, ours.password),
-        heartbeat=0,
-        socket_timeout=seconds,
-        stack_timeout=seconds,
-        connection_attempts=1,
-    )
-    queue = f"probe.{agent.erlang_name}"
-    try:
-        connection = pika.BlockingConnection(parameters)
-        channel = connection.channel()
-        channel.confirm_delivery()
-        channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "classic", "x-max-length": 100})
-        channel.basic_publish("", queue, agent.me.encode(), pika.BasicProperties(delivery_mode=2), mandatory=True)
-        method, _, _ = channel.basic_get(queue, auto_ack=True)
-        connection.close()
-    except ProbableAuthenticationError:
+        amqp.round_trip(agent.listener, deadline, ours, f"probe.{agent.erlang_name}", agent.me.encode())
+    except amqp.LoginRefused:
         return f"the probe's account {ours.user} is refused: is probe_password what the broker has?"
-    except AMQPError as error:
-        return f"a confirmed publish failed: {type(error).__name__} {error}".rstrip()
-    return "" if method else "what was published and confirmed could not be fetched"
+    except amqp.BrokerSilent:
+        return f"a confirmed publish takes over {seconds:.0f} s"
+    except AgentError as error:
+        return f"a confirmed publish failed: {error}"
+    return ""
