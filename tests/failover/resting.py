@@ -49,8 +49,8 @@ class Resting:
         """Whether the watcher finds it so."""
         return self.sh("grep -q 'ok calm' verdict")
 
-    def check(self) -> None:
-        """A verdict that is not fresh, or a last look that is long ago, is nothing to rest on."""
+    def check(self, seconds: int) -> None:
+        """A verdict that is not fresh, or a last look more than so many seconds ago, is nothing to rest on."""
         self.rests()
         self.sh("kill -STOP $(cut -d' ' -f3 watch.lock)")
         old = "[ $(($(date +%s) - $(stat -c %Y verdict))) -gt 3 ]"
@@ -58,5 +58,5 @@ class Resting:
         assert self.looks()
         self.sh("kill -CONT $(cut -d' ' -f3 watch.lock)")
         self.rests()
-        self.looks_when("touch -d '31 seconds ago' calm")
+        self.looks_when(f"touch -d '{seconds + 1} seconds ago' calm")
         self.rests()

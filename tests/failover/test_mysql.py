@@ -149,7 +149,7 @@ def test_a_calm_replicas_monitor_rests_on_a_fresh_verdict_alone(three: Lab) -> N
     mysql.wait_whole(240)
     node = next(node for node in three.nodes if node != mysql.primary())
     monitor = Resting(three, node, "mysql", "pymysql", "Unpromoted")
-    monitor.check()
+    monitor.check(30)
     mysql.root(node, "STOP REPLICA SQL_THREAD")
     poll(lambda: not monitor.calm(), Deadline(60), "the watcher to see that the applier stands still", interval=0.1)
     poll(monitor.calm, Deadline(60), "the monitor to start it again", interval=0.5)

@@ -69,7 +69,7 @@ def test_the_topology_serves_an_unprivileged_account_without_plugins(three: Rabb
 
 @pytest.mark.parametrize(
     "name",
-    ["kill", "partition-leader", *(pytest.param(name, marks=pytest.mark.slow) for name in ("hang", *MILDER))],
+    ["kill", *(pytest.param(name, marks=pytest.mark.slow) for name in ("partition-leader", "hang", *MILDER))],
 )
 def test_confirmed_messages_survive(three: RabbitSet, tmp_path: Path, name: str) -> None:
     check(rehearse(three, FAULTS[name], str(tmp_path)))
@@ -81,6 +81,7 @@ def test_confirmed_messages_survive_the_loss_of_the_leaders_node(three: RabbitSe
     assert outcome.gap <= FLOOR
 
 
+@pytest.mark.slow
 def test_a_cold_start_of_all_loses_nothing(three: RabbitSet, tmp_path: Path) -> None:
     outcome = rehearse(three, FAULTS["cold-start"], str(tmp_path))
     check(outcome)
@@ -97,7 +98,7 @@ def test_a_calm_brokers_monitor_rests_on_a_fresh_verdict_alone(three: RabbitSet)
     leading.looks_when("touch /var/lib/corosync/ringid_*")  # the membership may be another
     leading.rests()
     monitor = Resting(three.lab, follower, "rabbitmq", "backstay.rabbitmq.distribution", "Unpromoted")
-    monitor.check()
+    monitor.check(120)
     three.ctl(follower, "set_vm_memory_high_watermark", "absolute", "1")
     poll(lambda: not monitor.calm(), Deadline(20), "the watcher to see the alarm", interval=0.2)
     assert monitor.looks()
