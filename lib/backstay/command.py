@@ -83,10 +83,12 @@ def run(
         pid = os.posix_spawn(
             program, list(argv), environment(env), file_actions=redirected, setsigdef=_IGNORED_BY_PYTHON
         )
-    except FileNotFoundError:
+    except OSError as error:
         os.close(out)
         os.close(err)
-        raise NotInstalled(f"{argv[0]} is not installed on this node") from None
+        if error.errno == _NO_ENTRY:
+            raise NotInstalled(f"{argv[0]} is not installed on this node") from None
+        raise
     finally:
         for descriptor in (source, out_end, err_end):
             os.close(descriptor)

@@ -31,7 +31,7 @@ def test_what_it_reads_and_writes_is_whole() -> None:
     assert descriptors() == before
 
 
-def test_how_it_ends() -> None:
+def test_how_it_ends(tmp_path: Path) -> None:
     before = descriptors()
     assert run(["sh", "-c", "kill -TERM $$"], timeout=5, check=False).status == -signal.SIGTERM
     with pytest.raises(CommandFailed, match=r"^sh failed with status 3: Error: no room$") as failed:
@@ -40,6 +40,13 @@ def test_how_it_ends() -> None:
     for missing in ("no-such-program", "/no/such/program"):
         with pytest.raises(NotInstalled, match=f"^{missing} is not installed on this node$"):
             run([missing], timeout=5)
+    no_program = tmp_path / "program"
+    no_program.write_text("neither a binary nor a script\n")
+    with pytest.raises(PermissionError):
+        run([str(no_program)], timeout=5)
+    no_program.chmod(0o755)
+    with pytest.raises(OSError, match="Exec format error"):
+        run([str(no_program)], timeout=5)
     assert descriptors() == before
 
 
