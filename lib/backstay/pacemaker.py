@@ -17,6 +17,7 @@ safety (facts, membership) is an error: "nothing is recorded" must never be read
 
 import os
 import time
+from enum import Enum
 
 from backstay import libraries
 from backstay.command import run
@@ -26,7 +27,7 @@ from backstay.state import Files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any, Optional
 
 NEVER = "-INFINITY"  # the promotion score that forbids; an absent score does not
@@ -49,12 +50,23 @@ class Instance:
         self.managed = managed
 
 
-class Overview:
-    """A snapshot from crm_mon.
+class Ends(Enum):
+    """What the cluster knows of a resource's end on a node, from the history in the CIB's status section."""
 
-    quorum: this partition has it. online, offline, unclean: node names. offline holds only nodes that are known to be
-    down: they left cleanly or were fenced. unclean ones may still run. instances: of the resource asked for.
-    maintenance: the cluster is in maintenance mode. fencing: enabled; without it a node that was merely lost is offline, too.
+    STOPPED = "stopped"  # the last thing done was a stop that succeeded, or a look that found it stopped
+    FENCED = "fenced"  # the node's whole history was wiped, as the controller does when the node is known to be off
+    STARTED = "started"  # anything else was done last: it may run, whether the node is in the cluster or not
+    REFRESHED = "refreshed"  # no history, but the instance's attributes are there: it may run
+    NEVER = "never"  # neither: nothing shows that it ever ran there
+
+
+class Overview:
+    """A snapshot from crm_mon, with histories where they were asked for.
+
+    quorum: this partition has it. online, offline, unclean: node names. offline ones left cleanly or were fenced, and a node
+    that left cleanly in maintenance goes on running what it ran; without fencing a node that was merely lost is offline, too.
+    unclean ones may still run. instances: of the resource asked for. maintenance: the cluster is in maintenance mode.
+    fencing: enabled. ends: per node what is known of the resource's end, of nodes without an instance.
     """
 
     def __init__(
@@ -66,6 +78,7 @@ class Overview:
         instances: "tuple[Instance, ...]",
         maintenance: bool,
         fencing: bool = True,
+        ends: "Optional[Mapping[str, Ends]]" = None,
     ) -> None:
         self.quorum = quorum
         self.online = online
@@ -74,12 +87,30 @@ class Overview:
         self.instances = instances
         self.maintenance = maintenance
         self.fencing = fencing
+        self.ends = dict(ends or {})
+
+    @property
+    def nodes(self) -> "frozenset[str]":
+        """All that the cluster knows."""
+        return self.online | self.offline | self.unclean
+
+    @property
+    def idle(self) -> "frozenset[str]":
+        """Nodes on which the cluster sees no instance of the resource."""
+        return self.nodes - {instance.node for instance in self.instances}
 
     def surely_inactive(self, node: str) -> bool:
-        """Whether the resource cannot be running on the node: the node is down, or online without an instance."""
-        if node in self.offline:
-            return True
-        return node in self.online and all(instance.node != node for instance in self.instances)
+        """Whether the resource cannot be running on the node: its stop is confirmed, or the node was fenced. That the node is
+        offline, or that no instance is seen there, is neither: after a clean stop of the cluster software in maintenance, and for
+        a moment in a refresh, it runs on."""
+        if node not in self.idle or node in self.unclean:
+            return False
+        end = self.ends.get(node, Ends.REFRESHED)
+        return end is Ends.STOPPED or (end is Ends.FENCED and node in self.offline)
+
+    def may_run(self, node: str) -> bool:
+        """Whether the resource runs on the node, or may."""
+        return not self.surely_inactive(node) and self.ends.get(node) is not Ends.NEVER
 
 
 class Pacemaker:
@@ -111,10 +142,20 @@ class Pacemaker:
         listing = self._ask(["crm_node", "-l"], strict=True) or ""
         return sorted(fields[1] for fields in map(str.split, listing.splitlines()) if len(fields) > 1)
 
-    def overview(self) -> "Optional[Overview]":
-        """The scheduler's view; None outside a cluster. Raises AgentError when crm_mon says what we cannot read."""
+    def overview(self, ends: bool = False) -> "Optional[Overview]":
+        """The scheduler's view; None outside a cluster. ends: also how the resource ended where it is not seen, which is
+        another process where it is not seen somewhere. Raises AgentError when the tools say what we cannot read."""
         text = self._ask(["crm_mon", "-1", "--output-as=xml"], meanwhile=_xml)
-        return parse_overview(text, self.resource) if text else None
+        overview = parse_overview(text, self.resource) if text else None
+        if overview and ends and overview.idle:
+            overview.ends = {node: end for node, end in self.ends().items() if node in overview.idle}
+        return overview
+
+    def ends(self) -> "dict[str, Ends]":
+        """What the cluster knows of the resource's end, of every node it has seen since it started; empty outside a cluster.
+        Raises AgentError."""
+        text = self._ask(["cibadmin", "--query", "--scope=status"], strict=True, meanwhile=_xml)
+        return parse_ends(text, self.resource) if text else {}
 
     # -- transient attributes and scores ------------------------------------------------------------------------------
 
@@ -242,14 +283,55 @@ def _xml() -> "Any":
     return etree
 
 
-def parse_overview(text: str, resource: str) -> Overview:
-    """Read `crm_mon --output-as=xml`. Raises AgentError when the text is not that."""
+def _parsed(text: str, tool: str) -> "Any":
+    """Raises AgentError when the text is no XML."""
     etree = _xml()
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
     try:
-        root = etree.fromstring(text.encode(), parser)
+        return etree.fromstring(text.encode(), parser)
     except etree.XMLSyntaxError as error:
-        raise AgentError(f"crm_mon gave no readable XML: {error}") from None
+        raise AgentError(f"{tool} gave no readable XML: {error}") from None
+
+
+def parse_ends(text: str, resource: str) -> "dict[str, Ends]":
+    """Read the CIB's status section. Raises AgentError when the text is no XML."""
+    published = {f"master-{resource}", f"{resource}-readable"}  # by the first monitor that looked; gone with the node
+    ends = {}
+    for state in _parsed(text, "cibadmin").iter("node_state"):
+        own = [
+            operation
+            for found in state.iter("lrm_resource")
+            if str(found.get("id")).partition(":")[0] == resource
+            for operation in found.findall("lrm_rsc_op")
+        ]
+        if own:
+            end = Ends.STOPPED if _stopped(own) else Ends.STARTED
+        elif any(pair.get("name") in published for pair in state.iter("nvpair")):
+            end = Ends.REFRESHED
+        else:
+            end = Ends.NEVER if state.find("lrm") is not None else Ends.FENCED
+        ends[str(state.get("uname"))] = end
+    return ends
+
+
+def _stopped(operations: "list[Any]") -> bool:
+    """Whether the last of a resource's operations on a node left it stopped. Operations are numbered as they begin; one under way
+    has status -1 and counts."""
+    if any(operation.get("op-status") == "-1" and operation.get("operation") != "monitor" for operation in operations):
+        return False
+    last = max(operations, key=_call)
+    return (last.get("operation"), last.get("rc-code")) in (("stop", "0"), ("monitor", "7"))
+
+
+def _call(operation: "Any") -> int:
+    """An operation's number, -1 for one under way."""
+    number = str(operation.get("call-id"))
+    return int(number) if number.isascii() and number.isdigit() else -1
+
+
+def parse_overview(text: str, resource: str) -> Overview:
+    """Read `crm_mon --output-as=xml`. Raises AgentError when the text is not that."""
+    root = _parsed(text, "crm_mon")
     dc = root.find("summary/current_dc")
     options = root.find("summary/cluster_options")
     nodes = {str(node.get("name")): node for node in root.findall("nodes/node")}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backstay.mysql.election import Fetch, Promote, Refuse, Report, decide, stray, witnesses
+from backstay.mysql.election import Fetch, Promote, Refuse, Report, acknowledgers, decide, stray, witnesses
 from backstay.mysql.facts import Facts
 from backstay.mysql.gtid import MariadbHistory
 
@@ -83,7 +83,67 @@ def test_the_recorded_primary_fetches_what_a_replica_kept():
 def test_a_recorded_primary_with_another_history_is_a_stranger():
     """Its disk was replaced, or an old backup restored: the name alone proves nothing."""
     assert "may hold" in refusal(me="n1", mine="0-1-49")
+    assert "its data is not what it was" in refusal(me="n1", mine="0-1-49")
     assert isinstance(verdict(me="n1", mine="0-1-49", n2="0-1-99", n3="0-1-99"), Fetch)
+
+
+ONE_OF_TWO = FACTS.changed(["n2"], solo=False)
+
+
+def test_an_acknowledger_without_what_the_primary_was_promoted_with_waits_for_it():
+    """Two promotions in a row: n2 received nothing since, so nothing says whether its disk is the one that acknowledged."""
+    assert "lacks 0-1-50" in refusal(facts=ONE_OF_TWO, mine="0-1-49")
+    assert "start n1" in refusal(facts=ONE_OF_TWO, mine="0-1-49", n1=Report(None))
+    assert proof(facts=ONE_OF_TWO, mine="0-1-50") == "witnesses"
+    found = verdict(facts=ONE_OF_TWO, mine="0-1-49", n1="0-1-50")  # a promotion that recorded and then failed
+    assert isinstance(found, Fetch) and found.node == "n1"
+
+
+def test_a_witness_that_has_less_than_the_record_is_none():
+    assert "n3 lacks what n1 was promoted with" in refusal(n3="0-1-49")
+    assert proof(n3="0-1-49", n1="0-1-99") == "primary"
+    assert "lacks 0-1-50" in refusal(mine="0-1-49", n3="0-1-99")  # this node acknowledged, and its disk is another
+    facts = FACTS.changed(["n3"], solo=False)
+    assert isinstance(verdict(facts=facts, mine="0-1-49", n3="0-1-99"), Fetch)  # nobody counted on this node
+
+
+def test_a_primary_that_was_alone_and_comes_back_with_less_is_none():
+    solo = FACTS.changed([], solo=True)
+    assert "n1 lacks what it was promoted with" in refusal(facts=solo, n1="", n3="")
+    assert "n1 lacks what it was promoted with" in refusal(facts=solo, n1="0-1-49")
+    assert "its data is not what it was" in refusal(facts=solo, me="n1", mine="")
+    assert "its data is not what it was" in refusal(facts=solo, me="n1", mine="", n2="0-1-50", n3="0-1-50")
+
+
+def counted(mine="0-1-99", me="n2", facts=FACTS, **reports):
+    return sorted(acknowledgers(me, facts, history(mine), reports))
+
+
+def test_whose_acknowledgements_count_from_a_promotion_on():
+    giving = Report(history("0-1-99"), gives=True, receives=True)
+    behind = Report(history("0-1-80"), gives=True, receives=True)
+    joining = Report(history("0-1-99"))
+    silent = Report(None, why="does not answer")
+    assert counted(n3=giving) == counted(n3=behind) == counted(n3=joining) == ["n3"]
+    assert counted(n3=silent) == counted() == []
+    # who received without acknowledging, or would be compared and stopped, is nobody to wait for
+    assert counted(n3=Report(history("0-1-99"), receives=True)) == []
+    assert counted(n3=Report(history("0-1-99"), parted=True)) == []
+    # nobody is dropped who may acknowledge by the record before
+    four = Facts(4, "n1", "0-1-50", ["n2", "n3", "n4"], solo=False)
+    assert counted(facts=four, n3=giving, n4=silent) == ["n3", "n4"]
+
+
+def test_a_new_set_does_not_begin_alone():
+    joining = Report(history(""))
+    assert counted(mine="", facts=None, n1=joining, n3=joining) == ["n1", "n3"]
+    assert counted(mine="0-2-1", facts=None, n1=joining, n3=Report(history("0-2-1"))) == ["n3"]
+
+
+def test_the_old_primary_is_compared_before_it_counts():
+    assert counted(n1=Report(history("0-1-99"))) == []
+    solo = FACTS.changed([], solo=True)
+    assert counted(me="n1", facts=solo, n2=Report(history("0-1-99")), n3=Report(history("0-1-98"))) == ["n2"]
 
 
 def test_two_primaries_never():

@@ -20,7 +20,7 @@ from backstay.mysql.health import (
     with_room,
 )
 from backstay.mysql.observation import Acks, Observed, ReplicaStatus
-from backstay.pacemaker import NEVER, Instance, Overview
+from backstay.pacemaker import NEVER, Ends, Instance, Overview
 
 FACTS = Facts(epoch=4, primary="n1", gtid="0-1-50", sync=["n2", "n3"], solo=False)
 SOLO = FACTS.changed([], solo=True)
@@ -131,13 +131,15 @@ def test_a_review_comes_round_by_itself():
     assert primary_step(primary(waiting=3), FACTS, unreviewed=0, settled=True) is Step.REVIEW
 
 
-def overview(online=("n1", "n2", "n3"), offline=(), unclean=(), active=("n1", "n2", "n3"), quorum=True):
+def overview(online=("n1", "n2", "n3"), offline=(), unclean=(), active=("n1", "n2", "n3"), quorum=True, **ends):
     instances = tuple(Instance(node, "Unpromoted") for node in active)
-    return Overview(quorum, frozenset(online), frozenset(offline), frozenset(unclean), instances, False)
+    return Overview(quorum, frozenset(online), frozenset(offline), frozenset(unclean), instances, False, ends=ends)
 
 
-N2_DOWN = dict(online=("n1", "n3"), offline=("n2",), active=("n1", "n3"))
-BOTH_DOWN = dict(online=("n1",), offline=("n2", "n3"), active=("n1",))
+LEFT = dict(online=("n1", "n3"), offline=("n2",), active=("n1", "n3"))
+N2_DOWN = dict(LEFT, n2=Ends.FENCED)
+BOTH_DOWN = dict(online=("n1",), offline=("n2", "n3"), active=("n1",), n2=Ends.FENCED, n3=Ends.STOPPED)
+NOT_SEEN = dict(active=("n1", "n3"))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,13 @@ BOTH_DOWN = dict(online=("n1",), offline=("n2", "n3"), active=("n1",))
         ({"n2", "n3"}, overview(), 0, False, {"n2", "n3"}),
         ({"n3"}, overview(**N2_DOWN), 0, True, {"n3"}),
         ({"n2", "n3"}, overview(**N2_DOWN), 0, True, {"n3"}),  # a dead node's connection lingers
-        ({"n3"}, overview(active=("n1", "n3")), 0, True, {"n3"}),  # up, but the resource is stopped there
+        ({"n3"}, overview(**NOT_SEEN, n2=Ends.STOPPED), 0, True, {"n3"}),  # up, but the resource is stopped there
+        ({"n3"}, overview(**NOT_SEEN, n2=Ends.REFRESHED), 0, False, {"n2", "n3"}),  # a refresh, just now
+        ({"n3"}, overview(**NOT_SEEN, n2=Ends.FENCED), 0, False, {"n2", "n3"}),  # it came back meanwhile
+        ({"n3"}, overview(**NOT_SEEN), 0, False, {"n2", "n3"}),
+        ({"n3"}, overview(**LEFT), 0, False, {"n2", "n3"}),  # nobody knows more than that it is not there
+        ({"n3"}, overview(**LEFT, n2=Ends.STARTED), 0, False, {"n2", "n3"}),  # a clean end in maintenance: it runs on
+        ({"n3"}, overview(**LEFT, n2=Ends.STOPPED), 0, True, {"n3"}),  # a clean end: stopped first
         (set(), overview(**BOTH_DOWN), 0, True, set()),
         (set(), overview(**BOTH_DOWN, quorum=False), 99, False, {"n2", "n3"}),
         (set(), overview(online=("n1", "n3"), unclean=("n2",)), 99, False, {"n2", "n3"}),
@@ -158,6 +166,19 @@ BOTH_DOWN = dict(online=("n1",), offline=("n2", "n3"), active=("n1",))
 def test_review(followers, cluster, absent_for, act, left):
     outcome = review(FACTS, frozenset(followers), cluster, absent_for, degrade_after=10)
     assert (outcome.act, outcome.sync) == (act, frozenset(left)), outcome.reason
+
+
+def test_who_left_without_stopping_is_told_with_the_remedy():
+    outcome = review(FACTS, frozenset(), overview(**LEFT, n2=Ends.STARTED), 0, degrade_after=0)
+    assert "n2 left the cluster without stopping the server: start the cluster software there" in outcome.reason
+
+
+def test_who_may_have_begun_to_acknowledge_while_the_primary_was_alone():
+    """Not who is seen: who is not known to have ended."""
+    nodes = {"n1", "n2", "n3"}
+    assert set(filter(overview(**LEFT, n2=Ends.STARTED).may_run, nodes)) == nodes
+    assert set(filter(overview(**NOT_SEEN, n2=Ends.NEVER).may_run, nodes)) == {"n1", "n3"}
+    assert set(filter(overview(**N2_DOWN).may_run, nodes)) == {"n1", "n3"}
 
 
 def test_zero_waits_for_ever():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from backstay.pacemaker import parse_overview
+import pytest
+
+from backstay.errors import AgentError
+from backstay.pacemaker import Ends, parse_ends, parse_overview
 
 STATUS = """<pacemaker-result><summary>
 <current_dc present="true" name="n1" with_quorum="true"/>
@@ -27,3 +30,33 @@ def test_a_node_in_maintenance_is_that_nodes_affair() -> None:
 
 def test_maintenance_mode_is_everybodys() -> None:
     assert managed("true", "false") == (True, {"n1": False, "n2": False})
+
+
+def end(*operations: str, lrm: bool = True, published: str = "", others: str = "") -> Ends:
+    """Of db on n2. operations: "operation rc call-id [status]"."""
+    rows = "".join(
+        '<lrm_rsc_op operation="{}" rc-code="{}" call-id="{}" op-status="{}"/>'.format(*(*row.split(), "0")[:4])
+        for row in operations
+    )
+    own = f'<lrm_resource id="db">{rows}</lrm_resource>' if rows else ""
+    history = f"<lrm><lrm_resources>{others}{own}</lrm_resources></lrm>" if lrm else ""
+    attributes = f'<transient_attributes><nvpair name="{published}" value="1"/></transient_attributes>'
+    return parse_ends(f'<status><node_state uname="n2">{attributes}{history}</node_state></status>', "db")["n2"]
+
+
+def test_what_the_history_says_of_an_end() -> None:
+    """As Pacemaker 2.1.5 and 3.0.3 leave it."""
+    assert end("start 0 15", "stop 0 21") is end("monitor 7 9") is end("stop 0 21", "monitor 0 16") is Ends.STOPPED
+    assert end("start 0 15", "monitor 0 16") is end("stop 0 21", "start 0 22") is Ends.STARTED
+    assert end("stop 1 21") is end("monitor 8 9") is end("promote 0 5") is Ends.STARTED
+    assert end("stop 0 21", "start 193 -1 -1") is Ends.STARTED  # under way
+    assert end(lrm=False) is Ends.FENCED
+    # a refresh wipes the history of one resource, or of all: what the instance published is still there
+    assert end(published="db-readable") is end(published="master-db") is Ends.REFRESHED
+    assert end(published="other-readable", others='<lrm_resource id="ip"/>') is end() is Ends.NEVER
+
+
+def test_a_history_that_is_none_is_an_error() -> None:
+    with pytest.raises(AgentError):
+        parse_ends("<status>", "db")
+    assert end("stop 0 x") is Ends.STOPPED and end("start 0 ²") is Ends.STARTED

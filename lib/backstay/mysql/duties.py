@@ -125,9 +125,10 @@ def review(
 ) -> Review:
     """May absent nodes be dropped from `sync`, or must the primary wait?
 
-    A node leaves only when it surely cannot acknowledge any more, and with quorum: else the other side of a partition
-    might promote by the old record. A node that is up but not connected is waited for `degrade_after` seconds (0: for
-    ever), and only while it has no acknowledger at all; then going solo is recorded in the record it shares with us.
+    A node leaves only when it surely cannot acknowledge any more, since it was fenced or its stop is confirmed, and with
+    quorum: else the other side of a partition might promote by the old record. One that merely left the cluster may run on and
+    acknowledge, as after a clean stop of the cluster software in maintenance. A node that is not connected is waited for
+    `degrade_after` seconds (0: for ever), and only while there is no acknowledger at all; then going solo is recorded.
     """
     keep = facts.sync
     if overview is None or not overview.quorum:
@@ -135,7 +136,7 @@ def review(
     unclean = keep & overview.unclean
     if unclean:
         return Review(False, keep, f"{', '.join(sorted(unclean))} is not fenced yet")
-    # A dead node's connection lingers for minutes: what Pacemaker knows counts, not who seems connected.
+    # A dead node's connection lingers for minutes, and a live one's is back within a second: what Pacemaker knows counts.
     gone = frozenset(node for node in keep if overview.surely_inactive(node))
     left = keep - gone
     if not left:
@@ -144,4 +145,15 @@ def review(
         return Review(bool(gone), left, f"{', '.join(sorted(gone))} cannot acknowledge any more")
     if degrade_after and absent_for >= degrade_after:
         return Review(True, frozenset(), f"no acknowledgement for {absent_for:.0f} s from {', '.join(sorted(left))}")
-    return Review(False, keep, f"waiting for {', '.join(sorted(left))}")
+    return Review(False, keep, f"waiting for {', '.join(sorted(left))}{_runs_on(left & overview.offline)}")
+
+
+def _runs_on(nodes: "frozenset[str]") -> str:
+    """What to do about nodes that left the cluster, and are not known to have stopped."""
+    if not nodes:
+        return ""
+    names = ", ".join(sorted(nodes))
+    return (
+        f"; {names} left the cluster without stopping the server: start the cluster software there, or power it off and"
+        f" confirm that with stonith_admin --confirm"
+    )

@@ -7,9 +7,14 @@ that it holds every acknowledged transaction, by one of these proofs, tried in t
 |-------------|-------------------------------------------------------------------------------------------------------|
 | first       | there was never a primary: no transaction was acknowledged; all nodes agree that no one has more      |
 | own record  | it is the recorded primary and has what it had at promotion: a primary has all it acknowledged        |
-| witnesses   | it includes what every node of `sync` received: together they hold every acknowledged transaction     |
+| witnesses   | it includes what every node of `sync` received: together they hold every acknowledged transaction;    |
+|             | and what the recorded primary was promoted with, which they may lack until they have caught up        |
 | primary     | it includes what the recorded primary has, which answers                                              |
 | allowed     | the admin's policy accepts loss                                                                       |
+
+An answer that lacks what the record has is no answer. Who acknowledged anything since that promotion had it by then; so
+either this node acknowledged nothing, or its disk is not the one that did. That goes for this node as well: in `sync` and
+without it, only the recorded primary can vouch for it.
 
 A witness that has more is fetched from first; nobody is refused merely for being second best. A witness whose node is
 up, but which does not answer yet or still sorts out its relay log, is asked again until the deadline: it is `unsettled`.
@@ -33,13 +38,24 @@ ALLOWED = "allowed"  # the proof that is none
 
 class Report:
     """What a peer said of itself. received: applied or in its relay log, None when it did not answer or is unsettled.
-    why: what is in the way, "" when there is nothing to wait for. gives: it acknowledges."""
+    why: what is in the way, "" when there is nothing to wait for. gives: it acknowledges. receives: its receiver runs.
+    parted: it has written what does not count, and will not replicate."""
 
-    __slots__ = ("gives", "received", "why", "writable")
+    __slots__ = ("gives", "parted", "received", "receives", "why", "writable")
 
-    def __init__(self, received: "History | None", writable: bool = False, why: str = "", gives: bool = False) -> None:
+    def __init__(
+        self,
+        received: "History | None",
+        writable: bool = False,
+        why: str = "",
+        gives: bool = False,
+        receives: bool = False,
+        parted: bool = False,
+    ) -> None:
         self.gives = gives
+        self.parted = parted
         self.received = received
+        self.receives = receives
         self.writable = writable
         self.why = why
 
@@ -94,7 +110,7 @@ def decide(
 ) -> "Promote | Fetch | Refuse":
     """mine: all applied here. nodes: all that the cluster knows. reports: answers of `witnesses`, silent ones absent or
     with received None. promoted_with: `facts.gtid` parsed."""
-    answers = {node: report.received for node, report in reports.items() if report.received is not None}
+    said = {node: report.received for node, report in reports.items() if report.received is not None}
     writable = sorted(node for node, report in reports.items() if report.writable)
     if writable:
         return Refuse(
@@ -102,37 +118,79 @@ def decide(
         )
 
     ask = witnesses(me, facts, nodes)
-    unsettled = any(report.why for report in reports.values())
-    silent = [node for node in ask if node not in answers]
-
-    if facts is not None and promoted_with is not None and facts.primary == me and mine.includes(promoted_with):
-        return _ahead(mine, answers, [node for node in ask if node in facts.sync]) or Promote("own record")
-
-    if facts is None:
-        voters = ask
+    unsettled = any(reports[node].why for node in ask if node in reports)
+    if facts is None or promoted_with is None:
+        silent = [node for node in ask if node not in said]
         if not silent:
-            return _ahead(mine, answers, voters) or Promote("first")
+            return _ahead(mine, said, ask) or Promote("first")
         reason = f"first promotion, and {', '.join(silent)} did not say what it holds: start it, or set allow_loss=true"
     else:
+        whole = mine.includes(promoted_with)
+        if facts.primary == me and whole:
+            return _ahead(mine, said, [node for node in ask if node in facts.sync]) or Promote("own record")
+        answers = {node: history for node, history in said.items() if history.includes(promoted_with)}
         voters = [node for node in ask if node != facts.primary]
-        missing = [node for node in voters if node in silent]
-        if not facts.solo and not missing and (voters or me in facts.sync):
+        missing = [node for node in voters if node not in answers]
+        counted = bool(voters) or me in facts.sync
+        vouched = whole or me not in facts.sync
+        lacks = "" if whole else str(promoted_with.minus(mine))
+        if not facts.solo and not missing and counted and vouched:
             return _ahead(mine, answers, voters) or Promote("witnesses")
         if facts.primary in answers:
             return _ahead(mine, answers, [facts.primary]) or Promote("primary")
-        if facts.solo:
-            reason = (
-                f"{facts.primary} ran alone, only it has every acknowledged transaction:"
-                f" start it, or set allow_loss=true to give up what it alone has"
-            )
-        else:
-            reason = (
-                f"{', '.join(missing) or facts.primary} may hold acknowledged transactions and gives no answer:"
-                f" start it or {facts.primary}, or set allow_loss=true"
-            )
+        lacking = [node for node in ask if node in said and node not in answers]
+        reason = _unproven(me, facts, missing, lacking, lacks)
     if allow_loss:
-        return _ahead(mine, answers, [node for node in ask if node in answers]) or Promote(ALLOWED)
+        return _ahead(mine, said, [node for node in ask if node in said]) or Promote(ALLOWED)
     return Refuse(reason, passing=unsettled)
+
+
+def _unproven(me: str, facts: "Facts", missing: "list[str]", lacking: "list[str]", lacks: str) -> str:
+    """Why there is no proof. missing: voters whose answer counts for nothing, or who gave none. lacking: who lacks what the
+    record has. lacks: what this node lacks of it, "" for nothing."""
+    if facts.primary == me:
+        who = f", and {', '.join(missing)} may hold acknowledged transactions: start it" if missing else ""
+        return (
+            f"this node lacks {lacks} of what it was promoted with, so its data is not what it was{who},"
+            f" bring its data back, or set allow_loss=true to give up what it alone had"
+        )
+    start = f"start {facts.primary}, or set allow_loss=true to give up what it alone has"
+    if facts.solo:
+        empty = f" and {facts.primary} lacks what it was promoted with: bring its data back" if lacking else ""
+        return f"{facts.primary} ran alone, only it has every acknowledged transaction{empty}: {start}"
+    if lacks and me in facts.sync:
+        return f"this node lacks {lacks} of what {facts.primary} was promoted with, and may have acknowledged more: {start}"
+    if lacking:
+        return (
+            f"{', '.join(lacking)} lacks what {facts.primary} was promoted with, so it cannot tell what was acknowledged:"
+            f" {start}"
+        )
+    return (
+        f"{', '.join(missing) or facts.primary} may hold acknowledged transactions and gives no answer:"
+        f" start it or {facts.primary}, or set allow_loss=true"
+    )
+
+
+def acknowledgers(me: str, facts: "Facts | None", mine: "History", reports: "Mapping[str, Report]") -> "frozenset[str]":
+    """Whose acknowledgements count from a promotion on; empty when nobody is ready to give any, then it is alone. mine: what is
+    promoted. reports: as for `decide`.
+
+    Nobody is dropped who may acknowledge by the record before, however far behind: what it acknowledges from now on comes
+    after all that is promoted. Added is who has everything and acknowledges, or whose receiver does not run: it joins by the
+    new record, and so acknowledges from its first event on. Who receives without acknowledging would leave the commits that
+    it receives unacknowledged: it is added later, and so is the recorded primary, whose history is compared first.
+    """
+    kept = facts.sync - {me} if facts and not facts.solo else frozenset()
+
+    def ready(node: str) -> bool:
+        report = reports[node]
+        if report.received is None or report.parted:
+            return False
+        everything = report.received.includes(mine)
+        return (report.gives and (everything or node in kept)) or (everything and not report.receives)
+
+    able = frozenset(node for node in reports if ready(node) and not (facts and node == facts.primary))
+    return kept | able if able else frozenset()
 
 
 def _ahead(mine: "History", answers: "Mapping[str, History]", voters: "Collection[str]") -> "Fetch | Refuse | None":

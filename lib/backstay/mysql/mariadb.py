@@ -155,7 +155,8 @@ class Mariadb(Dialect):
             why = "is still applying the relay log it had before its restart"
         received = applied.union(MariadbHistory.parse(slave.get("Gtid_IO_Pos") or ""))
         own = received.written_by(str(look["server_id"]))
-        return Peer(received, own, not look["read_only"], why, bool(look["gives"]))
+        receives = bool(slave) and slave["Slave_IO_Running"] != "No"
+        return Peer(received, own, not look["read_only"], why, bool(look["gives"]), receives)
 
     # -- replicating --------------------------------------------------------------------------------------------------
 

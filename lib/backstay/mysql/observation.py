@@ -54,16 +54,20 @@ class Acks:
 
 class Peer:
     """What another node's server says. received: applied, or in its relay log. own: what of that it wrote itself since it
-    has its present identity. why: what makes its word unsettled, "" for nothing. gives: it acknowledges as a replica."""
+    has its present identity. why: what makes its word unsettled, "" for nothing. gives: it acknowledges as a replica.
+    receives: its receiver runs, connected or not."""
 
-    __slots__ = ("gives", "own", "received", "why", "writable")
+    __slots__ = ("gives", "own", "received", "receives", "why", "writable")
 
-    def __init__(self, received: "History", own: "History", writable: bool, why: str, gives: bool) -> None:
+    def __init__(
+        self, received: "History", own: "History", writable: bool, why: str, gives: bool, receives: bool
+    ) -> None:
         self.received = received
         self.own = own
         self.writable = writable
         self.why = why
         self.gives = gives
+        self.receives = receives
 
 
 class Observed:

@@ -199,7 +199,8 @@ class Oracle(Dialect):
         row = self._status(server)
         received = MysqlHistory.parse(look["executed"] or "", row.get("Retrieved_Gtid_Set") or "")
         own = received.written_by(str(look["uuid"]))
-        return Peer(received, own, not look["read_only"], "", bool(look["gives"]))
+        receives = bool(row) and self._read(row).io != "No"
+        return Peer(received, own, not look["read_only"], "", bool(look["gives"]), receives)
 
     # -- replicating --------------------------------------------------------------------------------------------------
 

@@ -174,10 +174,10 @@ def _end_solo(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Fact
         dialect.stop_waiting(server)
         dialect.wait_for_acks(server, NOMINAL)
         return f"runs alone: {_distrusted(agent, dialect, followers) or 'a replica is catching up'}"
-    overview = agent.pacemaker.overview()
-    # Whoever runs may have begun to acknowledge while we were solo, connected just now or not.
-    others = {instance.node for instance in overview.instances} - {agent.me} if overview else set()
-    agent.record(agent.running(), facts.changed(followers | others, solo=False))
+    overview = agent.pacemaker.overview(ends=True)
+    # Whoever may run may have begun to acknowledge while we were solo, connected just now or not, in the cluster or not.
+    others = frozenset(filter(overview.may_run, overview.nodes)) if overview else frozenset()
+    agent.record(agent.running(), facts.changed((followers | others) - {agent.me}, solo=False))
     return ""
 
 
@@ -189,7 +189,7 @@ def _review(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observe
     elif agent.state.age("absent") == float("inf"):
         agent.state.write("absent", "")
     waited = agent.state.age("absent") if absent else 0.0
-    overview = agent.pacemaker.overview()
+    overview = agent.pacemaker.overview(ends=True)
     outcome = review(facts, seen.followers, overview, waited, float(agent.degrade_after))
     whole = overview is not None and facts.sync <= overview.online and not outcome.act
     agent.state.write("reviewed", membership.settled() if whole else "")

@@ -13,7 +13,7 @@ from backstay.mysql.facts import Facts
 from backstay.mysql.health import HEALTHY
 from backstay.mysql.replica import end_waiting
 from backstay.mysql.state import write_mark
-from backstay.pacemaker import NEVER
+from backstay.pacemaker import NEVER, Ends
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from backstay.mysql.server import Server
 
 _ASK = 1.0  # seconds for one witness to answer
+_READY = 3.0  # seconds to wait for one that will acknowledge, where the promotion needs nobody's word
 _SETTLE = 8.0  # seconds for all of them to; while promote waits, Pacemaker starts none that is down
 
 
@@ -75,8 +76,10 @@ def still_refused(agent: "Mysql", dialect: "Dialect", seen: "Observed") -> str:
     promoted_with = dialect.history.parse(facts.gtid) if facts else None
     if not seen.applied.includes(seen.received):
         return f"not promoted: applying {seen.received.minus(seen.applied)}"
-    reports = _ask(agent, dialect, facts, promoted_with, election.witnesses(agent.me, facts, nodes))
-    verdict = election.decide(agent.me, seen.applied, facts, nodes, reports, promoted_with, bool(agent.allow_loss))
+    asked = _ask(agent, dialect, facts, promoted_with, election.witnesses(agent.me, facts, nodes), everyone=True)
+    verdict = election.decide(
+        agent.me, seen.applied, facts, nodes, asked.reports, promoted_with, bool(agent.allow_loss)
+    )
     return f"not promoted: {verdict.reason}" if isinstance(verdict, election.Refuse) else ""
 
 
@@ -89,25 +92,38 @@ def _promote(agent: "Mysql", server: "Server", running: "Process") -> None:
     if agent.state.read("errant"):
         raise Refused(f"not promoted: errant {agent.state.read('errant')}")
     seen = _drain(agent, server, dialect)
+    patience = agent.deadline.within(_READY)
 
     refusal = ""
-    reports: dict[str, election.Report] = {}
+    round_ = _Round({}, frozenset())
+    everyone = False
 
     def proof() -> "Optional[str]":
-        nonlocal seen, refusal, reports
-        reports = _ask(agent, dialect, facts, promoted_with, election.witnesses(agent.me, facts, nodes))
+        nonlocal seen, refusal, round_, everyone
+        asked = election.witnesses(agent.me, facts, nodes)
+        round_ = _ask(agent, dialect, facts, promoted_with, asked, everyone)
+        reports = round_.reports
         verdict = election.decide(agent.me, seen.applied, facts, nodes, reports, promoted_with, bool(agent.allow_loss))
-        if isinstance(verdict, election.Promote):
-            return verdict.proof
         if isinstance(verdict, election.Fetch):
             agent.log.notice(f"fetching {verdict.missing} from {verdict.node}")
             _fetch(agent, server, dialect, verdict.node, reports[verdict.node])
             seen = dialect.observe(server)
             return proof()
-        refusal = verdict.reason
-        if not verdict.passing:
-            raise Refused(f"not promoted: {refusal}")
-        return None
+        if isinstance(verdict, election.Refuse):
+            if round_.absent and not everyone:
+                everyone = True  # a node that left the cluster in maintenance runs its server on, and can answer
+                return proof()
+            refusal = verdict.reason
+            if not verdict.passing:
+                raise Refused(f"not promoted: {refusal}")
+            return None
+        refusal = _serving(agent, facts, round_)
+        if refusal:
+            return None
+        alone = not election.acknowledgers(agent.me, facts, seen.applied, reports)
+        if alone and facts and any(reports[node].why for node in facts.sync & reports.keys()) and not patience.expired:
+            return None  # its server may just be starting, as after a loss of all power
+        return verdict.proof
 
     try:
         found = poll(proof, agent.deadline.within(_SETTLE), "the witnesses to settle", 0.1)
@@ -115,11 +131,7 @@ def _promote(agent: "Mysql", server: "Server", running: "Process") -> None:
         raise Refused(f"not promoted: {refusal}") from None
     agent.log.notice(f"promoting by {found}")
 
-    sync = facts.sync - {agent.me} if facts and not facts.solo else frozenset()
-    if not any(reports[node].gives for node in sync if node in reports):
-        # Recorded, but not acknowledging yet: what it receives before it does, it never acknowledges. Alone, then, until
-        # a replica is ready.
-        sync = frozenset()
+    sync = election.acknowledgers(agent.me, facts, seen.applied, round_.reports)
     epoch = facts.epoch + 1 if facts else 1
     record = Facts(
         epoch=epoch,
@@ -137,6 +149,19 @@ def _promote(agent: "Mysql", server: "Server", running: "Process") -> None:
     dialect.acknowledge(server, False)
     dialect.wait_for_acks(server, NOMINAL if record.solo else FOREVER)
     dialect.set_read_only(server, False)
+
+
+def _serving(agent: "Mysql", facts: "Optional[Facts]", round_: "_Round") -> str:
+    """Why the recorded primary may still serve, "" when it does not. Pacemaker demoted or stopped one in the cluster; one that
+    left may run on, unless it was fenced or its stop is confirmed."""
+    if facts is None or facts.primary not in round_.absent or round_.reports[facts.primary].received is not None:
+        return ""
+    if agent.pacemaker.ends().get(facts.primary) in (Ends.FENCED, Ends.STOPPED):
+        return ""
+    return (
+        f"{facts.primary} left the cluster, and was neither fenced nor seen to stop: it may still serve; start the cluster"
+        f" software there, or power it off and confirm that with stonith_admin --confirm {facts.primary}"
+    )
 
 
 def _drain(agent: "Mysql", server: "Server", dialect: "Dialect") -> "Observed":
@@ -157,18 +182,30 @@ def _drain(agent: "Mysql", server: "Server", dialect: "Dialect") -> "Observed":
     return dialect.observe(server)
 
 
+class _Round:
+    """One round of questions. reports: of all witnesses. absent: those that are not in the cluster."""
+
+    def __init__(self, reports: "dict[str, election.Report]", absent: "frozenset[str]") -> None:
+        self.reports = reports
+        self.absent = absent
+
+
 def _ask(
     agent: "Mysql",
     dialect: "Dialect",
     facts: "Optional[Facts]",
     promoted_with: "Optional[History]",
     witnesses: "list[str]",
-) -> "dict[str, election.Report]":
-    """What each witness has. Nodes that left the cluster are not asked: they are fenced, and silence takes time."""
-    members = set(agent.pacemaker.members()) if witnesses else set()
+    everyone: bool = False,
+) -> _Round:
+    """What each witness has. Nodes that left the cluster are asked only for `everyone`: most are fenced, and silence takes time.
+    Of a primary that was alone the others are asked as well, who may be ready to acknowledge."""
+    members = set(agent.pacemaker.members())
+    others = members - {agent.me, *witnesses} if facts and facts.solo else set()
+    absent = frozenset(set(witnesses) - members) if members else frozenset()
     reports = {}
-    for node in witnesses:
-        if members and node not in members:
+    for node in [*witnesses, *sorted(others)]:
+        if node in absent and not everyone:
             reports[node] = election.Report(None)
             continue
         try:
@@ -179,11 +216,13 @@ def _ask(
                 if stray:
                     agent.log.warning(f"{node} wrote {stray} itself and was not the primary: that does not count")
                     received = received.minus(stray)
-                reports[node] = election.Report(None if said.why else received, said.writable, said.why, said.gives)
+                reports[node] = election.Report(
+                    None if said.why else received, said.writable, said.why, said.gives, said.receives, bool(stray)
+                )
         except AgentError as error:
             # Its node is a member, so its server may just be starting: worth waiting for, if its word is needed.
-            reports[node] = election.Report(None, why=str(error))
-    return reports
+            reports[node] = election.Report(None, why="" if node in absent else str(error))
+    return _Round(reports, absent)
 
 
 def _fetch(agent: "Mysql", server: "Server", dialect: "Dialect", node: str, report: election.Report) -> None:
