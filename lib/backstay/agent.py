@@ -59,6 +59,11 @@ class Agent:
         # Pacemaker kills the process group without warning at the timeout: be done, with a reason, before that.
         self.deadline = Deadline(max(timeout * 0.9, timeout - 2))
 
+    def begin(self, seconds: float) -> None:
+        """Outside an action, as in the watcher's errands: what follows may take so long."""
+        self.deadline = Deadline(seconds)
+        self._pacemaker = None
+
     def _declared_timeout(self) -> float:
         return next((spec.timeout for spec in actions_of(type(self)) if spec.name == self.invocation.action), 20)
 

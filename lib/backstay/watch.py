@@ -10,6 +10,7 @@ watcher.py is the process.
 | lost                                      | the Prober      |                                                   |
 | an address move to another host           | the kernel's    | has the agent drop what still points at the old   |
 | (the agent names it: a replica's source)  | neighbour table | holder, instead of waiting for TCP and retry timers |
+| its daemon point at no holder yet         | the Prober      | the same, once a second                           |
 | the node's controller end, and with it    | a pidfd         | has them sent again, before the next run of the   |
 | the node's attributes leave the CIB       |                 | scheduler                                         |
 
@@ -62,8 +63,9 @@ if TYPE_CHECKING:
     class Prober(Protocol):
         def probe(self, deadline: Deadline) -> Optional[str]:
             """Ask the daemon, on a connection that is kept. Returning means that it answered, whatever it said; the text
-            goes into the verdict, for the agent's monitor. Raises TimedOut when it did not answer by the deadline: the
-            next call must use a new connection then. Any other AgentError, or OSError, means that nobody knows."""
+            goes into the verdict, for the agent's monitor; ADRIFT has the agent look for a new holder. Raises TimedOut when
+            it did not answer by the deadline: the next call must use a new connection then. Any other AgentError, or OSError,
+            means that nobody knows."""
 
     class Events(Protocol):
         def fileno(self) -> int:
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
 
 
 LOCK, VERDICT, SILENT, STOPPING, TOLD = "watch.lock", "verdict", "silent", "stopping", "told"
+ADRIFT = "adrift"  # a prober's word: it points at no holder of the address, as if that had moved
 STARTING = 5.0  # seconds that a watcher may take from its start to its lock
 STALE = 10.0  # seconds after which a watcher that has written no verdict stands still; it writes one a second
 

@@ -146,6 +146,9 @@ class Watcher:
                     self._controller = found
                     poller.register(found, select.POLLIN)
                 due = self._look()
+                if self._added == watch.ADRIFT:
+                    passing_on.ask()
+                    passing_on.go(set())
 
     def _replaced(self) -> bool:
         """Whether our lock is not the one in the directory any more: that was wiped, and another watches or will at once."""

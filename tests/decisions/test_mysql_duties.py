@@ -262,6 +262,13 @@ def test_malformed_facts(text):
         Facts.parse(text)
 
 
+def test_fields_of_a_later_version_are_kept():
+    """An older agent that is promoted in between must not lose them."""
+    facts = Facts.parse("epoch=4 primary=n1 floor=0-1-7 gtid=0-1-50 sync=n2 solo=no kind=a,b")
+    assert str(facts.changed(["n3"], solo=False)).endswith("sync=n3 solo=no floor=0-1-7 kind=a,b")
+    assert Facts.parse(str(facts)) == facts
+
+
 def test_no_facts():
     assert Facts.parse("  ") is None
 

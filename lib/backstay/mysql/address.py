@@ -1,4 +1,5 @@
-"""The writer address has another holder: a replica is to go there, if that is where the primary is."""
+"""The writer address has another holder: a replica is to go there, if that is where the primary is. One that follows nobody yet
+joins there."""
 
 import time
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _EARLY = 0.1
 _LOG_IN = 0.5  # seconds for a receiver to log in where it is connecting
 _IDLE = 0.05  # seconds after which a receiver whose connection was ended has not begun another, and sleeps
+_JOIN = 20.0  # seconds for all of it, where this replica follows nobody yet
 _ASK = 1.0  # seconds for the server behind the address to say whether it is open for writes
 
 
@@ -32,9 +34,14 @@ def follow(agent: "Mysql") -> None:
     acknowledge and never will; and a MariaDB that loses its only replica in that moment may end the old connection's thread
     only when another replica comes, and admit this one no sooner (docs/decisions/0033). Raises AgentError."""
     begun = time.monotonic()
+    agent.begin(_JOIN)
     address = str(agent.writer_address)
     with agent.connect(Deadline(agent.probe_timeout)) as server:
         dialect = agent.dialect(server)
+        unjoined = dialect.replica(server) is None
+    if unjoined:
+        _join(agent, dialect)
+        return
     try:
         poll(lambda: _opened(agent, dialect, address), Deadline(agent.probe_timeout), "it to be open for writes", 0.1)
     except TimedOut:
@@ -63,6 +70,26 @@ def follow(agent: "Mysql") -> None:
         except TimedOut:
             dialect.restart_receiver(server)
             agent.log.info(f"{address} moved: connected anew")
+
+
+def _join(agent: "Mysql", dialect: "Dialect") -> None:
+    """This replica follows nobody: join it as soon as there is a primary. Raises AgentError."""
+    facts = agent.facts()
+    if facts is None or facts.primary == agent.me:
+        return
+    host = str(agent.writer_address) or facts.primary
+    try:
+        poll(lambda: _opened(agent, dialect, host), Deadline(agent.probe_timeout), "it to be open for writes", 0.05)
+    except TimedOut:
+        return  # the watcher asks again
+    overview = agent.pacemaker.overview()
+    own = [instance for instance in overview.instances if instance.node == agent.me] if overview else []
+    if not own or not all(instance.managed for instance in own):
+        return  # an admin's hands are in it
+    from backstay.mysql import replica
+
+    with agent.connect(agent.deadline) as server:
+        replica.join(agent, server, dialect)
 
 
 def _opened(agent: "Mysql", dialect: "Dialect", address: str) -> bool:

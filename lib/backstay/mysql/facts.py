@@ -13,6 +13,8 @@ solo     the primary does not wait for acknowledgements: only the primary knows 
 loss     the last epoch whose promotion rested on allow_loss; left out when none did. What a node has from before it and
          the set lacks may have been acknowledged
 
+Fields of a later version are kept as they are, so that an older one in a mixed cluster loses none.
+
 A node joins `sync` in the record before it may acknowledge, and leaves it only when it surely cannot any more. `solo`
 is recorded before the waiting ends, and taken back after waiting is on again and a replica has everything.
 """
@@ -29,15 +31,19 @@ class MalformedFacts(ValueError):
 class Facts:
     """One state of the record. Treat it as frozen; `changed` makes the next."""
 
-    __slots__ = ("epoch", "gtid", "loss", "primary", "solo", "sync")
+    __slots__ = ("epoch", "gtid", "later", "loss", "primary", "solo", "sync")
 
-    def __init__(self, epoch: int, primary: str, gtid: str, sync: "Iterable[str]", solo: bool, loss: int = 0) -> None:
+    def __init__(
+        self, epoch: int, primary: str, gtid: str, sync: "Iterable[str]", solo: bool, loss: int = 0, later: str = ""
+    ) -> None:
+        """later: fields of a later version, as they stand."""
         self.epoch = epoch
         self.primary = primary
         self.gtid = gtid
         self.sync = frozenset(sync)
         self.solo = solo
         self.loss = loss
+        self.later = later
 
     @classmethod
     def parse(cls, text: str) -> "Facts | None":
@@ -53,13 +59,14 @@ class Facts:
                 sync=filter(None, fields["sync"].split(",")),
                 solo={"yes": True, "no": False}[fields["solo"]],
                 loss=int(fields.get("loss", "0")),
+                later=" ".join(f"{name}={value}" for name, value in fields.items() if name not in cls.__slots__),
             )
         except (KeyError, ValueError):
             raise MalformedFacts(f"the facts in the cluster are not readable: {text[:80]!r}") from None
 
     def changed(self, sync: "Iterable[str]", solo: bool) -> "Facts":
         """The same epoch with another set of acknowledging nodes."""
-        return Facts(self.epoch, self.primary, self.gtid, sync, solo, self.loss)
+        return Facts(self.epoch, self.primary, self.gtid, sync, solo, self.loss, self.later)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Facts) and str(self) == str(other)
@@ -72,7 +79,8 @@ class Facts:
         sync = ",".join(sorted(self.sync))
         solo = "yes" if self.solo else "no"
         loss = f" loss={self.loss}" if self.loss else ""
-        return f"epoch={self.epoch} primary={self.primary} gtid={gtid} sync={sync} solo={solo}{loss}"
+        later = f" {self.later}" if self.later else ""
+        return f"epoch={self.epoch} primary={self.primary} gtid={gtid} sync={sync} solo={solo}{loss}{later}"
 
     def __repr__(self) -> str:
         return f"Facts({self})"

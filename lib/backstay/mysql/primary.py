@@ -1,13 +1,10 @@
 """The primary's duties at each monitor, and how it steps down."""
 
-import fcntl
-import os
-
 from backstay import membership
 from backstay.child import detach
 from backstay.codes import ExitCode
 from backstay.deadline import poll
-from backstay.errors import AgentError
+from backstay.errors import AgentError, TimedOut
 from backstay.mysql import accounts, room, trust
 from backstay.mysql.dialect import FOREVER, NOMINAL
 from backstay.mysql.duties import Step, primary_step, review
@@ -149,18 +146,15 @@ def _carry_out(
 
 
 def _forget_source(agent: "Mysql") -> None:
-    """In a process of its own, one at a time. The lock is the directory itself, which needs nothing to be written."""
-    lock = os.open(agent.state.directory, os.O_RDONLY | os.O_DIRECTORY)
+    """In a process of its own, so the role may be gone before it gets there; what it follows then is not to be forgotten."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        with agent.connect(agent.deadline) as server:
-            agent.dialect(server).forget_source(server)
-    except BlockingIOError:
-        return
+        with agent.state.replication(agent.deadline.within(0)), agent.connect(agent.deadline) as server:
+            if agent.state.promoted(agent.running().identity):
+                agent.dialect(server).forget_source(server)
+    except TimedOut:
+        return  # another is at it
     except AgentError as error:
         agent.log.warning(f"the old source is not forgotten yet: {error}")
-    finally:
-        os.close(lock)
 
 
 def _end_solo(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts") -> str:

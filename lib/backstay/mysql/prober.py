@@ -14,6 +14,7 @@ from backstay.mysql.health import calm
 from backstay.mysql.kept import Kept
 from backstay.mysql.server import ServerDown, ServerSilent
 from backstay.rest import CALM
+from backstay.watch import ADRIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,15 +34,16 @@ class MysqlProber:
         self._suspect = False
 
     def probe(self, deadline: Deadline) -> str:
-        """See watch.Prober: "calm", or "". After silence a greeting is enough; the login is for the next look."""
+        """See watch.Prober: "calm", ADRIFT for one that follows nobody, or "". After silence a greeting is enough; the login
+        is for the next look."""
         if self._suspect:
             self._greeting(deadline)
             self._suspect = False
             return ""
         wire = self._answering(deadline)
         if time.monotonic() >= self._look_again:
-            self._look_again = time.monotonic() + _LOOK
             self._seen = self._look(wire)
+            self._look_again = time.monotonic() + (0 if self._seen == ADRIFT else _LOOK)
         return self._seen
 
     def _answering(self, deadline: Deadline) -> "Wire":
@@ -81,6 +83,8 @@ class MysqlProber:
             self._drop()
             return ""
         state = self._agent.state
+        if seen.replica is None and seen.read_only and not state.read("errant"):
+            return ADRIFT
         trouble, readable = state.read("errant") or state.read("refusal"), state.read("readable") == "1"
         return CALM if calm(seen, self._agent.me, trouble, readable, float(self._agent.max_lag)) else ""
 

@@ -44,7 +44,8 @@ def promote(agent: "Mysql", server: "Server", running: "Process") -> None:
     before the writer address comes, and its monitors as a replica find when it is worth trying again.
     """
     try:
-        _promote(agent, server, running)
+        with agent.state.replication(agent.deadline.within(_SETTLE)):
+            _promote(agent, server, running)
     except Refused as refusal:
         agent.log.error(str(refusal))
         agent.state.write("closed", running.identity)
@@ -140,6 +141,7 @@ def _promote(agent: "Mysql", server: "Server", running: "Process") -> None:
         sync=sync,
         solo=not sync,
         loss=epoch if found == election.ALLOWED else (facts.loss if facts else 0),
+        later=facts.later if facts else "",
     )
     agent.state.check()  # what is recorded has to be noted here as well
     agent.record(running, record)

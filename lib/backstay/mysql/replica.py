@@ -51,7 +51,10 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
         if step is not Step.NOTHING:
             server.within(agent.deadline.within(_STEP))  # probe_timeout is for a look
             try:
-                note = _carry_out(agent, server, dialect, seen, facts, host, step)
+                with agent.state.replication(server.deadline):
+                    seen = dialect.observe(server)  # the watcher may have joined it just now
+                    step = replica_step(seen, agent.me, facts, host, bool(errant), rejoin)
+                    note = _carry_out(agent, server, dialect, seen, facts, host, step)
             except AgentError as error:
                 note = f"{step.value}: {error}"
             seen = dialect.observe(server)
@@ -150,6 +153,7 @@ def _carry_out(
             if seen.replica and not seen.replica.sql:
                 agent.log.notice(rescue(agent, server, dialect, facts) or "nothing to rescue")
             return "applying what was received before joining"
+        facts = agent.facts() or facts  # the one by which the primary that was just seen opened
         agent.log.notice(f"replicating from {host}")
         write_mark(str(agent.datadir), facts.epoch)
         # Recorded already, as after a blackout: from the first event on. A source asks for the acknowledgement of an event
@@ -165,6 +169,21 @@ def _carry_out(
         dialect.acknowledge(server, True)
         dialect.restart_receiver(server)
     return ""
+
+
+def join(agent: "Mysql", server: "Server", dialect: "Dialect") -> None:
+    """What a replica's monitor does for one that follows nobody, at once: its next one may be seconds away, and commits wait for
+    this replica if it is recorded. Raises AgentError."""
+    with agent.state.replication(agent.deadline.within(_STEP)):
+        facts, seen = agent.facts(), dialect.observe(server)
+        role = agent.state.read("promoted") or agent.state.read("closed")
+        if facts is None or seen.replica or not seen.read_only or role:
+            return
+        host = str(agent.writer_address) or facts.primary
+        rejoin = agent.state.read("passwords") != agent.passwords()
+        step = replica_step(seen, agent.me, facts, host, bool(agent.state.read("errant")), rejoin)
+        if step is Step.JOIN:
+            _carry_out(agent, server, dialect, seen, facts, host, step)
 
 
 def rescue(agent: "Mysql", server: "Server", dialect: "Dialect", facts: "Facts | None") -> str:

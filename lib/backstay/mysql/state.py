@@ -1,7 +1,10 @@
 """What the MySQL agent remembers between its calls, and the mark beside the data."""
 
+import fcntl
 import os
 
+from backstay.deadline import Deadline, poll
+from backstay.errors import TimedOut
 from backstay.mysql.facts import Facts, MalformedFacts
 from backstay.state import Files
 
@@ -28,6 +31,10 @@ class State(Files):
     rebuild*   of the job that copies the primary's data (rebuild.py): its lock, its log, its secrets, why it failed
     """
 
+    def replication(self, deadline: Deadline) -> "Replication":
+        """For a `with` in which nobody else begins, ends or forgets the replication of this server. Raises TimedOut."""
+        return Replication(self.directory, deadline)
+
     def promoted(self, identity: str) -> "Optional[Facts]":
         """The facts, if this very server process was promoted."""
         owner, _, facts = self.read("promoted").partition(" ")
@@ -38,6 +45,35 @@ class State(Files):
 
     def set_promoted(self, identity: str, facts: Facts) -> None:
         self.write("promoted", f"{identity} {facts}")
+
+
+class Replication:
+    """Actions, the watcher's errands and what a monitor left running change it, and two at once could stop both threads on events
+    that were acknowledged. The lock is the directory itself, which needs nothing to be written."""
+
+    def __init__(self, directory: str, deadline: Deadline) -> None:
+        self._directory = directory
+        self._deadline = deadline
+        self._lock = -1
+
+    def __enter__(self) -> None:
+        self._lock = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            poll(lambda: _locked(self._lock), self._deadline, "another to be done with this server's replication", 0.02)
+        except TimedOut:
+            os.close(self._lock)
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._lock)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 _MARK = "backstay-epoch"
