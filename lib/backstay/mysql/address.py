@@ -6,6 +6,7 @@ import time
 from backstay.address import parse_address
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError, TimedOut
+from backstay.mysql.health import adrift
 from backstay.mysql.server import ServerUntrusted
 from backstay.sockets import connections_to, reset_silent
 
@@ -38,7 +39,7 @@ def follow(agent: "Mysql") -> None:
     address = str(agent.writer_address)
     with agent.connect(Deadline(agent.probe_timeout)) as server:
         dialect = agent.dialect(server)
-        unjoined = dialect.replica(server) is None
+        unjoined = adrift(dialect.observe(server))
     if unjoined:
         _join(agent, dialect)
         return

@@ -50,6 +50,14 @@ def calm(seen: "Observed", me: str, trouble: str, readable: bool, max_lag: float
     return not verdict.state and verdict.score == HEALTHY and verdict.readable and readable
 
 
+def adrift(seen: "Observed") -> bool:
+    """Whether a server follows nobody, and nothing that it found is why: new, just restarted, or demoted."""
+    replica = seen.replica
+    return seen.read_only and (
+        replica is None or (replica.io == "No" and not replica.sql and not replica.applier_error[0])
+    )
+
+
 def distrusts(replica: "ReplicaStatus | None") -> bool:
     """Whether the receiver cannot connect since TLS fails."""
     if not replica or replica.io == "Yes":

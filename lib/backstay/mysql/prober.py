@@ -10,7 +10,7 @@ from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM, socket, timeout
 
 from backstay.deadline import Deadline
 from backstay.errors import AgentError, TimedOut
-from backstay.mysql.health import calm
+from backstay.mysql.health import adrift, calm
 from backstay.mysql.kept import Kept
 from backstay.mysql.server import ServerDown, ServerSilent
 from backstay.rest import CALM
@@ -83,7 +83,7 @@ class MysqlProber:
             self._drop()
             return ""
         state = self._agent.state
-        if seen.replica is None and seen.read_only and not state.read("errant"):
+        if adrift(seen) and not state.read("errant"):
             return ADRIFT
         trouble, readable = state.read("errant") or state.read("refusal"), state.read("readable") == "1"
         return CALM if calm(seen, self._agent.me, trouble, readable, float(self._agent.max_lag)) else ""

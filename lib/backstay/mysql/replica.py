@@ -6,7 +6,7 @@ from backstay.errors import AgentError
 from backstay.mysql import room, trust
 from backstay.mysql.dialect import DamagedRelayLog
 from backstay.mysql.duties import Step, replica_step
-from backstay.mysql.health import calm, distrusts, judge_replica, published_lag, smooth, told, with_room
+from backstay.mysql.health import adrift, calm, distrusts, judge_replica, published_lag, smooth, told, with_room
 from backstay.mysql.server import ServerRefused
 from backstay.mysql.state import read_mark, write_mark
 from backstay.pacemaker import NEVER
@@ -53,6 +53,7 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
             try:
                 with agent.state.replication(server.deadline):
                     seen = dialect.observe(server)  # the watcher may have joined it just now
+                    rejoin = agent.state.read("passwords") != agent.passwords()
                     step = replica_step(seen, agent.me, facts, host, bool(errant), rejoin)
                     note = _carry_out(agent, server, dialect, seen, facts, host, step)
             except AgentError as error:
@@ -177,7 +178,7 @@ def join(agent: "Mysql", server: "Server", dialect: "Dialect") -> None:
     with agent.state.replication(agent.deadline.within(_STEP)):
         facts, seen = agent.facts(), dialect.observe(server)
         role = agent.state.read("promoted") or agent.state.read("closed")
-        if facts is None or seen.replica or not seen.read_only or role:
+        if facts is None or role or not adrift(seen):
             return
         host = str(agent.writer_address) or facts.primary
         rejoin = agent.state.read("passwords") != agent.passwords()
