@@ -22,6 +22,7 @@ from backstay.mysql.health import (
 from backstay.mysql.observation import Acks, Observed, ReplicaStatus
 from backstay.pacemaker import NEVER, Ends, Instance, Overview
 
+NEW = Facts(epoch=1, primary="n1", gtid="", sync=["n2", "n3"], solo=False)
 FACTS = Facts(epoch=4, primary="n1", gtid="0-1-50", sync=["n2", "n3"], solo=False)
 SOLO = FACTS.changed([], solo=True)
 VIP = "10.0.0.100"
@@ -34,13 +35,13 @@ def replica(**changes):
     return ReplicaStatus(**{**base, **changes})
 
 
-def seen(replica=None, followers=(), received="0-1-99", **acks):
+def seen(replica=None, followers=(), received="0-1-99", applied="0-1-99", **acks):
     base = dict(waits=False, active=False, forever=True, clients=0, waiting=0, confirmed=0, gives=True)
     return Observed(
         version="10.11",
         server_id=1,
         read_only=True,
-        applied=MariadbHistory.parse("0-1-99"),
+        applied=MariadbHistory.parse(applied),
         received=MariadbHistory.parse(received),
         replica=replica,
         acks=Acks(**{**base, **acks}),
@@ -118,6 +119,12 @@ def primary(**changes):
         (primary(followers=["n2"]), FACTS, Step.REVIEW),
         (primary(clients=0), FACTS, Step.REVIEW),
         (primary(waiting=3), FACTS, Step.REVIEW),
+        (primary(), NEW, Step.BEGIN),  # an empty disk has all of an empty record
+        (primary(), NEW.changed(["n2"], False), Step.ADMIT),
+        (primary(forever=False, followers=[]), NEW.changed([], True), Step.BEGIN),
+        (primary(forever=False), NEW.changed([], True), Step.END_SOLO),
+        (primary(applied="", received=""), NEW, Step.NOTHING),
+        (primary(), NEW.begun("0-1-9"), Step.NOTHING),
     ],
 )
 def test_primary_step(case, facts, step):

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from backstay.deadline import Deadline, poll
 from backstay.lab.cluster import Lab
 from backstay.rehearse.mysqlset import MysqlSet
 
-# What the source sends does not reach this node; what others ask of it does.
-DEAF = "add table inet deaf; add chain inet deaf in { type filter hook input priority 0; }"
-DEAF += "; add rule inet deaf in tcp sport 3306 drop"
+
+@contextmanager
+def deaf(mysql: MysqlSet, node: str) -> Iterator[None]:
+    """What the writer address sends does not reach the node; what others ask of it, and it of them, does."""
+    writer = urlsplit(mysql.writer).hostname
+    hook = "type filter hook input priority 0;"
+    rules = f"add table ip deaf; add chain ip deaf in {{ {hook} }}; add rule ip deaf in ip saddr {writer} tcp sport 3306 drop"
+    mysql.lab.run(node, ["nft", rules])
+    try:
+        yield
+    finally:
+        mysql.lab.run(node, ["nft", "delete", "table", "ip", "deaf"])
 
 
 def recorded(mysql: MysqlSet) -> dict[str, str]:
@@ -85,19 +97,18 @@ def test_who_lacks_what_the_last_primary_was_promoted_with_waits_for_it(three: L
     mysql = MysqlSet(three)
     mysql.wait_whole(120)
     first = mysql.primary()
-    second, deaf = (node for node in three.nodes if node != first)
+    second, third = (node for node in three.nodes if node != first)
     mysql.root(first, "CREATE TABLE app.kept (id INT PRIMARY KEY)")
-    three.run(first, ["crm_resource", "--ban", "--resource", mysql.clone, "--node", deaf, "--promoted"])
-    three.run(deaf, ["nft", DEAF])
+    three.run(first, ["crm_resource", "--ban", "--resource", mysql.clone, "--node", third, "--promoted"])
     marks = mysql.log_marks()
-    insert(mysql, first, 1)
-    three.fault("kill", first, "mysql")
-    poll(lambda: mysql.in_role("Promoted") == [second], Deadline(60), f"{second} to be promoted", 0.1)
-    poll(lambda: recorded(mysql)["primary"] == second, Deadline(60), "the record", 0.1)
-    three.run(second, ["crm_resource", "--clear", "--resource", mysql.clone])
-    three.fault("kill", second, "mysql")
-    poll(lambda: mysql.logged_since(marks, f"not promoted: .*{second}"), Deadline(60), "a refusal", 0.1)
-    three.run(deaf, ["nft", "delete", "table", "inet", "deaf"])
+    with deaf(mysql, third):
+        insert(mysql, first, 1)
+        three.fault("kill", first, "mysql")
+        poll(lambda: mysql.in_role("Promoted") == [second], Deadline(60), f"{second} to be promoted", 0.1)
+        poll(lambda: recorded(mysql)["primary"] == second, Deadline(60), "the record", 0.1)
+        three.run(second, ["crm_resource", "--clear", "--resource", mysql.clone])
+        three.fault("kill", second, "mysql")
+        poll(lambda: mysql.logged_since(marks, f"not promoted: .*{second}"), Deadline(60), "a refusal", 0.1)
     mysql.wait_whole(180)
     assert {rows(mysql, node) for node in three.nodes} == {"1"}
     mysql.root(mysql.primary(), "DROP TABLE app.kept")
@@ -116,11 +127,10 @@ def test_a_server_that_runs_on_without_its_cluster_stays_on_record(three: Lab) -
     reviewed(mysql, primary)
     assert left in recorded(mysql)["sync"].split(",")
 
-    three.run(other, ["nft", DEAF])
-    insert(mysql, primary, 1)  # acknowledged by the one that left
-    three.fault("kill", primary, "mysql")
-    poll(lambda: mysql.in_role("Promoted") == [other], Deadline(60), f"{other} to be promoted", 0.1)
-    three.run(other, ["nft", "delete", "table", "inet", "deaf"])
+    with deaf(mysql, other):
+        insert(mysql, primary, 1)  # acknowledged by the one that left
+        three.fault("kill", primary, "mysql")
+        poll(lambda: mysql.in_role("Promoted") == [other], Deadline(60), f"{other} to be promoted", 0.1)
     assert rows(mysql, other) == "1"
 
     come_back(three, left)

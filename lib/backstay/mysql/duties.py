@@ -26,6 +26,8 @@ The primary's, likewise:
 | ADMIT    | a follower is not recorded and the primary is not solo; once it | recorded first, it may acknowledge          |
 |          | received all there is                                           |                                             |
 | END_SOLO | it runs alone and a replica is ready to acknowledge             | waiting first, recording last               |
+| BEGIN    | it has a history, and the record none                           | else an empty disk would pass for one of    |
+|          |                                                                 | the set's                                   |
 | REVIEW   | a recorded node is not connected, commits wait, or it is time   | drop it, or go solo, once that is safe      |
 """
 
@@ -57,6 +59,7 @@ class Step(Enum):
     REPAIR = "repair"
     ADMIT = "admit"
     END_SOLO = "end solo"
+    BEGIN = "begin"
     REVIEW = "review"
 
 
@@ -96,10 +99,15 @@ def primary_step(seen: "Observed", facts: "Facts", unreviewed: float, settled: b
     if not seen.acks.waits or seen.acks.forever == facts.solo:
         return Step.REPAIR
     followers = seen.followers - {facts.primary}
+    unbegun = not facts.gtid and bool(seen.applied)
     if facts.solo:
-        return Step.END_SOLO if followers and seen.acks.clients else Step.NOTHING
+        if followers and seen.acks.clients:
+            return Step.END_SOLO
+        return Step.BEGIN if unbegun else Step.NOTHING
     if followers - facts.sync:
         return Step.ADMIT
+    if unbegun:
+        return Step.BEGIN
     if facts.sync - followers or not seen.acks.clients or seen.acks.waiting:
         return Step.REVIEW
     return Step.REVIEW if unreviewed > (REVIEW_SETTLED if settled else REVIEW_EVERY) else Step.NOTHING

@@ -6,7 +6,8 @@ They live in a cluster property, so the partition with quorum has the newest, an
 
 epoch    grows by one with each promotion
 primary  who was promoted then
-gtid     what it had then: a node that lacks it was rebuilt or restored since, whatever its name
+gtid     what it had then: a node that lacks it was rebuilt or restored since, whatever its name. A set whose first primary
+         had nothing has its first commits noted here as soon as every node of `sync` has them
 sync     the nodes whose acknowledgements count. Every acknowledged transaction is on the primary and on at least one
          of them, so all of them together know every acknowledged transaction, though no single one must
 solo     the primary does not wait for acknowledgements: only the primary knows every acknowledged transaction
@@ -67,6 +68,10 @@ class Facts:
     def changed(self, sync: "Iterable[str]", solo: bool) -> "Facts":
         """The same epoch with another set of acknowledging nodes."""
         return Facts(self.epoch, self.primary, self.gtid, sync, solo, self.loss, self.later)
+
+    def begun(self, gtid: str) -> "Facts":
+        """The same, where it had no history so far."""
+        return Facts(self.epoch, self.primary, gtid, self.sync, self.solo, self.loss, self.later)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Facts) and str(self) == str(other)

@@ -140,6 +140,10 @@ def _carry_out(
         agent.record(running, facts.changed(facts.sync | ready, solo=False))
     elif step is Step.END_SOLO:
         return _end_solo(agent, server, dialect, facts)
+    elif step is Step.BEGIN:
+        if not all(_has(agent, dialect, node, seen.applied) for node in facts.sync):
+            return _review(agent, server, dialect, seen, facts)
+        agent.record(running, facts.begun(str(seen.applied)))
     elif step is Step.REVIEW:
         return _review(agent, server, dialect, seen, facts)
     return ""
