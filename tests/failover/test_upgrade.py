@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from backstay.deadline import Deadline, poll
 from backstay.lab import release
 from backstay.lab.cluster import Lab
 from backstay.rehearse.scenarios import rehearse
@@ -18,6 +19,49 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow]
 # Its monitors answer with degraded results, its replicas note no password, its watchers no installation, and its agents follow no
 # link: they find a library that changes under their hands.
 EARLIER = "6f8aef4d08c5"
+
+
+# The last whose record named as acknowledgers whoever had been, and dropped whoever was offline.
+TRUSTING = "3af6ab2"
+
+
+@pytest.mark.parametrize("name", ["mysql", "rabbitmq"])
+def test_versions_mix_on_the_way_there_and_back(name: str, tmp_path: Path) -> None:
+    """A node of each version leads and is lost, while the others are of the other version."""
+    release.fetch(TRUSTING, str(tmp_path / "earlier"))
+    subject = SERVICES[name]
+    lab = Lab.up(str(tmp_path / "lab"), topology=subject.topology, revision=TRUSTING)
+    try:
+        service = subject.attach(lab)
+
+        def lose(turn: str) -> None:
+            histories = tmp_path / turn
+            histories.mkdir()
+            outcome = rehearse(service, subject.faults["kill"], str(histories))
+            assert outcome.clean, f"{turn}: {outcome.verdict}"
+
+        first, *others = lab.nodes
+        lab.upgrade(first)
+        for leader in (first, others[0]):
+            service.wait_whole(120)
+            if service.leader() != leader:
+                lab.run(
+                    leader, ["crm_resource", "--move", "-r", service.clone, "--promoted", "-N", leader, "-P", "PT20S"]
+                )
+                poll(
+                    lambda leader=leader: service.in_role("Promoted") == [leader],
+                    Deadline(60),
+                    f"{leader} to lead",
+                    0.2,
+                )
+            lose(f"{leader}-of-both")
+        for back in (False, True):
+            for node in lab.nodes:
+                lab.upgrade(node, back)
+            service.wait_whole(120)
+            lose("back" if back else "there")
+    finally:
+        lab.down()
 
 
 @pytest.mark.parametrize("name", ["mysql", "rabbitmq"])

@@ -141,9 +141,10 @@ class Lab:
         script = 'mkdir -p "$(dirname "$1")" && cat > "$1" && chmod "$2" "$1"'
         self.run(node, ["sh", "-c", script, "sh", path, f"{mode:o}"], input=text)
 
-    def upgrade(self, node: str) -> None:
-        """Install the agents that run here on the node, under its hands, as an admin does; it may be off."""
-        source = self.layout.path("code")
+    def upgrade(self, node: str, back: bool = False) -> None:
+        """Install the agents that run here on the node, under its hands, as an admin does; it may be off. back: those of the
+        revision that the lab began with."""
+        source = self.layout.path("earlier" if back else "code")
         release.put(self.layout, node, source)
         if self.layout.init_of(node) is not None:
             with open(os.path.join(source, "bin", "backstay"), encoding="utf-8") as program:

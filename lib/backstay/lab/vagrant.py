@@ -55,8 +55,10 @@ class Vagrant(Lab):
                 self.power_off(node)  # killed with the supervisor they would leave their control groups
         super().down()
 
-    def upgrade(self, node: str) -> None:
-        """What the checkout was when the machines were made: Vagrant copies it once."""
+    def upgrade(self, node: str, back: bool = False) -> None:
+        """What the checkout was when the machines were made: Vagrant copies it once. Raises LabError for `back`."""
+        if back:
+            raise LabError("these machines have one version of the agents")
         self.run(node, ["make", "--silent", "-C", "/vagrant", "install"], timeout=120)
 
     @property
