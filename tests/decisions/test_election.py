@@ -142,8 +142,17 @@ def test_a_new_set_does_not_begin_alone():
 
 def test_the_old_primary_is_compared_before_it_counts():
     assert counted(n1=Report(history("0-1-99"))) == []
+
+
+def test_a_primary_that_was_alone_stays_so_for_a_promotion():
+    """Anybody may have begun to acknowledge meanwhile: its monitor sees who runs."""
     solo = FACTS.changed([], solo=True)
-    assert counted(me="n1", facts=solo, n2=Report(history("0-1-99")), n3=Report(history("0-1-98"))) == ["n2"]
+    assert counted(me="n1", facts=solo, n2=Report(history("0-1-99")), n3=Report(history("0-1-99"))) == []
+
+
+def test_who_acknowledges_and_does_not_count_makes_it_alone():
+    joining, giving = Report(history("0-2-1")), Report(history(""), gives=True)
+    assert counted(mine="0-2-1", facts=None, n1=joining, n3=giving) == []
 
 
 def test_two_primaries_never():

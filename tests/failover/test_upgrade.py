@@ -46,7 +46,8 @@ def test_versions_mix_on_the_way_there_and_back(name: str, tmp_path: Path) -> No
             service.wait_whole(120)
             if service.leader() != leader:
                 lab.run(
-                    leader, ["crm_resource", "--move", "-r", service.clone, "--promoted", "-N", leader, "-P", "PT20S"]
+                    leader,
+                    ["crm_resource", "--move", "-r", service.clone, "--promoted", "-N", leader, "--lifetime=PT20S"],
                 )
                 poll(
                     lambda leader=leader: service.in_role("Promoted") == [leader],

@@ -179,8 +179,13 @@ def acknowledgers(me: str, facts: "Facts | None", mine: "History", reports: "Map
     after all that is promoted. Added is who has everything and acknowledges, or whose receiver does not run: it joins by the
     new record, and so acknowledges from its first event on. Who receives without acknowledging would leave the commits that
     it receives unacknowledged: it is added later, and so is the recorded primary, whose history is compared first.
+
+    While a primary is alone anybody may begin to acknowledge, and the record names nobody; so it stays alone, until its monitor
+    has seen who runs.
     """
-    kept = facts.sync - {me} if facts and not facts.solo else frozenset()
+    if facts and facts.solo:
+        return frozenset()
+    kept = facts.sync - {me} if facts else frozenset()
 
     def ready(node: str) -> bool:
         report = reports[node]
@@ -190,7 +195,10 @@ def acknowledgers(me: str, facts: "Facts | None", mine: "History", reports: "Map
         return (report.gives and (everything or node in kept)) or (everything and not report.receives)
 
     able = frozenset(node for node in reports if ready(node) and not (facts and node == facts.primary))
-    return kept | able if able else frozenset()
+    counted = kept | able
+    if not able or any(report.gives and node not in counted for node, report in reports.items()):
+        return frozenset()
+    return counted
 
 
 def _ahead(mine: "History", answers: "Mapping[str, History]", voters: "Collection[str]") -> "Fetch | Refuse | None":

@@ -200,13 +200,11 @@ def _ask(
     witnesses: "list[str]",
     everyone: bool = False,
 ) -> _Round:
-    """What each witness has. Nodes that left the cluster are asked only for `everyone`: most are fenced, and silence takes time.
-    Of a primary that was alone the others are asked as well, who may be ready to acknowledge."""
-    members = set(agent.pacemaker.members())
-    others = members - {agent.me, *witnesses} if facts and facts.solo else set()
+    """What each witness has. Nodes that left the cluster are asked only for `everyone`: most are fenced, silence takes time."""
+    members = set(agent.pacemaker.members()) if witnesses else set()
     absent = frozenset(set(witnesses) - members) if members else frozenset()
     reports = {}
-    for node in [*witnesses, *sorted(others)]:
+    for node in witnesses:
         if node in absent and not everyone:
             reports[node] = election.Report(None)
             continue
