@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backstay.deadline import Deadline, poll
 from backstay.lab.cluster import Lab
+from backstay.lab.layout import LabError
 
 # The agent's own monitor, as the watcher's environment had it.
 MONITOR = """
@@ -26,9 +27,13 @@ class Resting:
         poll(lambda: self.sh(copy), Deadline(30), "a watcher", interval=0.2)
 
     def sh(self, script: str) -> bool:
-        """Whether a script succeeds in the directory of the agent's state."""
-        script = f"cd /run/backstay/{self._agent}; {script}"
-        return self._lab.run(self._node, ["sh", "-c", script], check=False).status == 0
+        """Whether a script succeeds in the directory of the agent's state; it does not on a node that is off, as one is for some
+        seconds that Pacemaker had fenced because its controller was gone too long on a busy machine."""
+        script = f"cd /run/backstay/{self._agent} && {script}"
+        try:
+            return self._lab.run(self._node, ["sh", "-c", script], check=False).status == 0
+        except LabError:
+            return False
 
     def looks(self) -> bool:
         """Run the monitor; whether it looked itself."""
