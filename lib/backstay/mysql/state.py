@@ -22,6 +22,8 @@ class State(Files):
     calm       what a replica's monitor found when it looked itself and all was calm (rest.py, health.py)
     readable   1 or 0, as published
     reviewed   when the primary last reviewed who acknowledges; in it the cluster's membership, if all recorded nodes were there
+    unacknowledged  empty, dated when the last of the recorded acknowledgers went
+    ring       the cluster's membership, dated when it was first seen (membership.py)
     passwords  checksum of those that the accounts were last made, or this replica joined with
     errant     the errant transactions that were found
     trusted    the authority's file with which new connections were last seen to be trusted (trust.py)
