@@ -194,8 +194,8 @@ class Pacemaker:
         raise CommandFailed(f"{argv[0]} failed with status {done.status}: {said[-1] if said else ''}", done.status)
 
     def _lines(self) -> "list[str]":
-        """What is remembered: the executor and since when (CLOCK_MONOTONIC, seconds), then NAME=VALUE; empty on a node that has just
-        booted."""
+        """What is remembered: the executor and since when (CLOCK_MONOTONIC, seconds), then NAME=VALUE; empty on a node that has
+        just booted."""
         return self._files.read(_MEMORY).splitlines()
 
     def _known(self) -> "dict[str, str]":

@@ -96,7 +96,8 @@ def test_a_partition_lasts_as_long_as_it_lasts(chamber: Chamber, step: str) -> N
 WATCHER = r"""
 ip link add eth0 type veth peer name eth1; ip link set eth1 up; ip link set eth0 up; ip addr add 10.9.0.1/24 dev eth0
 export OCF_RESKEY_ip=10.9.0.50
-watcher() { within 10 sh -c 'set -- $(cat /run/backstay/vip/watch.lock); [ $# -ge 4 ] && echo $3 > /tmp/watcher'; cat /tmp/watcher; }
+begun() { set -- $(cat /run/backstay/vip/watch.lock); [ $# -ge 4 ] && echo $3 > /tmp/watcher; }
+watcher() { within 10 begun; cat /tmp/watcher; }
 verdict() { within 10 test -s /run/backstay/vip/verdict; }
 export OCF_RESKEY_CRM_meta_on_node=n1
 """

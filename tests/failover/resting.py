@@ -15,7 +15,7 @@ agent = "/usr/lib/ocf/resource.d/backstay/AGENT"
 os.execve("/usr/bin/python3", ["python3", "-IS", "-X", "importtime", agent, "monitor"], environment)
 """
 # Dates of the agent's files are the monotonic clock's.
-OLD = 'python3 -c "import os, time; exit(time.monotonic() - os.stat(\'verdict\').st_mtime < 4)"'
+OLD = "python3 -c \"import os, time; exit(time.monotonic() - os.stat('verdict').st_mtime < 4)\""
 
 
 def dated(seconds_ago: int) -> str:

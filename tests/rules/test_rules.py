@@ -89,7 +89,9 @@ def test_no_agent_decides_by_the_wall_clock() -> None:
             assert not (of_time and name in ("time", "time_ns")), f"{path}:{getattr(node, 'lineno', 0)}"
             assert name not in ("st_mtime", "st_ctime", "CLOCK_REALTIME", "now", "utcnow"), path
             if name == "st_mtime_ns":  # what is another for each file; never compared with a clock
-                assert path.name in ("state.py", "agent.py", "membership.py", "trust.py", "reader.py", "record.py"), path
+                assert path.name in ("state.py", "agent.py", "membership.py", "trust.py", "reader.py", "record.py"), (
+                    path
+                )
 
 
 def test_no_service_imports_another() -> None:

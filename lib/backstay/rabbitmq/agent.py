@@ -158,10 +158,11 @@ class Rabbitmq(RabbitmqParameters):
     @property
     def state(self) -> Files:
         """process: the broker's identity. promoted: that of the broker that has the lease. unanswered: identity, how many
-        monitors in a row had no greeting. unserved: identity, dated when that began. booting: identity of a broker whose start did not wait for it, and
-        when it must serve (CLOCK_MONOTONIC, seconds); until it does. silent: identity of a broker that was found so, and failed.
-        partition: from whom, dated when that began. short: queues that are short of copies, and what was tried (copies.py). account:
-        identity, and the account with which a monitor logs in. facts: our copy of the record. Others: watch.py, rest.py."""
+        monitors in a row had no greeting. unserved: identity, dated when that began. booting: identity of a broker whose start
+        did not wait for it, and when it must serve (CLOCK_MONOTONIC, seconds); until it does. silent: identity of a broker that
+        was found so, and failed. partition: from whom, dated when that began. short: queues that are short of copies, and what
+        was tried (copies.py). account: identity, and the account with which a monitor logs in. facts: our copy of the record.
+        Others: watch.py, rest.py."""
         return self.files()
 
     @property
