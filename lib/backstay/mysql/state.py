@@ -48,17 +48,19 @@ _MARK = "backstay-epoch"
 def write_mark(datadir: str, epoch: int) -> None:
     """Note, beside the data and so bound to it, that its history was part of the set's in this epoch. Losing the note is
     harmless: a rebuild then asks for the admin."""
+    from backstay import untrusted
+
     try:
-        with open(os.path.join(datadir, _MARK), "w", encoding="ascii") as sink:
-            sink.write(f"{epoch}\n")
+        untrusted.replace(os.path.join(datadir, _MARK), f"{epoch}\n", None, 0o640)
     except OSError:
         return
 
 
 def read_mark(datadir: str) -> int:
     """The last epoch that was noted, 0 when none was."""
+    from backstay import untrusted
+
     try:
-        with open(os.path.join(datadir, _MARK), encoding="ascii") as source:
-            return int(source.read())
+        return int(untrusted.read(os.path.join(datadir, _MARK)))
     except (OSError, ValueError):
         return 0
