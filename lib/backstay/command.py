@@ -244,8 +244,8 @@ def spawn(
     """Start a daemon and return its pid at once.
 
     It leads a session of its own, so that Pacemaker's kill of the agent's process group spares it, and holds none of
-    the agent's descriptors: standard output and error go to the file `log`, which may be open already, or nowhere. own: it is a part of the agent and
-    gets its parameters. Raises NotInstalled, AgentError.
+    the agent's descriptors: standard output and error go to the file `log`, which may be open already, or nowhere. own: it is
+    a part of the agent and gets its parameters. Raises NotInstalled, AgentError.
 
     Not through subprocess: loading that is most of what an agent does before its daemon begins to start.
     """

@@ -17,10 +17,12 @@ All raise OSError, with a text that is fit for an admin.
 
 import os
 import stat
+from contextlib import contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import pwd
+    from collections.abc import Iterator
 
 _TRUSTED = {0, os.geteuid()}
 _LINKS = 40  # followed on one way, as in the kernel
@@ -85,6 +87,8 @@ def _find(path: str) -> "tuple[int, str, bool]":
             if stat.S_ISLNK(found.st_mode):
                 links += 1
                 if found.st_uid not in _TRUSTED or holder.st_uid not in _TRUSTED or links > _LINKS:
+                    if not names:
+                        return at, name, False  # the link itself: it can be removed or replaced, and not opened
                     raise OSError(_ELOOP, f"{name} on the way is a link that is not root's own", path)
                 target = os.readlink(name, dir_fd=at)
                 if target.startswith("/"):
@@ -151,6 +155,30 @@ def guarded(path: str) -> bool:
     """Whether root alone can put something else under this name. Where not, no program of root's may be told the name."""
     with _Way(path) as way:
         return way.guarded
+
+
+@contextmanager
+def rights_of(owner: "pwd.struct_passwd") -> "Iterator[None]":
+    """Look with the account's rights and no more, where links of the admin's have to be followed in its directories. For
+    programs of one thread."""
+    if os.geteuid() != 0:
+        yield
+        return
+    group, groups = os.getegid(), os.getgroups()
+    os.setgroups([owner.pw_gid])
+    os.setegid(owner.pw_gid)
+    os.seteuid(owner.pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)
+
+
+def waiting_for_nobody(path: str, flags: int) -> int:
+    """For open(): a pipe has no text, and nobody is waited for who might write one."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
@@ -221,11 +249,9 @@ def _synchronise(directory: int) -> None:
 def make_directory(path: str, owner: "pwd.struct_passwd", mode: int) -> None:
     """With those above it that are missing, which stay root's. One that root made is given to the account: that alone, not
     what is in it. Where the account could have put it there itself, only an empty one."""
-    import contextlib
-
     _make_above(path)
     with _Way(path) as way:
-        with contextlib.suppress(FileExistsError):
+        with suppress(FileExistsError):
             os.mkdir(way.name, mode, dir_fd=way.directory)
         directory = way.open(os.O_RDONLY | os.O_DIRECTORY, stat.S_IFDIR)
         try:
@@ -295,9 +321,12 @@ def clear(path: str, keep: "tuple[str, ...]" = ()) -> None:
 
 
 def remove_directory(path: str) -> None:
-    """With all that is in it, if it is there."""
+    """With all that is in it, if it is there; or what is there instead."""
     if not there(path):
         return
-    clear(path)
     with _Way(path) as way:
-        os.rmdir(way.name, dir_fd=way.directory)
+        if stat.S_ISDIR(way.status().st_mode):
+            clear(path)
+            os.rmdir(way.name, dir_fd=way.directory)
+        else:
+            os.unlink(way.name, dir_fd=way.directory)

@@ -170,12 +170,13 @@ def _additional(layout: Layout) -> "list[str]":
 def admin_settings(layout: Layout) -> str:
     """The text of the admin's settings, as far as it can be read."""
     text = ""
-    for path in (layout.config, *_additional(layout)):
-        try:
-            with open(path, encoding="utf-8", errors="replace") as source:
-                text += source.read() + "\n"
-        except OSError:
-            continue
+    with untrusted.rights_of(account(layout.user)):
+        for path in (layout.config, *_additional(layout)):
+            try:
+                with open(path, encoding="utf-8", errors="replace", opener=untrusted.waiting_for_nobody) as source:
+                    text += source.read() + "\n"
+            except OSError:
+                continue
     return text
 
 
@@ -194,7 +195,9 @@ def _write_settings(layout: Layout, text: str) -> None:
         os.chmod(path, 0o755)  # noqa: S103  the broker's account reads the files; they hold no secret
     for name in os.listdir(layout.settings):
         os.unlink(os.path.join(layout.settings, name))
-    for theirs in _additional(layout):
+    with untrusted.rights_of(owner):
+        additional = _additional(layout)
+    for theirs in additional:
         os.symlink(theirs, os.path.join(layout.settings, f"a-{os.path.basename(theirs)}"))
     path = os.path.join(layout.settings, "z-backstay.conf")
     with open(path, "w", encoding="utf-8") as sink:
