@@ -232,7 +232,7 @@ def pipe(source: "Sequence[str]", sink: "Sequence[str]", timeout: float) -> None
 
 def spawn(
     argv: "Sequence[str]",
-    log: "Optional[str]" = None,
+    log: "str | int | None" = None,
     env: "Optional[Mapping[str, str]]" = None,
     user: "Optional[int]" = None,
     group: "Optional[int]" = None,
@@ -244,8 +244,8 @@ def spawn(
     """Start a daemon and return its pid at once.
 
     It leads a session of its own, so that Pacemaker's kill of the agent's process group spares it, and holds none of
-    the agent's descriptors: standard output and error go to the file `log` or nowhere. own: it is a part of the agent and
-    gets its parameters. Raises NotInstalled, AgentError.
+    the agent's descriptors: standard output and error go to the file `log`, which may be open already, or nowhere. own: it is
+    a part of the agent and gets its parameters. Raises NotInstalled, AgentError.
 
     Not through subprocess: loading that is most of what an agent does before its daemon begins to start.
     """
@@ -268,10 +268,10 @@ def spawn(
             _signal.signal(ignored_by_python, _signal.SIG_DFL)
         os.setsid()
         cores_again()
-        sink = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640) if log else -1
+        sink = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640) if isinstance(log, str) else -1
+        sink = log if isinstance(log, int) else sink
         let_go([*pass_fds, tell, sink])
-        os.chdir(cwd)
-        if log:
+        if sink >= 0:
             os.dup2(sink, 1)
             os.dup2(sink, 2)
         for descriptor in pass_fds:
@@ -282,6 +282,7 @@ def spawn(
         if user is not None:
             os.setgroups([])
             os.setuid(user)
+        os.chdir(cwd)  # as whom it becomes: the way there may be the account's
         os.execve(program, list(argv), environ)  # noqa: S606
     except OSError as error:
         os.write(tell, str(error.errno).encode())

@@ -235,8 +235,8 @@ class Pacemaker:
         raise CommandFailed(f"{argv[0]} failed with status {done.status}: {said[-1] if said else ''}", done.status)
 
     def _lines(self) -> "list[str]":
-        """What is remembered: the executor and since when (seconds of the epoch), then NAME=VALUE; empty on a node that has just
-        booted."""
+        """What is remembered: the executor and since when (CLOCK_MONOTONIC, seconds), then NAME=VALUE; empty on a node that has
+        just booted."""
         return self._files.read(_MEMORY).splitlines()
 
     def _known(self) -> "dict[str, str]":
@@ -245,7 +245,7 @@ class Pacemaker:
         executor, _, self._since = lines[0].partition(" ") if lines else ("", "", "")
         if not lines:
             return {}
-        if executor == _incarnation() and self._since and 0 <= time.time() - float(self._since) < _TRUST:
+        if executor == _incarnation() and self._since and 0 <= time.monotonic() - float(self._since) < _TRUST:
             return dict(line.split("=", 1) for line in lines[1:] if "=" in line)
         self._since = ""
         self._ask(["attrd_updater", "-R"])
@@ -257,7 +257,7 @@ class Pacemaker:
         next write repeats an equal value; so what cannot be noted, as on a full disk, is forgotten, and fails no action."""
         if but and values.pop(but, None) is None:
             return
-        self._since = self._since or str(time.time())
+        self._since = self._since or str(time.monotonic())
         lines = [f"{_incarnation()} {self._since}", *(f"{name}={value}" for name, value in values.items())]
         self._unwritten.clear()
         self._files.write(_MEMORY, "\n".join(lines))

@@ -1,6 +1,9 @@
 """What an agent remembers between its calls, in /run: small files, replaced as a whole, for root alone. All of it can vanish at
 any time, and writing can fail at any time; then the agent knows less and promises less.
 
+A file's date is the monotonic clock's, which nobody sets: a step of the wall clock would make an old note new, or a new one
+old. A date that lies in the future is nobody's, such as the wall clock's of an earlier revision (decision 37).
+
 | an action          | that cannot write                                  | because                                             |
 |--------------------|----------------------------------------------------|-----------------------------------------------------|
 | start, promote     | fails, with a sentence                             | nothing depends on this node yet                    |
@@ -28,6 +31,12 @@ def unwritable(directory: str, error: OSError) -> str:
     return f"{directory} cannot be written, {error.strerror}: free space there, or mount it writable"
 
 
+def stamp(descriptor: int) -> None:
+    """Date a file that was just written, for `Files.age`."""
+    now = time.monotonic_ns()
+    os.utime(descriptor, ns=(now, now))
+
+
 def private(path: str, flags: int) -> int:
     """For open(): a new file is for root alone."""
     return os.open(path, flags, 0o600)
@@ -50,11 +59,24 @@ class Files:
             return ""
 
     def age(self, name: str) -> float:
-        """Seconds since the file was written; infinite when there is none."""
+        """Seconds since the file was written; infinite when there is none, or nobody knows."""
         try:
-            return max(0.0, time.time() - os.stat(os.path.join(self.directory, name)).st_mtime)
+            passed = time.monotonic_ns() - os.stat(os.path.join(self.directory, name)).st_mtime_ns
         except OSError:
             return float("inf")
+        return passed / 1e9 if passed >= 0 else float("inf")
+
+    def has(self, name: str) -> bool:
+        return os.path.exists(os.path.join(self.directory, name))
+
+    def lasting(self, name: str, what: str) -> float:
+        """Seconds for which `what` has been so, each call noting that it is; 0 where nobody knows since when. For what must
+        not be done too early."""
+        age = self.age(name)
+        if age < float("inf") and self.read(name) == what:
+            return age
+        self.write(name, what)
+        return 0.0
 
     def write(self, name: str, text: str) -> None:
         """Raises Unwritable, unless complaints are collected; the old text stays then."""
@@ -64,6 +86,8 @@ class Files:
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
             with open(handle, "w", encoding="utf-8") as sink:
                 sink.write(text)
+                sink.flush()
+                stamp(handle)
             os.replace(temporary, path)
         except OSError as error:
             self._discard(temporary)

@@ -51,7 +51,7 @@ import time
 
 from backstay.command import spawn
 from backstay.process import Process
-from backstay.state import Files, Unwritable, private, unwritable
+from backstay.state import Files, Unwritable, private, stamp, unwritable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,13 +114,15 @@ def _ensure(agent: "Agent", files: Files, pid: int, started: str, anew: bool) ->
             outdated = len(fields) >= 4 and fields[4:] != [agent.code()]
             if ours and alive and not anew and not outdated:
                 return False
-            if ours and not alive:
-                agent.log.warning("the watcher stands still: starting another")
-            elif ours and outdated:
+            if ours and outdated:
                 agent.log.info("the watcher is of another installation: starting another")
+            elif ours and not alive:
+                agent.log.warning("the watcher stands still: starting another")
             _end(fields[2:4])
         lock.truncate(0)
         lock.write(f"{pid} {started}\n")
+        lock.flush()
+        stamp(lock.fileno())
     module, name = type(agent).__module__, type(agent).__name__
     code = f"import sys; sys.path[:0] = {sys.path!r}; from {module} import {name}; "
     code += f"from backstay.watcher import main; sys.exit(main({name}, sys.argv))"
@@ -139,7 +141,7 @@ def quiet(files: Files, pid: int, started: str) -> None:
 
 def is_quiet(files: Files, pid: int, started: str) -> bool:
     """Whether we end this process ourselves."""
-    return files.age(STOPPING) < float("inf") and files.read(STOPPING) in ("", f"{pid}:{started}")
+    return files.has(STOPPING) and files.read(STOPPING) in ("", f"{pid}:{started}")
 
 
 def verdict(files: Files, pid: int, started: str, within: float) -> str:

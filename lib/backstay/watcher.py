@@ -13,7 +13,7 @@ from backstay.errors import AgentError, TimedOut
 from backstay.liveness import Finding, Heard, judge
 from backstay.process import no_core, start_time
 from backstay.rest import CALM
-from backstay.state import Files, private
+from backstay.state import Files, private, stamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def _main(agent: "Agent", pid: int, started: str) -> int:
         lock.truncate(0)
         lock.write(f"{pid} {started} {os.getpid()} {start_time(os.getpid())} {agent.code()}\n")
         lock.flush()
+        stamp(lock.fileno())
         watcher = Watcher(agent, pid, started, os.fstat(lock.fileno()).st_ino)
         if pid == 0:
             watcher.stay(-1)

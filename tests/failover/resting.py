@@ -15,6 +15,14 @@ os.dup2(1, 2)
 agent = "/usr/lib/ocf/resource.d/backstay/AGENT"
 os.execve("/usr/bin/python3", ["python3", "-IS", "-X", "importtime", agent, "monitor"], environment)
 """
+# Dates of the agent's files are the monotonic clock's.
+OLD = "python3 -c \"import os, time; exit(time.monotonic() - os.stat('verdict').st_mtime < 4)\""
+
+
+def dated(seconds_ago: int) -> str:
+    """A script that makes the note of calm so old; it fails where there is none."""
+    moment = f"time.monotonic_ns() - {seconds_ago} * 10**9"
+    return f"python3 -c \"import os, time; os.utime('calm', ns=({moment},) * 2)\""
 
 
 class Resting:
@@ -58,10 +66,9 @@ class Resting:
         """A verdict that is not fresh, or a last look more than so many seconds ago, is nothing to rest on."""
         self.rests()
         self.sh("kill -STOP $(cut -d' ' -f3 watch.lock)")
-        old = "[ $(($(date +%s) - $(stat -c %Y verdict))) -gt 3 ]"
-        poll(lambda: self.sh(old), Deadline(20), "the verdict to age", interval=0.2)
+        poll(lambda: self.sh(OLD), Deadline(20), "the verdict to age", interval=0.2)
         assert self.looks()
         self.sh("kill -CONT $(cut -d' ' -f3 watch.lock)")
         self.rests()
-        self.looks_when(f"touch -d '{seconds + 1} seconds ago' calm")
+        self.looks_when(dated(seconds + 1))
         self.rests()

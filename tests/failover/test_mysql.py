@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from resting import Resting
+from resting import Resting, dated
 
 from backstay.deadline import Deadline, poll
 from backstay.lab.cluster import Lab
@@ -153,11 +153,11 @@ def test_a_calm_replicas_monitor_rests_on_a_fresh_verdict_alone(three: Lab) -> N
     mysql.root(node, "STOP REPLICA SQL_THREAD")
     poll(lambda: not monitor.calm(), Deadline(60), "the watcher to see that the applier stands still", interval=0.1)
     poll(monitor.calm, Deadline(60), "the monitor to start it again", interval=0.5)
-    # What was published may be gone once the node's controller has ended. By its age this note would do for minutes.
-    aged = "touch -c -d '10 minutes' calm && [ -e calm ]"
-    poll(lambda: monitor.sh(aged), Deadline(60), "a note to age", interval=0.1)
+    # What was published may be gone once the node's controller has ended. By its age this note would do for half a minute.
+    noted = f"{dated(0)} && stat -c %i calm > /tmp/noted"
+    poll(lambda: monitor.sh(noted), Deadline(60), "a note", interval=0.1)
     monitor.sh("pkill -KILL -x pacemaker-contr")
-    noted_again = "! [ -e calm ] || [ $(stat -c %Y calm) -lt $(date +%s -d '5 minutes') ]"
+    noted_again = "! [ -e calm ] || [ $(stat -c %i calm) != $(cat /tmp/noted) ]"
     poll(lambda: monitor.sh(noted_again), Deadline(20), "the watcher to take the note away", interval=0.2)
     mysql.wait_whole(240)
 

@@ -79,6 +79,21 @@ def test_one_module_starts_processes() -> None:
             assert "subprocess" not in imports(path), path
 
 
+def test_no_agent_decides_by_the_wall_clock() -> None:
+    """It may be set at any moment. Of a file's date only `Files` makes an age, and that one is the monotonic clock's."""
+    files = [*LIBRARY.glob("*.py"), *(path for service in SERVICES for path in (LIBRARY / service).glob("*.py"))]
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text())):
+            name = node.attr if isinstance(node, ast.Attribute) else ""
+            of_time = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "time"
+            assert not (of_time and name in ("time", "time_ns")), f"{path}:{getattr(node, 'lineno', 0)}"
+            assert name not in ("st_mtime", "st_ctime", "CLOCK_REALTIME", "now", "utcnow"), path
+            if name == "st_mtime_ns":  # what is another for each file; never compared with a clock
+                assert path.name in ("state.py", "agent.py", "membership.py", "trust.py", "reader.py", "record.py"), (
+                    path
+                )
+
+
 def test_no_service_imports_another() -> None:
     for service in SERVICES:
         for path in (LIBRARY / service).glob("*.py"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -97,3 +98,22 @@ def test_the_command_takes_secrets_from_standard_input_and_keeps_them_private(tm
     failed = command.run(argv, 30, check=False)
     assert failed.status == 2 and failed.out == ""
     assert failed.err.strip() == "backstay: values not given: monitor_password, replication_password"
+
+
+def test_nothing_that_lies_in_wait_for_the_output_is_written_to(tmp_path: Path) -> None:
+    """In a directory like /tmp another may have made any name before: a link, or a file that stays readable for its maker."""
+    argv = [str(CHECKOUT / "bin/backstay"), "render", "mysql", "--set", "writer_ip=10.0.0.1", "--set", "nodes=3"]
+    victim, target = tmp_path / "victim", tmp_path / "mysql.crm"
+    victim.write_text("kept")
+    victim.chmod(0o644)
+    for planted in (f"{target}.partial", f"{target}.new", str(target)):
+        for plant in (os.symlink, os.link):
+            plant(victim, planted)
+            command.run(
+                [*argv, "--values", "-", "-o", str(target)], 30, input="monitor_password=m\nreplication_password=r\n"
+            )
+            assert victim.read_text() == "kept" and victim.stat().st_mode & 0o777 == 0o644, planted
+            assert target.stat().st_mode & 0o777 == 0o600 and not target.is_symlink()
+            for path in tmp_path.iterdir():
+                if path != victim:
+                    path.unlink()

@@ -16,6 +16,21 @@ if TYPE_CHECKING:
 SUFFIXES = {"crm": ".crm", "pcs": ".pcs.sh"}
 
 
+def _replace(path: str, text: str) -> None:
+    """Write a file that is new, and for us alone: it holds passwords, and others may write to its directory."""
+    import tempfile
+
+    directory, name = os.path.split(path)
+    sink, partial = tempfile.mkstemp(".partial", f"{name}.", directory or ".")
+    try:
+        with open(sink, "w", encoding="utf-8") as written:
+            written.write(text)
+        os.replace(partial, path)
+    except BaseException:
+        os.unlink(partial)
+        raise
+
+
 def values_of(pairs: "Iterable[str]", origin: str) -> "dict[str, str]":
     """`key=value` each; empty lines and lines that begin with # say nothing. Raises WrongParameter."""
     found: dict[str, str] = {}
@@ -83,9 +98,6 @@ def render(
     if output is None:
         click.echo(text, nl=False)
         return
-    partial = f"{output}.partial"
-    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as sink:
-        sink.write(text)
-    os.replace(partial, output)
+    _replace(output, text)
     loads = {"crm": f"crm configure load update {output}", "pcs": f"sh {output}"}
     click.echo(f"written; load it with: {loads[format]}", err=True)

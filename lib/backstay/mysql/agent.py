@@ -88,7 +88,7 @@ class Mysql(MysqlParameters):
             running.end(self.deadline, gently=self._may_end_gently(running))
         self.state.remove("promoted")
         self._not_readable()
-        if self.state.age("rebuild-lock") < float("inf"):
+        if self.state.has("rebuild-lock"):
             from backstay.mysql import rebuild
 
             rebuild.abandon(self)

@@ -1,8 +1,8 @@
 """Start and end the server: options, directories, a virgin data directory, and the reason when it does not come up."""
 
 import os
-import stat
 
+from backstay import untrusted
 from backstay.command import available, environment, run, spawn
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError, CommandFailed, NotInstalled, PermissionMissing, WrongParameter
@@ -11,10 +11,12 @@ from backstay.mysql.dialect import Dialect, dialect_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import pwd
     from collections.abc import Sequence
     from typing import Optional
 
 _EPOCHS, _NODES = 1000, 4_000_000  # so that the product stays below 2**32
+_NO_DATA = ("lost+found",)  # what a new file system has
 _GROUPS = ["mysqld", "server", "mariadb", "mariadbd"]
 _CONFIGS = ("/etc/mysql/my.cnf", "/etc/my.cnf")
 _BINARIES = ("/usr/sbin/mariadbd", "/usr/sbin/mysqld", "/usr/libexec/mariadbd", "/usr/libexec/mysqld")
@@ -127,24 +129,28 @@ def binlog_index(layout: Layout) -> str:
 
 
 def log_file(layout: Layout, admin: "dict[str, str]") -> str:
-    return layout.log_error or admin.get("log-error") or os.path.join(layout.datadir, "error.log")
+    return os.path.join(layout.datadir, layout.log_error or admin.get("log-error") or "error.log")
 
 
 def prepare(layout: Layout) -> None:
     """Directories that a reboot empties. Raises PermissionMissing, WrongParameter."""
-    import pwd
-
-    try:
-        owner = pwd.getpwnam(layout.user)
-    except KeyError:
-        raise WrongParameter(f"there is no system account {layout.user}: install the server, or set user") from None
+    owner = account(layout.user)
     for path in {os.path.dirname(layout.socket), os.path.dirname(layout.pid_file)}:
         if not os.path.isdir(path):
             try:
-                os.makedirs(path, mode=0o755)
-                os.chown(path, owner.pw_uid, owner.pw_gid)
+                untrusted.make_directory(path, owner, 0o755)
             except OSError as error:
                 raise PermissionMissing(f"{path} for socket and pid file cannot be made: {error.strerror}") from None
+
+
+def account(user: str) -> "pwd.struct_passwd":
+    """Raises WrongParameter."""
+    import pwd
+
+    try:
+        return pwd.getpwnam(user)
+    except KeyError:
+        raise WrongParameter(f"there is no system account {user}: install the server, or set user") from None
 
 
 def initialize(layout: Layout, dialect: Dialect, deadline: Deadline) -> None:
@@ -153,20 +159,23 @@ def initialize(layout: Layout, dialect: Dialect, deadline: Deadline) -> None:
     Until then a mark beside the directory says that what is in it is ours and unfinished, so that the next start begins
     anew: without it a start cut short would leave a database that nobody can replicate from.
     """
-    import shutil
-
-    os.makedirs(layout.datadir, exist_ok=True)
-    held = [os.path.join(layout.datadir, name) for name in os.listdir(layout.datadir) if name != "lost+found"]
-    if os.path.exists(_unfinished(layout.datadir)):
-        for path in held:
-            shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
-    elif not held:
-        with open(_unfinished(layout.datadir), "w", encoding="ascii"):
-            pass
+    owner = account(layout.user)
+    try:
+        untrusted.make_directory(layout.datadir, owner, 0o755)
+        if not untrusted.guarded(layout.datadir):
+            raise PermissionMissing(
+                f"not root alone may replace {layout.datadir} while it is initialised: chown root the directories above it"
+            )
+        if untrusted.there(_unfinished(layout.datadir)):
+            untrusted.clear(layout.datadir, keep=_NO_DATA)
+        elif not set(os.listdir(layout.datadir)) - set(_NO_DATA):
+            untrusted.replace(_unfinished(layout.datadir), b"", None, 0o644)
+        untrusted.set_directory(layout.datadir, owner)
+    except OSError as error:
+        raise PermissionMissing(f"{layout.datadir} cannot be made the server's: {error.strerror}") from None
     argv = dialect.initialize_command(layout.binary, layout.datadir, layout.user, layout.config)
-    shutil.chown(layout.datadir, layout.user, layout.user)
     log = log_file(layout, configured(layout))
-    before = os.path.getsize(log) if os.path.exists(log) else 0
+    before = untrusted.size(log)
     try:
         run(argv, timeout=deadline.remaining())
     except CommandFailed as error:
@@ -174,8 +183,7 @@ def initialize(layout: Layout, dialect: Dialect, deadline: Deadline) -> None:
 
 
 def initialized(layout: Layout) -> None:
-    if os.path.exists(_unfinished(layout.datadir)):
-        os.unlink(_unfinished(layout.datadir))
+    untrusted.remove(_unfinished(layout.datadir))
 
 
 def _unfinished(datadir: str) -> str:
@@ -200,9 +208,8 @@ def launch(
     admin = configured(layout)
     line = [*command_line(layout, dialect, admin, epoch, discard_unacknowledged), *overriding]
     log = log_file(layout, admin)
-    if os.path.exists(layout.socket) and stat.S_ISSOCK(os.stat(layout.socket).st_mode):
-        os.unlink(layout.socket)  # a dead server's: a connection to it would be refused, not answered
-    before = os.path.getsize(log) if os.path.exists(log) else 0
+    untrusted.remove(layout.socket, socket=True)  # a dead server's: a connection to it would be refused, not answered
+    before = untrusted.size(log)
     pid = spawn(line)
     child = process.at(pid)
 
@@ -222,9 +229,8 @@ def launch(
 def last_error(log: str, offset: int = 0) -> str:
     """The first error after `offset` bytes of the log: the first names the cause, those after it the consequences."""
     try:
-        with open(log, encoding="utf-8", errors="replace") as source:
-            source.seek(offset)
-            errors = [line for line in source if "[ERROR]" in line]
+        said = untrusted.read(log, offset).decode("utf-8", "replace")
+        errors = [line for line in said.splitlines() if "[ERROR]" in line]
     except OSError as error:
         return f"its log {log} cannot be read: {error.strerror}"
     if not errors:

@@ -300,14 +300,15 @@ def _relayed(server: "Server", slave: "Row", datadir: str) -> "list[tuple[str, i
 
     A crash cuts the last group off; it was not acknowledged, and waiting for it would last for ever.
     """
+    from backstay import untrusted
+
     index = str(server.one("SELECT @@relay_log_index AS path")["path"] or "")
     if not index:
         base = str(server.one("SELECT @@relay_log_basename AS path")["path"])
         index = base + ".index"
     path = os.path.join(datadir, index)
     try:
-        with open(path, encoding="utf-8") as source:
-            names = [os.path.basename(line.strip()) for line in source if line.strip()]
+        names = [os.path.basename(line.strip()) for line in untrusted.text(path).splitlines() if line.strip()]
     except OSError as error:
         raise AgentError(f"the relay log index cannot be read: {error}") from None
     current = str(slave["Relay_Log_File"])

@@ -9,6 +9,7 @@ that were primary long ago, and must not seem to have the binary log of what it 
 import os
 import signal
 
+from backstay import untrusted
 from backstay.command import pipe, run
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError
@@ -69,7 +70,8 @@ def copy(
     # Before the dump, so that all of it is in the dump.
     look = donor.one("SELECT @@gtid_binlog_state AS state, @@gtid_slave_pos AS pos")
     before = f"{look['state'] or ''},{look['pos'] or ''}"
-    daemon.initialize(layout, dialect, deadline.within(_START))
+    daemon.initialize(layout, dialect, deadline.within(_START))  # programs of root's: so long the directory is root's
+    untrusted.set_directory(os.path.dirname(layout.datadir), daemon.account(layout.user), 0o700)
     running = daemon.launch(layout, dialect, 0, False, deadline.within(_START), _TEMPORARY)
     try:
         _fill(source, layout, workspace, deadline)
@@ -146,6 +148,8 @@ def _fill(source: "Source", layout: daemon.Layout, workspace: str, deadline: Dea
             "--user=root",
             "--max-allowed-packet=1G",
             "--init-command=SET SESSION sql_log_bin = 0",
+            "--local-infile=0",  # the server, which is the account's, would be sent any file of root's that it asks for
+            "--binary-mode",  # or the dump, which is the donor's word, could have the client start programs
         ],
         timeout=deadline.remaining(),
     )

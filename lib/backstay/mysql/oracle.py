@@ -20,15 +20,24 @@ if TYPE_CHECKING:
 
 
 def _synchronise(path: str) -> None:
-    """A file or directory to the disk. A relay log may be purged under our hands."""
+    """A file to the disk. A relay log may be purged under our hands."""
+    from backstay import untrusted
+
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = untrusted.descriptor(path)
     except FileNotFoundError:
         return
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _last_line(index: str) -> str:
+    """Of the file that lists the binary logs, which may be long. Raises IndexError."""
+    from backstay import untrusted
+
+    return untrusted.read(index, max(0, untrusted.size(index) - 4096)).decode("utf-8", "replace").split()[-1]
 
 
 class Oracle(Dialect):
@@ -87,31 +96,28 @@ class Oracle(Dialect):
         """
         import mmap
 
+        from backstay import untrusted
         from backstay.mysql import binlog
 
         identity = os.path.join(datadir, "auto.cnf")
         try:
-            with open(identity, encoding="utf-8") as source:
-                me = next(line.partition("=")[2].strip() for line in source if line.startswith("server-uuid"))
-            with open(index, encoding="utf-8") as source:
-                path = os.path.normpath(os.path.join(datadir, source.read().split()[-1]))
-            with open(path, "rb") as log, mmap.mmap(log.fileno(), 0, access=mmap.ACCESS_READ) as text:
-                tail = binlog.own_tail(text, me, MysqlHistory(survived.sets))
-                if tail is None:
-                    return ""
-                head, lost = text[: tail.head], text[tail.begin :]
-                owner = os.fstat(log.fileno())
-            kept = os.path.join(os.path.dirname(path), f"unacknowledged-{os.path.basename(path)}")
-            with open(kept, "wb") as copy:
-                os.fchown(copy.fileno(), owner.st_uid, owner.st_gid)
-                copy.write(head + lost)
-                copy.flush()
-                os.fsync(copy.fileno())
-            os.unlink(identity)
-            _synchronise(datadir)
-            with open(path, "r+b") as shortened:
-                shortened.truncate(tail.begin)
-                os.fsync(shortened.fileno())
+            told = untrusted.text(identity).splitlines()
+            me = next(line.partition("=")[2].strip() for line in told if line.startswith("server-uuid"))
+            path = os.path.normpath(os.path.join(datadir, _last_line(index)))
+            # The one that is looked at is the one that is shortened, and it is the account's.
+            with open(untrusted.descriptor(path, os.O_RDWR), "r+b", buffering=0) as log:
+                if os.fstat(log.fileno()).st_uid != os.stat(datadir).st_uid:
+                    return f"no unacknowledged tail looked for: {path} does not belong to whom {datadir} does"
+                with mmap.mmap(log.fileno(), 0, access=mmap.ACCESS_READ) as text:
+                    tail = binlog.own_tail(text, me, MysqlHistory(survived.sets))
+                    if tail is None:
+                        return ""
+                    head, lost = text[: tail.head], text[tail.begin :]
+                kept = os.path.join(os.path.dirname(path), f"unacknowledged-{os.path.basename(path)}")
+                untrusted.replace(kept, head + lost, None, 0o640, sync=True)
+                untrusted.remove(identity, sync=True)
+                log.truncate(tail.begin)
+                os.fsync(log.fileno())
         except (OSError, StopIteration, IndexError, ValueError) as error:
             return f"no unacknowledged tail looked for: {error}"
         return f"cut {tail.gtids} off the binary log, which the new primary lacks; kept in {kept}"
@@ -272,6 +278,9 @@ class Oracle(Dialect):
     def copy_from(
         self, donor: "Server", source: Source, local: "Server", layout: "Layout", workspace: str
     ) -> "History":
+        from backstay import untrusted
+        from backstay.mysql import daemon
+
         if self.version < (8, 0, 17):
             raise AgentError("CLONE needs MySQL 8.0.17: rebuild this node by hand")
         # The snapshot is that of the copy's end, so it holds at least this.
@@ -282,6 +291,8 @@ class Oracle(Dialect):
                 " AND PLUGIN_STATUS = 'ACTIVE'"
             ):
                 raise AgentError(f"{each.where} has no clone plugin: restart it with rebuild=auto")
+        # The server makes the copy itself.
+        untrusted.set_directory(os.path.dirname(layout.datadir), daemon.account(layout.user), 0o700)
         local.query(f"SET GLOBAL clone_valid_donor_list = {quoted(f'{source.host}:{source.port}')}")
         if source.ca:
             local.query(f"SET GLOBAL clone_ssl_ca = {quoted(source.ca)}")

@@ -51,7 +51,7 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     _beat(server)
     accounts.ensure(agent, server, dialect, seen, facts)
     note = accounts.follow_passwords(agent, server, dialect)
-    settled = bool(agent.state.read("reviewed")) and agent.state.read("reviewed") == membership.settled()
+    settled = bool(agent.state.read("reviewed")) and agent.state.read("reviewed") == membership.settled(agent.state)
     step = primary_step(seen, facts, agent.state.age("reviewed"), settled)
     if step is not Step.NOTHING:
         try:
@@ -183,14 +183,12 @@ def _review(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observe
     """Drop nodes that surely acknowledge no more; go solo when none is left."""
     absent = not (seen.followers & facts.sync)
     if not absent:
-        agent.state.remove("absent")
-    elif agent.state.age("absent") == float("inf"):
-        agent.state.write("absent", "")
-    waited = agent.state.age("absent") if absent else 0.0
+        agent.state.remove("unacknowledged")
+    waited = agent.state.lasting("unacknowledged", "") if absent else 0.0
     overview = agent.pacemaker.overview(ends=True)
     outcome = review(facts, seen.followers, overview, waited, float(agent.degrade_after))
     whole = overview is not None and facts.sync <= overview.online and not outcome.act
-    agent.state.write("reviewed", membership.settled() if whole else "")
+    agent.state.write("reviewed", membership.settled(agent.state) if whole else "")
     if not outcome.act:
         if not absent and _stuck(agent, seen):
             return _unstick(agent, server, dialect, facts) if seen.acks.clients else _let_in(agent, server, dialect)

@@ -23,12 +23,17 @@ def _serves(pid: int, datadir: str) -> bool:
         return False
 
 
+def _of_the_account(path: str, flags: int) -> int:
+    """For open(), where the account may have put a link or a pipe. What the file says is believed of nothing but a server."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
 def find(pid_file: str, datadir: str) -> "Optional[Process]":
     """The server that has the data directory. The pid file is a hint: it is missing during crash recovery and stale after
     a kill, so without a match every process is looked at."""
     try:
-        with open(pid_file, encoding="ascii", errors="replace") as source:
-            hint = source.read().strip()
+        with open(pid_file, encoding="ascii", errors="replace", opener=_of_the_account) as source:
+            hint = source.read(32).strip()
     except OSError:
         hint = ""
     if hint.isdigit() and _serves(int(hint), datadir):

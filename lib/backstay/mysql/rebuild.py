@@ -19,6 +19,7 @@ import shutil
 import sys
 import time
 
+from backstay import untrusted
 from backstay.command import spawn
 from backstay.deadline import Deadline
 from backstay.errors import AgentError
@@ -86,7 +87,7 @@ def standing(agent: "Mysql", errant: str) -> "tuple[str, bool]":
 
 
 def _step(agent: "Mysql", failures: int) -> conflict.Job:
-    complete = os.path.exists(Place(str(agent.datadir)).complete)
+    complete = untrusted.there(Place(str(agent.datadir)).complete)
     return conflict.job_step(complete, _holder(agent) is not None, failures, agent.state.age(_FAILED))
 
 
@@ -123,20 +124,28 @@ def _taken(lock: "IO[str]") -> bool:
 def install(agent: "Mysql") -> None:
     """Before a start: put a complete copy in the place of the data it was made to replace."""
     place = Place(str(agent.datadir))
-    if not os.path.exists(place.complete):
+    if not untrusted.there(place.complete):
         return
-    with open(place.complete, encoding="utf-8") as source:
-        replaces, _, origin = source.read().strip().partition(" ")
+    try:
+        _install(agent, place)
+    except OSError as error:
+        raise AgentError(f"{place.around} cannot be put in the place of {place.data}: {error.strerror}") from None
+
+
+def _install(agent: "Mysql", place: Place) -> None:
+    """Raises OSError. What the note says is the account's word, and decides over the account's data alone."""
+    replaces, _, origin = untrusted.text(place.complete).strip().partition(" ")
     if os.path.isdir(place.data):
         if replaces != place.replaces():
             agent.log.warning(f"{place.around} was made to replace another directory: not used")
             return
         old = f"{place.data}.errant-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
-        shutil.copymode(place.data, place.copy)
-        os.rename(place.data, old)
+        found = os.stat(place.data)
+        untrusted.set_directory(place.copy, None, found.st_mode & 0o7777)
+        untrusted.move(place.data, old)
         agent.log.warning(f"the data with errant transactions is kept in {old}: remove it when nobody needs it")
-    os.rename(place.copy, place.data)  # also the second half of a start that was cut short
-    shutil.rmtree(place.around)
+    untrusted.move(place.copy, place.data)  # also the second half of a start that was cut short
+    untrusted.remove_directory(place.around)
     agent.state.remove("errant")
     agent.state.remove(_FAILED)
     agent.log.notice(f"{place.data} is now a copy {origin}")
@@ -244,11 +253,7 @@ def _copy(agent: "Mysql") -> None:
                 _clean(place)
                 raise
     origin = f"of {facts.primary}'s data in epoch {facts.epoch} up to {copied}"
-    with open(f"{place.complete}.new", "w", encoding="utf-8") as sink:
-        sink.write(f"{place.replaces()} {origin}\n")
-        sink.flush()
-        os.fsync(sink.fileno())
-    os.rename(f"{place.complete}.new", place.complete)
+    untrusted.replace(place.complete, f"{place.replaces()} {origin}\n", None, 0o640, sync=True)
     agent.log.notice(f"copied {origin} in {time.monotonic() - started:.0f} s")
 
 
@@ -257,8 +262,7 @@ def _clean(place: Place) -> None:
     server = process.find("", place.copy)
     if server:
         server.end(Deadline(30), gently=False)
-    if os.path.isdir(place.around):
-        shutil.rmtree(place.around)
+    untrusted.remove_directory(place.around)
 
 
 def _workspace(agent: "Mysql") -> str:
@@ -283,8 +287,7 @@ def _make(
     agent: "Mysql", dialect: "Dialect", donor: "Server", local: "Server", place: Place, facts: "Facts"
 ) -> "History":
     layout = agent.layout()
-    os.mkdir(place.around, mode=0o700)
-    shutil.chown(place.around, layout.user, layout.user)
+    untrusted.new_directory(place.around, 0o711)  # root's, until the dialect gives it to the account
     layout.datadir = place.copy
     layout.socket = os.path.join(place.around, "socket")
     # The same name as the real one: unnamed logs are named after it.

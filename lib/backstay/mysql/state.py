@@ -25,6 +25,8 @@ class State(Files):
     calm       what a replica's monitor found when it looked itself and all was calm (rest.py, health.py)
     readable   1 or 0, as published
     reviewed   when the primary last reviewed who acknowledges; in it the cluster's membership, if all recorded nodes were there
+    unacknowledged  empty, dated when the last of the recorded acknowledgers went
+    ring       the cluster's membership, dated when it was first seen (membership.py)
     passwords  checksum of those that the accounts were last made, or this replica joined with
     errant     the errant transactions that were found
     trusted    the authority's file with which new connections were last seen to be trusted (trust.py)
@@ -82,17 +84,19 @@ _MARK = "backstay-epoch"
 def write_mark(datadir: str, epoch: int) -> None:
     """Note, beside the data and so bound to it, that its history was part of the set's in this epoch. Losing the note is
     harmless: a rebuild then asks for the admin."""
+    from backstay import untrusted
+
     try:
-        with open(os.path.join(datadir, _MARK), "w", encoding="ascii") as sink:
-            sink.write(f"{epoch}\n")
+        untrusted.replace(os.path.join(datadir, _MARK), f"{epoch}\n", None, 0o640)
     except OSError:
         return
 
 
 def read_mark(datadir: str) -> int:
     """The last epoch that was noted, 0 when none was."""
+    from backstay import untrusted
+
     try:
-        with open(os.path.join(datadir, _MARK), encoding="ascii") as source:
-            return int(source.read())
+        return int(untrusted.read(os.path.join(datadir, _MARK)))
     except (OSError, ValueError):
         return 0

@@ -111,6 +111,7 @@ class Rabbitmq(RabbitmqParameters):
         running = self.running()
         if self.is_promoted(running):
             return
+        self.state.remove("partition")  # of an earlier lease
         deadline = self.deadline.within(self.probe_timeout)
         if broker.greets(self.listener, deadline, notes=[]) != ANSWERS:
             raise AgentError("not promoted: this broker does not answer AMQP")
@@ -157,10 +158,11 @@ class Rabbitmq(RabbitmqParameters):
     @property
     def state(self) -> Files:
         """process: the broker's identity. promoted: that of the broker that has the lease. unanswered: identity, how many
-        monitors in a row had no greeting, and since when. booting: identity of a broker whose start did not wait for it, and
-        when it must serve (CLOCK_MONOTONIC, seconds); until it does. silent: identity of a broker that was found so, and failed.
-        partition: since when, and from whom. short: queues that are short of copies, and what was tried (copies.py). account:
-        identity, and the account with which a monitor logs in. facts: our copy of the record. Others: watch.py, rest.py."""
+        monitors in a row had no greeting. unserved: identity, dated when that began. booting: identity of a broker whose start
+        did not wait for it, and when it must serve (CLOCK_MONOTONIC, seconds); until it does. silent: identity of a broker that
+        was found so, and failed. partition: from whom, dated when that began. short: queues that are short of copies, and what
+        was tried (copies.py). account: identity, and the account with which a monitor logs in. facts: our copy of the record.
+        Others: watch.py, rest.py."""
         return self.files()
 
     @property
@@ -299,7 +301,7 @@ class Rabbitmq(RabbitmqParameters):
         """Whether the watcher sees, right now, what the last look found, in the same membership of the cluster."""
         from backstay import membership, rest
 
-        settled = membership.settled()
+        settled = membership.settled(self.state)
         every = rest.LOOK_EVERY if promoted else _LOOK_EVERY
         return bool(settled) and rest.rests(self, running, f"{promoted} {settled}", every)
 
@@ -307,7 +309,7 @@ class Rabbitmq(RabbitmqParameters):
         """For the next monitors. A membership that changed while we looked has not settled."""
         from backstay import membership, rest
 
-        settled = membership.settled()
+        settled = membership.settled(self.state)
         rest.note(self, running, calm if settled else "", f"{promoted} {settled}")
 
     def _duties(self, node: "Node", dialect: "Dialect", seen: Seen, account: "Account | None") -> "list[str]":
@@ -357,17 +359,15 @@ class Rabbitmq(RabbitmqParameters):
         """Monitors in a row without a greeting, this one included, and the seconds since the first."""
         if greeted == ANSWERS:
             self.state.remove("unanswered")
+            self.state.remove("unserved")
             return 0, 0.0
-        import time
-
+        lasted = self.state.lasting("unserved", running.identity)
         fields = self.state.read("unanswered").split()
-        count, since = 0, time.time()
-        if len(fields) == 3 and fields[0] == running.identity:
-            count, since = int(fields[1]), float(fields[2])
-        self.state.write("unanswered", f"{running.identity} {count + 1} {since}")
+        count = int(fields[1]) if len(fields) == 2 and fields[0] == running.identity else 0
+        self.state.write("unanswered", f"{running.identity} {count + 1}")
         if self.unwritten:
-            return max(count + 1, self.silences), time.time() - since  # nobody would count on
-        return count + 1, time.time() - since
+            return max(count + 1, self.silences), lasted  # nobody would count on
+        return count + 1, lasted
 
     def _boot_left(self, running: Process) -> "float | None":
         """Seconds that are left to a broker whose start did not wait until it served; None when it is no such one, or has

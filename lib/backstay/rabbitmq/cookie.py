@@ -2,6 +2,7 @@
 
 import os
 
+from backstay import untrusted
 from backstay.errors import PermissionMissing, WrongParameter
 from backstay.rabbitmq.launch import account
 
@@ -11,8 +12,7 @@ TYPE_CHECKING = False
 def read(path: str) -> str:
     """Raises WrongParameter when there is none, PermissionMissing."""
     try:
-        with open(path, encoding="ascii", errors="replace") as source:
-            cookie = source.read().strip()
+        cookie = untrusted.read(path).decode("ascii", "replace").strip()
     except FileNotFoundError:
         cookie = ""
     except OSError as error:
@@ -29,33 +29,22 @@ def ensure(path: str, wanted: str, user: str) -> str:
         raise WrongParameter(f"cookie_file={path}: Erlang reads only a file named .erlang.cookie")
     owner = account(user)
     try:
-        if wanted and (not os.path.exists(path) or read(path) != wanted):
-            _write(path, wanted, owner.pw_uid, owner.pw_gid)
+        if wanted and _held(path) != wanted:
+            # As a whole or not at all: half a cookie locks the node out of its cluster.
+            untrusted.replace(path, wanted, owner, 0o400, sync=True)
         cookie = read(path)
-        status = os.stat(path)
-        if status.st_uid != owner.pw_uid:
-            os.chown(path, owner.pw_uid, owner.pw_gid)
-        if status.st_mode & 0o077:
-            os.chmod(path, 0o400)
+        untrusted.give(path, owner, 0o600)
     except OSError as error:
         raise PermissionMissing(f"the Erlang cookie {path} cannot be put right: {error.strerror}") from None
     return cookie
 
 
-def _write(path: str, cookie: str, user: int, group: int) -> None:
-    """As a whole or not at all: half a cookie locks the node out of its cluster."""
-    temporary = f"{path}.{os.getpid()}"
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
+def _held(path: str) -> str:
+    """The cookie that is there, "" for none or what cannot be read as one."""
     try:
-        with os.fdopen(handle, "w", encoding="ascii") as sink:
-            os.fchown(sink.fileno(), user, group)
-            sink.write(cookie)
-            sink.flush()
-            os.fsync(sink.fileno())
-        os.rename(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        return read(path)
+    except (PermissionMissing, WrongParameter):
+        return ""
 
 
 def derived_password(cookie: str, purpose: str) -> str:

@@ -43,11 +43,7 @@ def _heal(agent: "Rabbitmq", seen: "Seen") -> "list[str]":
     """Have the smaller side of a partition that lasts restarted: tell the cluster that it failed. Raises Restart when it is
     this one's."""
     apart = " ".join(sorted(seen.partitions))
-    since, _, before = agent.state.read("partition").partition(" ")
-    if not apart or before != apart:
-        since = str(time.time())
-        agent.state.write("partition", f"{since} {apart}")
-    lasted = time.time() - float(since)
+    lasted = agent.state.lasting("partition", apart)
     healing = partition.heal(agent.erlang_name, seen.members, seen.partitions, lasted, agent.partition_grace)
     if not healing.restart:
         return []

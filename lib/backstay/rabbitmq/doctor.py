@@ -6,6 +6,7 @@ Looks at files, names, peers and, when it runs, the broker; changes nothing.
 import os
 import re
 
+from backstay import untrusted
 from backstay.errors import AgentError
 from backstay.rabbitmq import amqp, broker, cookie, launch, settings, starting
 from backstay.rabbitmq.dialect import Dialect, dialect_for
@@ -94,12 +95,14 @@ def _settings(layout: launch.Layout) -> "Iterator[str]":
         if key in given:
             yield f"{key} is read at every boot and undoes what was changed since: use the parameter definitions"
     ours = {name.partition("_")[2] for name in launch.environment(layout) if name.startswith("RABBITMQ_")}
-    for name in sorted(_assigned(_ENVIRONMENT) & ours):
+    with untrusted.rights_of(launch.account(layout.user)):
+        theirs = _assigned(_ENVIRONMENT)
+    for name in sorted(theirs & ours):
         yield f"{_ENVIRONMENT} sets {name}, which is a parameter of this resource: remove it there"
     advanced = os.path.join(os.path.dirname(layout.config), "advanced.config")
     try:
-        with open(advanced, encoding="utf-8", errors="replace") as source:
-            text = source.read()
+        with untrusted.rights_of(launch.account(layout.user)):
+            text = _text(advanced)
     except OSError:
         return
     for key in ("cluster_partition_handling", "net_ticktime", "msg_store_shutdown_timeout", "cluster_nodes"):
@@ -107,11 +110,16 @@ def _settings(layout: launch.Layout) -> "Iterator[str]":
             yield f"{advanced} sets {key} and wins over the agent's settings: remove it there"
 
 
+def _text(path: str) -> str:
+    """Raises OSError."""
+    with open(path, encoding="utf-8", errors="replace", opener=untrusted.waiting_for_nobody) as source:
+        return source.read()
+
+
 def _assigned(path: str) -> "set[str]":
     """Names of variables that a shell file sets, without their prefix."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as source:
-            return set(re.findall(r"^\s*(?:export\s+)?(?:RABBITMQ_)?(\w+)=", source.read(), re.MULTILINE))
+        return set(re.findall(r"^\s*(?:export\s+)?(?:RABBITMQ_)?(\w+)=", _text(path), re.MULTILINE))
     except OSError:
         return set()
 

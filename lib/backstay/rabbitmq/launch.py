@@ -5,6 +5,7 @@ The launcher's exit status is never asked: it was 0 after a failed boot. What it
 import os
 import pwd
 
+from backstay import untrusted
 from backstay.command import available, run, spawn
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError, NotInstalled, PermissionMissing, TimedOut, WrongParameter
@@ -105,8 +106,7 @@ def up_at_shutdown(directory: str) -> "frozenset[str]":
     """The Erlang names of the nodes that were up when this one went down, empty when that is not recorded (RabbitMQ 4 with
     its own metadata store)."""
     try:
-        with open(os.path.join(directory, "nodes_running_at_shutdown"), encoding="utf-8", errors="replace") as source:
-            return terms.node_names(source.read())
+        return terms.node_names(untrusted.text(os.path.join(directory, "nodes_running_at_shutdown")))
     except (OSError, Malformed):
         return frozenset()
 
@@ -116,16 +116,13 @@ def put_aside(directory: str) -> str:
     import time
 
     kept = f"{directory}.removed-{time.strftime('%Y%m%d-%H%M%S')}"
-    os.rename(directory, kept)
+    untrusted.move(directory, kept)
     return kept
 
 
 def force_next_boot(layout: Layout) -> None:
     """As rabbitmqctl force_boot does it: an empty file that the boot takes away."""
-    owner = account(layout.user)
-    path = os.path.join(layout.directory, "force_load")
-    with open(path, "wb"):
-        os.chown(path, owner.pw_uid, owner.pw_gid)
+    untrusted.replace(os.path.join(layout.directory, "force_load"), b"", account(layout.user), 0o640)
 
 
 # -- what a boot needs -------------------------------------------------------------------------------------------------
@@ -136,11 +133,7 @@ def prepare(layout: Layout) -> None:
     owner = account(layout.user)
     for path in (layout.base, layout.logs, os.path.dirname(layout.cookie_file)):
         try:
-            if not os.path.isdir(path):
-                os.makedirs(path, mode=0o750)
-                os.chown(path, owner.pw_uid, owner.pw_gid)
-            elif os.stat(path).st_uid == 0:
-                os.chown(path, owner.pw_uid, owner.pw_gid)  # what root made, and only that: not the tree below
+            untrusted.make_directory(path, owner, 0o750)
         except OSError as error:
             raise PermissionMissing(f"{path} cannot be made the broker's: {error.strerror}") from None
     unwritable = unwritable_by(layout.user, [layout.base, layout.logs])
@@ -177,12 +170,13 @@ def _additional(layout: Layout) -> "list[str]":
 def admin_settings(layout: Layout) -> str:
     """The text of the admin's settings, as far as it can be read."""
     text = ""
-    for path in (layout.config, *_additional(layout)):
-        try:
-            with open(path, encoding="utf-8", errors="replace") as source:
-                text += source.read() + "\n"
-        except OSError:
-            continue
+    with untrusted.rights_of(account(layout.user)):
+        for path in (layout.config, *_additional(layout)):
+            try:
+                with open(path, encoding="utf-8", errors="replace", opener=untrusted.waiting_for_nobody) as source:
+                    text += source.read() + "\n"
+            except OSError:
+                continue
     return text
 
 
@@ -201,7 +195,9 @@ def _write_settings(layout: Layout, text: str) -> None:
         os.chmod(path, 0o755)  # noqa: S103  the broker's account reads the files; they hold no secret
     for name in os.listdir(layout.settings):
         os.unlink(os.path.join(layout.settings, name))
-    for theirs in _additional(layout):
+    with untrusted.rights_of(owner):
+        additional = _additional(layout)
+    for theirs in additional:
         os.symlink(theirs, os.path.join(layout.settings, f"a-{os.path.basename(theirs)}"))
     path = os.path.join(layout.settings, "z-backstay.conf")
     with open(path, "w", encoding="utf-8") as sink:
@@ -253,16 +249,19 @@ def launch(layout: Layout) -> Process:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < _FILES:
         resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES if hard < 0 else min(_FILES, hard), hard))
-    with open(layout.console, "wb") as console:
-        os.fchown(console.fileno(), owner.pw_uid, owner.pw_gid)
-    pid = spawn(
-        [layout.server],
-        log=layout.console,
-        env=environment(layout),
-        user=owner.pw_uid,
-        group=owner.pw_gid,
-        cwd=layout.base,
-    )
+    untrusted.replace(layout.console, b"", owner, 0o640)
+    console = untrusted.descriptor(layout.console, os.O_WRONLY | os.O_APPEND)
+    try:
+        pid = spawn(
+            [layout.server],
+            log=console,
+            env=environment(layout),
+            user=owner.pw_uid,
+            group=owner.pw_gid,
+            cwd=layout.base,
+        )
+    finally:
+        os.close(console)
     return Process(pid, start_time(pid))
 
 
@@ -290,8 +289,7 @@ def boot_failure(layout: Layout) -> AgentError:
     from backstay.rabbitmq.complaint import complaint
 
     try:
-        with open(layout.console, encoding="utf-8", errors="replace") as source:
-            said = complaint(source.read(1 << 20))
+        said = complaint(untrusted.text(layout.console))
     except OSError as error:
         return AgentError(f"the broker ended while booting, and {layout.console} cannot be read: {error.strerror}")
     if said.configuration:
