@@ -33,11 +33,12 @@ class Mysql(MysqlParameters):
         running = self.find_process()
         if running:
             if self._greets(self.deadline.within(self.probe_timeout)):
-                self._adopt(running)
-                return
-            self.log.warning(f"killing process {running.pid}, a server that does not answer")
-            self.quiet(running.pid, running.started)
-            running.end(self.deadline, gently=False)
+                if self._adopt(running):
+                    return
+            else:
+                self.log.warning(f"killing process {running.pid}, a server that does not answer")
+                self.quiet(running.pid, running.started)
+                running.end(self.deadline, gently=False)
         layout = self.layout()
         dialect = daemon.dialect_of(layout.binary)
         daemon.prepare(layout)
@@ -179,6 +180,11 @@ class Mysql(MysqlParameters):
     def me(self) -> str:
         return self.pacemaker.node()
 
+    @property
+    def number(self) -> int:
+        """This node's among the servers, 0 when neither the admin nor the cluster says it."""
+        return int(self.server_id or self.invocation.node_id)
+
     def facts(self) -> "Facts | None":
         """The durable record. Raises AgentError when it cannot be read: without it nothing may be promised."""
         from backstay.mysql.facts import Facts, MalformedFacts
@@ -249,7 +255,7 @@ class Mysql(MysqlParameters):
             user=self.user,
             port=self.port,
             node=self.me,
-            server_id=self.server_id or self.invocation.node_id,
+            server_id=self.number,
         )
 
     def find_process(self) -> "process.Process | None":
@@ -295,10 +301,18 @@ class Mysql(MysqlParameters):
         """Look, do the next duty, publish; what is wrong, "" when nothing is."""
         dialect = self.dialect(server)
         seen = dialect.observe(server)
+        flaw = ""
+        if seen.lacks or not seen.started_as(self.me, self.number):
+            from backstay.mysql import suited
+
+            flaw = suited.flaw(self, server, dialect, seen)
         if facts:
             from backstay.mysql import primary
 
-            return primary.attend(self, server, dialect, seen, facts)
+            return primary.attend(self, server, dialect, seen, facts) or flaw
+        if flaw and self.state.read("closed") != self.running().identity:
+            suited.forbid(self, server, dialect, seen)
+            return flaw
         from backstay.mysql import replica
 
         if self.state.read("closed") == self.running().identity:
@@ -345,14 +359,25 @@ class Mysql(MysqlParameters):
         """Whether a recent monitor found this very process silent."""
         return self.state.age("silent") < _SILENT_FOR and self.state.read("silent") == running.identity
 
-    def _adopt(self, running: process.Process) -> None:
-        """Take over a server that runs already: read-only, unless it is the primary that we promoted."""
+    def _adopt(self, running: process.Process) -> bool:
+        """Take over a server that runs already: read-only, unless it is the primary that we promoted. False where it lacks
+        what our promises rest on: then it was ended."""
         self.state.remove("closed")
         if not self.state.promoted(running.identity):
             with self.connect(self.deadline) as server:
-                self.dialect(server).set_read_only(server, True)
+                from backstay.mysql import suited
+
+                dialect = self.dialect(server)
+                seen = dialect.observe(server)
+                flaw = suited.flaw(self, server, dialect, seen)
+                if flaw:
+                    self.log.warning(f"ending process {running.pid}: {flaw}")
+                    suited.end(self, running, server, dialect, seen)
+                    return False
+                dialect.set_read_only(server, True)
         self.watch(running.pid, running.started)
         self._serve_readers(running)
+        return True
 
     def _may_end_gently(self, running: process.Process) -> bool:
         """A replica may. A primary only when no commit waits for an acknowledgement, and we know it."""

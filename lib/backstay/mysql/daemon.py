@@ -8,6 +8,7 @@ from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError, CommandFailed, NotInstalled, PermissionMissing, WrongParameter
 from backstay.mysql import process
 from backstay.mysql.dialect import Dialect, dialect_for
+from backstay.mysql.observation import EPOCHS, NODES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Optional
 
-_EPOCHS, _NODES = 1000, 4_000_000  # so that the product stays below 2**32
 _NO_DATA = ("lost+found",)  # what a new file system has
 _GROUPS = ["mysqld", "server", "mariadb", "mariadbd"]
 _CONFIGS = ("/etc/mysql/my.cnf", "/etc/my.cnf")
@@ -87,12 +87,12 @@ def incarnation_id(node: int, epoch: int) -> int:
     acknowledged and then rolled back in its crash recovery as unfinished; under its old id it would drop just those,
     silently (seen on MariaDB 10.11).
     """
-    return node % _NODES * _EPOCHS + epoch % _EPOCHS
+    return node % NODES * EPOCHS + epoch % EPOCHS
 
 
 def same_node(one: int, other: int) -> bool:
     """Whether two such ids are of incarnations of one server."""
-    return one // _EPOCHS == other // _EPOCHS
+    return one // EPOCHS == other // EPOCHS
 
 
 def command_line(

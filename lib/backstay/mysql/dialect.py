@@ -5,19 +5,32 @@ from backstay.errors import AgentError, NotInstalled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from backstay.mysql.daemon import Layout
     from backstay.mysql.gtid import History
-    from backstay.mysql.observation import Observed, Peer, ReplicaStatus
-    from backstay.mysql.server import Server
+    from backstay.mysql.observation import Holding, Observed, Peer, ReplicaStatus
+    from backstay.mysql.server import Row, Server
 
 FOREVER = 2_000_000_000  # ms: 23 days; only the agent ends the waiting for acknowledgements
 NOMINAL = 1  # ms: degraded; replicas stay connected as acknowledgers and the count of them stays visible
+OWN_DATABASES = frozenset(("mysql", "sys", "information_schema", "performance_schema", "ndbinfo", "backstay"))
 FETCH = "backstay_fetch"  # channel that gets what this node lacks from another than its source
 
 
 def quoted(text: str) -> str:
     """As a string literal, where the driver cannot bind a value."""
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def spelled(lacks: "Mapping[str, str]") -> str:
+    """Settings as people read them."""
+    return ", ".join(f"{name.replace('-', '_')}={value}" for name, value in lacks.items())
+
+
+def asked(names: "Iterable[str]") -> str:
+    """The global variables of these options, for a SELECT whose row is named as they are."""
+    return ", ".join(f"@@global.{name.replace('-', '_')} AS `{name}`" for name in names)
 
 
 class DamagedRelayLog(AgentError):
@@ -45,6 +58,9 @@ class Dialect:
     history: "type[History]"
     unverified_tls: "dict[str, object] | None" = None  # for nodes among themselves, where no authority is configured
     privilege_aliases: "dict[str, str]" = {}  # as SHOW GRANTS spells them → as we do  # noqa: RUF012
+    position_query = ""  # not empty where data came by replication or with a position
+    telling: "tuple[str, ...]" = ()  # settings without which a server's history does not tell what it holds
+    changeable: "frozenset[str]" = frozenset()  # of those wanted what a running server takes
 
     def __init__(self, version: "tuple[int, int, int]") -> None:
         self.version = version
@@ -54,6 +70,31 @@ class Dialect:
     def required(self) -> "dict[str, str]":
         """Variables that our promises rest on: option name on the command line to value."""
         raise NotImplementedError
+
+    def wanted(self) -> "dict[str, str]":
+        """The same as a running server has them, and what start sees to otherwise."""
+        return {"log-bin": "ON", **self.required()}
+
+    def lacking(self, look: "Row") -> "dict[str, str]":
+        """Of the settings in a row, named as options, those that are not as wanted, with what they are."""
+        found = {}
+        for name, wanted in self.wanted().items():
+            if name in look and str(look[name]).upper() not in (wanted, {"ON": "1", "OFF": "0"}.get(wanted)):
+                switch = {"1": "ON", "0": "OFF"} if wanted in ("ON", "OFF") else {}
+                found[name] = switch.get(str(look[name]), str(look[name]))
+        return found
+
+    def untold(self, look: "Row") -> str:
+        """Why the history of a server with these settings does not tell what it holds, "" when it does."""
+        lacks = self.lacking({name: look[name] for name in self.telling})
+        return f"it runs with {spelled(lacks)}, so its history does not tell what it holds" if lacks else ""
+
+    def amend(self, server: "Server", lacks: "Mapping[str, str]") -> "list[str]":
+        """Set what a running server takes; the names of those."""
+        names = [name for name in lacks if name in self.changeable]
+        for name in names:
+            server.query(f"SET GLOBAL {name.replace('-', '_')} = {self.wanted()[name]}")
+        return names
 
     def start_options(self, discard_unacknowledged: bool) -> "list[str]":
         """Further options of every start. discard_unacknowledged: roll back what crashed before its acknowledgement,
@@ -135,6 +176,32 @@ class Dialect:
 
     def peer(self, server: "Server") -> "Peer":
         """Of another node, with the monitor account."""
+        raise NotImplementedError
+
+    def holding(self, server: "Server") -> "Holding":
+        """Whether there is data, and where it is from; with the monitor account or any that sees more."""
+        from backstay.mysql.observation import Holding
+
+        names = {
+            str(row["name"]) for row in server.query("SELECT SCHEMA_NAME AS name FROM information_schema.SCHEMATA")
+        }
+        copied = bool(server.one(self.position_query)["position"])
+        if "mysql" not in names:  # the account does not see all
+            return Holding(None, copied)
+        if "test" in names and not server.query(
+            "SELECT 1 AS there FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'test' LIMIT 1"
+        ):
+            names.remove("test")  # a package's own, which everybody may see into
+        # "#mysql50#" is before a directory that is no database, such as lost+found
+        return Holding(tuple(sorted(n for n in names - OWN_DATABASES if not n.startswith("#mysql50#"))), copied)
+
+    def out_of_reach(self, source: "Server", applied: "History") -> str:
+        """What the source's binary logs do not hold any more and a server with that history lacks, "" for nothing: it could
+        not replicate from there."""
+        raise NotImplementedError
+
+    def log_begins_empty(self, server: "Server") -> bool:
+        """Whether an empty server could replicate all of this one's history, be the data in it or not."""
         raise NotImplementedError
 
     # -- replicating --------------------------------------------------------------------------------------------------

@@ -86,8 +86,8 @@ def _server(agent: "Mysql", server: "Server", dialect: "Dialect") -> "Iterator[s
 
 def _settings(server: "Server", dialect: "Dialect") -> "Iterator[str]":
     """What our promises rest on, as the running server has it: one that we started has it all."""
-    wanted = {"log_bin": "ON", **{name.replace("-", "_"): value for name, value in dialect.required().items()}}
-    for name, value in wanted.items():
+    for option, value in dialect.wanted().items():
+        name = option.replace("-", "_")
         row = server.one("SHOW GLOBAL VARIABLES WHERE Variable_name = %s", (name,))
         actual = str(row.get("Value", "missing"))
         if actual.upper() != value:

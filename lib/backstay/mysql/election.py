@@ -142,7 +142,8 @@ def decide(
         reason = _unproven(me, facts, missing, lacking, lacks)
     if allow_loss:
         return _ahead(mine, said, [node for node in ask if node in said]) or Promote(ALLOWED)
-    return Refuse(reason, passing=unsettled)
+    why = "; ".join(f"{node}: {report.why}" for node, report in sorted(reports.items()) if report.why)
+    return Refuse(f"{reason} ({why})" if why else reason, passing=unsettled)
 
 
 def _unproven(me: str, facts: "Facts", missing: "list[str]", lacking: "list[str]", lacks: str) -> str:

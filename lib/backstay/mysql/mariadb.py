@@ -8,7 +8,7 @@ receiver is connecting; Gtid_IO_Pos is empty after a restart though relay logs h
 import os
 
 from backstay.errors import AgentError
-from backstay.mysql.dialect import FETCH, FOREVER, DamagedRelayLog, Dialect, Source, quoted
+from backstay.mysql.dialect import FETCH, FOREVER, DamagedRelayLog, Dialect, Source, asked, quoted
 from backstay.mysql.gtid import MariadbHistory
 from backstay.mysql.observation import Acks, Observed, Peer, ReplicaStatus
 from backstay.mysql.server import StatementFailed
@@ -24,19 +24,24 @@ _LOOK = (
     "SELECT @@version AS version, @@server_id AS server_id, @@read_only AS read_only,"
     " @@gtid_binlog_state AS binlog_state, @@gtid_slave_pos AS slave_pos,"
     " @@rpl_semi_sync_master_enabled AS waits, @@rpl_semi_sync_master_timeout AS timeout,"
-    " @@rpl_semi_sync_slave_enabled AS gives"
+    " @@rpl_semi_sync_slave_enabled AS gives, @@report_host AS name, "
 )
 # MDEV-33465: from these releases on, semi-sync recovery truncates the unacknowledged tail only when told to
 _INIT_ROLE = {(10, 6): 19, (10, 11): 9, (11, 1): 6, (11, 2): 5, (11, 4): 3}
 
 
-def _position(history: "History") -> str:
-    """The position that stands for a history: the highest number of each domain."""
+def _top(history: "History") -> "dict[str, tuple[int, str]]":
+    """The highest number of each domain, and whose it is."""
     top: dict[str, tuple[int, str]] = {}
     for origin, intervals in history.sets.items():
         domain = origin.partition("-")[0]
         top[domain] = max(top.get(domain, (0, "")), (intervals[-1][1], origin))
-    return ",".join(f"{origin}-{number}" for number, origin in (top[domain] for domain in sorted(top)))
+    return top
+
+
+def _position(history: "History") -> str:
+    """The position that stands for a history."""
+    return ",".join(f"{origin}-{number}" for _, (number, origin) in sorted(_top(history).items()))
 
 
 class Mariadb(Dialect):
@@ -44,6 +49,19 @@ class Mariadb(Dialect):
     package = "mariadb-server"
     history = MariadbHistory
     privilege_aliases = {"REPLICA MONITOR": "SLAVE MONITOR", "REPLICATION REPLICA": "REPLICATION SLAVE"}  # noqa: RUF012
+    position_query = "SELECT @@gtid_slave_pos AS position"
+    telling = ("log-bin", "log-slave-updates", "gtid-strict-mode")
+    changeable = frozenset(
+        (
+            "gtid-strict-mode",
+            "sync-binlog",
+            "innodb-flush-log-at-trx-commit",
+            "sync-relay-log",
+            "relay-log-recovery",
+            "rpl-semi-sync-master-wait-point",
+            "rpl-semi-sync-master-wait-no-slave",
+        )
+    )
 
     # -- the daemon ---------------------------------------------------------------------------------------------------
 
@@ -98,7 +116,7 @@ class Mariadb(Dialect):
     def grants(self, rebuild: bool) -> "tuple[str, str]":
         # What mariadb-dump asks for: it takes a snapshot and no locks, so neither RELOAD nor LOCK TABLES.
         dump = ", SELECT, SHOW VIEW, TRIGGER, EVENT, BINLOG MONITOR" if rebuild else ""
-        return "SLAVE MONITOR, BINLOG MONITOR", f"REPLICATION SLAVE{dump}"
+        return "SLAVE MONITOR, BINLOG MONITOR, SHOW DATABASES", f"REPLICATION SLAVE{dump}"
 
     def identified(self, password: str) -> str:
         """Statements go as they are into the binary log, and with it to every replica and backup (seen on 10.11)."""
@@ -110,7 +128,7 @@ class Mariadb(Dialect):
     # -- looking ------------------------------------------------------------------------------------------------------
 
     def observe(self, server: "Server") -> Observed:
-        look = server.one(_LOOK)
+        look = server.one(_LOOK + asked(self.wanted()))
         status = {
             row["Variable_name"]: row["Value"] for row in server.query("SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync%'")
         }
@@ -137,6 +155,8 @@ class Mariadb(Dialect):
                 gives=bool(look["gives"]),
             ),
             followers=followers,
+            lacks=self.lacking(look),
+            name=str(look["name"] or ""),
         )
 
     def replica(self, server: "Server") -> "ReplicaStatus | None":
@@ -146,17 +166,34 @@ class Mariadb(Dialect):
     def peer(self, server: "Server") -> Peer:
         look = server.one(
             "SELECT @@gtid_binlog_state AS state, @@gtid_slave_pos AS pos, @@read_only AS read_only,"
-            " @@server_id AS server_id, @@rpl_semi_sync_slave_enabled AS gives"
+            f" @@server_id AS server_id, @@rpl_semi_sync_slave_enabled AS gives, {asked(self.telling)}"
         )
         slave = server.one("SHOW SLAVE STATUS")
         applied = MariadbHistory.parse(look["state"] or "", look["pos"] or "")
-        why = ""
+        why = self.untold(look)
         if slave and slave["Using_Gtid"] == "No" and slave["Slave_SQL_Running"] == "Yes":
             why = "is still applying the relay log it had before its restart"
         received = applied.union(MariadbHistory.parse(slave.get("Gtid_IO_Pos") or ""))
         own = received.written_by(str(look["server_id"]))
         receives = bool(slave) and slave["Slave_IO_Running"] != "No"
         return Peer(received, own, not look["read_only"], why, bool(look["gives"]), receives)
+
+    def out_of_reach(self, source: "Server", applied: "History") -> str:
+        reached = _top(applied)
+        begins = _top(MariadbHistory.parse(self._log_begins(source)))
+        return ",".join(
+            f"{origin}-{number}"
+            for domain, (number, origin) in sorted(begins.items())
+            if reached.get(domain, (0, ""))[0] < number
+        )
+
+    def log_begins_empty(self, server: "Server") -> bool:
+        return not self._log_begins(server)
+
+    def _log_begins(self, server: "Server") -> str:
+        """What was before the first binary log that is left."""
+        first = str(server.one("SHOW BINARY LOGS")["Log_name"])
+        return str(server.one("SELECT BINLOG_GTID_POS(%s, 4) AS position", (first,))["position"] or "")
 
     # -- replicating --------------------------------------------------------------------------------------------------
 

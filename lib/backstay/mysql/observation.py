@@ -1,7 +1,11 @@
 """What one look at a server shows, the same for both families. Pure values."""
 
+EPOCHS, NODES = 1000, 4_000_000  # of which replication ids are made; their product stays below 2**32
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from backstay.mysql.gtid import History
 
 
@@ -70,11 +74,34 @@ class Peer:
         self.receives = receives
 
 
+class Holding:
+    """What a server holds besides its history. databases: names of those that users made, None when the account may not see
+    them. copied: its data was part of another's history before: it replicated, or was restored with a position."""
+
+    __slots__ = ("copied", "databases")
+
+    def __init__(self, databases: "tuple[str, ...] | None", copied: bool) -> None:
+        self.databases = databases
+        self.copied = copied
+
+
 class Observed:
     """One look. applied: committed here. received: applied, or in the relay log. read_only: as hard as the family can.
-    followers: nodes whose receivers are connected to this server; only asked of a writable server."""
+    followers: nodes whose receivers are connected to this server; only asked of a writable server. lacks: settings that our
+    promises rest on and that are otherwise, with what they are. name: as whom it reports itself to a source."""
 
-    __slots__ = ("acks", "applied", "followers", "read_only", "received", "replica", "server_id", "version")
+    __slots__ = (
+        "acks",
+        "applied",
+        "followers",
+        "lacks",
+        "name",
+        "read_only",
+        "received",
+        "replica",
+        "server_id",
+        "version",
+    )
 
     def __init__(
         self,
@@ -86,6 +113,8 @@ class Observed:
         replica: "ReplicaStatus | None",
         acks: Acks,
         followers: "frozenset[str]",
+        lacks: "Mapping[str, str] | None" = None,
+        name: str = "",
     ) -> None:
         self.version = version
         self.server_id = server_id
@@ -95,3 +124,9 @@ class Observed:
         self.replica = replica
         self.acks = acks
         self.followers = followers
+        self.lacks = lacks or {}
+        self.name = name
+
+    def started_as(self, name: str, node: int) -> bool:
+        """Whether it runs under the node's name and one of its ids. node: its number, 0 when that is not known."""
+        return self.name == name and (not node or self.server_id // EPOCHS == node % NODES)

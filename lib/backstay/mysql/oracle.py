@@ -8,9 +8,10 @@ rescue: starting the applier is enough.
 import os
 
 from backstay.errors import AgentError
-from backstay.mysql.dialect import FETCH, FOREVER, Dialect, Source, quoted
+from backstay.mysql.dialect import FETCH, FOREVER, Dialect, Source, asked, quoted
 from backstay.mysql.gtid import MysqlHistory
 from backstay.mysql.observation import Acks, Observed, Peer, ReplicaStatus
+from backstay.mysql.server import NO_SUCH_VARIABLE, StatementFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def _last_line(index: str) -> str:
 class Oracle(Dialect):
     family = "MySQL"
     package = "mysql-server"
+    position_query = "SELECT @@global.gtid_executed AS position"
     history = MysqlHistory
     # caching_sha2_password wants an encrypted connection; without, the driver wants the package cryptography
     unverified_tls: "dict[str, object] | None" = {"check_hostname": False}  # noqa: RUF012
@@ -56,7 +58,18 @@ class Oracle(Dialect):
         self._prefix = "SOURCE" if new else "MASTER"
         self._reset_binlog = "RESET BINARY LOGS AND GTIDS" if version >= (8, 2, 0) else "RESET MASTER"
         self._waits = f"rpl_semi_sync_{self._source_word}"
+        self._dashed = self._waits.replace("_", "-")
         self._gives = f"rpl_semi_sync_{self._replica_word}"
+        self.telling = ("log-bin", "gtid-mode", f"log-{self._replica_word}-updates")
+        self.changeable = frozenset(
+            (
+                "sync-binlog",
+                "innodb-flush-log-at-trx-commit",
+                "sync-relay-log",
+                f"{self._dashed}-wait-point",
+                f"{self._dashed}-wait-no-{self._replica_word}",
+            )
+        )
 
     # -- the daemon ---------------------------------------------------------------------------------------------------
 
@@ -71,6 +84,13 @@ class Oracle(Dialect):
             "relay-log-recovery": "OFF",  # it would discard acknowledged events
         }
 
+    def wanted(self) -> "dict[str, str]":
+        return {
+            **super().wanted(),
+            f"{self._dashed}-wait-point": "AFTER_SYNC",
+            f"{self._dashed}-wait-no-{self._replica_word}": "ON",
+        }
+
     def start_options(self, discard_unacknowledged: bool) -> "list[str]":
         source, replica = self._source_word, self._replica_word
         return [
@@ -80,11 +100,11 @@ class Oracle(Dialect):
             f"--plugin-load-add=semisync_{source}.so",
             f"--plugin-load-add=semisync_{replica}.so",
             *(["--plugin-load-add=mysql_clone.so"] if self.version >= (8, 0, 17) else []),
-            f"--loose-{self._waits.replace('_', '-')}-enabled=OFF",
+            f"--loose-{self._dashed}-enabled=OFF",
             f"--loose-{self._gives.replace('_', '-')}-enabled=OFF",
-            f"--loose-{self._waits.replace('_', '-')}-timeout={FOREVER}",
-            f"--loose-{self._waits.replace('_', '-')}-wait-point=AFTER_SYNC",
-            f"--loose-{self._waits.replace('_', '-')}-wait-no-{replica}=ON",
+            f"--loose-{self._dashed}-timeout={FOREVER}",
+            f"--loose-{self._dashed}-wait-point=AFTER_SYNC",
+            f"--loose-{self._dashed}-wait-no-{replica}=ON",
             f"--{replica}-net-timeout=4",
         ]
 
@@ -134,16 +154,21 @@ class Oracle(Dialect):
 
     def grants(self, rebuild: bool) -> "tuple[str, str]":
         # SELECT: to see which tables there are, and how large
-        return "REPLICATION CLIENT", f"REPLICATION SLAVE{', BACKUP_ADMIN, SELECT' if rebuild else ''}"
+        return "REPLICATION CLIENT, SHOW DATABASES", f"REPLICATION SLAVE{', BACKUP_ADMIN, SELECT' if rebuild else ''}"
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
     def observe(self, server: "Server") -> Observed:
-        look = server.one(
+        look = self._look(
+            server,
             "SELECT @@version AS version, @@server_id AS server_id, @@global.super_read_only AS read_only,"
-            f" @@global.gtid_executed AS executed, @@global.{self._waits}_enabled AS waits,"
-            f" @@global.{self._waits}_timeout AS timeout, @@global.{self._gives}_enabled AS gives"
+            f" @@global.gtid_executed AS executed, @@report_host AS name, {asked(self.wanted())},"
+            f" @@global.{self._waits}_enabled AS waits, @@global.{self._waits}_timeout AS timeout,"
+            f" @@global.{self._gives}_enabled AS gives",
         )
+        lacks = self.lacking(look)
+        if not look["gives"]:
+            lacks.pop("sync-relay-log", None)  # `follow` does so, and `acknowledge` ends it
         status = {
             row["Variable_name"]: row["Value"] for row in server.query("SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync%'")
         }
@@ -172,7 +197,27 @@ class Oracle(Dialect):
                 gives=bool(look["gives"]),
             ),
             followers=followers,
+            lacks=lacks,
+            name=str(look["name"] or ""),
         )
+
+    def _look(self, server: "Server", query: str) -> "Row":
+        """One that was started by others may lack the plugins: then their variables read as what fits nothing."""
+        try:
+            return server.one(query)
+        except StatementFailed as error:
+            if error.number != NO_SUCH_VARIABLE:
+                raise
+        import re
+
+        return server.one(re.sub(r"@@global\.rpl_semi_sync_\w+", "0", query))
+
+    def lacking(self, look: "Row") -> "dict[str, str]":
+        found = super().lacking(look)
+        if found.get(f"{self._dashed}-wait-point") == "0":  # no variable of the plugins', as `_look` has it
+            found = {name: value for name, value in found.items() if not name.startswith(self._dashed)}
+            found[f"semisync-{self._source_word}"] = "missing"
+        return found
 
     def replica(self, server: "Server") -> "ReplicaStatus | None":
         row = self._status(server)
@@ -198,15 +243,25 @@ class Oracle(Dialect):
         )
 
     def peer(self, server: "Server") -> Peer:
-        look = server.one(
+        look = self._look(
+            server,
             "SELECT @@global.gtid_executed AS executed, @@global.super_read_only AS read_only,"
-            f" @@server_uuid AS uuid, @@global.{self._gives}_enabled AS gives"
+            f" @@server_uuid AS uuid, @@global.{self._gives}_enabled AS gives, {asked(self.telling)}",
         )
         row = self._status(server)
         received = MysqlHistory.parse(look["executed"] or "", row.get("Retrieved_Gtid_Set") or "")
         own = received.written_by(str(look["uuid"]))
         receives = bool(row) and self._read(row).io != "No"
-        return Peer(received, own, not look["read_only"], "", bool(look["gives"]), receives)
+        return Peer(received, own, not look["read_only"], self.untold(look), bool(look["gives"]), receives)
+
+    def out_of_reach(self, source: "Server", applied: "History") -> str:
+        return str(self._purged(source).minus(applied))
+
+    def log_begins_empty(self, server: "Server") -> bool:
+        return not self._purged(server)
+
+    def _purged(self, server: "Server") -> "History":
+        return MysqlHistory.parse(server.one("SELECT @@global.gtid_purged AS purged")["purged"] or "")
 
     # -- replicating --------------------------------------------------------------------------------------------------
 

@@ -296,7 +296,7 @@ def _has(agent: "Mysql", dialect: "Dialect", node: str, history: "History", give
     try:
         with agent.connect_peer(node, dialect, 0.5) as peer:
             said = dialect.peer(peer)
-            return said.received.includes(history) and (said.gives or not gives)
+            return not said.why and said.received.includes(history) and (said.gives or not gives)
     except AgentError as error:
         agent.log.debug(str(error))
         return False

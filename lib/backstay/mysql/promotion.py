@@ -7,7 +7,7 @@ stopped or read-only, so nothing can arrive from it, while stopping its receiver
 
 from backstay.deadline import poll
 from backstay.errors import AgentError, TimedOut
-from backstay.mysql import election
+from backstay.mysql import election, suited
 from backstay.mysql.dialect import FOREVER, NOMINAL
 from backstay.mysql.facts import Facts
 from backstay.mysql.health import HEALTHY
@@ -93,6 +93,9 @@ def _promote(agent: "Mysql", server: "Server", running: "Process") -> None:
     if agent.state.read("errant"):
         raise Refused(f"not promoted: errant {agent.state.read('errant')}")
     seen = _drain(agent, server, dialect)
+    flaw = suited.flaw(agent, server, dialect, seen)
+    if flaw:
+        raise Refused(f"not promoted: {flaw}")
     patience = agent.deadline.within(_READY)
 
     refusal = ""
