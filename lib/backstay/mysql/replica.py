@@ -178,7 +178,8 @@ def join(agent: "Mysql", server: "Server", dialect: "Dialect") -> None:
     with agent.state.replication(agent.deadline.within(_STEP)):
         facts, seen = agent.facts(), dialect.observe(server)
         role = agent.state.read("promoted") or agent.state.read("closed")
-        if facts is None or role or not adrift(seen):
+        suited = not seen.lacks and seen.started_as(agent.me, agent.number)
+        if facts is None or role or not adrift(seen) or not suited:
             return
         host = str(agent.writer_address) or facts.primary
         rejoin = agent.state.read("passwords") != agent.passwords()
