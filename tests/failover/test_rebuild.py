@@ -39,7 +39,11 @@ def test_an_errant_replica_gets_the_primarys_data_and_keeps_its_own_aside(mysql:
     poll(lambda: "SELECT" in mysql.root(primary, granted), Deadline(60), "the account to be able to copy")
 
     part(mysql, replica)
-    poll(lambda: mysql.lab.run(replica, ["sh", "-c", OLD]).out.strip(), Deadline(180), "the old data to be moved aside")
+    poll(
+        lambda: bool(mysql.lab.run(replica, ["sh", "-c", OLD]).out.strip()),
+        Deadline(180),
+        "the old data to be moved aside",
+    )
     mysql.cleanup(replica)
     mysql.root(primary, "INSERT INTO app.ours VALUES (4)")
     mysql.wait_whole(180)

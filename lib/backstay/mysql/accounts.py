@@ -29,11 +29,11 @@ def create(agent: "Mysql", server: "Server", dialect: "Dialect") -> None:
 
 def ensure(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed", facts: "Facts") -> None:
     """Once after a promotion, while commits do not wait: a set that was not made by `initialize` may lack the accounts,
-    and replicas cannot come to acknowledge without them. With rebuild=auto also while acknowledgements flow: an admin may
-    set it on a set that runs."""
-    if not facts.solo and not (agent.rebuild == "auto" and seen.acks.clients and not seen.acks.waiting):
+    and replicas cannot come to acknowledge without them. Also while acknowledgements flow: an admin may set rebuild=auto
+    on a set that runs, and another version of the agent may ask for other privileges."""
+    if not facts.solo and not (seen.acks.clients and not seen.acks.waiting):
         return
-    done = f"{facts.epoch} {agent.rebuild}"
+    done = f"{facts.epoch} {agent.rebuild} {' '.join(dialect.grants(agent.rebuild == 'auto'))}"
     if agent.state.read("accounts") == done:
         return
     statements = _statements(agent, dialect)

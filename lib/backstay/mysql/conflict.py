@@ -9,7 +9,9 @@ Going on must lose nothing that was acknowledged. What speaks for that:
   which this node joined or was promoted (its mark).
 - A primary that ran alone is no exception: that is in the record before it happens, and then no other node can be
   promoted without allow_loss.
-- A data directory without a mark was never part of the set. Nothing is known of it: it may be somebody's data.
+- A data directory without a mark was never part of the set. Nothing is known of it: it may be somebody's data, unless no
+  database is in it.
+- A node that is merely behind, further than the primary's binary logs reach, has nothing that could be lost.
 - The donor must have what the record says it was promoted with, else it is not who it claims to be.
 
 When unsure: no, with the reason. The admin can always do by hand what this refuses.
@@ -50,12 +52,37 @@ def refusal(
         return f"nothing here is unknown to {facts.primary}"
     if allow_loss:
         return "allow_loss is set, so what only this node has may have been acknowledged"
-    doubt = _doubt(theirs, facts, promoted_with, marked)
-    if doubt:
-        return doubt
-    if kept >= KEPT:
-        return f"{kept} old data directories are kept already: find out why this repeats, and remove them"
-    return ""
+    return _doubt(theirs, facts, promoted_with, marked) or _full(kept)
+
+
+def behind(
+    me: str,
+    theirs: "History",
+    facts: "Facts",
+    promoted_with: "History",
+    marked: int,
+    databases: "tuple[str, ...]",
+    kept: int,
+) -> str:
+    """The same for a node of whose history the primary has all, while the primary's logs do not reach back to it any more.
+    databases: what users made there; without a mark nobody knows where it is from."""
+    if facts.primary == me:
+        return "this node is the recorded primary: what it has counts"
+    if not theirs.includes(promoted_with):
+        return f"{facts.primary} lacks {promoted_with.minus(theirs)} of what it was promoted with: it is no safe donor"
+    if databases and not marked:
+        return (
+            f"this data directory was never seen as part of the set, and holds {', '.join(databases[:3])}: move it away"
+        )
+    if marked > facts.epoch:
+        return f"this data directory knows epoch {marked}, the record only {facts.epoch}: the record was reset"
+    return _full(kept)
+
+
+def _full(kept: int) -> str:
+    if kept < KEPT:
+        return ""
+    return f"{kept} old data directories are kept already: find out why this repeats, and remove them"
 
 
 def relay_log_kept(

@@ -58,7 +58,7 @@ class Dialect:
     history: "type[History]"
     unverified_tls: "dict[str, object] | None" = None  # for nodes among themselves, where no authority is configured
     privilege_aliases: "dict[str, str]" = {}  # as SHOW GRANTS spells them → as we do  # noqa: RUF012
-    position_query = ""  # not empty where data came by replication or with a position
+    position_query = ""  # its `position` is not empty where the history tells whose data it is
     telling: "tuple[str, ...]" = ()  # settings without which a server's history does not tell what it holds
     changeable: "frozenset[str]" = frozenset()  # of those wanted what a running server takes
 
@@ -185,15 +185,15 @@ class Dialect:
         names = {
             str(row["name"]) for row in server.query("SELECT SCHEMA_NAME AS name FROM information_schema.SCHEMATA")
         }
-        copied = bool(server.one(self.position_query)["position"])
+        told = bool(server.one(self.position_query)["position"])
         if "mysql" not in names:  # the account does not see all
-            return Holding(None, copied)
+            return Holding(None, told)
         if "test" in names and not server.query(
             "SELECT 1 AS there FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'test' LIMIT 1"
         ):
             names.remove("test")  # a package's own, which everybody may see into
         # "#mysql50#" is before a directory that is no database, such as lost+found
-        return Holding(tuple(sorted(n for n in names - OWN_DATABASES if not n.startswith("#mysql50#"))), copied)
+        return Holding(tuple(sorted(n for n in names - OWN_DATABASES if not n.startswith("#mysql50#"))), told)
 
     def out_of_reach(self, source: "Server", applied: "History") -> str:
         """What the source's binary logs do not hold any more and a server with that history lacks, "" for nothing: it could
@@ -292,6 +292,10 @@ class Dialect:
 
     def set_read_only(self, server: "Server", wanted: bool) -> None:
         raise NotImplementedError
+
+    def write_closed(self, server: "Server", statement: str) -> None:
+        """Run a statement that writes, on a server that stays closed for everybody else."""
+        server.query(statement)
 
     def dump_threads(self, server: "Server") -> "list[int]":
         """Ids of the connections that send the binary log to replicas."""

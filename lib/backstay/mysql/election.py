@@ -5,7 +5,8 @@ that it holds every acknowledged transaction, by one of these proofs, tried in t
 
 | proof       | why it suffices                                                                                       |
 |-------------|-------------------------------------------------------------------------------------------------------|
-| first       | there was never a primary: no transaction was acknowledged; all nodes agree that no one has more      |
+| first       | there was never a primary: no transaction was acknowledged; all nodes agree that no one has more, and |
+|             | nobody else has data that is in no history (claims.py)                                                |
 | own record  | it is the recorded primary and has what it had at promotion: a primary has all it acknowledged        |
 | witnesses   | it includes what every node of `sync` received: together they hold every acknowledged transaction;    |
 |             | and what the recorded primary was promoted with, which they may lack until they have caught up        |
@@ -24,6 +25,7 @@ acknowledged, so it is errant. Counted, it would be fetched and become part of t
 witness stopped applying over it, and nobody could be promoted.
 """
 
+from backstay.mysql import claims
 from backstay.mysql.facts import Facts
 
 TYPE_CHECKING = False
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from backstay.mysql.gtid import History
+    from backstay.mysql.observation import Holding
 
 
 ALLOWED = "allowed"  # the proof that is none
@@ -39,9 +42,9 @@ ALLOWED = "allowed"  # the proof that is none
 class Report:
     """What a peer said of itself. received: applied or in its relay log, None when it did not answer or is unsettled.
     why: what is in the way, "" when there is nothing to wait for. gives: it acknowledges. receives: its receiver runs.
-    parted: it has written what does not count, and will not replicate."""
+    parted: it has written what does not count, and will not replicate. holding: what it holds, None when it was not asked."""
 
-    __slots__ = ("gives", "parted", "received", "receives", "why", "writable")
+    __slots__ = ("gives", "holding", "parted", "received", "receives", "why", "writable")
 
     def __init__(
         self,
@@ -51,8 +54,10 @@ class Report:
         gives: bool = False,
         receives: bool = False,
         parted: bool = False,
+        holding: "Holding | None" = None,
     ) -> None:
         self.gives = gives
+        self.holding = holding
         self.parted = parted
         self.received = received
         self.receives = receives
@@ -107,9 +112,10 @@ def decide(
     reports: "Mapping[str, Report]",
     promoted_with: "History | None",
     allow_loss: bool,
+    holding: "Holding | None" = None,
 ) -> "Promote | Fetch | Refuse":
     """mine: all applied here. nodes: all that the cluster knows. reports: answers of `witnesses`, silent ones absent or
-    with received None. promoted_with: `facts.gtid` parsed."""
+    with received None. promoted_with: `facts.gtid` parsed. holding: what this node holds, at a first promotion."""
     said = {node: report.received for node, report in reports.items() if report.received is not None}
     writable = sorted(node for node, report in reports.items() if report.writable)
     if writable:
@@ -121,6 +127,9 @@ def decide(
     unsettled = any(reports[node].why for node in ask if node in reports)
     if facts is None or promoted_with is None:
         silent = [node for node in ask if node not in said]
+        rival = claims.rival(me, holding, {node: report.holding for node, report in reports.items()}, allow_loss)
+        if rival:
+            return Refuse(rival)
         if not silent:
             return _ahead(mine, said, ask) or Promote("first")
         reason = f"first promotion, and {', '.join(silent)} did not say what it holds: start it, or set allow_loss=true"

@@ -49,6 +49,7 @@ class Mariadb(Dialect):
     package = "mariadb-server"
     history = MariadbHistory
     privilege_aliases = {"REPLICA MONITOR": "SLAVE MONITOR", "REPLICATION REPLICA": "REPLICATION SLAVE"}  # noqa: RUF012
+    # The binary log tells nothing: two servers that never met give the same numbers, since all have 1 as their id by default.
     position_query = "SELECT @@gtid_slave_pos AS position"
     telling = ("log-bin", "log-slave-updates", "gtid-strict-mode")
     changeable = frozenset(

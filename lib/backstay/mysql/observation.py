@@ -75,14 +75,14 @@ class Peer:
 
 
 class Holding:
-    """What a server holds besides its history. databases: names of those that users made, None when the account may not see
-    them. copied: its data was part of another's history before: it replicated, or was restored with a position."""
+    """What a server holds, in its history or not. databases: names of those that users made, None when the account may not
+    see them. told: its history tells whose data it is, as it does once it replicated or was restored with a position."""
 
-    __slots__ = ("copied", "databases")
+    __slots__ = ("databases", "told")
 
-    def __init__(self, databases: "tuple[str, ...] | None", copied: bool) -> None:
+    def __init__(self, databases: "tuple[str, ...] | None", told: bool) -> None:
         self.databases = databases
-        self.copied = copied
+        self.told = told
 
 
 class Observed:

@@ -386,6 +386,13 @@ class Oracle(Dialect):
             server.query("SET GLOBAL super_read_only = OFF")
             server.query("SET GLOBAL read_only = OFF")
 
+    def write_closed(self, server: "Server", statement: str) -> None:
+        server.query("SET GLOBAL super_read_only = OFF")  # read_only stays
+        try:
+            server.query(statement)
+        finally:
+            server.query("SET GLOBAL super_read_only = ON")
+
     def client_threads(self, server: "Server") -> "list[int]":
         rows = server.query(
             "SELECT ID FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID()"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from backstay.mysql.agent import Mysql
     from backstay.mysql.dialect import Dialect
     from backstay.mysql.gtid import History
-    from backstay.mysql.observation import Observed
+    from backstay.mysql.observation import Holding, Observed
     from backstay.mysql.process import Process
     from backstay.mysql.server import Server
 
@@ -78,10 +78,15 @@ def still_refused(agent: "Mysql", dialect: "Dialect", seen: "Observed") -> str:
     if not seen.applied.includes(seen.received):
         return f"not promoted: applying {seen.received.minus(seen.applied)}"
     asked = _ask(agent, dialect, facts, promoted_with, election.witnesses(agent.me, facts, nodes), everyone=True)
-    verdict = election.decide(
-        agent.me, seen.applied, facts, nodes, asked.reports, promoted_with, bool(agent.allow_loss)
-    )
+    holding = _holding(agent, dialect) if facts is None else None
+    allowed = bool(agent.allow_loss)
+    verdict = election.decide(agent.me, seen.applied, facts, nodes, asked.reports, promoted_with, allowed, holding)
     return f"not promoted: {verdict.reason}" if isinstance(verdict, election.Refuse) else ""
+
+
+def _holding(agent: "Mysql", dialect: "Dialect") -> "Holding":
+    with agent.connect(agent.deadline.within(_ASK)) as server:
+        return dialect.holding(server)
 
 
 def _promote(agent: "Mysql", server: "Server", running: "Process") -> None:
@@ -97,6 +102,7 @@ def _promote(agent: "Mysql", server: "Server", running: "Process") -> None:
     if flaw:
         raise Refused(f"not promoted: {flaw}")
     patience = agent.deadline.within(_READY)
+    holding = dialect.holding(server) if facts is None else None
 
     refusal = ""
     round_ = _Round({}, frozenset())
@@ -107,7 +113,8 @@ def _promote(agent: "Mysql", server: "Server", running: "Process") -> None:
         asked = election.witnesses(agent.me, facts, nodes)
         round_ = _ask(agent, dialect, facts, promoted_with, asked, everyone)
         reports = round_.reports
-        verdict = election.decide(agent.me, seen.applied, facts, nodes, reports, promoted_with, bool(agent.allow_loss))
+        allowed = bool(agent.allow_loss)
+        verdict = election.decide(agent.me, seen.applied, facts, nodes, reports, promoted_with, allowed, holding)
         if isinstance(verdict, election.Fetch):
             agent.log.notice(f"fetching {verdict.missing} from {verdict.node}")
             _fetch(agent, server, dialect, verdict.node, reports[verdict.node])
@@ -134,6 +141,10 @@ def _promote(agent: "Mysql", server: "Server", running: "Process") -> None:
     except TimedOut:
         raise Refused(f"not promoted: {refusal}") from None
     agent.log.notice(f"promoting by {found}")
+    if facts is None or found == election.ALLOWED:
+        from backstay.mysql import adoption
+
+        seen = adoption.seal(agent, server, dialect, seen, round_.reports)
 
     sync = election.acknowledgers(agent.me, facts, seen.applied, round_.reports)
     epoch = facts.epoch + 1 if facts else 1
@@ -220,7 +231,13 @@ def _ask(
                     agent.log.warning(f"{node} wrote {stray} itself and was not the primary: that does not count")
                     received = received.minus(stray)
                 reports[node] = election.Report(
-                    None if said.why else received, said.writable, said.why, said.gives, said.receives, bool(stray)
+                    None if said.why else received,
+                    said.writable,
+                    said.why,
+                    said.gives,
+                    said.receives,
+                    bool(stray),
+                    dialect.holding(peer) if facts is None else None,
                 )
         except AgentError as error:
             # Its node is a member, so its server may just be starting: worth waiting for, if its word is needed.

@@ -66,7 +66,7 @@ class Place:
 
 
 def proceed(agent: "Mysql") -> None:
-    """The node is errant: see that a job runs, unless one is done or failed just now."""
+    """The node is errant, or stranded: see that a job runs, unless one is done or failed just now."""
     count, _ = _failure(agent)
     if _step(agent, count) is conflict.Job.START:
         agent.log.notice("starting a job that copies the primary's data")
@@ -75,15 +75,15 @@ def proceed(agent: "Mysql") -> None:
         spawn([sys.executable, "-I", "-c", code], log=log, own=True)
 
 
-def standing(agent: "Mysql", errant: str) -> "tuple[str, bool]":
-    """How it stands in words, and whether the copy is complete."""
+def standing(agent: "Mysql", why: str) -> "tuple[str, bool]":
+    """How it stands in words, and whether the copy is complete. why: it is to be made."""
     count, reason = _failure(agent)
     step = _step(agent, count)
     if step is conflict.Job.SWAP:
         return "rebuilt: restarting on the new data", True
     if step is conflict.Job.REST:
-        return f"not rebuilt: {reason}; errant {errant}", False
-    return f"rebuilding, errant {errant}", False
+        return f"not rebuilt: {reason}; {why}", False
+    return f"rebuilding, {why}", False
 
 
 def _step(agent: "Mysql", failures: int) -> conflict.Job:
@@ -143,11 +143,11 @@ def _install(agent: "Mysql", place: Place) -> None:
         found = os.stat(place.data)
         untrusted.set_directory(place.copy, None, found.st_mode & 0o7777)
         untrusted.move(place.data, old)
-        agent.log.warning(f"the data with errant transactions is kept in {old}: remove it when nobody needs it")
+        agent.log.warning(f"the old data is kept in {old}: remove it when nobody needs it")
     untrusted.move(place.copy, place.data)  # also the second half of a start that was cut short
     untrusted.remove_directory(place.around)
-    agent.state.remove("errant")
-    agent.state.remove(_FAILED)
+    for why in ("errant", "stranded", _FAILED):
+        agent.state.remove(why)
     agent.log.notice(f"{place.data} is now a copy {origin}")
 
 
@@ -225,25 +225,24 @@ def _copy(agent: "Mysql") -> None:
         with agent.connect_peer(facts.primary, dialect, _ASK) as peer:
             told = dialect.peer(peer)
             theirs, writable = told.received, told.writable
+            missing = dialect.out_of_reach(peer, received)
         if not writable:
             raise AgentError(f"{facts.primary} is not open")
         promoted_with = dialect.history.parse(facts.gtid)
-        refusal = conflict.refusal(
-            agent.me,
-            received,
-            theirs,
-            facts,
-            promoted_with,
-            read_mark(place.data),
-            bool(agent.allow_loss),
-            place.kept(),
-        )
+        marked, kept = read_mark(place.data), place.kept()
+        if missing and theirs.includes(received):
+            databases = dialect.holding(local).databases or ()
+            refusal = conflict.behind(agent.me, theirs, facts, promoted_with, marked, databases, kept)
+        else:
+            allowed = bool(agent.allow_loss)
+            refusal = conflict.refusal(agent.me, received, theirs, facts, promoted_with, marked, allowed, kept)
         if refusal:
             raise AgentError(refusal)
         account = (str(agent.replication_user), str(agent.replication_password))
         with agent.connect_peer(facts.primary, dialect, _ASK, account) as donor:
             _examine(dialect, donor, local, place)
-            agent.log.notice(f"copying the data of {facts.primary}; only here: {received.minus(theirs)}")
+            only = received.minus(theirs) or "nothing"
+            agent.log.notice(f"copying the data of {facts.primary}; only here: {only}")
             try:
                 copied = _make(agent, dialect, donor, local, place, facts)
                 problem = conflict.flaw(copied, received, theirs, promoted_with) or _changed(agent, facts)

@@ -6,7 +6,7 @@ from backstay.errors import AgentError
 from backstay.mysql import room, trust
 from backstay.mysql.dialect import DamagedRelayLog
 from backstay.mysql.duties import Step, replica_step
-from backstay.mysql.health import adrift, calm, distrusts, judge_replica, published_lag, smooth, told, with_room
+from backstay.mysql.health import Verdict, adrift, calm, distrusts, judge_replica, published_lag, smooth, told, with_room
 from backstay.mysql.server import ServerRefused
 from backstay.mysql.state import read_mark, write_mark
 from backstay.pacemaker import NEVER
@@ -31,7 +31,8 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
         dialect.set_read_only(server, True)
     note = ""
     # The record is one process to read: only where it can matter.
-    errant, rejoin = agent.state.read("errant"), agent.state.read("passwords") != agent.passwords()
+    errant = agent.state.read("errant") or agent.state.read("stranded")
+    rejoin = agent.state.read("passwords") != agent.passwords()
     needed = not smooth(seen) or bool(errant) or rejoin
     identity = agent.running().identity
     untried = trust.due(agent, identity)
@@ -61,15 +62,17 @@ def attend(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
             seen = dialect.observe(server)
         if untried or (agent.tls_ca and distrusts(seen.replica)):
             doubt = trust.doubt(agent, dialect, identity, (host, facts.primary))
-    errant = agent.state.read("errant")
+    errant, stranded = agent.state.read("errant"), agent.state.read("stranded")
     record, readable = facts if needed else None, agent.state.read("readable") == "1"
     verdict = judge_replica(seen.replica, seen.acks.gives, agent.me, record, errant, readable, float(agent.max_lag))
+    if stranded and not errant:
+        verdict = Verdict(NEVER, False, stranded)
     verdict = with_room(verdict, *room.least(server, str(agent.datadir)))
     state, rebuilt = verdict.state, False
-    if errant and agent.rebuild == "auto":
+    if (errant or stranded) and agent.rebuild == "auto":
         from backstay.mysql import rebuild
 
-        state, rebuilt = rebuild.standing(agent, errant)
+        state, rebuilt = rebuild.standing(agent, f"errant {errant}" if errant else stranded)
     refusal = _refusal(agent, dialect, seen)
     state = state or refusal
     lag = published_lag(seen.replica.lag if seen.replica else None)
@@ -132,6 +135,10 @@ def _carry_out(
         return "still replaying the relay log from before the restart"
     if step in (Step.JOIN, Step.EXAMINE, Step.RECEIVE):
         if _parted(agent, dialect, seen, facts):
+            return ""
+        from backstay.mysql import adoption
+
+        if adoption.stranded(agent, server, dialect, seen, facts):
             return ""
         if step is Step.EXAMINE:
             return ""

@@ -29,6 +29,7 @@ class State(Files):
     ring       the cluster's membership, dated when it was first seen (membership.py)
     passwords  checksum of those that the accounts were last made, or this replica joined with
     errant     the errant transactions that were found
+    stranded   why this node cannot become a replica by replicating (adoption.py)
     trusted    the authority's file with which new connections were last seen to be trusted (trust.py)
     rebuild*   of the job that copies the primary's data (rebuild.py): its lock, its log, its secrets, why it failed
     """

@@ -1,0 +1,105 @@
+"""Data that did not come by the set's binary log: see that whoever joins gets a copy of it, and joins with none of its own.
+
+At its first promotion a server with databases begins its binary log anew, behind one transaction. An empty server lacks that
+and is refused by the server itself, where it would otherwise replicate all the log there is and miss what was never in it.
+"""
+
+import os
+
+from backstay.deadline import poll
+from backstay.errors import AgentError
+from backstay.mysql import claims
+from backstay.mysql.state import read_mark
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from backstay.mysql.agent import Mysql
+    from backstay.mysql.dialect import Dialect
+    from backstay.mysql.election import Report
+    from backstay.mysql.facts import Facts
+    from backstay.mysql.observation import Observed
+    from backstay.mysql.server import Server
+
+_TRANSACTION = "CREATE DATABASE IF NOT EXISTS backstay"  # in the binary log, and harmless on any replica
+_PURGE = 20.0  # seconds: MariaDB keeps a log until its next checkpoint
+_ASK = 1.0  # seconds for the primary to answer
+KEPT = "before-"  # the binary logs that were purged: they may be wanted to restore an older backup up to the present
+
+
+def seal(
+    agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed", reports: "Mapping[str, Report]"
+) -> "Observed":
+    """Before this server is promoted as the set's first: have its binary log begin behind its data. Raises AgentError."""
+    databases = dialect.holding(server).databases
+    if read_mark(str(agent.datadir)) or not databases or not dialect.log_begins_empty(server):
+        return seen
+    behind = [
+        node for node, report in reports.items() if report.received and not report.received.includes(seen.applied)
+    ]
+    if behind and all(report.holding and report.holding.databases for report in reports.values()):
+        agent.log.warning(f"{', '.join(behind)} needs the binary logs: they stay, and no empty node may join this set")
+        return seen
+    dialect.write_closed(server, _TRANSACTION)
+    server.query("FLUSH BINARY LOGS")
+    logs = [str(row["Log_name"]) for row in server.query("SHOW BINARY LOGS")]
+    _keep(str(server.one("SELECT @@log_bin_basename AS path")["path"]), logs[:-1])
+
+    def purged() -> bool:
+        server.query("PURGE BINARY LOGS TO %s", (logs[-1],))
+        return str(server.one("SHOW BINARY LOGS")["Log_name"]) == logs[-1]
+
+    poll(purged, agent.deadline.within(_PURGE), "the binary logs from before to be purged", 0.1)
+    if dialect.log_begins_empty(server):
+        raise AgentError("an empty server could still replicate from this one, which has data that its log has not")
+    agent.log.notice(f"the set begins with this node's data; its binary logs from before are kept as {KEPT}{logs[0]} …")
+    return dialect.observe(server)
+
+
+def _keep(base: str, logs: "list[str]") -> None:
+    """Another name for each, which no server knows. The directory is the server's account's: nothing is opened there."""
+    place = os.open(os.path.dirname(base), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for log in map(os.path.basename, logs):
+            try:
+                os.link(log, KEPT + log, src_dir_fd=place, dst_dir_fd=place, follow_symlinks=False)
+            except FileExistsError:
+                continue  # by an attempt that was cut short
+    except OSError as error:
+        raise AgentError(f"the binary logs from before cannot be kept: {error}") from None
+    finally:
+        os.close(place)
+
+
+def stranded(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed", facts: "Facts") -> bool:
+    """Whether this node cannot become a replica by replicating: noted in a sentence, and with rebuild=auto copied."""
+    from backstay.mysql import rebuild
+
+    why, remedy = _why(agent, server, dialect, seen, facts)
+    if not why:
+        if agent.state.read("stranded"):
+            rebuild.discard(agent)  # first of all: from now on this node may acknowledge what the copy lacks
+            agent.state.remove("stranded")
+        return False
+    agent.state.write("stranded", f"{why}: {remedy}")
+    if agent.rebuild == "auto":
+        rebuild.proceed(agent)
+    return True
+
+
+def _why(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed", facts: "Facts") -> "tuple[str, str]":
+    foreign = claims.foreign(dialect.holding(server), read_mark(str(agent.datadir)))
+    if foreign:
+        return (
+            f"this node holds databases that are none of the set's ({foreign})",
+            "move its data directory away and set initialize=true and rebuild=auto, or restore a copy there",
+        )
+    with agent.connect_peer(facts.primary, dialect, _ASK) as peer:
+        missing = dialect.out_of_reach(peer, seen.received)
+    if not missing:
+        return "", ""
+    return (
+        f"{facts.primary}'s binary logs begin after {missing}, which this node lacks",
+        "set rebuild=auto and its data is copied, or restore a copy",
+    )
