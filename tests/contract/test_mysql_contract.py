@@ -271,6 +271,38 @@ def test_a_database_made_without_the_accounts_gets_them_at_its_first_promotion(c
     assert result.codes[3] == 0 or "anonymous account" in result.reasons[3], result.text
 
 
+def test_the_binary_log_begins_behind_data_that_is_not_in_it(chamber: Chamber) -> None:
+    """At the first promotion, and once: an empty server that came would replicate the log, and lack the data."""
+    result = run(
+        chamber,
+        """
+        act start; mariadb -e 'set sql_log_bin=0; create database d; create table d.t (i int) engine=innodb'
+        mariadb -e 'create database logged'
+        act promote; mariadb -e 'flush binary logs'; echo "first=$(mariadb -Ne 'show binary logs' | head -n 1 | cut -f 1)"
+        first=$(mariadb -Ne 'show binary logs' | head -n 1 | cut -f 1)
+        echo "begins=$(mariadb -Ne "select binlog_gtid_pos('$first', 4)")"
+        echo "kept=$(mariadb-binlog /var/lib/mysql/before-binlog.000001 | grep -c 'create database logged')"
+        act demote; act promote; echo "still=$(mariadb -Ne 'show binary logs' | head -n 1 | cut -f 1)"; act stop
+        """,
+    )
+    assert result.codes == [0, 0, 0, 0, 0], result.text
+    assert result.values["begins"] == "0-1000-2", result.text
+    assert result.values["kept"] == "1"
+    assert result.values["first"] == result.values["still"], result.text
+
+
+def test_a_set_without_data_keeps_its_log_from_the_beginning(chamber: Chamber) -> None:
+    result = run(
+        chamber,
+        """
+        act start; mkdir /var/lib/mysql/lost+found; act promote
+        echo "begins=$(mariadb -Ne "select binlog_gtid_pos('binlog.000001', 4)")x"; act stop
+        """,
+    )
+    assert result.codes == [0, 0, 0], result.text
+    assert result.values["begins"] == "x"
+
+
 def test_reload_and_unknown_actions(chamber: Chamber) -> None:
     result = run(chamber, "act start; act reload-agent OCF_RESKEY_max_lag=60s; act migrate_to; act notify; act stop")
     assert result.codes == [0, 0, 3, 3, 0], result.text

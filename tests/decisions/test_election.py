@@ -5,6 +5,7 @@ import pytest
 from backstay.mysql.election import Fetch, Promote, Refuse, Report, acknowledgers, decide, stray, witnesses
 from backstay.mysql.facts import Facts
 from backstay.mysql.gtid import MariadbHistory
+from backstay.mysql.observation import Holding
 
 FACTS = Facts(epoch=4, primary="n1", gtid="0-1-50", sync=["n2", "n3"], solo=False)
 NODES = ["n1", "n2", "n3"]
@@ -204,3 +205,43 @@ def test_what_a_witness_wrote_itself_since_the_promotion_does_not_count():
     # what it wrote as an earlier primary stands in the record; the recorded primary's is what counts most
     assert stray("n1", history("0-1-99"), FACTS, history("0-1-50")) is None
     assert stray("n3", history("0-3-9"), None, None) is None
+
+
+EMPTY, SHOP = Holding((), told=False), Holding(("shop",), told=False)
+REPLICA, UNKNOWN = Holding(("shop",), told=True), Holding(None, told=False)
+
+
+def begun(mine, allow_loss=False, received="", **others):
+    reports = {node: Report(history(received), holding=holding) for node, holding in others.items()}
+    found = decide("n2", history(received), None, NODES, reports, None, allow_loss, mine)
+    return found.proof if isinstance(found, Promote) else found.reason
+
+
+def test_an_empty_server_never_begins_a_set_in_which_another_holds_data():
+    assert begun(EMPTY, n1=EMPTY, n3=EMPTY) == "first"
+    assert begun(EMPTY, n1=SHOP, n3=EMPTY).startswith("n1 holds databases (shop) and this node none")
+    assert begun(EMPTY, True, n1=SHOP, n3=EMPTY).startswith("n1 holds databases (shop)")
+    assert begun(EMPTY, n1=REPLICA, n3=EMPTY).startswith("n1 holds databases (shop)")
+    assert begun(EMPTY, n1=EMPTY, n3=UNKNOWN).startswith("n3 does not say whether it holds databases")
+    assert begun(SHOP, n1=EMPTY, n3=EMPTY) == "first"
+    many = Holding(("a", "b", "c", "d", "e"), told=False)
+    assert "(a, b, c and 2 more)" in begun(EMPTY, n1=many, n3=EMPTY)
+
+
+def test_of_several_with_data_that_no_history_tells_of_none_begins_a_set():
+    assert begun(SHOP, n1=SHOP, n3=EMPTY).startswith("n1 (shop), n2 (shop) hold databases of their own")
+    assert begun(SHOP, received="0-1-50", n1=SHOP, n3=EMPTY).startswith(
+        "n1 (shop), n2 (shop)"
+    )  # all have id 1 by default
+    assert begun(SHOP, n1=UNKNOWN, n3=EMPTY).startswith("n1 (perhaps), n2 (shop)")
+    assert begun(REPLICA, n1=SHOP, n3=SHOP).startswith("n1 (shop), n3 (shop)")
+    assert begun(SHOP, True, n1=SHOP, n3=EMPTY) == "first"
+
+
+def test_an_existing_set_is_taken_over_by_its_histories():
+    assert begun(REPLICA, received="0-1-50", n1=SHOP, n3=REPLICA) == "first"
+    assert begun(SHOP, received="0-1-50", n1=REPLICA, n3=REPLICA) == "first"
+
+
+def test_a_refusal_has_the_reasons_of_those_who_gave_no_answer():
+    assert "(n3: it runs with log_bin=OFF)" in refusal(n3=Report(None, why="it runs with log_bin=OFF"))

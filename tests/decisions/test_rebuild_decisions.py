@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from backstay.mysql import rebuild
-from backstay.mysql.conflict import KEPT, Job, flaw, job_step, refusal, relay_log_kept, shortage
+from backstay.mysql.conflict import KEPT, Job, behind, flaw, job_step, refusal, relay_log_kept, shortage
 from backstay.mysql.facts import Facts
 from backstay.mysql.gtid import MariadbHistory, MysqlHistory
 from backstay.mysql.mariadb_copy import binlog_state, misplaced
@@ -66,6 +66,27 @@ def test_a_primary_that_runs_alone_is_a_good_donor():
 )
 def test_when_unsure_it_refuses_and_says_why(case, words):
     assert words in verdict(**case)
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ({}, ""),
+        ({"databases": ("shop",)}, ""),  # the set's, by its mark
+        ({"marked": 0}, ""),  # initialised, and never joined
+        ({"marked": 0, "databases": ("shop",)}, "never seen as part of the set, and holds shop"),
+        ({"me": "n2"}, "recorded primary"),
+        ({"theirs": "0-1-40"}, "no safe donor"),
+        ({"marked": 5}, "the record was reset"),
+        ({"kept": KEPT}, "kept already"),
+        ({"facts": Facts(4, "n2", "0-1-50", ["n3"], False, loss=4)}, ""),  # the primary has all of it
+    ],
+)
+def test_who_is_behind_the_primarys_logs_is_copied_unless_its_data_may_be_someones(case, words):
+    wanted = {"me": "n1", "theirs": "0-1-50,0-2-90", "facts": FACTS, "marked": 3, "databases": (), "kept": 0, **case}
+    parse = MariadbHistory.parse
+    said = behind(**{**wanted, "theirs": parse(wanted["theirs"]), "promoted_with": parse(wanted["facts"].gtid)})
+    assert words in said and bool(words) == bool(said)
 
 
 def test_after_an_allowed_loss_only_who_was_part_of_the_set_since_is_rebuilt():

@@ -76,30 +76,28 @@ def stranded(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observ
     """Whether this node cannot become a replica by replicating: noted in a sentence, and with rebuild=auto copied."""
     from backstay.mysql import rebuild
 
-    why, remedy = _why(agent, server, dialect, seen, facts)
+    why = _why(agent, server, dialect, seen, facts)
     if not why:
         if agent.state.read("stranded"):
             rebuild.discard(agent)  # first of all: from now on this node may acknowledge what the copy lacks
             agent.state.remove("stranded")
         return False
-    agent.state.write("stranded", f"{why}: {remedy}")
+    agent.state.write("stranded", why)
     if agent.rebuild == "auto":
         rebuild.proceed(agent)
     return True
 
 
-def _why(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed", facts: "Facts") -> "tuple[str, str]":
+def _why(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed", facts: "Facts") -> str:
+    """The remedy in its first 128 characters: the cluster shows no more."""
     foreign = claims.foreign(dialect.holding(server), read_mark(str(agent.datadir)))
     if foreign:
         return (
-            f"this node holds databases that are none of the set's ({foreign})",
-            "move its data directory away and set initialize=true and rebuild=auto, or restore a copy there",
+            f"holds databases of its own: move the data directory away, set initialize=true and rebuild=auto, or restore a"
+            f" copy ({foreign})"
         )
     with agent.connect_peer(facts.primary, dialect, _ASK) as peer:
         missing = dialect.out_of_reach(peer, seen.received)
     if not missing:
-        return "", ""
-    return (
-        f"{facts.primary}'s binary logs begin after {missing}, which this node lacks",
-        "set rebuild=auto and its data is copied, or restore a copy",
-    )
+        return ""
+    return f"lacks what is in no binary log of {facts.primary} any more: set rebuild=auto, or restore a copy of it ({missing})"

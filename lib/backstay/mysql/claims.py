@@ -35,8 +35,8 @@ def rival(me: str, mine: "Holding | None", others: "Mapping[str, Holding | None]
         return ""
     each = ", ".join(f"{node} ({_named(held.databases)})" for node, held in sorted(claimants.items()))
     return (
-        f"several nodes hold databases and no history says which are the set's: {each}: keep those of one, and move the"
-        f" data directories of the others away or restore a copy with its position there"
+        f"{each} hold databases of their own: keep those of one, and move the others' data directories away, or restore a"
+        f" copy with its position there"
     )
 
 

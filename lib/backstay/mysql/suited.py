@@ -30,7 +30,7 @@ def flaw(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed")
         left.update({"report-host": seen.name or "''", "server-id": str(seen.server_id)})
     if not left:
         return ""
-    return f"not started by the cluster, it runs with {spelled(left)}: end it, and the cluster starts it anew"
+    return f"something else started this server: end it, and the cluster starts it anew (it runs with {spelled(left)})"
 
 
 def forbid(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed") -> None:
