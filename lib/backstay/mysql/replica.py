@@ -6,7 +6,17 @@ from backstay.errors import AgentError
 from backstay.mysql import room, trust
 from backstay.mysql.dialect import DamagedRelayLog
 from backstay.mysql.duties import Step, replica_step
-from backstay.mysql.health import Verdict, adrift, calm, distrusts, judge_replica, published_lag, smooth, told, with_room
+from backstay.mysql.health import (
+    Verdict,
+    adrift,
+    calm,
+    distrusts,
+    judge_replica,
+    published_lag,
+    smooth,
+    told,
+    with_room,
+)
 from backstay.mysql.server import ServerRefused
 from backstay.mysql.state import read_mark, write_mark
 from backstay.pacemaker import NEVER
