@@ -8,7 +8,7 @@ import os
 from backstay.command import available, run
 from backstay.deadline import Deadline
 from backstay.errors import AgentError
-from backstay.mysql import daemon
+from backstay.mysql import claims, daemon
 from backstay.mysql.server import ServerDown, ServerUntrusted
 
 TYPE_CHECKING = False
@@ -119,14 +119,18 @@ def _certificate(agent: "Mysql", dialect: "Dialect") -> "Iterator[str]":
 
 
 def _peers(agent: "Mysql", server: "Server", dialect: "Dialect") -> "Iterator[str]":
-    """Equal server ids silently drop events. Peers that do not answer are their own nodes' findings."""
+    """Equal server ids silently drop events; and before there is a primary, data on several nodes leaves open whose is the
+    set's. Peers that do not answer are their own nodes' findings."""
     mine = server.one("SELECT @@server_id AS id")["id"]
+    first, others = agent.facts() is None, {}
     for node in agent.pacemaker.members():
         if node == agent.me:
             continue
         try:
             with agent.connect_peer(node, dialect, Deadline(2).remaining()) as peer:
                 theirs = peer.one("SELECT @@server_id AS id")["id"]
+                if first:
+                    others[node] = dialect.holding(peer)
         except ServerUntrusted as error:
             yield str(error)
             continue
@@ -135,3 +139,8 @@ def _peers(agent: "Mysql", server: "Server", dialect: "Dialect") -> "Iterator[st
             continue
         if theirs == mine:
             yield f"server id {mine} is also that of {node}: set server_id differently on each node"
+    here = dialect.holding(server) if others else None
+    if here and here.databases:
+        rival = claims.rival(agent.me, here, others, False)
+        if rival:
+            yield rival
