@@ -18,8 +18,8 @@ PURE = [
     "admin/checks", "admin/crmsh", "admin/judge", "admin/pcs", "admin/plan", "admin/service", "admin/view",
     "mysql/admin", "vip/admin",
     "haproxy/admin", "haproxy/findings", "haproxy/servers",
-    "mysql/binlog", "mysql/claims", "mysql/conflict", "mysql/duties", "mysql/election", "mysql/facts", "mysql/gtid", "mysql/health",
-    "mysql/observation", "rabbitmq/admin", "rabbitmq/complaint", "rabbitmq/copies", "rabbitmq/etf", "rabbitmq/facts",
+    "mysql/binlog", "mysql/claims", "mysql/conflict", "mysql/duties", "mysql/election", "mysql/facts", "mysql/gtid",
+    "mysql/health", "mysql/observation", "rabbitmq/admin", "rabbitmq/complaint", "rabbitmq/copies", "rabbitmq/etf", "rabbitmq/facts",
     "rabbitmq/formation", "rabbitmq/health", "rabbitmq/observation", "rabbitmq/partition", "rabbitmq/settings", "rabbitmq/terms",
     "rehearse/checkers", "rehearse/boots", "rehearse/messages", "report/summary", "standing",
 ]  # fmt: skip
