@@ -19,9 +19,10 @@ PURE = [
     "mysql/admin", "vip/admin",
     "haproxy/admin", "haproxy/findings", "haproxy/servers",
     "mysql/binlog", "mysql/claims", "mysql/conflict", "mysql/duties", "mysql/election", "mysql/facts", "mysql/gtid",
-    "mysql/health", "mysql/observation", "rabbitmq/admin", "rabbitmq/complaint", "rabbitmq/copies", "rabbitmq/etf", "rabbitmq/facts",
-    "rabbitmq/formation", "rabbitmq/health", "rabbitmq/observation", "rabbitmq/partition", "rabbitmq/settings", "rabbitmq/terms",
-    "rehearse/checkers", "rehearse/boots", "rehearse/messages", "report/summary", "standing",
+    "mysql/health", "mysql/observation", "rabbitmq/admin", "rabbitmq/complaint", "rabbitmq/copies", "rabbitmq/etf",
+    "rabbitmq/facts", "rabbitmq/formation", "rabbitmq/health", "rabbitmq/observation", "rabbitmq/partition",
+    "rabbitmq/settings", "rabbitmq/terms", "rehearse/checkers", "rehearse/boots", "rehearse/messages", "report/summary",
+    "standing",
 ]  # fmt: skip
 HARMLESS = {
     "bisect",

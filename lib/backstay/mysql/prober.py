@@ -83,9 +83,12 @@ class MysqlProber:
             self._drop()
             return ""
         state = self._agent.state
-        if adrift(seen) and not state.read("errant"):
+        if seen.lacks or not seen.started_as(self._agent.me, self._agent.number):
+            return ""  # forbidden to join
+        parted = state.read("errant") or state.read("stranded")
+        if adrift(seen) and not parted:
             return ADRIFT
-        trouble, readable = state.read("errant") or state.read("refusal"), state.read("readable") == "1"
+        trouble, readable = parted or state.read("refusal"), state.read("readable") == "1"
         return CALM if calm(seen, self._agent.me, trouble, readable, float(self._agent.max_lag)) else ""
 
     def _greeting(self, deadline: Deadline) -> None:
