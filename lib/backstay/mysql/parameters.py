@@ -70,8 +70,9 @@ class MysqlParameters(Agent):
     )
     rebuild = Parameter(
         "Rebuild",
-        """What to do with a node whose history has transactions that the primary lacks. never: keep it, read-only, for
-        the admin. auto: copy the primary's data anew, the old directory kept beside it.""",
+        """What to do with a node whose history has transactions that the primary lacks, or that lacks what is in no binary log
+        of the primary any more. never: keep it, read-only, for the admin. auto: copy the primary's data anew, the old
+        directory kept beside it.""",
         default="never",
         choices=("never", "auto"),
         reloadable=True,
