@@ -5,6 +5,8 @@ without a binary log is in none. Pure.
 |-----------------------------------------|-------------------------------------------|---------------------------------------|
 | holds no database                       | holds some, or does not say               | refuses, whatever the admin allows    |
 | holds some that no history tells of     | so does it, or does not say               | refuses, unless loss is allowed       |
+| holds some that its history tells of    | alone holds some that no history tells of | refuses: the other was nobody's       |
+|                                         |                                           | replica, and could not become one     |
 | holds some                              | holds none, or what its history tells of  | goes on: the histories decide         |
 """
 
@@ -31,8 +33,13 @@ def rival(me: str, mine: "Holding | None", others: "Mapping[str, Holding | None]
                 return f"{node} does not say whether it holds databases: grant its monitor_user SHOW DATABASES there"
         return ""
     claimants = {node: other for node, other in {me: mine, **asked}.items() if other.databases != () and not other.told}
-    if len(claimants) < 2 or allow_loss:
+    if allow_loss or not claimants or list(claimants) == [me]:
         return ""
+    if len(claimants) == 1:
+        (node, held), *_ = claimants.items()
+        return (
+            f"{node} holds databases ({_named(held.databases)}) that no history tells of: the set begins with {node}'s"
+        )
     each = ", ".join(f"{node} ({_named(held.databases)})" for node, held in sorted(claimants.items()))
     return (
         f"{each} hold databases of their own: keep those of one, and move the others' data directories away, or restore a"
