@@ -152,8 +152,18 @@ class Dialect:
             return f"account {name}@'%' is missing: on the primary run {statement}" if "CREATE" in statement else ""
         if not statement.startswith("GRANT"):
             return ""
-        wanted = {privilege.strip() for privilege in statement[6 : statement.index(" ON ")].split(",")}
-        rows = server.query("SHOW GRANTS FOR %s@'%%'", (name,))
+        lacks = self._lacking_of(
+            statement[6 : statement.index(" ON ")], server.query("SHOW GRANTS FOR %s@'%%'", (name,))
+        )
+        return f"account {name}@'%' lacks {lacks}: on the primary run {statement}" if lacks else ""
+
+    def missing_to_copy(self, donor: "Server") -> str:
+        """What the account of this connection lacks to copy all data, "" for nothing."""
+        return self._lacking_of(self.grants(True)[1], donor.query("SHOW GRANTS"))
+
+    def _lacking_of(self, privileges: str, rows: "list[Row]") -> str:
+        """Which of the privileges, separated by commas, the rows of SHOW GRANTS do not give everywhere."""
+        wanted = {privilege.strip() for privilege in privileges.split(",")}
         held = {
             privilege.strip()
             for row in rows
@@ -161,9 +171,9 @@ class Dialect:
             if " ON *.* " in str(line)
             for privilege in str(line)[6 : str(line).index(" ON ")].split(",")
         }
-        if "ALL PRIVILEGES" in held or wanted <= {self.privilege_aliases.get(p, p) for p in held}:
+        if "ALL PRIVILEGES" in held:
             return ""
-        return f"account {name}@'%' lacks {', '.join(sorted(wanted - held))}: on the primary run {statement}"
+        return ", ".join(sorted(wanted - {self.privilege_aliases.get(p, p) for p in held}))
 
     # -- looking ------------------------------------------------------------------------------------------------------
 

@@ -21,8 +21,8 @@ import time
 
 from backstay import untrusted
 from backstay.command import spawn
-from backstay.deadline import Deadline
-from backstay.errors import AgentError
+from backstay.deadline import Deadline, poll
+from backstay.errors import AgentError, TimedOut
 from backstay.mysql import conflict, process
 from backstay.mysql.state import read_mark
 from backstay.process import no_core
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 _LOCK, _FAILED, _LOG = "rebuild-lock", "rebuild-failed", "rebuild-log"
 _LONGEST = 24 * 3600.0  # seconds for one attempt
 _ASK = 5.0  # seconds to reach the donor
+_LEAVE = 60.0  # seconds for the primary to allow the copy
 
 
 class Place:
@@ -239,6 +240,7 @@ def _copy(agent: "Mysql") -> None:
         if refusal:
             raise AgentError(refusal)
         account = (str(agent.replication_user), str(agent.replication_password))
+        _await_leave(agent, dialect, facts.primary, account)
         with agent.connect_peer(facts.primary, dialect, _ASK, account) as donor:
             _examine(dialect, donor, local, place)
             only = received.minus(theirs) or "nothing"
@@ -267,6 +269,26 @@ def _clean(place: Place) -> None:
 def _workspace(agent: "Mysql") -> str:
     """Where the job's secrets lie: in /run, for root alone, and gone with the job however it ends."""
     return os.path.join(agent.state.directory, "rebuild")
+
+
+def _await_leave(agent: "Mysql", dialect: "Dialect", primary: str, account: "tuple[str, str]") -> None:
+    """The primary's monitor makes the account, and grants it what a copy needs once rebuild=auto is set. This node's may have come
+    first, and a failed attempt rests for minutes. Raises AgentError."""
+    lacks = ""
+
+    def allowed() -> bool:
+        nonlocal lacks
+        try:
+            with agent.connect_peer(primary, dialect, _ASK, account) as donor:  # a connection keeps what it began with
+                lacks = dialect.missing_to_copy(donor)
+        except AgentError as error:
+            lacks = str(error)
+        return not lacks
+
+    try:
+        poll(allowed, agent.deadline.within(_LEAVE), "the account to be allowed to copy", 0.5)
+    except TimedOut:
+        raise AgentError(f"the replication account may not copy from {primary}, it lacks: {lacks}") from None
 
 
 def _examine(dialect: "Dialect", donor: "Server", local: "Server", place: Place) -> None:
