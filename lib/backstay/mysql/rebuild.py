@@ -272,8 +272,8 @@ def _workspace(agent: "Mysql") -> str:
 
 
 def _await_leave(agent: "Mysql", dialect: "Dialect", primary: str, account: "tuple[str, str]") -> None:
-    """The primary's monitor makes the account, and grants it what a copy needs once rebuild=auto is set. This node's may have come
-    first, and a failed attempt rests for minutes. Raises AgentError."""
+    """The primary's monitor makes the account, and grants it what a copy needs once rebuild=auto is set. This node's may have
+    come first, and a failed attempt rests for minutes. Raises AgentError."""
     lacks = ""
 
     def allowed() -> bool:
