@@ -29,7 +29,7 @@ def findings(agent: "Rabbitmq") -> "list[str]":
     dialect = dialect_for(launch.version(layout.server))
     agent.mirroring(dialect)
     launch.account(layout.user)
-    starting.check_files(agent, layout)
+    starting.check_files(agent, layout, dialect)
     secret = cookie.read(layout.cookie_file)
     found = [*_cookie(agent, layout), *_files(agent, layout), *_names(agent, layout), *_settings(layout)]
     if layout.listener.ca:
