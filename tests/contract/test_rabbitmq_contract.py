@@ -75,6 +75,36 @@ def test_its_data_survives_and_a_hung_one_is_killed(chamber: Chamber) -> None:
     assert "\nkept\n" in result.text and "\napp\t" in result.text and "\napp\n" not in result.text
 
 
+def test_a_cut_off_first_boot_begins_again_and_a_second_cluster_never_serves(chamber: Chamber) -> None:
+    """The record is in a file here. Definitions are read by the seed's next boot, and by no later one. A broker whose cluster is
+    another than the record's is ended before it listens."""
+    result = run(
+        chamber,
+        r"""
+        export CIB_file=/tmp/cib.xml; cibadmin --empty > $CIB_file; directory=/var/lib/rabbitmq/mnesia/rabbit@n1
+        facts() { crm_attribute -t crm_config -s backstay -n rabbitmq-facts "$@" -q 2> /dev/null; }
+        echo '{"users":[{"name":"app","password":"x","tags":""}]}' > /etc/rabbitmq/definitions.json
+        chmod 644 /etc/rabbitmq/definitions.json; export OCF_RESKEY_definitions=/etc/rabbitmq/definitions.json
+        act start & within 60 test -e $directory/coordination; kill -9 $(beam); wait
+        echo "cut=$(facts -G)"; act stop
+        act start; echo "begun=$(facts -G)"; rabbitmqctl -q list_users; act stop
+        echo "listened=$(grep -c 'started TCP listener' /var/log/rabbitmq/rabbit@n1.log)"
+        facts -v 'members=n2:rabbit@n2 epoch=3'; act start; echo "left=$(beam)"; echo "kept=$(facts -G)"
+        echo "still=$(grep -c 'started TCP listener' /var/log/rabbitmq/rabbit@n1.log)"; act stop
+        """,
+        timeout=240,
+    )
+    assert result.codes == [1, 0, 0, 0, 2, 0], result.text
+    assert result.values["cut"] == "seed=n1" and result.values["begun"] == "members=n1:rabbit@n1"
+    assert "\napp\t" in result.text
+    assert result.reasons[4] == (
+        "rabbit@n1 has data of another cluster (alone) than n2:"
+        " if it is of no worth, rename /var/lib/rabbitmq/mnesia/rabbit@n1"
+    )
+    assert result.values["left"] == "" and result.values["kept"] == "members=n2:rabbit@n2 epoch=3"
+    assert result.values["still"] == result.values["listened"]
+
+
 def test_an_account_that_the_broker_does_not_let_in_any_more_costs_no_broker(chamber: Chamber) -> None:
     """A refused login is answered after three seconds, which is as long as a monitor waits by default."""
     result = run(

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from lxml.etree import _Element
 from resting import Resting
 
 from backstay.deadline import Deadline, poll
@@ -277,3 +278,44 @@ def test_data_of_the_distributions_own_first_start_makes_no_second_cluster(
         lab.run(node, ["sh", "-c", f"rm -rf {BASE}/*"])
     start_all(service)
     service.wait_whole(240)
+
+
+STOP_STACK = (
+    "for daemon in pacemakerd corosync; do kill $(pidof $daemon); while pidof -q $daemon; do sleep 0.05; done; done"
+)
+START_STACK = "corosync; setsid pacemakerd < /dev/null > /dev/null 2>&1 &"
+
+
+@pytest.mark.parametrize("image", ["three", pytest.param("sid", marks=pytest.mark.slow)])
+def test_a_broker_whose_node_left_in_maintenance_is_not_let_go_of(request: pytest.FixtureRequest, image: str) -> None:
+    """Its cluster software ended cleanly, and it runs on: nothing says that it is dead."""
+    service: RabbitSet = request.getfixturevalue(image)
+    lab = service.lab
+    service.wait_whole(240)
+    promoted = service.promoted()
+    node = next(each for each in lab.nodes if each != promoted)
+    staying = [each for each in lab.nodes if each != node]
+    lab.run(promoted, ["crm_attribute", "-N", node, "-n", "maintenance", "-v", "true"])
+    poll(lambda: any(one.get("maintenance") == "true" for one in nodes_of(lab, node)), Deadline(30), "maintenance")
+    lab.run(node, ["sh", "-c", STOP_STACK])
+    poll(lambda: node not in lab.online(), Deadline(30), f"{node} to be gone", interval=0.2)
+    for each in staying * 2:  # two monitors that waited for its end, each
+        poll(lambda each=each: looked(lab, each), Deadline(60), "a monitor", interval=0.2)  # type: ignore[misc]
+    status = json.loads(service.ctl(promoted, "--formatter", "json", "cluster_status"))
+    assert set(status["running_nodes"]) == {f"rabbit@{each}" for each in lab.nodes} and not status.get("partitions")
+    assert all(service.serves(each) for each in lab.nodes)
+    lab.run(node, ["sh", "-c", START_STACK])
+    poll(lambda: node in lab.online(), Deadline(60), f"{node} to be back", interval=0.2)
+    lab.run(promoted, ["crm_attribute", "-N", node, "-n", "maintenance", "-D"])
+    service.wait_whole(120)
+
+
+def looked(lab: Lab, node: str) -> bool:
+    """Whether a monitor there has waited for the end of another since this was asked last."""
+    note = "/run/backstay/rabbitmq/absent"
+    return not lab.run(node, ["sh", "-c", f"[ -s {note} ] && rm {note}"], check=False).status
+
+
+def nodes_of(lab: Lab, name: str) -> list[_Element]:
+    crm = lab.cluster_status()
+    return [] if crm is None else crm.findall(f"nodes/node[@name='{name}']")

@@ -167,9 +167,11 @@ class Rabbitmq(RabbitmqParameters):
         return self.pacemaker.node()
 
     def nodes_down(self) -> "frozenset[str]":
-        """Nodes that are known to be fenced or shut down. Raises AgentError."""
-        overview = self.pacemaker.overview()
-        return overview.offline if overview and overview.fencing else frozenset()
+        """Nodes out of the cluster whose broker is known to have ended: fenced, or stopped before they left. One that left in
+        maintenance runs it on. Raises AgentError."""
+        overview = self.pacemaker.overview(ends=True)
+        down = overview.offline if overview and overview.fencing else ()
+        return frozenset(node for node in down if overview and overview.surely_inactive(node))
 
     @property
     def erlang_name(self) -> str:

@@ -21,23 +21,27 @@ def known(agent: "Rabbitmq", running: "Process") -> bool:
 
 
 def compare(agent: "Rabbitmq", members: "frozenset[str]", facts: "Facts") -> None:
-    """Raises Stray, AgentError."""
+    """members: as the broker has them, or its data; empty when unknown. Raises Stray, AgentError."""
+    why = _why(agent, members, facts)
+    if why:
+        directory = agent.layout().directory
+        remedy = "if it is of no worth, rename" if facts.members else "keep one, and rename the others, here"
+        raise Stray(f"{why}: {remedy} {directory}")
+
+
+def may_change(agent: "Rabbitmq", members: "frozenset[str]", facts: "Facts") -> str:
+    """Why the broker would be a stray, where that rests on what others have said, some of them perhaps long ago. Raises
+    AgentError."""
+    return "" if facts.members else _why(agent, members, facts)
+
+
+def _why(agent: "Rabbitmq", members: "frozenset[str]", facts: "Facts") -> str:
     from backstay.rabbitmq.starting import said_of
 
     full = {}
-    if not facts.members and facts.seed != agent.me:
+    if members and not facts.members and facts.seed != agent.me:
         full = {node: said[0] for node, said in said_of(agent).items() if said[1] == formation.DATA}
-    why = formation.stray(agent.me, agent.erlang_name, members, facts, agent.removed_nodes(), full)
-    if why:
-        directory = agent.layout().directory
-        where = (
-            f"rename {directory}"
-            if facts.members
-            else f"keep one, and rename the directory of each other, here {directory}"
-        )
-        raise Stray(
-            f"{why}: if it is of no worth, such as what the package's own first start made, {where}, then clean up"
-        )
+    return formation.stray(agent.me, agent.erlang_name, members, facts, agent.removed_nodes(), full)
 
 
 def note(agent: "Rabbitmq", running: "Process", members: "frozenset[str]") -> None:

@@ -163,10 +163,13 @@ def look_for_lost(
         return True
     online = {name.partition(".")[0] for name in agent.pacemaker.members()}
     if all(_host(erlang) in online for erlang in connected):
+        agent.state.remove("absent")
         return True
     recorded = {erlang: name for name, erlang in agent.facts().members.items()}
     absent = {erlang for erlang in connected if erlang in recorded and _host(erlang) not in online}
-    patience = agent.deadline.within(_FENCING)
+    # One that left in maintenance with its broker running is fenced by nobody, however often it is waited for.
+    waited = absent <= set(agent.state.read("absent").split())
+    patience = agent.deadline.within(0 if waited else _FENCING)
     while absent:
         down = agent.nodes_down()
         for erlang in sorted(absent):
@@ -176,6 +179,7 @@ def look_for_lost(
         if patience.expired:
             break
         time.sleep(0.2 if absent else 0)
+    agent.state.write("absent", " ".join(sorted(absent)))
     return False
 
 

@@ -178,6 +178,10 @@ class Dialect:
         or begins a cluster with."""
         raise NotImplementedError
 
+    def members_on_disk(self, directory: str) -> "frozenset[str]":
+        """The members as a node's data has them, empty where it does not tell."""
+        return frozenset()
+
     def settled(self, node: "Node") -> "frozenset[str]":
         """The members as a booting broker knows them once it has found its own data or its peers, before it lets clients in;
         empty before that. Raises CallFailed."""

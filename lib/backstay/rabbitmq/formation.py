@@ -121,7 +121,7 @@ def stray(
     if recorded:
         if members & set(recorded.values()):
             return ""
-        return f"{erlang} has data of another cluster ({alone}) than {_several(recorded)}, which the record names as members"
+        return f"{erlang} has data of another cluster ({alone}) than {_several(recorded)}"
     strangers = sorted(node for node, name in full.items() if name not in members)
     if facts.members or facts.seed == me or not strangers:
         return ""

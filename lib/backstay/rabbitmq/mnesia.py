@@ -13,7 +13,7 @@ from backstay.rabbitmq.dialect import (
     seems_younger,
 )
 from backstay.rabbitmq.distribution import CallFailed
-from backstay.rabbitmq.etf import Atom, Opaque, function, node_of, text
+from backstay.rabbitmq.etf import Atom, Malformed, Opaque, function, node_of, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +50,17 @@ _OVERLOOKED = {
 class Mnesia(Dialect):
     def has_data(self, names: "AbstractSet[str]") -> bool:
         return any(self.version < _OVERLOOKED.get(name, (99,)) for name in beside_flags(names))
+
+    def members_on_disk(self, directory: str) -> "frozenset[str]":
+        """From the broker's own file, which names all members and those with a disk."""
+        from backstay.rabbitmq import terms
+
+        try:
+            with open(os.path.join(directory, "cluster_nodes.config"), encoding="utf-8", errors="replace") as source:
+                found = terms.parse(source.read())
+            return frozenset(map(text, found[0][0]))
+        except (OSError, Malformed, LookupError, TypeError):
+            return frozenset()
 
     def settled(self, node: "Node") -> "frozenset[str]":
         if self.version >= (3, 13):

@@ -121,6 +121,7 @@ def _boot_as(
 ) -> Process:
     force = formation.Force(False)
     if plan.step == formation.BOOT:
+        belonging.compare(agent, dialect.members_on_disk(layout.directory), facts)
         force = _force(agent, layout, dialect, facts, secret)
         if force.force:
             agent.log.warning(force.reason)
@@ -247,6 +248,9 @@ def _plan(agent: "Rabbitmq", layout: launch.Layout, dialect: "Dialect", secret: 
         plan = formation.plan(agent.me, full, facts, states, running, down, patient)
         if plan.step == formation.JOIN:
             plan = _after_its_peers(agent, dialect, plan, secret)
+        elif plan.step == formation.BOOT and patient:
+            why = belonging.may_change(agent, dialect.members_on_disk(layout.directory), facts)
+            plan = formation.Plan(formation.WAIT, why) if why else plan
         found[:] = [(plan, facts)]
         return plan.step != formation.WAIT
 
