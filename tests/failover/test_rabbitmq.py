@@ -239,7 +239,7 @@ def test_a_replaced_node_joins_though_its_first_boot_is_cut_off(request: pytest.
     lab.run(node, ["rm", "-rf", BASE])
     lab.run(promoted, ["crm", "resource", "param", service.name, "delete", "removed"])
     service.forget(node)
-    begun = Path(lab.disk(node, f"{BASE}/rabbit@{node}/coordination"))
+    begun = Path(lab.disk(node, f"{BASE[1:]}/rabbit@{node}/coordination"))
     poll(begun.exists, Deadline(120), "the first boot to have begun", interval=0.02)
     lab.power_off(node)
     left = {path.name for path in begun.parent.iterdir()}
@@ -265,7 +265,8 @@ def test_data_of_the_distributions_own_first_start_makes_no_second_cluster(
         list(pool.map(lambda node: lab.run(node, ["bash", "-ec", FIRST_START, "-", BASE], timeout=120), lab.nodes))
     start_all(service)
     poll(lambda: lab.complaints().count("data of different clusters") == len(lab.nodes), Deadline(120), "all to refuse")
-    assert not any(lab.run(node, ["pgrep", "-x", "beam.smp"], check=False).out for node in lab.nodes)
+    running = ["pgrep", "-x", "beam.smp"]
+    poll(lambda: not any(lab.run(node, running, check=False).out for node in lab.nodes), Deadline(60), "none to run")
     assert str(record(service)) == ""
     for node in others:
         lab.run(node, ["mv", f"{BASE}/rabbit@{node}", f"{BASE}/rabbit@{node}.kept"])
@@ -278,6 +279,31 @@ def test_data_of_the_distributions_own_first_start_makes_no_second_cluster(
         lab.run(node, ["sh", "-c", f"rm -rf {BASE}/*"])
     start_all(service)
     service.wait_whole(240)
+
+
+# What RabbitMQ's peers are told of when it began: as if its clock were ahead by so much.
+AHEAD = "persistent_term:put({rabbit_boot_state, start_time}, erlang:system_time(microsecond) + 20000000)."
+
+
+@pytest.mark.slow
+def test_nobody_stands_alone_because_the_only_members_clock_is_ahead(sid: RabbitSet) -> None:
+    lab, first, *others = sid.lab, *sid.lab.nodes
+    sid.wait_whole(240)
+    stop_all(sid)
+    for node in lab.nodes:
+        lab.run(node, ["sh", "-c", f"rm -rf {BASE}/*"])
+    for node in others:
+        lab.run(first, ["crm_standby", "--node", node, "-v", "on"])
+    start_all(sid)
+    poll(lambda: sid.in_role("Promoted") == [first], Deadline(120), f"{first} to begin alone", interval=0.3)
+    sid.ctl(first, "eval", AHEAD)
+    for node in others:
+        lab.run(first, ["crm_standby", "--node", node, "-v", "off"])
+    sid.wait_whole(240)
+    assert set(record(sid).members) == set(lab.nodes)
+    logs = [lab.run(node, ["cat", "/var/log/pacemaker/pacemaker.log"]).out for node in others]
+    assert any("rabbit@n1 seems to have begun after this broker" in log for log in logs)
+    assert not any("stray" in lab.run(node, ["ls", BASE]).out for node in others)  # it was waited for, and not tried
 
 
 STOP_STACK = (

@@ -187,10 +187,22 @@ class Dialect:
         empty before that. Raises CallFailed."""
         raise NotImplementedError
 
-    def began_last(self, peer: "Node", now: float) -> float:
-        """By how many seconds a peer, alone in its cluster, will seem to have begun after a broker that begins now, at the
-        time `now` of our clock; 0 for not. RabbitMQ 3.13 and later joins the older of two, also if that is itself."""
-        return 0.0
+    @property
+    def joins_the_oldest(self) -> bool:
+        """Whether it is the oldest of the nodes that a broker joins, itself among them."""
+        return self.version >= (3, 13)
+
+    def began_after(self, peer: "Node", now: float) -> float:
+        """Seconds from `now`, by our wall clock, to when a peer seems to have begun; 0 for the past, and for one that is in a
+        cluster with others, which is joined whatever its age."""
+        if self.members(peer) - {peer.node}:
+            return 0.0
+        try:
+            begun = peer.call("rabbit_boot_state", "get_start_time")
+        except CallFailed:  # before 4.1, which takes the machine's
+            native = peer.call("erlang", "system_info", Atom("start_time")) + peer.call("erlang", "time_offset")
+            begun = peer.call("erlang", "convert_time_unit", native, Atom("native"), Atom("microsecond"))
+        return max(0.0, int(begun) / 1e6 - now)
 
     def settings(self, partition_handling: str, queue_type: str) -> "list[str]":
         """Lines of rabbitmq.conf that only this family knows."""
@@ -227,18 +239,6 @@ def beside_flags(found: "AbstractSet[str]") -> "set[str]":
 def initialised(dialect: Dialect, node: "Node") -> "frozenset[str]":
     """As Dialect.settled, from RabbitMQ 3.13."""
     return dialect.members(node) if node.call("rabbit_db", "is_init_finished") is True else frozenset()
-
-
-def seems_younger(dialect: Dialect, peer: "Node", now: float) -> float:
-    """As Dialect.began_last, from RabbitMQ 3.13."""
-    if dialect.members(peer) - {peer.node}:
-        return 0.0  # a cluster of several is joined before one of one
-    try:
-        begun = peer.call("rabbit_boot_state", "get_start_time")
-    except CallFailed:  # before 4.1, which takes the machine's
-        native = peer.call("erlang", "system_info", Atom("start_time")) + peer.call("erlang", "time_offset")
-        begun = peer.call("erlang", "convert_time_unit", native, Atom("native"), Atom("microsecond"))
-    return max(0.0, int(begun) / 1e6 - now)
 
 
 def _alarm(term: "Any") -> str:

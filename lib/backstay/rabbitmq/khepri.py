@@ -3,7 +3,7 @@
 import os
 
 from backstay.errors import Misconfigured
-from backstay.rabbitmq.dialect import Dialect, Mirroring, beside_flags, checked, initialised, names, seems_younger
+from backstay.rabbitmq.dialect import Dialect, Mirroring, beside_flags, checked, initialised, names
 from backstay.rabbitmq.distribution import CallFailed
 from backstay.rabbitmq.etf import Atom
 
@@ -22,9 +22,6 @@ class Khepri(Dialect):
 
     def settled(self, node: "Node") -> "frozenset[str]":
         return initialised(self, node)
-
-    def began_last(self, peer: "Node", now: float) -> float:
-        return seems_younger(self, peer, now)
 
     def members(self, node: "Node") -> "frozenset[str]":
         return names(node.call("rabbit_nodes", "list_members"))

@@ -10,7 +10,6 @@ from backstay.rabbitmq.dialect import (
     checked,
     initialised,
     names,
-    seems_younger,
 )
 from backstay.rabbitmq.distribution import CallFailed
 from backstay.rabbitmq.etf import Atom, Malformed, Opaque, function, node_of, text
@@ -67,9 +66,6 @@ class Mnesia(Dialect):
             return initialised(self, node)
         found = node.call("rabbit_mnesia", "cluster_status_from_mnesia")
         return names(found[1][0]) if isinstance(found, tuple) and found[0] == "ok" else frozenset()
-
-    def began_last(self, peer: "Node", now: float) -> float:
-        return seems_younger(self, peer, now) if self.version >= (3, 13) else 0.0
 
     def members(self, node: "Node") -> "frozenset[str]":
         return names(node.call("mnesia", "system_info", Atom("db_nodes")))

@@ -246,11 +246,13 @@ def _plan(agent: "Rabbitmq", layout: launch.Layout, dialect: "Dialect", secret: 
             down = agent.nodes_down()
         patient = begun - agent.deadline.remaining() < _PATIENCE
         plan = formation.plan(agent.me, full, facts, states, running, down, patient)
-        if plan.step == formation.JOIN:
+        if plan.step == formation.JOIN and dialect.joins_the_oldest:
             plan = _after_its_peers(agent, dialect, plan, secret)
         elif plan.step == formation.BOOT and patient:
             why = belonging.may_change(agent, dialect.members_on_disk(layout.directory), facts)
             plan = formation.Plan(formation.WAIT, why) if why else plan
+        if plan.step == formation.WAIT and (not found or found[0][0].reason != plan.reason):
+            agent.log.info(plan.reason)
         found[:] = [(plan, facts)]
         return plan.step != formation.WAIT
 
@@ -272,12 +274,12 @@ def _after_its_peers(agent: "Rabbitmq", dialect: "Dialect", plan: formation.Plan
     for erlang in plan.targets:
         try:
             with broker.connect(erlang, secret, agent.deadline.within(2), "backstay-peer", local=False) as peer:
-                ahead = dialect.began_last(peer, time.time())  # the wall clock's: it is what RabbitMQ compares
+                ahead = dialect.began_after(peer, time.time())  # the wall clock's: it is what RabbitMQ compares
         except AgentError as error:
             return formation.Plan(formation.WAIT, f"{erlang} says nothing of its cluster: {error}")
         if ahead:
             why = "seems to have begun after this broker, which would stand alone: set the clocks of all nodes"
-            return formation.Plan(formation.WAIT, f"by its clock, {ahead:.0f} s ahead, {erlang} {why}")
+            return formation.Plan(formation.WAIT, f"by its clock {erlang} {why}")
     return plan
 
 
