@@ -15,11 +15,6 @@ if TYPE_CHECKING:
 _NOTE = "belongs"  # in /run: identity of the broker that was compared
 
 
-def known(agent: "Rabbitmq", running: "Process") -> bool:
-    """Whether this very broker was compared already."""
-    return agent.state.read(_NOTE) == running.identity
-
-
 def compare(agent: "Rabbitmq", members: "frozenset[str]", facts: "Facts") -> None:
     """members: as the broker has them, or its data; empty when unknown. Raises Stray, AgentError."""
     why = _why(agent, members, facts)
@@ -45,9 +40,12 @@ def _why(agent: "Rabbitmq", members: "frozenset[str]", facts: "Facts") -> str:
 
 
 def note(agent: "Rabbitmq", running: "Process", members: "frozenset[str]") -> None:
-    """Compare, once for each broker. Raises Stray, AgentError."""
-    if members and not known(agent, running):
-        compare(agent, members, agent.facts())
+    """Compare; once for each broker, as soon as there is a record. Raises Stray, AgentError."""
+    if not members or agent.state.read(_NOTE) == running.identity:
+        return
+    facts = agent.facts()
+    compare(agent, members, facts)
+    if facts.members or not agent.invocation.node:  # outside a cluster there is never one
         agent.state.write(_NOTE, running.identity)
 
 
