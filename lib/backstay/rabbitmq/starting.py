@@ -156,6 +156,7 @@ def _boot_as(
         raise _explained(agent, layout, facts, force, error) from None
     if plan.step == formation.SEED:
         agent.record(facts.with_member(agent.me, layout.node))
+        belonging.check(agent, running)  # no monitor has to
     return running
 
 
