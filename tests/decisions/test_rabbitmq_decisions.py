@@ -269,6 +269,17 @@ class TestData:
         assert dialect_for(version).has_data(set(names.split())) is data
 
 
+def test_members_beside_the_data_of_rabbitmq_3(tmp_path):
+    mnesia, file = dialect_for("3.10.8"), tmp_path / "cluster_nodes.config"
+    assert mnesia.members_on_disk(str(tmp_path)) == frozenset()
+    file.write_text("{[rabbit@n1,'rabbit@n-2'],[rabbit@n1]}.\n")
+    assert mnesia.members_on_disk(str(tmp_path)) == {"rabbit@n1", "rabbit@n-2"}
+    for text in ("", "[].", "{[", "{1,2}.", "rabbit@n1."):
+        file.write_text(text)
+        assert mnesia.members_on_disk(str(tmp_path)) == frozenset()
+    assert dialect_for("4.3.6").members_on_disk(str(tmp_path)) == frozenset()
+
+
 class TestPartition:
     members = frozenset(NODES.values())
 

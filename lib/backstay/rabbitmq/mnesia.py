@@ -57,9 +57,12 @@ class Mnesia(Dialect):
         try:
             with open(os.path.join(directory, "cluster_nodes.config"), encoding="utf-8", errors="replace") as source:
                 found = terms.parse(source.read())
-            return frozenset(map(text, found[0][0]))
-        except (OSError, Malformed, LookupError, TypeError):
+        except (OSError, Malformed):
             return frozenset()
+        every = found[0][0] if found and isinstance(found[0], tuple) and found[0] else []
+        return (
+            frozenset(str(name) for name in every if isinstance(name, Atom)) if isinstance(every, list) else frozenset()
+        )
 
     def settled(self, node: "Node") -> "frozenset[str]":
         if self.version >= (3, 13):
