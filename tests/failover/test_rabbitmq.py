@@ -208,6 +208,13 @@ def members(service: RabbitSet, asked: str, name: str) -> set[str]:
     return set(re.findall(r"rabbit@(\w+)", found))
 
 
+def running(service: RabbitSet, asked: str) -> set[str]:
+    """Nodes whose brokers run in one cluster with the one that is asked."""
+    status = json.loads(service.ctl(asked, "--formatter", "json", "cluster_status"))
+    assert not status.get("partitions")
+    return {name.partition("@")[2] for name in status["running_nodes"]}
+
+
 def stop_all(service: RabbitSet) -> None:
     """No broker runs, and nothing is recorded."""
     lab, asked = service.lab, service.lab.nodes[0]
@@ -265,15 +272,14 @@ def test_data_of_the_distributions_own_first_start_makes_no_second_cluster(
         list(pool.map(lambda node: lab.run(node, ["bash", "-ec", FIRST_START, "-", BASE], timeout=120), lab.nodes))
     start_all(service)
     poll(lambda: lab.complaints().count("data of different clusters") == len(lab.nodes), Deadline(120), "all to refuse")
-    running = ["pgrep", "-x", "beam.smp"]
-    poll(lambda: not any(lab.run(node, running, check=False).out for node in lab.nodes), Deadline(60), "none to run")
+    beams = ["pgrep", "-x", "beam.smp"]
+    poll(lambda: not any(lab.run(node, beams, check=False).out for node in lab.nodes), Deadline(60), "none to run")
     assert str(record(service)) == ""
     for node in others:
         lab.run(node, ["mv", f"{BASE}/rabbit@{node}", f"{BASE}/rabbit@{node}.kept"])
     lab.run(keeps, ["crm_resource", "--cleanup", "-r", service.name])
     poll(lambda: set(record(service).members) == set(lab.nodes), Deadline(240), "one cluster of all", interval=0.5)
-    status = json.loads(service.ctl(keeps, "--formatter", "json", "cluster_status"))
-    assert set(status["running_nodes"]) == {f"rabbit@{node}" for node in lab.nodes}
+    poll(lambda: running(service, keeps) == set(lab.nodes), Deadline(120), "all of them to run", interval=0.5)
     stop_all(service)
     for node in lab.nodes:
         lab.run(node, ["sh", "-c", f"rm -rf {BASE}/*"])
@@ -327,8 +333,7 @@ def test_a_broker_whose_node_left_in_maintenance_is_not_let_go_of(request: pytes
     poll(lambda: node not in lab.online(), Deadline(30), f"{node} to be gone", interval=0.2)
     for each in staying * 2:  # two monitors that waited for its end, each
         poll(lambda each=each: looked(lab, each), Deadline(60), "a monitor", interval=0.2)  # type: ignore[misc]
-    status = json.loads(service.ctl(promoted, "--formatter", "json", "cluster_status"))
-    assert set(status["running_nodes"]) == {f"rabbit@{each}" for each in lab.nodes} and not status.get("partitions")
+    assert running(service, promoted) == set(lab.nodes)
     assert all(service.serves(each) for each in lab.nodes)
     lab.run(node, ["sh", "-c", START_STACK])
     poll(lambda: node in lab.online(), Deadline(60), f"{node} to be back", interval=0.2)
