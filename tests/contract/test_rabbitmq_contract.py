@@ -75,6 +75,36 @@ def test_its_data_survives_and_a_hung_one_is_killed(chamber: Chamber) -> None:
     assert "\nkept\n" in result.text and "\napp\t" in result.text and "\napp\n" not in result.text
 
 
+def test_a_cut_off_first_boot_begins_again_and_a_second_cluster_never_serves(chamber: Chamber) -> None:
+    """The record is in a file here. Definitions are read by the seed's next boot, and by no later one. A broker whose cluster is
+    another than the record's is ended before it listens."""
+    result = run(
+        chamber,
+        r"""
+        export CIB_file=/tmp/cib.xml; cibadmin --empty > $CIB_file; directory=/var/lib/rabbitmq/mnesia/rabbit@n1
+        facts() { crm_attribute -t crm_config -s backstay -n rabbitmq-facts "$@" -q 2> /dev/null; }
+        echo '{"users":[{"name":"app","password":"x","tags":""}]}' > /etc/rabbitmq/definitions.json
+        chmod 644 /etc/rabbitmq/definitions.json; export OCF_RESKEY_definitions=/etc/rabbitmq/definitions.json
+        act start & within 60 test -e $directory/coordination; kill -9 $(beam); wait
+        echo "cut=$(facts -G)"; act stop
+        act start; echo "begun=$(facts -G)"; rabbitmqctl -q list_users; act stop
+        echo "listened=$(grep -c 'started TCP listener' /var/log/rabbitmq/rabbit@n1.log)"
+        facts -v 'members=n2:rabbit@n2 epoch=3'; act start; echo "left=$(beam)"; echo "kept=$(facts -G)"
+        echo "still=$(grep -c 'started TCP listener' /var/log/rabbitmq/rabbit@n1.log)"; act stop
+        """,
+        timeout=240,
+    )
+    assert result.codes == [1, 0, 0, 0, 2, 0], result.text
+    assert result.values["cut"] == "seed=n1" and result.values["begun"] == "members=n1:rabbit@n1"
+    assert "\napp\t" in result.text
+    assert result.reasons[4] == (
+        "rabbit@n1 has data of another cluster (alone) than n2:"
+        " if it is of no worth, rename /var/lib/rabbitmq/mnesia/rabbit@n1"
+    )
+    assert result.values["left"] == "" and result.values["kept"] == "members=n2:rabbit@n2 epoch=3"
+    assert result.values["still"] == result.values["listened"]
+
+
 def test_an_account_that_the_broker_does_not_let_in_any_more_costs_no_broker(chamber: Chamber) -> None:
     """A refused login is answered after three seconds, which is as long as a monitor waits by default."""
     result = run(
@@ -209,10 +239,13 @@ def test_level_10_names_each_mistake_with_its_remedy(chamber: Chamber) -> None:
         rm /etc/rabbitmq/advanced.config
         echo NODENAME=other >> /etc/rabbitmq/rabbitmq-env.conf; {check}; sed -i /other/d /etc/rabbitmq/rabbitmq-env.conf
         {check} OCF_RESKEY_node_name=rabbit@no-such-host
+        echo cluster_formation.classic_config.nodes.1 = rabbit@n2 > /etc/rabbitmq/rabbitmq.conf; {check}
+        rm /etc/rabbitmq/rabbitmq.conf; install -d /var/lib/rabbitmq/mnesia/rabbit@n1
+        touch /var/lib/rabbitmq/mnesia/rabbit@n1/schema.DAT; {check}; rm -r /var/lib/rabbitmq/mnesia/rabbit@n1
         chown root /var/lib/rabbitmq/mnesia; chmod 700 /var/lib/rabbitmq/mnesia; {check}
         """,
     )
-    assert result.codes == [0, 1, 1, 1, 1, 1, 1, 1, 1], result.text
+    assert result.codes == [0, *[1] * 10], result.text
     expected = [
         "must be rabbitmq's and nobody else's: chown rabbitmq, chmod 400",
         "is not what the parameter cookie says",
@@ -221,6 +254,8 @@ def test_level_10_names_each_mistake_with_its_remedy(chamber: Chamber) -> None:
         "advanced.config sets cluster_partition_handling and wins",
         "rabbitmq-env.conf sets NODENAME, which is a parameter",
         "the name no-such-host does not resolve",
+        "cluster_formation.classic_config.nodes.1 is the agent's to say",
+        "this broker has data: if only the package's first start made it, rename /var/lib/rabbitmq/mnesia/rabbit@n1",
         "/var/lib/rabbitmq/mnesia cannot be written by rabbitmq",
     ]
     for reason, words in zip(result.reasons[1:], expected):

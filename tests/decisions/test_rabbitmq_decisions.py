@@ -35,10 +35,25 @@ def plan(me="n1", data=False, facts="", peers=None, running=(), down=(), patient
 
 
 class TestBeginning:
-    def test_a_broker_with_data_boots_whatever_else_is_so(self):
+    def test_a_broker_with_data_boots_and_is_told_whom_to_join(self):
+        """RabbitMQ may take for nothing what we take for data: then it must not stand alone."""
         for peers in itertools.product((EMPTY, DATA, UNSAID), repeat=2):
-            assert plan(data=True, peers=dict(zip(("n2", "n3"), peers))).step == BOOT
-        assert plan(data=True, facts="members=n2:rabbit@n2", running=["rabbit@n2"]).step == BOOT
+            members = "members=n1:rabbit@n1,n2:rabbit@n2,n3:rabbit@n3"
+            found = plan(data=True, facts=members, peers=dict(zip(("n2", "n3"), peers)))
+            assert found.step == BOOT and found.targets == ("rabbit@n2", "rabbit@n3")
+        assert plan(data=True, facts="members=n2:rabbit@n2", running=["rabbit@n2"]).targets == ("rabbit@n2",)
+
+    def test_data_without_a_record_boots_once_the_others_have_said_what_they_have(self):
+        assert plan(data=True, peers={"n2": DATA, "n3": EMPTY}).step == BOOT
+        assert plan(data=True, peers={"n2": UNSAID}).step == WAIT
+        assert plan(data=True, peers={"n2": UNSAID}, patient=False).step == BOOT
+        assert plan(data=True, facts="seed=n2").step == WAIT
+        assert plan(data=True, facts="seed=n2", down=["n2"]).step == BOOT
+
+    def test_a_seed_whose_first_boot_was_cut_off_begins_again(self):
+        """Whatever of its data is there: the definitions are not yet known to be in it."""
+        assert plan(data=True, facts="seed=n1").step == SEED
+        assert plan(data=True, facts="members=n1:rabbit@n1 seed=n1").step == BOOT
 
     def test_one_that_was_removed_puts_its_data_aside(self):
         assert plan(data=True, facts="members=n2:rabbit@n2 removed=n1:rabbit@n1").step == ASIDE
@@ -74,6 +89,12 @@ class TestBeginning:
         assert plan(peers={"n2": UNSAID}).step == WAIT
         assert plan(peers={"n2": UNSAID}, patient=False).step == SEED
 
+    def test_words_of_a_later_version_are_borne_and_kept(self):
+        facts = Facts.parse("epoch=4 members=n1:rabbit@n1 seed=n2 flag")
+        assert facts.members == {"n1": "rabbit@n1"} and facts.seed == "n2"
+        for changed in (facts.seeded_by("n3"), facts.with_member("n2", "rabbit@n2"), facts.without("n1", "rabbit@n1")):
+            assert str(changed).endswith(" epoch=4 flag") and Facts.parse(str(changed)).unknown == ("epoch=4", "flag")
+
     def test_the_record_reads_back(self):
         facts = Facts.parse("").seeded_by("n1")
         assert str(facts) == "seed=n1"
@@ -83,7 +104,7 @@ class TestBeginning:
         assert str(Facts.parse(str(facts))) == "members=n1:rabbit@n1 removed=n2:rabbit@n2"
         assert not facts.with_member("n2", "rabbit@n2").removed
 
-    @pytest.mark.parametrize("text", ["members=n1", "members=:rabbit@n1", "epoch=3", "members=n1:rabbit"])
+    @pytest.mark.parametrize("text", ["members=n1", "members=:rabbit@n1", "members=n1:rabbit"])
     def test_what_is_no_record_is_malformed(self, text):
         with pytest.raises(MalformedFacts):
             Facts.parse(text)
@@ -188,6 +209,77 @@ class TestHealth:
         assert (verdict.score == NEVER) == (outcome != health.OK)
 
 
+class TestBelonging:
+    """Whether a broker's own members fit the record."""
+
+    def stray(self, members, facts="", full=(), leaving=(), me="n1"):
+        names = {node: NODES[node] for node in full}
+        return formation.stray(me, NODES[me], {NODES[node] for node in members}, Facts.parse(facts), leaving, names)
+
+    three = "members=n1:rabbit@n1,n2:rabbit@n2,n3:rabbit@n3"
+
+    def test_one_shared_member_is_the_same_cluster(self):
+        assert self.stray(["n1", "n3"], self.three) == ""
+        assert self.stray(["n1", "n2"], "members=n2:rabbit@n2") == ""  # joined, and not yet recorded
+        assert self.stray(["n1", "n2"], "members=n1:rabbit@n1") == ""
+        assert self.stray(["n1"], "members=n1:rabbit@n1") == ""
+
+    def test_none_is_a_second_cluster(self):
+        assert self.stray(["n1"], self.three).endswith("(alone) than n2 and n3")
+        assert "(alone)" in self.stray(["n1"], "members=n2:rabbit@n2")
+        assert "(with rabbit@n3)" in self.stray(["n1", "n3"], "members=n2:rabbit@n2")
+
+    def test_who_was_given_up_does_not_count(self):
+        assert self.stray(["n1"], self.three, leaving=["n2", "n3"]) == ""
+        assert self.stray(["n1"], self.three, leaving=["n2"])
+
+    def test_what_is_not_known_is_no_finding(self):
+        assert self.stray([], self.three) == ""
+
+    def test_without_a_record_all_that_have_data_must_be_in_one_cluster(self):
+        assert self.stray(["n1"], full=["n2"]) == "n1 and n2 have data of different clusters"
+        assert self.stray(["n1", "n2"], full=["n2", "n3"]) == "n1 and n3 have data of different clusters"
+        assert self.stray(["n1", "n2", "n3"], full=["n2", "n3"]) == ""
+        assert self.stray(["n1"]) == ""
+
+
+class TestData:
+    """What RabbitMQ takes for data, as rabbit_mnesia:is_virgin_node of that version does."""
+
+    @pytest.mark.parametrize(
+        ("version", "names", "data"),
+        [
+            ("3.10.8", "", False),
+            (
+                "3.10.8",
+                "coordination cluster_nodes.config nodes_running_at_shutdown quorum",
+                False,
+            ),  # a first boot cut off
+            ("3.10.8", "coordination LATEST.LOG", True),
+            ("3.10.8", "coordination stream", True),
+            ("3.10.8", "coordination msg_stores", True),
+            ("3.13.7", "coordination msg_stores stream rabbit@n1-feature_flags", False),
+            ("3.13.7", "coordination rabbit_serial", True),
+            ("3.8.9", "coordination", True),
+            ("4.3.6", "", False),
+            ("4.3.6", "coordination", True),  # perhaps: RabbitMQ decides
+        ],
+    )
+    def test_names(self, version, names, data):
+        assert dialect_for(version).has_data(set(names.split())) is data
+
+
+def test_members_beside_the_data_of_rabbitmq_3(tmp_path):
+    mnesia, file = dialect_for("3.10.8"), tmp_path / "cluster_nodes.config"
+    assert mnesia.members_on_disk(str(tmp_path)) == frozenset()
+    file.write_text("{[rabbit@n1,'rabbit@n-2'],[rabbit@n1]}.\n")
+    assert mnesia.members_on_disk(str(tmp_path)) == {"rabbit@n1", "rabbit@n-2"}
+    for text in ("", "[].", "{[", "{1,2}.", "rabbit@n1."):
+        file.write_text(text)
+        assert mnesia.members_on_disk(str(tmp_path)) == frozenset()
+    assert dialect_for("4.3.6").members_on_disk(str(tmp_path)) == frozenset()
+
+
 class TestPartition:
     members = frozenset(NODES.values())
 
@@ -216,6 +308,8 @@ class TestSettings:
 
     def test_a_joiner_never_gives_up_to_go_on_alone(self):
         lines = self.fragment(join=["rabbit@n1"])
+        assert not any("rabbit@n3" in line for line in lines)  # itself
+        assert "cluster_formation.classic_config.nodes.1 = rabbit@n3" in self.fragment()
         assert f"cluster_formation.discovery_retry_limit = {settings.FOREVER}" in lines
         assert "cluster_formation.classic_config.nodes.1 = rabbit@n1" in lines
 

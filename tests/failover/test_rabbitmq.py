@@ -5,16 +5,20 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from lxml.etree import _Element
 from resting import Resting
 
 from backstay.deadline import Deadline, poll
 from backstay.errors import CommandFailed
 from backstay.lab.cluster import Lab
 from backstay.lab.layout import CLIENT
+from backstay.rabbitmq.facts import Facts
 from backstay.rabbitmq.mnesia import POLICY
 from backstay.rehearse.faults import other
 from backstay.rehearse.lostcopies import BACKLOG, FORGOTTEN, LOST_COPIES, MESSAGES, await_copies, lead
@@ -168,3 +172,181 @@ def told(service: RabbitSet) -> str:
 
 def test_confirmed_messages_survive_in_quorum_queues(sid: RabbitSet, tmp_path: Path) -> None:
     check(rehearse(sid, FAULTS["kill"], str(tmp_path)))
+
+
+# -- one cluster, whatever is on the disks -----------------------------------------------------------------------------
+
+BASE = "/var/lib/rabbitmq/mnesia"
+COPIES = ("quorum-kept", "stream-kept")  # the type is the first word
+DECLARE = """
+import sys, pika
+channel = pika.BlockingConnection(pika.URLParameters(sys.argv[1])).channel()
+for name in sys.argv[2:]:
+    channel.queue_declare(name, durable=True, arguments={"x-queue-type": name.partition("-")[0]})
+"""
+# As the distribution does it when the package is installed: with no configuration, alone, and ended again.
+FIRST_START = """
+rm -rf "$1"/*
+export HOME=/var/lib/rabbitmq
+setpriv --reuid rabbitmq --regid rabbitmq --clear-groups rabbitmq-server > /dev/null 2>&1 &
+until rabbitmqctl -q await_startup 2> /dev/null; do :; done
+rabbitmqctl -q stop > /dev/null
+wait
+"""
+
+
+def record(service: RabbitSet) -> Facts:
+    """What the cluster has recorded."""
+    get = ["crm_attribute", "-t", "crm_config", "-s", "backstay", "-n", f"{service.name}-facts", "-G", "-q"]
+    return Facts.parse(service.lab.run(service.lab.nodes[0], get, check=False).out.strip())
+
+
+def members(service: RabbitSet, asked: str, name: str) -> set[str]:
+    """Nodes that have a copy of a quorum queue or a stream."""
+    listed = service.ctl(asked, "list_queues", "-p", "app", "name", "members").splitlines()
+    found = next((line for line in listed if line.startswith(f"{name}\t")), "")
+    return set(re.findall(r"rabbit@(\w+)", found))
+
+
+def running(service: RabbitSet, asked: str) -> set[str]:
+    """Nodes whose brokers run in one cluster with the one that is asked."""
+    status = json.loads(service.ctl(asked, "--formatter", "json", "cluster_status"))
+    assert not status.get("partitions")
+    return {name.partition("@")[2] for name in status["running_nodes"]}
+
+
+def stop_all(service: RabbitSet) -> None:
+    """No broker runs, and nothing is recorded."""
+    lab, asked = service.lab, service.lab.nodes[0]
+    lab.run(asked, ["crm_resource", "-r", service.clone, "--meta", "-p", "target-role", "-v", "Stopped"])
+    poll(lambda: not any(service.name in held for held in lab.roles().values()), Deadline(120), "all brokers to stop")
+    lab.run(asked, ["crm_attribute", "-t", "crm_config", "-s", "backstay", "-n", f"{service.name}-facts", "-D"])
+
+
+def start_all(service: RabbitSet) -> None:
+    lab, asked = service.lab, service.lab.nodes[0]
+    lab.run(asked, ["crm_resource", "-r", service.clone, "--meta", "-d", "target-role"])
+    lab.run(asked, ["crm_resource", "--cleanup", "-r", service.name])
+
+
+@pytest.mark.parametrize("image", ["three", pytest.param("sid", marks=pytest.mark.slow)])
+def test_a_replaced_node_joins_though_its_first_boot_is_cut_off(request: pytest.FixtureRequest, image: str) -> None:
+    """And what it had copies of has lost them, and gets them back."""
+    service: RabbitSet = request.getfixturevalue(image)
+    lab = service.lab
+    service.wait_whole(240)
+    promoted = service.promoted()
+    node = next(each for each in reversed(lab.nodes) if each != promoted)
+    lab.run(CLIENT, ["python3", "-c", DECLARE, service.urls[promoted], *COPIES])
+    assert all(members(service, promoted, name) == set(lab.nodes) for name in COPIES)
+    lab.run(promoted, ["crm", "resource", "param", service.name, "set", "removed", node])
+    poll(lambda: node in record(service).removed, Deadline(120), f"{node} to be forgotten", interval=0.3)
+    for name in COPIES:
+        assert members(service, promoted, name) == set(lab.nodes) - {node}
+    lab.run(node, ["rm", "-rf", BASE])
+    lab.run(promoted, ["crm", "resource", "param", service.name, "delete", "removed"])
+    service.forget(node)
+    begun = Path(lab.disk(node, f"{BASE[1:]}/rabbit@{node}/coordination"))
+    poll(begun.exists, Deadline(120), "the first boot to have begun", interval=0.02)
+    lab.power_off(node)
+    left = {path.name for path in begun.parent.iterdir()}
+    assert "schema.DAT" not in left and "msg_stores" not in left  # else this was too late
+    lab.power_on(node)
+    service.wait_whole(240)
+    assert set(record(service).members) == set(lab.nodes)
+    for name in COPIES:
+        poll(lambda name=name: members(service, promoted, name) == set(lab.nodes), Deadline(120), f"copies of {name}")  # type: ignore[misc]
+    service.queues("delete", promoted, *COPIES)
+
+
+@pytest.mark.parametrize("image", ["three", pytest.param("sid", marks=pytest.mark.slow)])
+def test_data_of_the_distributions_own_first_start_makes_no_second_cluster(
+    request: pytest.FixtureRequest, image: str
+) -> None:
+    """All refuse, and nothing is recorded. Once only one node has data, it is what the others join."""
+    service: RabbitSet = request.getfixturevalue(image)
+    lab, keeps, *others = service.lab, *service.lab.nodes
+    service.wait_whole(240)
+    stop_all(service)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda node: lab.run(node, ["bash", "-ec", FIRST_START, "-", BASE], timeout=120), lab.nodes))
+    start_all(service)
+    poll(lambda: lab.complaints().count("data of different clusters") == len(lab.nodes), Deadline(120), "all to refuse")
+    beams = ["pgrep", "-x", "beam.smp"]
+    poll(lambda: not any(lab.run(node, beams, check=False).out for node in lab.nodes), Deadline(60), "none to run")
+    assert str(record(service)) == ""
+    for node in others:
+        lab.run(node, ["mv", f"{BASE}/rabbit@{node}", f"{BASE}/rabbit@{node}.kept"])
+    lab.run(keeps, ["crm_resource", "--cleanup", "-r", service.name])
+    poll(lambda: set(record(service).members) == set(lab.nodes), Deadline(240), "one cluster of all", interval=0.5)
+    poll(lambda: running(service, keeps) == set(lab.nodes), Deadline(120), "all of them to run", interval=0.5)
+    stop_all(service)
+    for node in lab.nodes:
+        lab.run(node, ["sh", "-c", f"rm -rf {BASE}/*"])
+    start_all(service)
+    service.wait_whole(240)
+
+
+# What RabbitMQ's peers are told of when it began: as if its clock were ahead by so much.
+AHEAD = "persistent_term:put({rabbit_boot_state, start_time}, erlang:system_time(microsecond) + 20000000)."
+
+
+@pytest.mark.slow
+def test_nobody_stands_alone_because_the_only_members_clock_is_ahead(sid: RabbitSet) -> None:
+    lab, first, *others = sid.lab, *sid.lab.nodes
+    sid.wait_whole(240)
+    stop_all(sid)
+    for node in lab.nodes:
+        lab.run(node, ["sh", "-c", f"rm -rf {BASE}/*"])
+    for node in others:
+        lab.run(first, ["crm_standby", "--node", node, "-v", "on"])
+    start_all(sid)
+    poll(lambda: sid.in_role("Promoted") == [first], Deadline(120), f"{first} to begin alone", interval=0.3)
+    sid.ctl(first, "eval", AHEAD)
+    for node in others:
+        lab.run(first, ["crm_standby", "--node", node, "-v", "off"])
+    sid.wait_whole(240)
+    assert set(record(sid).members) == set(lab.nodes)
+    logs = [lab.run(node, ["cat", "/var/log/pacemaker/pacemaker.log"]).out for node in others]
+    assert any("rabbit@n1 seems to have begun after this broker" in log for log in logs)
+    assert not any("stray" in lab.run(node, ["ls", BASE]).out for node in others)  # it was waited for, and not tried
+
+
+STOP_STACK = (
+    "for daemon in pacemakerd corosync; do kill $(pidof $daemon); while pidof -q $daemon; do sleep 0.05; done; done"
+)
+START_STACK = "corosync; setsid pacemakerd < /dev/null > /dev/null 2>&1 &"
+
+
+@pytest.mark.parametrize("image", ["three", pytest.param("sid", marks=pytest.mark.slow)])
+def test_a_broker_whose_node_left_in_maintenance_is_not_let_go_of(request: pytest.FixtureRequest, image: str) -> None:
+    """Its cluster software ended cleanly, and it runs on: nothing says that it is dead."""
+    service: RabbitSet = request.getfixturevalue(image)
+    lab = service.lab
+    service.wait_whole(240)
+    promoted = service.promoted()
+    node = next(each for each in lab.nodes if each != promoted)
+    staying = [each for each in lab.nodes if each != node]
+    lab.run(promoted, ["crm_attribute", "-N", node, "-n", "maintenance", "-v", "true"])
+    poll(lambda: any(one.get("maintenance") == "true" for one in nodes_of(lab, node)), Deadline(30), "maintenance")
+    lab.run(node, ["sh", "-c", STOP_STACK])
+    poll(lambda: node not in lab.online(), Deadline(30), f"{node} to be gone", interval=0.2)
+    for each in staying * 2:  # two monitors that waited for its end, each
+        poll(lambda each=each: looked(lab, each), Deadline(60), "a monitor", interval=0.2)  # type: ignore[misc]
+    assert running(service, promoted) == set(lab.nodes)
+    assert all(service.serves(each) for each in lab.nodes)
+    lab.run(node, ["sh", "-c", START_STACK])
+    poll(lambda: node in lab.online(), Deadline(60), f"{node} to be back", interval=0.2)
+    lab.run(promoted, ["crm_attribute", "-N", node, "-n", "maintenance", "-D"])
+    service.wait_whole(120)
+
+
+def looked(lab: Lab, node: str) -> bool:
+    """Whether a monitor there has waited for the end of another since this was asked last."""
+    note = "/run/backstay/rabbitmq/absent"
+    return not lab.run(node, ["sh", "-c", f"[ -s {note} ] && rm {note}"], check=False).status
+
+
+def nodes_of(lab: Lab, name: str) -> list[_Element]:
+    crm = lab.cluster_status()
+    return [] if crm is None else crm.findall(f"nodes/node[@name='{name}']")

@@ -112,15 +112,14 @@ class Rabbitmq(RabbitmqParameters):
         if self.is_promoted(running):
             return
         self.state.remove("partition")  # of an earlier lease
-        deadline = self.deadline.within(self.probe_timeout)
-        if broker.greets(self.listener, deadline, notes=[]) != ANSWERS:
+        if broker.greets(self.listener, self.deadline.within(self.probe_timeout), notes=[]) != ANSWERS:
             raise AgentError("not promoted: this broker does not answer AMQP")
         try:
             with self.connect(self.deadline) as node:
                 dialect = broker.dialect_of(node)
                 coordinator.look_for_lost(self, node, dialect)  # no monitor does while this is under way
                 coordinator.attend(self, node, dialect, probe.account(self))
-        except Misconfigured:
+        except (Misconfigured, health.Stray):
             raise
         except AgentError as error:
             # Pacemaker would answer a failure by restarting a broker that serves; each monitor has the same duties.
@@ -162,7 +161,7 @@ class Rabbitmq(RabbitmqParameters):
         did not wait for it, and when it must serve (CLOCK_MONOTONIC, seconds); until it does. silent: identity of a broker that
         was found so, and failed. partition: from whom, dated when that began. short: queues that are short of copies, and what
         was tried (copies.py). account: identity, and the account with which a monitor logs in. facts: our copy of the record.
-        Others: watch.py, rest.py."""
+        Others: belonging, watch, rest."""
         return self.files()
 
     @property
@@ -170,9 +169,11 @@ class Rabbitmq(RabbitmqParameters):
         return self.pacemaker.node()
 
     def nodes_down(self) -> "frozenset[str]":
-        """Nodes that are known to be fenced or shut down. Raises AgentError."""
-        overview = self.pacemaker.overview()
-        return overview.offline if overview and overview.fencing else frozenset()
+        """Nodes out of the cluster whose broker is known to have ended: fenced, or stopped before they left. One that left in
+        maintenance runs it on. Raises AgentError."""
+        overview = self.pacemaker.overview(ends=True)
+        down = overview.offline if overview and overview.fencing else ()
+        return frozenset(node for node in down if overview and overview.surely_inactive(node))
 
     @property
     def erlang_name(self) -> str:
@@ -278,13 +279,13 @@ class Rabbitmq(RabbitmqParameters):
                 connected = dialect.connected(node)
                 all_there = coordinator.look_for_lost(self, node, dialect, connected)
                 seen = broker.look(node, dialect, greeted)
-                if account is None and greeted == ANSWERS:
-                    account = probe.learn_account(self, node, dialect, running)
                 if greeted == ANSWERS:
+                    coordinator.compare(self, running, seen.members)
+                    account = account or probe.learn_account(self, node, dialect, running)
                     notes += self._duties(node, dialect, seen, account if promoted else None)
                     if all_there and not notes:
                         calm = health.calm(seen, connected)
-        except health.Restart:
+        except (health.Restart, health.Stray):
             raise
         except AgentError as error:
             # AMQP alone decides whether the broker serves: what else we cannot learn is unknown.

@@ -7,12 +7,14 @@ from backstay.rabbitmq import broker, partition
 from backstay.rabbitmq.health import Restart
 
 _TURN = 0.3  # seconds between two nodes' calls for an election
+_QUEUES = 8.0  # seconds of a monitor for copies of queues to be taken away, or added
 _FENCING = 3.0  # seconds for which a monitor waits for the fencing of a node that left
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from backstay.process import Process
     from backstay.rabbitmq.agent import Rabbitmq
     from backstay.rabbitmq.amqp import Account
     from backstay.rabbitmq.dialect import Dialect
@@ -30,6 +32,7 @@ def attend(
     said = _keep_record(agent, node, dialect, members, running)
     if seen:
         said += _heal(agent, seen)
+        _complete(agent, node, members, running)
     dialect.ensure_probe(node, account)
     for line in dialect.ensure_mirroring(node, agent.mirroring(dialect)):
         if line.startswith("set policy"):
@@ -58,10 +61,20 @@ def _heal(agent: "Rabbitmq", seen: "Seen") -> "list[str]":
     return [healing.reason]
 
 
+def compare(agent: "Rabbitmq", running: "Process", members: "frozenset[str]") -> None:
+    """With the record, where no start did: it did not wait for this broker, or there was none. Raises Stray, AgentError."""
+    if agent.state.read("belongs") != running.identity:
+        from backstay.rabbitmq import belonging
+
+        belonging.note(agent, running, members)
+
+
 def _keep_record(
     agent: "Rabbitmq", node: "Node", dialect: "Dialect", members: "frozenset[str]", running: "frozenset[str]"
 ) -> "list[str]":
-    """Have the record name the members, and forget those that leave for good. Our own copy saves asking the cluster."""
+    """Have the record name the members, and forget those that leave for good. Our own copy saves asking the cluster. Raises
+    Stray where this broker is none of them."""
+    from backstay.rabbitmq import belonging
     from backstay.rabbitmq.facts import Facts, MalformedFacts
 
     if not members:
@@ -74,6 +87,7 @@ def _keep_record(
     if set(facts.members.values()) == members and not leaving & set(facts.members):
         return []
     facts = agent.facts()
+    belonging.compare(agent, members, facts)  # a second cluster must not be written over the first
     said = []
     for leaver in sorted(leaving & set(facts.members)):
         erlang = facts.members[leaver]
@@ -81,11 +95,15 @@ def _keep_record(
             said.append(f"{leaver} leaves for good: waiting for its broker to stop")
             continue
         if erlang in members:
+            node.deadline = agent.deadline.within(_QUEUES)
             dialect.forget(node, erlang)
             agent.log.notice(f"{leaver} left the cluster for good: {erlang} is forgotten")
             members = members - {erlang}
         facts = facts.without(leaver, erlang)
     known = _who(agent, facts.members, members)
+    returned = {erlang for name, erlang in facts.removed.items() if erlang in members and known.get(name) == erlang}
+    if returned:  # noted before the record says that they are back
+        agent.state.write("returned", " ".join(sorted({*agent.state.read("returned").split(), *returned})))
     changed = facts
     for name, erlang in known.items():
         if erlang in members and changed.members.get(name) != erlang:
@@ -95,6 +113,24 @@ def _keep_record(
     else:
         agent.state.write("facts", str(changed))
     return said
+
+
+def _complete(agent: "Rabbitmq", node: "Node", members: "frozenset[str]", running: "frozenset[str]") -> None:
+    """Give those that have returned the copies of queues that they had, a few seconds' worth in each monitor."""
+    returned = agent.state.read("returned").split()
+    for erlang in returned:
+        if erlang in members and erlang not in running:
+            continue
+        from backstay.rabbitmq import replicas
+
+        node.deadline = agent.deadline.within(_QUEUES)
+        added, failed = replicas.give(node, erlang, len(members)) if erlang in members else (0, 0)
+        if added:
+            agent.log.notice(f"{added - failed} of {added} quorum queues and streams have a copy on {erlang} again")
+        if not failed:
+            left = " ".join(other for other in returned if other != erlang)
+            agent.state.write("returned", left) if left else agent.state.remove("returned")
+        return
 
 
 def _who(agent: "Rabbitmq", recorded: "dict[str, str]", members: "frozenset[str]") -> "dict[str, str]":
@@ -123,10 +159,13 @@ def look_for_lost(
         return True
     online = {name.partition(".")[0] for name in agent.pacemaker.members()}
     if all(_host(erlang) in online for erlang in connected):
+        agent.state.remove("absent")
         return True
     recorded = {erlang: name for name, erlang in agent.facts().members.items()}
     absent = {erlang for erlang in connected if erlang in recorded and _host(erlang) not in online}
-    patience = agent.deadline.within(_FENCING)
+    # One that left in maintenance with its broker running is fenced by nobody, however often it is waited for.
+    waited = absent <= set(agent.state.read("absent").split())
+    patience = agent.deadline.within(0 if waited else _FENCING)
     while absent:
         down = agent.nodes_down()
         for erlang in sorted(absent):
@@ -136,6 +175,7 @@ def look_for_lost(
         if patience.expired:
             break
         time.sleep(0.2 if absent else 0)
+    agent.state.write("absent", " ".join(sorted(absent)))
     return False
 
 

@@ -131,7 +131,7 @@ class Dialect:
         return len(led)
 
     def forget(self, node: "Node", other: str) -> None:
-        """Remove a member that does not run. Raises AgentError."""
+        """Remove a member that does not run, its copies of queues first. Raises AgentError."""
         raise NotImplementedError
 
     def ensure_mirroring(self, node: "Node", wanted: Mirroring) -> "list[str]":
@@ -171,7 +171,38 @@ class Dialect:
         answer = node.call(_ACCOUNTS, "user_login_authentication", account.user.encode(), proof)
         return isinstance(answer, tuple) and answer[:1] == ("ok",)
 
-    # -- before it runs -----------------------------------------------------------------------------------------------
+    # -- before it serves ---------------------------------------------------------------------------------------------
+
+    def has_data(self, names: "AbstractSet[str]") -> bool:
+        """Whether RabbitMQ takes a directory with these names in it for a node's data. What it does not, it joins to others,
+        or begins a cluster with."""
+        raise NotImplementedError
+
+    def members_on_disk(self, directory: str) -> "frozenset[str]":
+        """The members as a node's data has them, empty where it does not tell."""
+        return frozenset()
+
+    def settled(self, node: "Node") -> "frozenset[str]":
+        """The members as a booting broker knows them once it has found its own data or its peers, before it lets clients in;
+        empty before that. Raises CallFailed."""
+        raise NotImplementedError
+
+    @property
+    def joins_the_oldest(self) -> bool:
+        """Whether it is the oldest of the nodes that a broker joins, itself among them."""
+        return self.version >= (3, 13)
+
+    def began_after(self, peer: "Node", now: float) -> float:
+        """Seconds from `now`, by our wall clock, to when a peer seems to have begun; 0 for the past, and for one that is in a
+        cluster with others, which is joined whatever its age."""
+        if self.members(peer) - {peer.node}:
+            return 0.0
+        try:
+            begun = peer.call("rabbit_boot_state", "get_start_time")
+        except CallFailed:  # before 4.1, which takes the machine's
+            native = peer.call("erlang", "system_info", Atom("start_time")) + peer.call("erlang", "time_offset")
+            begun = peer.call("erlang", "convert_time_unit", native, Atom("native"), Atom("microsecond"))
+        return max(0.0, int(begun) / 1e6 - now)
 
     def settings(self, partition_handling: str, queue_type: str) -> "list[str]":
         """Lines of rabbitmq.conf that only this family knows."""
@@ -198,6 +229,16 @@ def checked(answer: "Any", what: str) -> "Any":
     if isinstance(answer, tuple) and answer and str(answer[0]).startswith("error"):
         raise AgentError(f"{what}: the broker refuses: {answer[1]!r:.160}")
     return answer
+
+
+def beside_flags(found: "AbstractSet[str]") -> "set[str]":
+    """Names in a node's directory without the list of feature flags, which an admin may keep there."""
+    return {name for name in found if not name.endswith("feature_flags")}
+
+
+def initialised(dialect: Dialect, node: "Node") -> "frozenset[str]":
+    """As Dialect.settled, from RabbitMQ 3.13."""
+    return dialect.members(node) if node.call("rabbit_db", "is_init_finished") is True else frozenset()
 
 
 def _alarm(term: "Any") -> str:

@@ -8,9 +8,10 @@ import re
 
 from backstay import untrusted
 from backstay.errors import AgentError
-from backstay.rabbitmq import amqp, broker, cookie, launch, settings, starting
+from backstay.rabbitmq import amqp, belonging, broker, cookie, launch, settings, starting
 from backstay.rabbitmq.dialect import Dialect, dialect_for
 from backstay.rabbitmq.distribution import WrongCookie
+from backstay.rabbitmq.health import Stray
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,9 +31,10 @@ def findings(agent: "Rabbitmq") -> "list[str]":
     dialect = dialect_for(launch.version(layout.server))
     agent.mirroring(dialect)
     launch.account(layout.user)
-    starting.check_files(agent, layout)
+    starting.check_files(agent, layout, dialect)
     secret = cookie.read(layout.cookie_file)
     found = [*_cookie(agent, layout), *_files(agent, layout), *_names(agent, layout), *_settings(layout)]
+    found += _data(agent, layout, dialect)
     if layout.listener.ca:
         amqp.context(layout.listener.ca)
     found += _peers(agent, secret)
@@ -65,6 +67,20 @@ def _files(agent: "Rabbitmq", layout: launch.Layout) -> "Iterator[str]":
         yield f"port {port} is taken by {taken}: end that, or set port"
 
 
+def _data(agent: "Rabbitmq", layout: launch.Layout, dialect: Dialect) -> "Iterator[str]":
+    """What is there before a broker runs, as far as its files tell."""
+    if agent.find_process() or not launch.has_data(layout.directory, dialect):
+        return
+    members, facts = dialect.members_on_disk(layout.directory), agent.facts()
+    try:
+        belonging.compare(agent, members, facts)
+    except Stray as error:
+        yield str(error)
+    if not facts.members and not facts.seed and members <= {layout.node}:
+        why = "nothing is recorded, and this broker has data: if only the package's first start made it"
+        yield f"{why}, rename {layout.directory}"
+
+
 def _names(agent: "Rabbitmq", layout: launch.Layout) -> "Iterator[str]":
     """Brokers reach each other by the host part of their names."""
     import socket
@@ -94,6 +110,9 @@ def _settings(layout: launch.Layout) -> "Iterator[str]":
     for key in ("load_definitions", "definitions.local.path"):
         if key in given:
             yield f"{key} is read at every boot and undoes what was changed since: use the parameter definitions"
+    for key in sorted(given):
+        if key.startswith("cluster_formation."):
+            yield f"{key} is the agent's to say, which decides who joins whom: remove it"
     ours = {name.partition("_")[2] for name in launch.environment(layout) if name.startswith("RABBITMQ_")}
     with untrusted.rights_of(launch.account(layout.user)):
         theirs = _assigned(_ENVIRONMENT)

@@ -6,34 +6,43 @@ members   the cluster's name of each node that holds the cluster's data, and its
           one of these and never begins a cluster of its own
 removed   left on purpose: what they still have on disk is of no worth
 seed      began the cluster and has not yet said that it serves
+
+Words that this version does not know are of a later one. They are borne, and kept when the record is written again.
 """
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 class MalformedFacts(ValueError):
     """This text is no record."""
 
 
+_KNOWN = ("members", "removed", "seed")
+
+
 class Facts:
-    """members, removed: node of the cluster -> Erlang name."""
+    """members, removed: node of the cluster -> Erlang name. unknown: words of a later version."""
 
-    __slots__ = ("members", "removed", "seed")
+    __slots__ = ("members", "removed", "seed", "unknown")
 
-    def __init__(self, members: "Mapping[str, str]", removed: "Mapping[str, str]", seed: str = "") -> None:
+    def __init__(
+        self, members: "Mapping[str, str]", removed: "Mapping[str, str]", seed: str = "", unknown: "Sequence[str]" = ()
+    ) -> None:
         self.members = dict(members)
         self.removed = dict(removed)
         self.seed = seed
+        self.unknown = tuple(unknown)
 
     @classmethod
     def parse(cls, text: str) -> "Facts":
         """From its text; "" is an empty record. Raises MalformedFacts."""
-        fields = dict(word.partition("=")[::2] for word in text.split())
-        if set(fields) - {"members", "removed", "seed"}:
-            raise MalformedFacts(f"the record holds what this version does not know: {text}")
-        return cls(_pairs(fields.get("members", "")), _pairs(fields.get("removed", "")), fields.get("seed", ""))
+        words = text.split()
+        fields = dict(word.partition("=")[::2] for word in words)
+        unknown = [word for word in words if word.partition("=")[0] not in _KNOWN]
+        members, removed, seed = (fields.get(name, "") for name in _KNOWN)
+        return cls(_pairs(members), _pairs(removed), seed, unknown)
 
     def __str__(self) -> str:
         words = [
@@ -41,20 +50,20 @@ class Facts:
             for name, pairs in (("members", self.members), ("removed", self.removed))
             if pairs
         ]
-        return " ".join(words + ([f"seed={self.seed}"] if self.seed else []))
+        return " ".join([*words, *([f"seed={self.seed}"] if self.seed else []), *self.unknown])
 
     def seeded_by(self, node: str) -> "Facts":
-        return Facts(self.members, self.removed, node)
+        return Facts(self.members, self.removed, node, self.unknown)
 
     def with_member(self, node: str, erlang: str) -> "Facts":
         """It serves: the cluster has begun, if it had not."""
         removed = {other: name for other, name in self.removed.items() if other != node}
-        return Facts({**self.members, node: erlang}, removed)
+        return Facts({**self.members, node: erlang}, removed, unknown=self.unknown)
 
     def without(self, node: str, erlang: str) -> "Facts":
         """It left on purpose."""
         members = {other: name for other, name in self.members.items() if other != node}
-        return Facts(members, {**self.removed, node: erlang}, self.seed)
+        return Facts(members, {**self.removed, node: erlang}, self.seed, self.unknown)
 
 
 def _pairs(text: str) -> "dict[str, str]":

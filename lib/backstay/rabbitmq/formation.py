@@ -6,7 +6,13 @@ replaced, or not mounted, must not begin a second one beside it.
 | this node  | the record names       | and                               | it                                        |
 |------------|------------------------|-----------------------------------|-------------------------------------------|
 | has data   | this node as removed   |                                   | puts the data aside, then as without data |
-| has data   | anything else          |                                   | boots                                     |
+| has data   | members                |                                   | boots, and joins them where RabbitMQ      |
+|            |                        |                                   | takes what it has for nothing             |
+| has data   | nobody, this as seed   |                                   | begins the cluster: its first boot did    |
+|            |                        |                                   | not come to its end                       |
+| has data   | nobody, another seed   | which may still be at it          | waits                                     |
+| has data   | nobody                 | a peer has not said what it has   | waits, for a while                        |
+| has data   | nobody                 |                                   | boots                                     |
 | no data    | this node as a member  |                                   | refuses: its data is gone or not mounted  |
 | no data    | other members          | one of them runs                  | joins it                                  |
 | no data    | other members          | none runs                         | waits                                     |
@@ -15,11 +21,13 @@ replaced, or not mounted, must not begin a second one beside it.
 | no data    | nobody                 | a peer has not said what it has   | waits, for a while                        |
 | no data    | nobody                 | this is the first by name         | begins the cluster                        |
 | no data    | nobody                 | it is not                         | waits for the first                       |
+
+Whatever it does, the members that the broker then has are compared with the record: `stray`.
 """
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
     from backstay.rabbitmq.facts import Facts
@@ -54,7 +62,7 @@ def plan(
     if has_data:
         if me in facts.removed and me not in facts.members:
             return Plan(ASIDE, f"{me} had been removed from the cluster")
-        return Plan(BOOT)
+        return _with_data(me, facts, peers, down, patient)
     if me in facts.members:
         what = f"{me} is a member of the cluster and its data directory is empty: mount it, or, if the data is lost for good,"
         remedy = "delete the record" if len(facts.members) == 1 else f"name {me} in removed and then take it out again"
@@ -66,7 +74,7 @@ def plan(
         names = " or ".join(sorted(facts.members))
         return Plan(WAIT, f"{me} has no data and waits for {names}, which hold the cluster's: start one of them")
     if facts.seed and facts.seed != me and facts.seed not in down:
-        return Plan(WAIT, f"{me} has no data and waits for {facts.seed}, which begins the cluster")
+        return Plan(WAIT, f"{me} waits for {facts.seed}, which begins the cluster")
     full = sorted(node for node, has in peers.items() if has == DATA)
     if full:
         return Plan(WAIT, f"{me} has no data and waits for {full[0]}, which has, to serve")
@@ -77,6 +85,52 @@ def plan(
     if first != me:
         return Plan(WAIT, f"{me} has no data and waits for {first} to begin the cluster")
     return Plan(SEED)
+
+
+def _with_data(me: str, facts: "Facts", peers: "Mapping[str, str]", down: "AbstractSet[str]", patient: bool) -> Plan:
+    others = tuple(sorted(erlang for node, erlang in facts.members.items() if node != me))
+    if facts.members:
+        return Plan(BOOT, targets=others)
+    if facts.seed == me:
+        return Plan(SEED)
+    if facts.seed and facts.seed not in down:
+        return Plan(WAIT, f"{me} waits for {facts.seed}, which begins the cluster")
+    unsaid = sorted(node for node, has in peers.items() if has == UNSAID)
+    if unsaid and patient:
+        return Plan(WAIT, f"{me} waits for {unsaid[0]} to say whether it has data")
+    return Plan(BOOT)
+
+
+def stray(
+    me: str,
+    erlang: str,
+    members: "AbstractSet[str]",
+    facts: "Facts",
+    leaving: "Container[str]",
+    full: "Mapping[str, str]",
+) -> str:
+    """Why the broker `erlang` of the node `me` may not serve: its cluster is another than the record's; "" when it may.
+
+    members: as the broker has them, empty when unknown. leaving: nodes that the admin gave up. full: Erlang names of other
+    nodes that have data, asked for only where the record names no member.
+    """
+    if not members:
+        return ""
+    recorded = {node: name for node, name in facts.members.items() if node != me and node not in leaving}
+    alone = "alone" if members == {erlang} else f"with {', '.join(sorted(members - {erlang}))}"
+    if recorded:
+        if members & set(recorded.values()):
+            return ""
+        return f"{erlang} has data of another cluster ({alone}) than {_several(recorded)}"
+    strangers = sorted(node for node, name in full.items() if name not in members)
+    if facts.members or facts.seed == me or not strangers:
+        return ""
+    return f"{_several([me, *strangers])} have data of different clusters"
+
+
+def _several(names: "Iterable[str]") -> str:
+    *some, last = sorted(names)
+    return f"{', '.join(some)} and {last}" if some else last
 
 
 class Force:

@@ -18,6 +18,7 @@ its application does. A broker that is silent has said nothing: load does that t
 | silent   | any              | failed at the Nth           | hung, or starved                                           |
 """
 
+from backstay.codes import ExitCode
 from backstay.errors import AgentError
 from backstay.pacemaker import NEVER
 from backstay.rabbitmq.observation import ANSWERS, BOOTING, DRAINED, PAUSED, RUNNING, SILENT, STOPPED, Seen
@@ -25,6 +26,12 @@ from backstay.rabbitmq.observation import ANSWERS, BOOTING, DRAINED, PAUSED, RUN
 
 class Restart(AgentError):
     """This broker answers, and has to be started anew all the same."""
+
+
+class Stray(AgentError):
+    """This broker belongs to another cluster than the record's. A hard error: what it confirms, the cluster has not."""
+
+    code = ExitCode.ERR_ARGS
 
 
 SERVING = 100

@@ -3,16 +3,26 @@
 import os
 
 from backstay.errors import Misconfigured
-from backstay.rabbitmq.dialect import Dialect, Mirroring, checked, names
+from backstay.rabbitmq.dialect import Dialect, Mirroring, beside_flags, checked, initialised, names
 from backstay.rabbitmq.distribution import CallFailed
 from backstay.rabbitmq.etf import Atom
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from backstay.rabbitmq.distribution import Node
 
 
 class Khepri(Dialect):
+    def has_data(self, names: "AbstractSet[str]") -> bool:
+        """Whether its metadata store is empty no file tells. So what might be data boots, and is told whom to join: RabbitMQ
+        asks nobody when it finds data."""
+        return bool(beside_flags(names))
+
+    def settled(self, node: "Node") -> "frozenset[str]":
+        return initialised(self, node)
+
     def members(self, node: "Node") -> "frozenset[str]":
         return names(node.call("rabbit_nodes", "list_members"))
 
@@ -34,6 +44,9 @@ class Khepri(Dialect):
         return {"quorum queue(s) at their minimum": len(minimum)} if isinstance(minimum, list) and minimum else {}
 
     def forget(self, node: "Node", other: str) -> None:
+        from backstay.rabbitmq import replicas
+
+        replicas.take(node, other)
         checked(node.call("rabbit_db_cluster", "forget_member", Atom(other), False), f"forgetting {other}")
 
     def ensure_mirroring(self, node: "Node", wanted: Mirroring) -> "list[str]":

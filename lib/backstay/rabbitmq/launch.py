@@ -19,11 +19,12 @@ from backstay.state import Unwritable, unwritable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Optional
 
+    from backstay.rabbitmq.dialect import Dialect
+
 _SERVERS = ("/usr/lib/rabbitmq/bin/rabbitmq-server", "/opt/rabbitmq/sbin/rabbitmq-server")
-_DATA = {"schema.DAT", "cluster_nodes.config", "nodes_running_at_shutdown", "coordination"}
 _FILES = 65536  # open files, as the packages' own units set it
 
 
@@ -94,10 +95,10 @@ def account(user: str) -> "pwd.struct_passwd":
 # -- what is on disk ---------------------------------------------------------------------------------------------------
 
 
-def has_data(directory: str) -> bool:
-    """Whether the node has ever been booted there. A directory with nothing but what a boot makes first has no data."""
+def has_data(directory: str, dialect: "Dialect") -> bool:
+    """Whether the broker takes what is there for its data. A boot that was cut off early leaves a directory that it does not."""
     try:
-        return bool(_DATA & set(os.listdir(directory)))
+        return dialect.has_data(set(os.listdir(directory)))
     except OSError:
         return False
 
@@ -111,11 +112,11 @@ def up_at_shutdown(directory: str) -> "frozenset[str]":
         return frozenset()
 
 
-def put_aside(directory: str) -> str:
+def put_aside(directory: str, why: str = "removed") -> str:
     """Rename the node's data; the new name."""
     import time
 
-    kept = f"{directory}.removed-{time.strftime('%Y%m%d-%H%M%S')}"
+    kept = f"{directory}.{why}-{time.strftime('%Y%m%d-%H%M%S')}"
     untrusted.move(directory, kept)
     return kept
 
@@ -265,11 +266,15 @@ def launch(layout: Layout) -> Process:
     return Process(pid, start_time(pid))
 
 
-def await_greeting(layout: Layout, launcher: Process, deadline: Deadline) -> Process:
-    """The broker's process, once AMQP answers. Raises AgentError with the broker's own words when it ends before,
-    TimedOut."""
+def await_greeting(
+    layout: Layout, launcher: Process, deadline: Deadline, watch: "Optional[Callable[[], None]]"
+) -> Process:
+    """The broker's process, once AMQP answers. watch: looks at the boot meanwhile, and may raise. Raises AgentError with the
+    broker's own words when it ends before, TimedOut."""
 
     def settled() -> "Optional[Process]":
+        if watch:
+            watch()
         if amqp.listening(layout.listener.port) and broker.greets(layout.listener, deadline.within(2)) == ANSWERS:
             found = find("", layout.node, layout.directory)
             if found:

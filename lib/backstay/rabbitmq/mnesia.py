@@ -2,9 +2,17 @@
 
 import os
 
-from backstay.rabbitmq.dialect import ACTOR, Dialect, Mirroring, checked, names
+from backstay.rabbitmq.dialect import (
+    ACTOR,
+    Dialect,
+    Mirroring,
+    beside_flags,
+    checked,
+    initialised,
+    names,
+)
 from backstay.rabbitmq.distribution import CallFailed
-from backstay.rabbitmq.etf import Atom, Opaque, function, node_of, text
+from backstay.rabbitmq.etf import Atom, Malformed, Opaque, function, node_of, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +34,42 @@ _SAFE = {
 }
 
 
+# What is in a node's directory before there is anything in the database, and since when rabbit_mnesia:is_virgin_node
+# overlooks it.
+_OVERLOOKED = {
+    "cluster_nodes.config": (3, 8),
+    "nodes_running_at_shutdown": (3, 8),
+    "quorum": (3, 8),
+    "coordination": (3, 9),
+    "stream": (3, 12),
+    "msg_stores": (3, 13),
+}
+
+
 class Mnesia(Dialect):
+    def has_data(self, names: "AbstractSet[str]") -> bool:
+        return any(self.version < _OVERLOOKED.get(name, (99,)) for name in beside_flags(names))
+
+    def members_on_disk(self, directory: str) -> "frozenset[str]":
+        """From the broker's own file, which names all members and those with a disk."""
+        from backstay import untrusted
+        from backstay.rabbitmq import terms
+
+        try:
+            found = terms.parse(untrusted.text(os.path.join(directory, "cluster_nodes.config")))
+        except (OSError, Malformed):
+            return frozenset()
+        every = found[0][0] if found and isinstance(found[0], tuple) and found[0] else []
+        return (
+            frozenset(str(name) for name in every if isinstance(name, Atom)) if isinstance(every, list) else frozenset()
+        )
+
+    def settled(self, node: "Node") -> "frozenset[str]":
+        if self.version >= (3, 13):
+            return initialised(self, node)
+        found = node.call("rabbit_mnesia", "cluster_status_from_mnesia")
+        return names(found[1][0]) if isinstance(found, tuple) and found[0] == "ok" else frozenset()
+
     def members(self, node: "Node") -> "frozenset[str]":
         return names(node.call("mnesia", "system_info", Atom("db_nodes")))
 
@@ -43,6 +86,9 @@ class Mnesia(Dialect):
         return {what: len(queues) for what, queues in found.items() if isinstance(queues, list) and queues}
 
     def forget(self, node: "Node", other: str) -> None:
+        from backstay.rabbitmq import replicas
+
+        replicas.take(node, other)
         checked(node.call("rabbit_mnesia", "forget_cluster_node", Atom(other), False), f"forgetting {other}")
 
     def ensure_mirroring(self, node: "Node", wanted: Mirroring) -> "list[str]":

@@ -42,7 +42,8 @@ def fragment(
     """The file's text.
 
     nodes: how many brokers the cluster has. boot_within: seconds until a broker that waits for others gives up. join:
-    Erlang names to join, empty to begin a cluster or with data. definitions: a file that a new cluster reads, or "".
+    Erlang names to join, where RabbitMQ finds no data; empty to begin a cluster. It is never among them itself, though from
+    3.13 RabbitMQ adds it. definitions: a file that a new cluster reads, or "".
     theirs: the text of the admin's settings.
     """
     lines = [
@@ -53,7 +54,7 @@ def fragment(
         "cluster_formation.peer_discovery_backend = classic_config",
         f"cluster_formation.discovery_retry_limit = {FOREVER if join else 1}",
         "cluster_formation.discovery_retry_interval = 500",
-        *(f"cluster_formation.classic_config.nodes.{at} = {name}" for at, name in enumerate([*join, me], 1)),
+        *(f"cluster_formation.classic_config.nodes.{at} = {name}" for at, name in enumerate(join or [me], 1)),
         *dialect.settings(partition_handling(nodes), queue_type),
     ]
     if not re.search(r"^\s*log\.connection\.level\s*=", theirs, re.MULTILINE):

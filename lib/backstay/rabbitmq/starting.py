@@ -5,8 +5,9 @@ import os
 from backstay.deadline import poll
 from backstay.errors import AgentError, TimedOut, WrongParameter
 from backstay.process import Process
-from backstay.rabbitmq import amqp, broker, cookie, formation, launch, settings
+from backstay.rabbitmq import amqp, belonging, broker, cookie, formation, launch, settings
 from backstay.rabbitmq.dialect import dialect_for
+from backstay.rabbitmq.health import Stray
 from backstay.rabbitmq.observation import ANSWERS, BOOTING, UNKNOWN
 from backstay.rabbitmq.process import find
 
@@ -35,11 +36,12 @@ def start(agent: "Rabbitmq") -> Process:
     running = agent.find_process()
     adopted = running and _adopt(agent, running)
     if adopted:
+        belonging.check(agent, adopted)
         return adopted
     layout = agent.layout()
     dialect = dialect_for(launch.version(layout.server))
     agent.mirroring(dialect)
-    check_files(agent, layout)
+    check_files(agent, layout, dialect)
     launch.prepare(layout)
     secret = cookie.ensure(layout.cookie_file, agent.cookie, layout.user)
     if layout.listener.ca:
@@ -52,13 +54,13 @@ def start(agent: "Rabbitmq") -> Process:
     return _boot(agent, layout, dialect, secret)
 
 
-def check_files(agent: "Rabbitmq", layout: launch.Layout) -> None:
+def check_files(agent: "Rabbitmq", layout: launch.Layout, dialect: "Dialect") -> None:
     """The files that parameters name. Raises WrongParameter."""
     if layout.config != type(agent).config.default and not os.access(layout.config, os.R_OK):
         raise WrongParameter(f"the configuration {layout.config} is not readable: set config to it")
     if agent.definitions and not os.access(agent.definitions, os.R_OK):
         raise WrongParameter(f"the definitions {agent.definitions} are not readable: set definitions to a file")
-    if agent.definitions and not launch.has_data(layout.directory):
+    if agent.definitions and not launch.has_data(layout.directory, dialect):
         import json
 
         try:
@@ -99,12 +101,27 @@ def _adopt(agent: "Rabbitmq", running: Process) -> "Process | None":
 
 
 def _boot(agent: "Rabbitmq", layout: launch.Layout, dialect: "Dialect", secret: str) -> Process:
-    plan, facts = _plan(agent, layout, secret)
-    if plan.step == formation.ASIDE:
-        agent.log.notice(f"{plan.reason}: its data is kept in {launch.put_aside(layout.directory)}")
-        plan, facts = _plan(agent, layout, secret)
+    while True:
+        plan, facts = _plan(agent, layout, dialect, secret)
+        if plan.step == formation.ASIDE:
+            agent.log.notice(f"{plan.reason}: its data is kept in {launch.put_aside(layout.directory)}")
+            continue
+        try:
+            return _boot_as(agent, layout, dialect, secret, plan, facts)
+        except Stray as error:
+            # A joiner had nothing before. RabbitMQ from 3.13 stands alone where a peer seems to have begun later.
+            if plan.step != formation.JOIN or agent.deadline.remaining() < 2 * _BOOT:
+                raise
+            kept = launch.put_aside(layout.directory, "stray")
+            agent.log.warning(f"{error}: it joined nobody. What it has is kept in {kept}, and it joins anew")
+
+
+def _boot_as(
+    agent: "Rabbitmq", layout: launch.Layout, dialect: "Dialect", secret: str, plan: formation.Plan, facts: "Facts"
+) -> Process:
     force = formation.Force(False)
     if plan.step == formation.BOOT:
+        belonging.compare(agent, dialect.members_on_disk(layout.directory), facts)
         force = _force(agent, layout, dialect, facts, secret)
         if force.force:
             agent.log.warning(force.reason)
@@ -126,18 +143,38 @@ def _boot(agent: "Rabbitmq", layout: launch.Layout, dialect: "Dialect", secret: 
     launch.write_settings(layout, text)
     # Mnesia waits for who was up when this broker went down, Khepri for a majority.
     others = frozenset(launch.up_at_shutdown(layout.directory) or facts.members.values()) - {layout.node}
+    watch = belonging.Watch(agent, dialect, secret) if plan.step != formation.SEED else None
     launcher = launch.launch(layout)
     try:
-        running = _await(agent, layout, launcher, plan.step, lambda: _waits_for(agent, others, facts, secret))
+        running = _await(agent, layout, launcher, plan.step, lambda: _waits_for(agent, others, facts, secret), watch)
+        if watch and not agent.state.read("booting"):
+            belonging.check(agent, running)
+    except Stray:
+        _end(agent, layout, launcher)
+        raise
     except AgentError as error:
         raise _explained(agent, layout, facts, force, error) from None
     if plan.step == formation.SEED:
         agent.record(facts.with_member(agent.me, layout.node))
+        belonging.check(agent, running)  # no monitor has to
     return running
 
 
+def _end(agent: "Rabbitmq", layout: launch.Layout, launcher: Process) -> None:
+    """At once, before it lets anybody in: it is the agent's stop that takes its time."""
+    running = find("", layout.node, layout.directory)
+    for process in (running, launcher):
+        if process:
+            process.end(agent.deadline, gently=False)
+
+
 def _await(
-    agent: "Rabbitmq", layout: launch.Layout, launcher: Process, step: str, waits_for: "Callable[[], str]"
+    agent: "Rabbitmq",
+    layout: launch.Layout,
+    launcher: Process,
+    step: str,
+    waits_for: "Callable[[], str]",
+    watch: "Callable[[], None] | None",
 ) -> Process:
     """The broker's process, once it answers AMQP; or, where the start does not wait for that, while it boots. Who begins a
     cluster, joins one, or did not come to serve the last time is waited for, unless `waits_for` names whom it may be waiting
@@ -148,7 +185,7 @@ def _await(
     patience = agent.start_wait if step == formation.BOOT and not agent.state.read("booting") else 0.0
     while True:
         try:
-            running = launch.await_greeting(layout, launcher, agent.deadline.within(patience or _OTHERS))
+            running = launch.await_greeting(layout, launcher, agent.deadline.within(patience or _OTHERS), watch)
         except TimedOut:
             booting = find("", layout.node, layout.directory)
             others = waits_for() if step == formation.BOOT and not patience else ""
@@ -193,9 +230,9 @@ def broker_count(agent: "Rabbitmq") -> int:
 # -- how to begin ------------------------------------------------------------------------------------------------------
 
 
-def _plan(agent: "Rabbitmq", layout: launch.Layout, secret: str) -> "tuple[formation.Plan, Facts]":
+def _plan(agent: "Rabbitmq", layout: launch.Layout, dialect: "Dialect", secret: str) -> "tuple[formation.Plan, Facts]":
     """What to do, once that is not to wait. Raises AgentError with what was waited for in vain, or the refusal."""
-    full = launch.has_data(layout.directory)
+    full = launch.has_data(layout.directory, dialect)
     _say(agent, layout, full)
     begun = agent.deadline.remaining()
     found: list[tuple[formation.Plan, Facts]] = []
@@ -205,11 +242,18 @@ def _plan(agent: "Rabbitmq", layout: launch.Layout, secret: str) -> "tuple[forma
         states: dict[str, str] = {}
         down: frozenset[str] = frozenset()
         running = _serving(agent, facts, secret)  # also where it decides nothing: a wrong cookie is found by asking
-        if not full and not running:
-            states = {node: said[1] for node, said in _said(agent).items()}
+        if not facts.members or (not full and not running):
+            states = {node: said[1] for node, said in said_of(agent).items()}
             down = agent.nodes_down()
         patient = begun - agent.deadline.remaining() < _PATIENCE
         plan = formation.plan(agent.me, full, facts, states, running, down, patient)
+        if plan.step == formation.JOIN and dialect.joins_the_oldest:
+            plan = _after_its_peers(agent, dialect, plan, secret)
+        elif plan.step == formation.BOOT and patient:
+            why = belonging.may_change(agent, dialect.members_on_disk(layout.directory), facts)
+            plan = formation.Plan(formation.WAIT, why) if why else plan
+        if plan.step == formation.WAIT and (not found or found[0][0].reason != plan.reason):
+            agent.log.info(plan.reason)
         found[:] = [(plan, facts)]
         return plan.step != formation.WAIT
 
@@ -222,6 +266,22 @@ def _plan(agent: "Rabbitmq", layout: launch.Layout, secret: str) -> "tuple[forma
         remedy = f": crm_attribute -t crm_config -s backstay -n {agent.invocation.resource}-facts -D"
         raise AgentError(plan.reason + (remedy if len(facts.members) == 1 else ""))
     return plan, facts
+
+
+def _after_its_peers(agent: "Rabbitmq", dialect: "Dialect", plan: formation.Plan, secret: str) -> formation.Plan:
+    """The plan to join; to wait where RabbitMQ would then choose this broker itself, because it seems to be the older one."""
+    import time
+
+    for erlang in plan.targets:
+        try:
+            with broker.connect(erlang, secret, agent.deadline.within(2), "backstay-peer", local=False) as peer:
+                ahead = dialect.began_after(peer, time.time())  # the wall clock's: it is what RabbitMQ compares
+        except AgentError as error:
+            return formation.Plan(formation.WAIT, f"{erlang} says nothing of its cluster: {error}")
+        if ahead:
+            why = "seems to have begun after this broker, which would stand alone: set the clocks of all nodes"
+            return formation.Plan(formation.WAIT, f"by its clock {erlang} {why}")
+    return plan
 
 
 def _force(
@@ -238,7 +298,7 @@ def _force(
     begun = agent.deadline.remaining()
 
     def heard() -> "dict[str, tuple[str, str, frozenset[str]]] | None":
-        said = _said(agent)
+        said = said_of(agent)
         waited = begun - agent.deadline.remaining() > _PATIENCE
         return said if waited or all(has for _, has, _ in said.values()) else None
 
@@ -260,7 +320,7 @@ def attribute(agent: "Rabbitmq") -> str:
     return f"{agent.invocation.resource}-{_ATTRIBUTE}"
 
 
-def _said(agent: "Rabbitmq") -> "dict[str, tuple[str, str, frozenset[str]]]":
+def said_of(agent: "Rabbitmq") -> "dict[str, tuple[str, str, frozenset[str]]]":
     """Other online nodes: Erlang name, what it has, who was up when it went down; "" where it has not said."""
     heard = {}
     for node in agent.pacemaker.members():
