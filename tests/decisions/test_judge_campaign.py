@@ -114,6 +114,7 @@ PLANTED = {
     "lost": changed(rows={"n1": frozenset({1, 3, 5}), "n2": frozenset({1, 3, 5})}),
     "phantom": changed(rows={"n1": frozenset({1, 2, 3, 4, 5}), "n2": frozenset({1, 2, 3, 4, 5})}),
     "both-writable": changed(samples=(*CLEAN.samples, Sample("n1", 4.25, 4.26, True))),
+    "unsampled": changed(sampled=["n1", "n2", "n3"]),  # the third was never asked, and the others seldom
     # Begun after the other was promoted; the other acknowledged nothing before.
     "deposed": changed(attempts=(*ATTEMPTS[:4], ack(5, 4.2, 101))),
     # Both in turns; begun before the promotion, so nobody was deposed yet.

@@ -31,8 +31,8 @@ from backstay.campaign.series import PACE, kept, parts, summary
 from backstay.campaign.shrink import shortest, shrink
 from backstay.campaign.subjects import SUBJECTS
 from backstay.errors import AgentError
-from backstay.rehearse.checkers import both_writable
 from backstay.rehearse.history import Sample
+from backstay.rehearse.sampling import pairs
 from backstay.rehearse.services import SERVICES
 
 SERVICE = st.sampled_from(sorted(PARTS))
@@ -267,7 +267,7 @@ def test_two_nodes_that_have_an_address_in_turn_do_not_have_it_at_once() -> None
     """However close the turns; and those that have it at once for the time of two looks are found, whoever looks first."""
 
     def samples(node: str, begin: float, end: float, first: float) -> list[Sample]:
-        at = [first + EVERY * turn for turn in range(40)]
+        at = [first + EVERY * turn for turn in range(100)]
         looks = [Look(now, now + 0.001, frozenset({A} if begin <= now < end else ())) for now in at]
         return [
             Sample(node, begun, ended, True)
@@ -275,10 +275,10 @@ def test_two_nodes_that_have_an_address_in_turn_do_not_have_it_at_once() -> None
             for _, begun, ended in held_between(before, now)
         ]
 
-    for shift in (0.0, 0.013, 0.049):
+    for shift in (0.0, 0.013, 0.019):
         left = samples("n1", 0.0, 1.0, 0.0)
-        assert not both_writable([*left, *samples("n2", 1.0, 2.0, shift)])
-        assert both_writable([*left, *samples("n2", 1.0 - 4 * EVERY, 2.0, shift)])
+        assert not pairs([*left, *samples("n2", 1.0, 2.0, shift)])
+        assert pairs([*left, *samples("n2", 1.0 - 4 * EVERY, 2.0, shift)])
 
 
 def test_the_command_shows_the_catalogue_of_a_service() -> None:

@@ -21,7 +21,7 @@ PURE = [
     "mysql/binlog", "mysql/conflict", "mysql/duties", "mysql/election", "mysql/facts", "mysql/gtid", "mysql/health",
     "mysql/observation", "rabbitmq/admin", "rabbitmq/complaint", "rabbitmq/copies", "rabbitmq/etf", "rabbitmq/facts",
     "rabbitmq/formation", "rabbitmq/health", "rabbitmq/observation", "rabbitmq/partition", "rabbitmq/settings", "rabbitmq/terms",
-    "rehearse/checkers", "rehearse/boots", "rehearse/messages", "report/summary", "standing",
+    "rehearse/checkers", "rehearse/boots", "rehearse/messages", "rehearse/sampling", "report/summary", "standing",
 ]  # fmt: skip
 HARMLESS = {
     "bisect",

@@ -29,15 +29,16 @@ class Spoil(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """attempts, samples, operations: the clients' histories. rows: node -> ids of the ledger's rows there, at the end.
-    primary: at the end. promotions: in order, the first before the run. servers: @@server_id -> node. holdings: floating
-    address -> which node had it when; what is `spoiled` does not count. gtids: node -> what it has, at the end.
-    copies_differ: nodes whose registers, lists or rows are not the primary's. unsettled: what is not as it should be at the
-    end. fenced: nodes. most_moves, may_fence: what the faults justify. messages: the verdict over a broker's histories;
-    boots: over those of the boot flow."""
+    """attempts, samples, operations: the clients' histories. sampled: nodes whose servers were to be. rows: node -> ids of
+    the ledger's rows there, at the end. primary: at the end. promotions: in order, the first before the run. servers:
+    @@server_id -> node. holdings: floating address -> which node had it when; what is `spoiled` does not count. gtids: node
+    -> what it has, at the end. copies_differ: nodes whose registers, lists or rows are not the primary's. unsettled: what is
+    not as it should be at the end. fenced: nodes. most_moves, may_fence: what the faults justify. messages: the verdict over
+    a broker's histories; boots: over those of the boot flow."""
 
     attempts: Sequence[Attempt] = ()
     samples: Sequence[Sample] = ()
+    sampled: Sequence[str] = ()
     rows: Mapping[str, frozenset[int]] = {}
     primary: str = ""
     promotions: Sequence[Promotion] = ()

@@ -1,4 +1,4 @@
-"""Which of some addresses a node has, twenty times a second. Needs python3 alone.
+"""Which of some addresses a node has, fifty times a second. Needs python3 alone.
 
     holdings INIT NODE ADDRESS ...
 
@@ -23,7 +23,7 @@ from backstay.rehearse.program import note
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-EVERY = 0.05  # seconds from look to look
+EVERY = 0.02  # seconds from look to look
 GONE = (errno.ENOENT, errno.ESRCH, errno.EINVAL)  # of a dead process; its network is no more before it is
 CLOSE = 0.5  # seconds; of what lies between looks that are further apart nothing is known
 

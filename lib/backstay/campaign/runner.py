@@ -20,12 +20,14 @@ from backstay.campaign.watches import AddressWatch
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError
 from backstay.rehearse import logs, timeline
+from backstay.rehearse.sampling import reached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from backstay.campaign.evidence import Spoil
     from backstay.campaign.scene import Undo
+    from backstay.rehearse.sampling import Reached
     from backstay.rehearse.workload import Load
 
 STEADY = 30.0  # seconds for a whole service to take the load
@@ -50,7 +52,7 @@ class Hit(NamedTuple):
 
 class Report(NamedTuple):
     """gaps: of each group of overlapping injections, their kinds and targets, and the seconds without an acknowledgement.
-    counted: how much was judged."""
+    counted: how much was judged. sampled: how closely servers were watched, None where they are not."""
 
     schedule: Schedule
     findings: list[Finding]
@@ -58,6 +60,7 @@ class Report(NamedTuple):
     gaps: list[tuple[str, float]]
     counted: dict[str, int]
     seconds: float
+    sampled: Reached | None = None
 
     @property
     def clean(self) -> bool:
@@ -297,7 +300,8 @@ class Run:
         if evidence.boots is not None:
             boots = evidence.boots
             counted.update(boots=boots.accepted, refused=boots.failed, unrouted=len(boots.unrouted))
-        return Report(self.schedule, judge(evidence), self.hits, gaps, counted, time.monotonic() - self.began)
+        sampled = reached(evidence.samples) if evidence.sampled else None
+        return Report(self.schedule, judge(evidence), self.hits, gaps, counted, time.monotonic() - self.began, sampled)
 
 
 def _reaches_broker(injection: Injection) -> bool:
@@ -311,6 +315,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "schedule": to_json(report.schedule),
         "findings": [finding._asdict() for finding in report.findings],
         "hits": [{**hit._asdict(), "injection": hit.injection._asdict()} for hit in report.hits],
+        "sampled": report.sampled and report.sampled._asdict(),
         "clean": report.clean,
     }
 

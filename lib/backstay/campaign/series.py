@@ -77,6 +77,7 @@ class Campaign:
             self.records.append({"schedule": to_json(schedule), "clean": False, "error": str(failed)})
             return None
         counted = ", ".join(f"{count} {name}" for name, count in report.counted.items() if count)
+        counted += f"; {report.sampled}" if report.sampled else ""
         click.echo(f"    {'clean' if report.clean else 'NOT CLEAN'} after {report.seconds:.0f} s: {counted}")
         for finding in report.findings:
             click.echo(f"    {finding.rule}: {finding.about}")

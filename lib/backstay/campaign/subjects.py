@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from backstay.rehearse.service import Service
 
 SETTLE = 120.0  # seconds for the cluster to have nothing under way
-SAMPLED = 0.1  # seconds between two samples of a server beside the boot flow, which has a busier machine
 EQUAL = 15.0  # seconds for the copies to be equal: the primary's heartbeat is a write every three seconds
 
 
@@ -100,6 +99,7 @@ class MysqlSubject(Subject):
         return Evidence(
             attempts=attempts,
             samples=samples,
+            sampled=self.service.lab.nodes,
             rows=rows,
             primary=primary,
             servers=incarnations({**self.servers, **_servers(self.service)}, {one.server for one in attempts}),
@@ -149,8 +149,7 @@ class PlaneSubject(Subject):
         load = self.service.load(directory)
         with load:
             servers = [f"{node}={url}" for node, url in self.counted.readers.items()]
-            argv = [*servers, "--interval", str(SAMPLED)]
-            load.recorders.append(workload.Recorder(self.service.lab, "sampler", argv, directory))
+            load.recorders.append(workload.Recorder(self.service.lab, "sampler", servers, directory))
         return load
 
     def evidence(self, histories: Sequence[Sequence[str]], began: float, outage: float) -> Evidence:
@@ -158,6 +157,7 @@ class PlaneSubject(Subject):
         verdict = self.service.verdict(histories, outage)
         return Evidence(
             samples=parse_samples(histories[2]),
+            sampled=self.service.lab.nodes,
             primary=self.counted.primary(),
             gtids=_gtids(self.counted),
             copies_differ=[f"{node} (instances)" for node in verdict.copies_differ],
