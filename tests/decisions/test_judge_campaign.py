@@ -170,6 +170,30 @@ def test_a_server_that_was_killed_twice_is_one_server_under_three_ids() -> None:
     assert {one.rule for one in judge(evidence._replace(servers=known))} == {"deposed"}
 
 
+@pytest.mark.parametrize(
+    ("begun", "ended", "server", "guilty"),
+    [
+        (3.9, 4.1, 101, False),  # under way when the next was promoted
+        (3.9, 4.1, 102, False),  # waited for it
+        (3.9, 8.1, 102, False),  # waited long, and it had its term meanwhile
+        (4.5, 8.1, 101, True),  # begun in the second's term, ended in the third's: its own was over
+        (4.5, 4.6, 101, True),
+        (4.5, 8.1, 103, False),
+        (3.5, 3.6, 103, True),  # before its own
+    ],
+)
+def test_a_server_acknowledges_in_its_own_terms_alone(begun: float, ended: float, server: int, guilty: bool) -> None:
+    """Once what was begun in another's term and ended in a third's was nobody's."""
+    in_order = (Promotion("n1", 0.0), Promotion("n2", 4.0), Promotion("n3", 8.0))
+    evidence = Evidence(
+        attempts=(ack(1, begun, server, ended),),
+        promotions=in_order,
+        servers={101: "n1", 102: "n2", 103: "n3"},
+        most_moves=2,
+    )
+    assert [finding.rule for finding in judge(evidence)] == ["deposed"] * guilty
+
+
 def test_many_findings_are_counted() -> None:
     found = judge(changed(unsettled=[str(number) for number in range(SHOWN + 3)]))
     assert len(found) == SHOWN + 1

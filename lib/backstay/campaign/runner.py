@@ -20,6 +20,7 @@ from backstay.campaign.watches import AddressWatch
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError
 from backstay.rehearse import logs, timeline
+from backstay.rehearse.messages import Outage
 from backstay.rehearse.sampling import reached
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ PATIENCE = (
 )
 WHOLE = 300.0  # seconds until all nodes are back; the same, and a boot
 UNDO = 60.0  # seconds for the nodes to be there for what is still to be undone
+TOTAL = ("blackout", "kill-two")  # faults that leave no broker, or one that cannot serve
 MONITORS = 2  # of their intervals are waited for a monitor to begin
 
 
@@ -242,21 +244,22 @@ class Run:
 
     def _evidence(self, histories: list[list[str]]) -> Evidence:
         try:
-            return self.subject.evidence(histories, self.hits[0].at, self._outage())
+            return self.subject.evidence(histories, self.hits[0].at, self._outages())
         except (AgentError, OSError) as failed:
             self.trouble.append(f"nothing to judge by: {failed}")
             return Evidence()
 
-    def _outage(self) -> float:
-        """When the first fault came that may have left no broker: one that hits two, or one that another overlapped, since two
-        lost nodes of three stop the third."""
-        groups = [[hit for hit in group if _reaches_broker(hit.injection)] for group in self._groups()]
-        total = [
-            group[0].at
-            for group in groups
-            if len(group) > 1 or any(hit.injection.kind in ("blackout", "kill-two") for hit in group)
+    def _outages(self) -> list[Outage]:
+        """When faults may have left no broker: one that hits two, or one that another overlapped, since two lost nodes of three
+        stop the third. The last of them may do so until it is undone."""
+        groups = [
+            [hit for hit in group if _reaches_broker(hit.injection) and not hit.missed] for group in self._groups()
         ]
-        return min(total, default=float("inf"))
+        return [
+            Outage(group[0].at, max(hit.at + (hit.injection.lasts if len(group) > 1 else 0.0) for hit in group))
+            for group in groups
+            if len(group) > 1 or any(hit.injection.kind in TOTAL for hit in group)
+        ]
 
     def _groups(self) -> list[list[Hit]]:
         """Those that overlap together."""

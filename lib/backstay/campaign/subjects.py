@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from backstay.lab.cluster import Lab
+    from backstay.rehearse.messages import Outage
     from backstay.rehearse.service import Service
 
 SETTLE = 120.0  # seconds for the cluster to have nothing under way
@@ -46,9 +47,9 @@ class Subject(ABC):
         """Start the workload; its histories go to the directory."""
 
     @abstractmethod
-    def evidence(self, histories: Sequence[Sequence[str]], began: float, outage: float) -> Evidence:
-        """What there is to judge, but for what the runner knows itself. outage: since when all servers may have been lost at
-        once, infinite when they were not. Raises AgentError when the service does not answer."""
+    def evidence(self, histories: Sequence[Sequence[str]], began: float, outages: Sequence[Outage]) -> Evidence:
+        """What there is to judge, but for what the runner knows itself. outages: when all servers may have been lost at
+        once. Raises AgentError when the service does not answer."""
 
     def clean_up(self) -> None:
         """What an admin does about failures that he has looked at, once nothing is under way any more: an operation that
@@ -88,7 +89,7 @@ class MysqlSubject(Subject):
             load.recorders.append(workload.Recorder(self.service.lab, "transactions", argv, directory))
         return load
 
-    def evidence(self, histories: Sequence[Sequence[str]], began: float, outage: float) -> Evidence:
+    def evidence(self, histories: Sequence[Sequence[str]], began: float, outages: Sequence[Outage]) -> Evidence:
         attempts, samples = parse_attempts(histories[0]), parse_samples(histories[1])
         operations = parse_operations(histories[2])
         ids = [one.id for one in attempts]
@@ -127,9 +128,9 @@ class RabbitSubject(Subject):
     def load(self, directory: str) -> workload.Load:
         return self.service.load(directory)
 
-    def evidence(self, histories: Sequence[Sequence[str]], began: float, outage: float) -> Evidence:
+    def evidence(self, histories: Sequence[Sequence[str]], began: float, outages: Sequence[Outage]) -> Evidence:
         """Its attempts are no evidence of their own: any node may confirm, so the rules over servers are not for them."""
-        return Evidence(primary=self.service.leader(), messages=self.service.verdict(histories, began, outage))
+        return Evidence(primary=self.service.leader(), messages=self.service.verdict(histories, began, outages))
 
     def clean_up(self) -> None:
         _await_brokers(self.service)
@@ -152,9 +153,9 @@ class PlaneSubject(Subject):
             load.recorders.append(workload.Recorder(self.service.lab, "sampler", servers, directory))
         return load
 
-    def evidence(self, histories: Sequence[Sequence[str]], began: float, outage: float) -> Evidence:
+    def evidence(self, histories: Sequence[Sequence[str]], began: float, outages: Sequence[Outage]) -> Evidence:
         """A boot is acknowledged by no one server: the rules over those are not for it."""
-        verdict = self.service.verdict(histories, outage)
+        verdict = self.service.verdict(histories, outages)
         return Evidence(
             samples=parse_samples(histories[2]),
             sampled=self.service.lab.nodes,

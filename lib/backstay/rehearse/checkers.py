@@ -115,9 +115,16 @@ def deposed(attempts: Sequence[Attempt], moves: int) -> list[Attempt]:
     """Acknowledgements by a server that another one had already replaced.
 
     `moves`: how often the writer was meant to move in this history. The server of each further term had been deposed
-    before, or two servers acknowledged in overlapping times, which shows as terms that alternate.
+    before, or two servers acknowledged in overlapping times, which shows as terms that alternate. Nobody is meant to come back:
+    one that was started anew has another id, and no fault moves the writer there and back.
     """
-    return [attempt for term in terms(attempts)[moves + 1 :] for attempt in term.acknowledged]
+    found: list[Attempt] = []
+    had: set[int | None] = set()
+    for number, term in enumerate(terms(attempts)):
+        if number > moves or term.server in had:
+            found += term.acknowledged
+        had.add(term.server)
+    return found
 
 
 def unsilenced(attempts: Sequence[Attempt], server: int | None, since: float) -> list[Attempt]:
