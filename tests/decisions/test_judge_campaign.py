@@ -130,6 +130,7 @@ PLANTED = {
     "unsettled": changed(unsettled=["mysql on n1 is blocked"]),
     "needless-move": changed(most_moves=0),
     "needless-fencing": changed(may_fence=False),
+    "untested": changed(missed=["kill (leader) on n1: mysql does not run on this node"]),
     "message-lost": changed(messages=MESSAGES._replace(lost=[1])),
     "message-duplicated": changed(messages=MESSAGES._replace(duplicates=[DELIVERED[0]])),
     "message-invented": changed(messages=MESSAGES._replace(phantoms=[3])),

@@ -13,7 +13,7 @@ import click
 
 from backstay.campaign.catalogue import KINDS, PARTS, ROWS, kinds_of
 from backstay.campaign.schedule import Schedule, draw, from_json, to_json
-from backstay.campaign.series import Campaign, Soak, kept, parts, summary, told
+from backstay.campaign.series import Campaign, Soak, clean, kept, parts, summary, told
 from backstay.campaign.shrink import shrink
 from backstay.campaign.subjects import SUBJECTS
 from backstay.campaign.trend import unflat
@@ -48,7 +48,7 @@ def table(service: str, over_ssh: bool = False) -> list[str]:
 
 @click.command("campaign")
 @click.argument("service", type=click.Choice(sorted(SUBJECTS)), default="mysql")
-@click.option("--runs", default=5, show_default=True, help="Schedules, of as many seeds.")
+@click.option("--runs", type=click.IntRange(min=1), default=5, show_default=True, help="Schedules, of as many seeds.")
 @click.option("--seed", default=1, show_default=True, help="The first seed; the next are the numbers after it.")
 @click.option("--replay", type=click.Path(exists=True, dir_okay=False), help="Run the schedule in this file instead.")
 @click.option("--shrink", "shrinking", is_flag=True, help="Find the shortest part of it that still breaks a rule.")
@@ -92,8 +92,9 @@ def campaign(
         click.echo("\n".join(table(service, kind.over_ssh)))
         return
     if telling:
-        click.echo("\n".join(summary(kept(histories, service))))
-        return
+        records = kept(histories, service)
+        click.echo("\n".join(summary(records)))
+        sys.exit(0 if clean(records) else 1)
     # `timeout` and CI end a program so; as an exception it takes the lab down on its way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if soaking and (replay or shrinking):

@@ -169,6 +169,11 @@ def needless_fencing(evidence: Evidence) -> list[str]:
     return [] if evidence.may_fence else list(evidence.fenced)
 
 
+def untested(evidence: Evidence) -> list[str]:
+    """What is to be inflicted is. Only what overlaps another fault may come too late, if that one has ended what it would hit."""
+    return list(evidence.missed)
+
+
 def messages_lost(evidence: Evidence) -> list[str]:
     """A confirmed message is never lost."""
     return [] if evidence.messages is None else [f"message {one}" for one in evidence.messages.lost]
@@ -248,6 +253,7 @@ RULES: Mapping[str, Callable[[Evidence], list[str]]] = {
     "unsettled": settled,
     "needless-move": needless_moves,
     "needless-fencing": needless_fencing,
+    "untested": untested,
     "message-lost": messages_lost,
     "message-duplicated": messages_duplicated,
     "message-invented": messages_invented,

@@ -24,7 +24,7 @@ from backstay.rehearse.messages import Outage
 from backstay.rehearse.sampling import reached
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from backstay.campaign.evidence import Spoil
     from backstay.campaign.scene import Undo
@@ -94,7 +94,7 @@ class Run:
     def run(self) -> Report:
         """Raises AgentError only when the service is not whole to begin with, or the workload is broken."""
         os.makedirs(self.directory, exist_ok=True)
-        _write(self.directory, "schedule.json", to_json(self.schedule))
+        write(self.directory, "schedule.json", to_json(self.schedule))
         self.began = time.monotonic()
         self.marks = self.service.log_marks()
         self.service.wait_whole(WHOLE)
@@ -122,9 +122,10 @@ class Run:
             fenced=timeline.fenced(lines),
             most_moves=most_moves(tuple((hit.injection.kind, hit.leads) for hit in self.hits)),
             may_fence=may_fence(tuple(hit.injection.kind for hit in self.hits)),
+            missed=missed(self.hits),
         )
         report = self._report(evidence, load)
-        _write(self.directory, "report.json", as_json(report))
+        write(self.directory, "report.json", as_json(report))
         if not report.clean:
             self.keep_logs()
         return report
@@ -297,6 +298,7 @@ class Run:
             "samples": len(evidence.samples),
             "promotions": max(0, len(evidence.promotions) - 1),
             "fenced": len(evidence.fenced),
+            "missed": sum(bool(hit.missed) for hit in self.hits),
         }
         if evidence.messages is not None:
             counted["confirmed"] = evidence.messages.confirmed
@@ -305,6 +307,18 @@ class Run:
             counted.update(boots=boots.accepted, refused=boots.failed, unrouted=len(boots.unrouted))
         sampled = reached(evidence.samples) if evidence.sampled else None
         return Report(self.schedule, judge(evidence), self.hits, gaps, counted, time.monotonic() - self.began, sampled)
+
+
+def missed(hits: Sequence[Hit]) -> list[str]:
+    """What was not inflicted and should have been: a fault that overlaps none, all of them, or any where there are none."""
+    if not hits:
+        return ["no fault was inflicted"]
+    nothing = all(hit.missed for hit in hits)
+    return [
+        f"{hit.injection.kind} ({hit.injection.where}) on {hit.node}: {hit.missed}"
+        for hit in hits
+        if hit.missed and (nothing or not hit.injection.overlaps)
+    ]
 
 
 def _reaches_broker(injection: Injection) -> bool:
@@ -323,6 +337,7 @@ def as_json(report: Report) -> dict[str, Any]:
     }
 
 
-def _write(directory: str, name: str, value: dict[str, Any]) -> None:
+def write(directory: str, name: str, value: dict[str, Any]) -> None:
+    """A file of a run's directory, as JSON."""
     with open(os.path.join(directory, name), "w", encoding="utf-8") as sink:
         json.dump(value, sink, indent=1)

@@ -14,7 +14,7 @@ import click
 
 from backstay.campaign.recovery import by_fault
 from backstay.campaign.resources import ResourceWatch
-from backstay.campaign.runner import Report, Run, as_json
+from backstay.campaign.runner import Report, Run, as_json, write
 from backstay.campaign.schedule import Schedule, draw_calm, to_json
 from backstay.campaign.subjects import SUBJECTS
 from backstay.campaign.trend import Trend, trends, unflat
@@ -74,7 +74,9 @@ class Campaign:
         except (AgentError, OSError) as failed:
             click.echo(f"    the run broke off: {failed}\n    histories: {place}")
             run.keep_logs()
-            self.records.append({"schedule": to_json(schedule), "clean": False, "error": str(failed)})
+            record = {"schedule": to_json(schedule), "clean": False, "error": str(failed)}
+            self.records.append(record)
+            write(place, "report.json", record)
             return None
         counted = ", ".join(f"{count} {name}" for name, count in report.counted.items() if count)
         counted += f"; {report.sampled}" if report.sampled else ""
@@ -96,8 +98,8 @@ class Campaign:
 
     @property
     def clean(self) -> bool:
-        """Every schedule was, so far."""
-        return all(record["clean"] for record in self.records)
+        """Every schedule was, so far. Nothing tried is nothing shown."""
+        return clean(self.records)
 
     def _anew(self) -> None:
         """A lab that an unclean run left proves nothing about the next schedule."""
@@ -153,11 +155,20 @@ def _strain(trend: Trend) -> float:
     return (trend.growth or 0.0) / trend.allowed
 
 
+def clean(records: Sequence[dict[str, Any]]) -> bool:
+    """Whether there are any, and all are."""
+    return bool(records) and all(record["clean"] for record in records)
+
+
 def summary(records: Sequence[dict[str, Any]]) -> list[str]:
     """Runs, findings, and the gaps by fault, of those that came alone."""
     dirty = [one for one in records if not one["clean"]]
+    if not records:
+        return ["no schedule was run: nothing is known, and nothing is clean"]
     lines = [f"{len(records)} schedules, {len(dirty)} not clean"]
-    lines += [f"    seed {one['schedule']['seed']}: {one.get('error') or _rules(one)}" for one in dirty]
+    lines += [f"    {_title(one['schedule'])}: {one.get('error') or _rules(one)}" for one in dirty]
+    missed = sum(bool(hit["missed"]) for one in records for hit in one.get("hits", ()))
+    lines += [f"    {missed} faults hit nothing: what they were to hit had ended"] if missed else []
     gaps = by_fault(records)
     lines.append(f"{'alone':34} times  min / median / p95 / worst without an acknowledgement, s")
     lines += [f"{name:34} {len(found):5}  {distribution(found)}" for name, found in gaps.items()]
@@ -166,15 +177,26 @@ def summary(records: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def kept(histories: str, service: str) -> list[dict[str, Any]]:
-    """The records of all runs of a service whose histories are there, by seed. Raises AgentError when one cannot be read."""
+    """The records of all runs of a service whose histories are there, by seed; one that ended without a report, as when it was
+    killed, has broken off. Raises AgentError when one cannot be read."""
     found = []
-    for path in sorted(glob.glob(os.path.join(glob.escape(histories), f"{service}-*", "report.json"))):
+    for place in sorted(glob.glob(os.path.join(glob.escape(histories), f"{service}-*-*", ""))):
+        path = os.path.join(place, "report.json")
+        if not os.path.exists(path):
+            what = os.path.basename(place.rstrip(os.sep)).removeprefix(f"{service}-").rpartition("-")[0]
+            schedule = {"seed": int(what), "name": ""} if what.isdigit() else {"seed": 0, "name": what}
+            found.append({"schedule": schedule, "clean": False, "error": "broke off, or is under way: no report"})
+            continue
         try:
             with open(path, encoding="utf-8") as source:
                 found.append(json.load(source))
         except (OSError, ValueError) as failed:
             raise AgentError(f"{path} is no record of a run: {failed}") from failed
-    return sorted(found, key=lambda record: int(record["schedule"]["seed"]))
+    return sorted(found, key=lambda record: (int(record["schedule"]["seed"]), record["schedule"].get("name", "")))
+
+
+def _title(schedule: dict[str, Any]) -> str:
+    return schedule.get("name") or f"seed {schedule['seed']}"
 
 
 def _rules(record: dict[str, Any]) -> str:
