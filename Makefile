@@ -93,6 +93,11 @@ test-sid-haproxy: setup
 # Two may run side by side where the machine allows: make -j2 campaign
 campaign: campaign-mysql campaign-rabbitmq campaign-openstack
 
+campaign-aimed: campaign-aimed-mysql campaign-aimed-rabbitmq
+
+campaign-aimed-%: setup
+	$(PYTHON) -I bin/backstay campaign $* --aimed --dir $(LAB)-aimed-$* --json campaign-aimed-$*.json
+
 campaign-%: setup
 	$(PYTHON) -I bin/backstay campaign $* --runs $(SCHEDULES) --seed $(SEED) --dir $(LAB)-campaign-$* --json campaign-$*.json
 

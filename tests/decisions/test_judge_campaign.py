@@ -131,6 +131,7 @@ PLANTED = {
     "needless-move": changed(most_moves=0),
     "needless-fencing": changed(may_fence=False),
     "untested": changed(missed=["kill (leader) on n1: mysql does not run on this node"]),
+    "unserved": changed(overdue=["lost-when-new (leader) cost 80.0 s, 30 at most"]),
     "message-lost": changed(messages=MESSAGES._replace(lost=[1])),
     "message-duplicated": changed(messages=MESSAGES._replace(duplicates=[DELIVERED[0]])),
     "message-invented": changed(messages=MESSAGES._replace(phantoms=[3])),

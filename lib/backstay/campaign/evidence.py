@@ -33,8 +33,9 @@ class Evidence(NamedTuple):
     the ledger's rows there, at the end. primary: at the end. promotions: in order, the first before the run. servers:
     @@server_id -> node. holdings: floating address -> which node had it when; what is `spoiled` does not count. gtids: node
     -> what it has, at the end. copies_differ: nodes whose registers, lists or rows are not the primary's. unsettled: what is
-    not as it should be at the end. fenced: nodes. most_moves, may_fence: what the faults justify. missed: faults that were to be inflicted and were not. messages: the verdict over
-    a broker's histories; boots: over those of the boot flow."""
+    not as it should be at the end. fenced: nodes. most_moves, may_fence: what the faults justify. missed: faults that were to
+    be inflicted and were not. overdue: what cost more time than it may. messages: the verdict over a broker's histories;
+    boots: over those of the boot flow."""
 
     attempts: Sequence[Attempt] = ()
     samples: Sequence[Sample] = ()
@@ -54,5 +55,6 @@ class Evidence(NamedTuple):
     most_moves: int = 0
     may_fence: bool = False
     missed: Sequence[str] = ()
+    overdue: Sequence[str] = ()
     messages: Messages | None = None
     boots: Boots | None = None

@@ -174,6 +174,11 @@ def untested(evidence: Evidence) -> list[str]:
     return list(evidence.missed)
 
 
+def unserved(evidence: Evidence) -> list[str]:
+    """What has a bound costs no more seconds without an acknowledgement."""
+    return list(evidence.overdue)
+
+
 def messages_lost(evidence: Evidence) -> list[str]:
     """A confirmed message is never lost."""
     return [] if evidence.messages is None else [f"message {one}" for one in evidence.messages.lost]
@@ -254,6 +259,7 @@ RULES: Mapping[str, Callable[[Evidence], list[str]]] = {
     "needless-move": needless_moves,
     "needless-fencing": needless_fencing,
     "untested": untested,
+    "unserved": unserved,
     "message-lost": messages_lost,
     "message-duplicated": messages_duplicated,
     "message-invented": messages_invented,

@@ -97,7 +97,8 @@ class Run:
         write(self.directory, "schedule.json", to_json(self.schedule))
         self.began = time.monotonic()
         self.marks = self.service.log_marks()
-        self.service.wait_whole(WHOLE)
+        if not self.schedule.fresh:
+            self.service.wait_whole(WHOLE)
         marks, offset = self.service.log_marks(), time.time() - time.monotonic()
         watching = AddressWatch(self.lab, self.subject.addresses, self.directory)
         with self.subject.load(self.directory) as load, watching as watch:
@@ -124,7 +125,7 @@ class Run:
             may_fence=may_fence(tuple(hit.injection.kind for hit in self.hits)),
             missed=missed(self.hits),
         )
-        report = self._report(evidence, load)
+        report = self._report(evidence._replace(overdue=self._overdue(load)), load)
         write(self.directory, "report.json", as_json(report))
         if not report.clean:
             self.keep_logs()
@@ -139,7 +140,9 @@ class Run:
     def _inject(self, load: Load, injection: Injection) -> None:
         scene = self.scenes[injection.part]
         calm = not injection.overlaps
-        if calm:
+        if self.schedule.fresh and not self.hits:
+            pass  # at once: writes have come for a second
+        elif calm:
             self._undo(lambda due: True)
             self._try("writes to resume", lambda: load.wait_steady(time.monotonic(), PATIENCE))
             self._rest()
@@ -148,7 +151,7 @@ class Run:
             self._undo(lambda due: due <= begin)
             time.sleep(max(0.0, begin - time.monotonic()))
         node = self._target(scene, injection)
-        if calm:
+        if calm and not (self.schedule.fresh and not self.hits):
             self._meet_phase(scene, node, injection.phase)
             # What the fault before costs may have begun meanwhile: a node that lost a Pacemaker daemon is fenced late.
             self._try("writes to resume", lambda: load.wait_steady(time.monotonic(), PATIENCE))
@@ -269,6 +272,24 @@ class Run:
             groups.append([hit]) if not hit.injection.overlaps else groups[-1].append(hit)
         return groups
 
+    def _gaps(self, load: Load) -> list[float]:
+        """The seconds without an acknowledgement of each group."""
+        groups = self._groups()
+        ends = [group[0].at for group in groups[1:]] + [float("inf")]
+        return [
+            self.service.gap([one for one in load.attempts if one.ended < end], group[0].at)
+            for group, end in zip(groups, ends)
+        ]
+
+    def _overdue(self, load: Load) -> list[str]:
+        """Groups that cost more than any of their faults may."""
+        return [
+            f"{hit.injection.kind} ({hit.injection.where}) cost {seconds:.1f} s, {KINDS[hit.injection.kind].bound:.0f} at most"
+            for group, seconds in zip(self._groups(), self._gaps(load))
+            for hit in group
+            if seconds > KINDS[hit.injection.kind].bound
+        ]
+
     def _ill(self) -> list[str]:
         """Resources that are failed, blocked or unmanaged at the end, each told once."""
         crm = self.lab.cluster_status()
@@ -283,14 +304,9 @@ class Run:
         return sorted(flaw.replace("is managed", "is unmanaged") for flaw in flaws)
 
     def _report(self, evidence: Evidence, load: Load) -> Report:
-        groups = self._groups()
-        ends = [group[0].at for group in groups[1:]] + [float("inf")]
         gaps = [
-            (
-                " + ".join(f"{hit.injection.kind} {hit.injection.where}" for hit in group),
-                self.service.gap([one for one in load.attempts if one.ended < end], group[0].at),
-            )
-            for group, end in zip(groups, ends)
+            (" + ".join(f"{hit.injection.kind} {hit.injection.where}" for hit in group), seconds)
+            for group, seconds in zip(self._groups(), self._gaps(load))
         ]
         counted = {
             "attempts": len(evidence.attempts),

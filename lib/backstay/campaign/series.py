@@ -51,9 +51,14 @@ class Campaign:
         waiting, reports = list(schedules), []
         while waiting and time.monotonic() < until:
             topology, volume = SERVICES[self.service].topology, 0 if self.driver.over_ssh else self.volume
+            if waiting[0].fresh:
+                self._anew()
             with laboratory(self.directory, 3, self.image, topology, self.driver, volume) as lab, self.beside(lab):
+                used = False
                 while waiting and time.monotonic() < until:
-                    report = self.once(lab, waiting.pop(0))
+                    if used and waiting[0].fresh:
+                        break
+                    report, used = self.once(lab, waiting.pop(0)), True
                     if report is None:
                         break
                     reports.append(report)
@@ -66,8 +71,8 @@ class Campaign:
 
     def once(self, lab: Lab, schedule: Schedule) -> Report | None:
         """None when the lab failed, and not the service: that run is on record and proves nothing."""
-        place = os.path.join(self.histories, f"{self.service}-{schedule.seed}-{time.strftime('%H%M%S')}")
-        click.echo(f"{self.service} seed {schedule.seed}: {schedule}")
+        place = os.path.join(self.histories, f"{self.service}-{schedule.title}-{time.strftime('%H%M%S')}")
+        click.echo(f"{self.service} {schedule.name or f'seed {schedule.seed}'}: {schedule}")
         run = Run(SUBJECTS[self.service](lab), schedule, place, lambda line: click.echo(f"    {line}"), self.pace)
         try:
             report = run.run()
