@@ -24,6 +24,7 @@ from backstay.rehearse.history import (
     Request,
     Sample,
 )
+from backstay.rehearse.sampling import Hole
 
 
 def ack(ident: int, begun: float, server: int, ended: float | None = None, result: str = OK) -> Attempt:
@@ -194,6 +195,11 @@ def test_a_server_acknowledges_in_its_own_terms_alone(begun: float, ended: float
         most_moves=2,
     )
     assert [finding.rule for finding in judge(evidence)] == ["deposed"] * guilty
+
+
+def test_a_time_in_which_nobody_looked_at_a_nodes_addresses_is_told() -> None:
+    [found] = judge(changed(unlooked=[Hole("n2", 3.0, 3.25)]))
+    assert (found.rule, found.about) == ("unsampled", "nobody looked at the addresses of n2 for 0.250 s at 3.000")
 
 
 def test_many_findings_are_counted() -> None:

@@ -13,8 +13,8 @@ FILES = sorted(path for part in ("lib", "agents", "tests", "bench") for path in 
 # Values in, values out: no clock, no environment, no file, no process, no network.
 PURE = [
     "address", "codes", "liveness", "vip/findings", "vip/frames",
-    "campaign/aimed", "campaign/catalogue", "campaign/evidence", "campaign/judge", "campaign/registers", "campaign/schedule", "campaign/shrink",
-    "campaign/trend",
+    "campaign/aimed", "campaign/catalogue", "campaign/evidence", "campaign/judge", "campaign/registers", "campaign/schedule",
+    "campaign/shrink", "campaign/trend",
     "admin/checks", "admin/crmsh", "admin/judge", "admin/pcs", "admin/plan", "admin/service", "admin/view",
     "mysql/admin", "vip/admin",
     "haproxy/admin", "haproxy/findings", "haproxy/servers",

@@ -51,8 +51,12 @@ def both_writable(evidence: Evidence) -> list[str]:
 
 
 def unsampled(evidence: Evidence) -> list[str]:
-    """Every server that is to be asked whether it is writable is asked all the time."""
-    return [str(hole) for hole in holes(evidence.samples, evidence.sampled)]
+    """Every server that is to be asked whether it is writable is asked all the time; every node's addresses are looked at."""
+    unlooked = [
+        f"nobody looked at the addresses of {one.node} for {one.ended - one.begun:.3f} s at {one.begun:.3f}"
+        for one in evidence.unlooked
+    ]
+    return [*(str(hole) for hole in holes(evidence.samples, evidence.sampled)), *unlooked]
 
 
 def _at_the_time(evidence: Evidence, moment: float) -> str:

@@ -118,6 +118,7 @@ class Run:
         evidence = evidence._replace(
             promotions=self.subject.promotions(lines, first, offset),
             holdings=watch.seen,
+            unlooked=watch.holes,
             spoiled=self.spoiled,
             unsettled=[*self.trouble, *self._ill()],
             fenced=timeline.fenced(lines),

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import pymysql
 
 from backstay.rehearse.ledger import connect
+from backstay.rehearse.program import hasten
 
 if TYPE_CHECKING:
     import socket
@@ -203,12 +204,6 @@ def write(lines: SimpleQueue[str], ended: threading.Event) -> None:
         while not lines.empty():
             sys.stdout.write(lines.get())
         sys.stdout.flush()
-
-
-def hasten() -> None:
-    """Before all that is not so urgent, where that is allowed: little is to be done, and it must be done in time."""
-    with suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 
 
 def main() -> None:
