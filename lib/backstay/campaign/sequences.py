@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from backstay.rehearse.mysqlset import MysqlSet
     from backstay.rehearse.rabbitset import RabbitSet
 
-BEHIND = 1.0  # seconds of writes that a deaf replica misses
+BEHIND = 3.0  # seconds of writes that a deaf replica misses
 ALONE = 0.3  # seconds of writes that one of two replicas has, and the other has not
 FORGOTTEN = 25.0  # seconds for a primary's review to drop a node that is offline, if it does
 YOUNG = 1.0  # seconds of writes before the loss
