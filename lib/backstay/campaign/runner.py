@@ -140,8 +140,8 @@ class Run:
 
     def _inject(self, load: Load, injection: Injection) -> None:
         scene = self.scenes[injection.part]
-        calm = not injection.overlaps
-        if self.schedule.fresh and not self.hits:
+        calm = not injection.overlaps and (bool(self.hits) or not self.schedule.fresh)
+        if not self.hits and self.schedule.fresh:
             pass  # at once: writes have come for a second
         elif calm:
             self._undo(lambda due: True)
@@ -152,7 +152,7 @@ class Run:
             self._undo(lambda due: due <= begin)
             time.sleep(max(0.0, begin - time.monotonic()))
         node = self._target(scene, injection)
-        if calm and not (self.schedule.fresh and not self.hits):
+        if calm:
             self._meet_phase(scene, node, injection.phase)
             # What the fault before costs may have begun meanwhile: a node that lost a Pacemaker daemon is fenced late.
             self._try("writes to resume", lambda: load.wait_steady(time.monotonic(), PATIENCE))
