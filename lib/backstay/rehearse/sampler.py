@@ -201,8 +201,7 @@ def write(lines: SimpleQueue[str], ended: threading.Event) -> None:
     last = False
     while not last:
         last = ended.wait(BATCH)
-        while not lines.empty():
-            sys.stdout.write(lines.get())
+        sys.stdout.write("".join([lines.get() for _ in range(lines.qsize())]))
         sys.stdout.flush()
 
 
@@ -216,8 +215,8 @@ def main() -> None:
     lines: SimpleQueue[str] = SimpleQueue()
     ended = threading.Event()
     writer = threading.Thread(target=write, args=(lines, ended))
+    hasten()  # all threads: one that is not let run while it holds the interpreter's lock would keep the others waiting
     writer.start()
-    hasten()
     try:
         Sampler(servers, options.interval, options.deadline, lines).run(sys.stdin.fileno())
     finally:
