@@ -23,7 +23,7 @@ VAGRANT_PACKAGES = vagrant vagrant-lxc lxc openssh-client rsync
 COMPLETIONS = $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions zsh/vendor-completions fish/vendor_completions.d)
 AGENTS = $(notdir $(wildcard agents/*))
 
-.PHONY: help setup setup-vagrant demo demo-openstack test test-all test-failover test-sid test-alarms test-timing test-vagrant campaign soak fuzz bench lint install clean
+.PHONY: help setup setup-vagrant demo demo-openstack test test-all test-failover test-sid test-alarms test-timing test-vagrant campaign campaign-aimed soak fuzz bench lint install clean
 
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
@@ -36,6 +36,7 @@ help:
 	@echo 'make test-alarms    an hour of load and starvation, a thousand planned stops: the watchers must tell nothing'
 	@echo 'make test-timing    a node that loses packets, starves or pauses: must neither be fenced nor deposed'
 	@echo 'make campaign       $(SCHEDULES) schedules of faults from seeds for each service (or campaign-openstack, …), judged by what the histories prove'
+	@echo 'make campaign-aimed schedules aimed at orders of events that chance meets seldom (or campaign-aimed-mysql, …)'
 	@echo 'make soak           $(SOAK_MINUTES) minutes of load on MySQL (soak-rabbitmq, soak-openstack) with a fault every two minutes: judged'
 	@echo '                    by the same rules, and memory, descriptors, processes and files must stay flat'
 	@echo 'make fuzz           $(FUZZ) bad inputs for every reader of parameters, answers, XML, GTIDs and Erlang terms'
@@ -92,6 +93,11 @@ test-sid-haproxy: setup
 
 # Two may run side by side where the machine allows: make -j2 campaign
 campaign: campaign-mysql campaign-rabbitmq campaign-openstack
+
+campaign-aimed: campaign-aimed-mysql campaign-aimed-rabbitmq
+
+campaign-aimed-%: setup
+	$(PYTHON) -I bin/backstay campaign $* --aimed --dir $(LAB)-aimed-$* --json campaign-aimed-$*.json
 
 campaign-%: setup
 	$(PYTHON) -I bin/backstay campaign $* --runs $(SCHEDULES) --seed $(SEED) --dir $(LAB)-campaign-$* --json campaign-$*.json

@@ -10,6 +10,7 @@ from backstay.rehearse import boots
 from backstay.rehearse.boots import ACTIVE, BUILDING, ERROR, FAILED
 from backstay.rehearse.controlplane import BootLoad
 from backstay.rehearse.history import FAIL, OK, Boot, Final, Instance, parse_boots, parse_finals
+from backstay.rehearse.messages import Outage
 
 
 def active(number: int) -> tuple[Boot, Final, Instance]:
@@ -93,7 +94,7 @@ def test_an_accepted_boot_without_a_final_state_is_found(run: Run) -> None:
     assert findings(run.judge()) == {"lost": [3], "unseen": [3]}
 
 
-OUTAGE = 2.5  # the second boot was done before, the workers go on with the fifth
+OUTAGE = Outage(2.5, 2.5)  # the second boot was done before, the workers go on with the fifth
 
 
 @pytest.mark.parametrize(
@@ -115,10 +116,20 @@ def test_what_was_cast_while_no_queue_was_up_is_told_apart(
     if row:
         run.rows[3] = row
     run.finals = [final._replace(worker="compute1") for final in run.finals]
-    verdict = boots.judge(list(run.boots.values()), run.finals, list(run.rows.values()), OUTAGE)
+    verdict = boots.judge(list(run.boots.values()), run.finals, list(run.rows.values()), [OUTAGE])
     assert verdict.clean is excused
     assert list(verdict.unrouted) == ([3] if excused else [])
     assert not run.judge().clean  # without an outage nothing is excused
+
+
+def test_a_boot_that_vanishes_in_a_longer_standstill_later_is_not_excused(run: Run) -> None:
+    del run.boots[4], run.rows[4], run.finals[2:4]
+    run.boots[3] = run.boots[3]._replace(accepted=30.0, ended=None, state="")
+    run.rows[3] = Instance(3, BUILDING)
+    run.boots[9], final, run.rows[9] = active(9)
+    run.finals = [one._replace(worker="compute1") for one in (*run.finals, final._replace(at=60.0))]
+    verdict = boots.judge(list(run.boots.values()), run.finals, list(run.rows.values()), [OUTAGE])
+    assert list(verdict.unrouted) == [] and list(verdict.lost) == [3]
 
 
 def test_a_final_state_that_was_acknowledged_and_is_gone_is_found(run: Run) -> None:

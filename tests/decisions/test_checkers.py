@@ -80,7 +80,9 @@ def test_a_long_sample_is_compared_with_all_that_it_overlaps() -> None:
         (acks(1, 1.0, 1.1) + acks(2, 2.0), 0, {2000}),  # nothing was meant to move
         (acks(1, 1.0) + acks(2, 2.0) + acks(1, 2.1), 1, {2100}),  # the old one after the new one's first
         (acks(1, 1.0, 2.1) + acks(2, 2.0, 2.2), 1, {2100, 2200}),  # both at once
-        (acks(1, 1.0) + acks(2, 2.0) + acks(1, 3.0), 2, set()),  # there and back, as asked
+        (acks(1, 1.0) + acks(2, 2.0) + acks(1, 3.0), 2, {3000}),  # as many moves, and not in order
+        (acks(1, 1.0) + acks(2, 2.0) + acks(1, 3.0) + acks(2, 4.0), 3, {3000, 4000}),
+        (acks(1, 1.0) + acks(2, 2.0) + acks(11, 3.0), 2, set()),  # the first was started anew in between
     ],
 )
 def test_acknowledgements_by_a_deposed_server_are_found(history: list[Attempt], moves: int, guilty: set[int]) -> None:

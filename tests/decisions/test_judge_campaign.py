@@ -24,6 +24,7 @@ from backstay.rehearse.history import (
     Request,
     Sample,
 )
+from backstay.rehearse.sampling import Hole
 
 
 def ack(ident: int, begun: float, server: int, ended: float | None = None, result: str = OK) -> Attempt:
@@ -114,6 +115,7 @@ PLANTED = {
     "lost": changed(rows={"n1": frozenset({1, 3, 5}), "n2": frozenset({1, 3, 5})}),
     "phantom": changed(rows={"n1": frozenset({1, 2, 3, 4, 5}), "n2": frozenset({1, 2, 3, 4, 5})}),
     "both-writable": changed(samples=(*CLEAN.samples, Sample("n1", 4.25, 4.26, True))),
+    "unsampled": changed(sampled=["n1", "n2", "n3"]),  # the third was never asked, and the others seldom
     # Begun after the other was promoted; the other acknowledged nothing before.
     "deposed": changed(attempts=(*ATTEMPTS[:4], ack(5, 4.2, 101))),
     # Both in turns; begun before the promotion, so nobody was deposed yet.
@@ -129,6 +131,8 @@ PLANTED = {
     "unsettled": changed(unsettled=["mysql on n1 is blocked"]),
     "needless-move": changed(most_moves=0),
     "needless-fencing": changed(may_fence=False),
+    "untested": changed(missed=["kill (leader) on n1: mysql does not run on this node"]),
+    "unserved": changed(overdue=["lost-when-new (leader) cost 80.0 s, 30 at most"]),
     "message-lost": changed(messages=MESSAGES._replace(lost=[1])),
     "message-duplicated": changed(messages=MESSAGES._replace(duplicates=[DELIVERED[0]])),
     "message-invented": changed(messages=MESSAGES._replace(phantoms=[3])),
@@ -167,6 +171,35 @@ def test_a_server_that_was_killed_twice_is_one_server_under_three_ids() -> None:
     evidence = Evidence(attempts=(ack(1, 1.0, 2000), ack(2, 5.5, 2001)), promotions=back, most_moves=2)
     assert judge(evidence._replace(servers=incarnations(known, {2000, 2001}))) == []
     assert {one.rule for one in judge(evidence._replace(servers=known))} == {"deposed"}
+
+
+@pytest.mark.parametrize(
+    ("begun", "ended", "server", "guilty"),
+    [
+        (3.9, 4.1, 101, False),  # under way when the next was promoted
+        (3.9, 4.1, 102, False),  # waited for it
+        (3.9, 8.1, 102, False),  # waited long, and it had its term meanwhile
+        (4.5, 8.1, 101, True),  # begun in the second's term, ended in the third's: its own was over
+        (4.5, 4.6, 101, True),
+        (4.5, 8.1, 103, False),
+        (3.5, 3.6, 103, True),  # before its own
+    ],
+)
+def test_a_server_acknowledges_in_its_own_terms_alone(begun: float, ended: float, server: int, guilty: bool) -> None:
+    """Once what was begun in another's term and ended in a third's was nobody's."""
+    in_order = (Promotion("n1", 0.0), Promotion("n2", 4.0), Promotion("n3", 8.0))
+    evidence = Evidence(
+        attempts=(ack(1, begun, server, ended),),
+        promotions=in_order,
+        servers={101: "n1", 102: "n2", 103: "n3"},
+        most_moves=2,
+    )
+    assert [finding.rule for finding in judge(evidence)] == ["deposed"] * guilty
+
+
+def test_a_time_in_which_nobody_looked_at_a_nodes_addresses_is_told() -> None:
+    [found] = judge(changed(unlooked=[Hole("n2", 3.0, 3.25)]))
+    assert (found.rule, found.about) == ("unsampled", "nobody looked at the addresses of n2 for 0.250 s at 3.000")
 
 
 def test_many_findings_are_counted() -> None:

@@ -176,14 +176,17 @@ def test_a_request_may_be_executed_again_and_that_is_counted() -> None:
         (5.0, math.inf, "vanished"),  # a broker was left, and with it a queue
         (1.5, 2.0, "vanished"),  # before
         (6.5, 2.0, "vanished"),  # the queue was back
+        (30.0, 2.0, "vanished"),  # in a longer standstill later, which is not the outage's
     ],
 )
 def test_a_cast_may_vanish_only_until_its_server_went_on_after_all_brokers_were_lost(
     ended: float, outage: float, finding: str
 ) -> None:
-    executions = [Execution(number, at, "s1") for number, at in enumerate((1.0, 2.1, 6.0, 6.1, 7.0), start=10)]
+    times = (1.0, 2.1, 6.0, 6.1, 7.0, 8.0, 40.0, 41.0)
+    executions = [Execution(number, at, "s1") for number, at in enumerate(times, start=10)]
     asked = [Request(done.id, "cast", done.at, done.at, OK) for done in executions]
-    verdict = messages.judge_requests([*asked, Request(1, "cast", ended, ended, OK)], executions, outage)
+    outages = [messages.Outage(outage, outage)] if math.isfinite(outage) else []
+    verdict = messages.judge_requests([*asked, Request(1, "cast", ended, ended, OK)], executions, outages)
     assert getattr(verdict, finding) == [1]
     assert verdict.clean == (finding == "unrouted")
 

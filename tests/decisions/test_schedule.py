@@ -15,7 +15,7 @@ from tests.conftest import CHECKOUT  # type: ignore[import-not-found]
 from backstay.campaign.catalogue import KINDS, PARTS, ROWS, kinds_of, may_fence, most_moves, parts_of
 from backstay.campaign.cli import campaign
 from backstay.campaign.harm import HARMS
-from backstay.campaign.holdings import CLOSE, EVERY, Look, held_between, is_local
+from backstay.campaign.runner import Hit, missed
 from backstay.campaign.scene import TRAITS
 from backstay.campaign.schedule import (
     LONGEST,
@@ -31,8 +31,7 @@ from backstay.campaign.series import PACE, kept, parts, summary
 from backstay.campaign.shrink import shortest, shrink
 from backstay.campaign.subjects import SUBJECTS
 from backstay.errors import AgentError
-from backstay.rehearse.checkers import both_writable
-from backstay.rehearse.history import Sample
+from backstay.rehearse.cli import command as rehearse
 from backstay.rehearse.services import SERVICES
 
 SERVICE = st.sampled_from(sorted(PARTS))
@@ -217,70 +216,6 @@ def test_the_first_of_a_part_overlaps_nothing() -> None:
     )
 
 
-TABLE = """\
-Local:
-        +-- 10.77.0.0/24 2 0 2
-           |-- 10.77.0.12
-              /32 host LOCAL
-           |-- 10.77.0.100
-              /32 {how}
-           |-- 10.77.0.1
-              /32 link UNICAST
-"""
-
-
-@pytest.mark.parametrize(
-    ("how", "address", "local"),
-    [
-        ("host LOCAL", "10.77.0.100", True),
-        ("link BROADCAST", "10.77.0.100", False),
-        ("host LOCAL", "10.77.0.1", False),
-        ("host LOCAL", "10.77.0.10", False),
-    ],
-)
-def test_an_address_is_found_in_the_kernels_table(how: str, address: str, local: bool) -> None:
-    assert is_local(TABLE.format(how=how), address) is local
-
-
-A, B = "10.77.0.100", "10.77.0.101"
-
-
-@pytest.mark.parametrize(
-    ("first", "then", "apart", "held"),
-    [
-        ({A}, {A}, EVERY, {A}),
-        ({A, B}, {B, A}, EVERY, {A, B}),
-        ({A}, set(), EVERY, set()),  # when it went is not known: not even at the first look's end
-        (set(), {A}, EVERY, set()),
-        ({A}, {B}, EVERY, set()),
-        ({A}, {A}, CLOSE + 0.1, set()),  # it may have been elsewhere meanwhile
-    ],
-)
-def test_an_address_was_there_between_two_looks_that_found_it(
-    first: set[str], then: set[str], apart: float, held: set[str]
-) -> None:
-    one, other = Look(10.0, 10.001, frozenset(first)), Look(10.001 + apart, 10.002 + apart, frozenset(then))
-    assert list(held_between(one, other)) == [(address, 10.001, 10.001 + apart) for address in sorted(held)]
-
-
-def test_two_nodes_that_have_an_address_in_turn_do_not_have_it_at_once() -> None:
-    """However close the turns; and those that have it at once for the time of two looks are found, whoever looks first."""
-
-    def samples(node: str, begin: float, end: float, first: float) -> list[Sample]:
-        at = [first + EVERY * turn for turn in range(40)]
-        looks = [Look(now, now + 0.001, frozenset({A} if begin <= now < end else ())) for now in at]
-        return [
-            Sample(node, begun, ended, True)
-            for before, now in zip(looks, looks[1:])
-            for _, begun, ended in held_between(before, now)
-        ]
-
-    for shift in (0.0, 0.013, 0.049):
-        left = samples("n1", 0.0, 1.0, 0.0)
-        assert not both_writable([*left, *samples("n2", 1.0, 2.0, shift)])
-        assert both_writable([*left, *samples("n2", 1.0 - 4 * EVERY, 2.0, shift)])
-
-
 def test_the_command_shows_the_catalogue_of_a_service() -> None:
     shown = CliRunner().invoke(campaign, ["rabbitmq", "--list"]).output
     assert "wrong-cookie" in shown and "duplicate-address" not in shown
@@ -348,11 +283,39 @@ def test_the_summary_tells_the_gaps_of_faults_that_hit_alone() -> None:
     broken_off = {"clean": False, "schedule": {"seed": 3}, "error": "no lab"}
     lines = summary([CLEAN, DIRTY, broken_off])
     assert lines[:3] == ["3 schedules, 2 not clean", "    seed 1: lost", "    seed 3: no lab"]
-    assert [line.split() for line in lines[4:]] == [
+    assert lines[3] == "    1 faults hit nothing: what they were to hit had ended"
+    assert [line.split() for line in lines[5:]] == [
         ["kill", "leader", "2", "0.50", "/", "1.00", "/", "1.50", "/", "1.50"],
         ["move", "leader", "1", "0.25", "/", "0.25", "/", "0.25", "/", "0.25"],
         ["all", "of", "these", "3", "0.25", "/", "0.50", "/", "1.50", "/", "1.50"],
     ]
+
+
+def test_a_campaign_that_ran_nothing_is_not_clean(tmp_path: Path) -> None:
+    places = ["--dir", str(tmp_path / "lab"), "--histories", str(tmp_path)]
+    done = CliRunner().invoke(campaign, ["mysql", "--minutes", "0", *places])
+    assert done.exit_code == 1
+    assert "no schedule was run" in done.output
+    told = CliRunner().invoke(campaign, ["mysql", "--tell", "--histories", str(tmp_path / "none")])
+    assert told.exit_code == 1 and "no schedule was run" in told.output
+
+
+def test_rehearsals_that_ran_nothing_are_not_clean(tmp_path: Path) -> None:
+    for command in (rehearse, campaign):
+        done = CliRunner().invoke(command, ["mysql", "--runs", "0", "--dir", str(tmp_path / "lab")])
+        assert done.exit_code == 2 and "x>=1" in done.output
+
+
+def test_a_fault_that_was_not_inflicted_is_told() -> None:
+    """But for one that came too late, since the one before had ended what it was to hit."""
+
+    def hits(*found: tuple[bool, str]) -> list[Hit]:
+        return [Hit(KILL._replace(overlaps=late), "n1", 1.0, True, reason) for late, reason in found]
+
+    assert missed(hits((False, ""), (True, "nothing runs"))) == []
+    assert missed(hits((False, "nothing runs"), (True, ""))) == ["kill (leader) on n1: nothing runs"]
+    assert len(missed(hits((False, "nothing runs"), (True, "nothing runs")))) == 2
+    assert missed([]) == ["no fault was inflicted"]
 
 
 def test_runs_that_are_kept_are_told_together(tmp_path: Path) -> None:
@@ -360,8 +323,13 @@ def test_runs_that_are_kept_are_told_together(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "report.json").write_text(json.dumps(record))
     (tmp_path / "mysql-3-010303").mkdir()  # broke off
-    shown = CliRunner().invoke(campaign, ["mysql", "--tell", "--histories", str(tmp_path)]).output
-    assert shown.startswith("2 schedules, 1 not clean\n    seed 1: lost\n")
+    (tmp_path / "mysql-two-promotions-010303").mkdir()
+    told = CliRunner().invoke(campaign, ["mysql", "--tell", "--histories", str(tmp_path)])
+    off = "broke off, or is under way: no report"
+    assert told.output.startswith(
+        f"4 schedules, 3 not clean\n    two-promotions: {off}\n    seed 1: lost\n    seed 3: {off}\n"
+    )
+    assert told.exit_code == 1
     (tmp_path / "mysql-3-010303" / "report.json").write_text("{")
     with pytest.raises(AgentError, match=r"mysql-3-010303/report\.json is no record of a run"):
         kept(str(tmp_path), "mysql")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from moves import lead_from_the_coordinator
 
+from backstay.campaign.aimed import aimed
 from backstay.campaign.resources import EVERY, ResourceWatch
 from backstay.campaign.runner import Report, Run
 from backstay.campaign.schedule import Injection, Schedule, draw, from_json
@@ -17,6 +18,7 @@ from backstay.campaign.subjects import SUBJECTS, MysqlSubject
 from backstay.campaign.trend import BOUNDS, DAEMON, HELPER, Reading
 from backstay.deadline import Deadline, poll
 from backstay.lab.cluster import Lab
+from backstay.rehearse.sampling import CLOSE
 
 pytestmark = pytest.mark.lab
 
@@ -73,6 +75,7 @@ def test_a_schedule_is_run_and_judged_and_its_histories_are_kept(three: Lab, tmp
     assert [hit.missed for hit in report.hits] == ["", ""]
     assert report.counted["attempts"] > 300 and report.counted["operations"] > 50 and report.counted["samples"] > 100
     assert report.counted["promotions"] == 1
+    assert report.sampled is not None and report.sampled.usual < CLOSE
     assert from_json(json.loads((tmp_path / "schedule.json").read_text())) == SHORT
     for name in ("ledger", "sampler", "transactions", *(f"addresses-{node}" for node in three.nodes)):
         assert [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
@@ -109,6 +112,19 @@ def test_a_primary_keeps_its_role_when_the_controller_of_its_node_ends(three: La
     report = Run(MysqlSubject(three), schedule, str(tmp_path), print).run()
     assert report.clean, report.findings
     assert report.counted["promotions"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name, one in aimed("mysql").items() if not one.fresh])
+def test_aimed_schedules_break_no_rule(three: Lab, tmp_path: Path, name: str) -> None:
+    report = Run(MysqlSubject(three), aimed("mysql")[name], str(tmp_path), print).run()
+    assert report.clean, report.findings
+    assert report.counted["missed"] == 0
+
+
+@pytest.mark.slow
+def test_the_primary_of_a_set_that_was_just_made_may_be_lost(tmp_path: Path) -> None:
+    on_a_lab_of_its_own(aimed("mysql")["lost-when-new"], tmp_path)
 
 
 def on_a_lab_of_its_own(schedule: Schedule, directory: Path) -> Report:

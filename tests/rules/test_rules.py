@@ -13,8 +13,8 @@ FILES = sorted(path for part in ("lib", "agents", "tests", "bench") for path in 
 # Values in, values out: no clock, no environment, no file, no process, no network.
 PURE = [
     "address", "codes", "liveness", "vip/findings", "vip/frames",
-    "campaign/catalogue", "campaign/evidence", "campaign/judge", "campaign/registers", "campaign/schedule", "campaign/shrink",
-    "campaign/trend",
+    "campaign/aimed", "campaign/catalogue", "campaign/evidence", "campaign/judge", "campaign/registers", "campaign/schedule",
+    "campaign/shrink", "campaign/trend",
     "admin/checks", "admin/crmsh", "admin/judge", "admin/pcs", "admin/plan", "admin/service", "admin/view",
     "mysql/admin", "vip/admin",
     "haproxy/admin", "haproxy/findings", "haproxy/servers",
@@ -22,7 +22,7 @@ PURE = [
     "mysql/health", "mysql/observation", "rabbitmq/admin", "rabbitmq/complaint", "rabbitmq/copies", "rabbitmq/etf",
     "rabbitmq/facts", "rabbitmq/formation", "rabbitmq/health", "rabbitmq/observation", "rabbitmq/partition",
     "rabbitmq/settings", "rabbitmq/terms", "rehearse/checkers", "rehearse/boots", "rehearse/messages", "report/summary",
-    "standing",
+    "rehearse/sampling", "standing",
 ]  # fmt: skip
 HARMLESS = {
     "bisect",

@@ -6,6 +6,7 @@ more than that needless. What no fault may ever cause is in `judge`.
 
 from __future__ import annotations
 
+from math import inf
 from typing import NamedTuple
 
 LEADER, FOLLOWER, COORDINATOR, ALL = "leader", "follower", "coordinator", "all"
@@ -27,7 +28,8 @@ class Kind(NamedTuple):
     fenced because of it. targets: roles, which are resolved when it is inflicted, or orders of power-on. parts: the services,
     alone or as parts of others, whose leaders and followers it can hit. scope: what it reaches there, the part's daemon or
     address alone, all that is on the node, or more nodes than one. barred: why it is not done to machines that are reached over
-    ssh alone (Vagrant's), "" where it is."""
+    ssh alone (Vagrant's), "" where it is. aimed: no seed draws it, schedules of `aimed` have it. bound: seconds without an
+    acknowledgement that it may cost at most."""
 
     name: str
     row: int
@@ -39,10 +41,13 @@ class Kind(NamedTuple):
     parts: tuple[str, ...] = EVERY
     scope: str = NODE
     barred: str = ""
+    aimed: bool = False
+    bound: float = inf
 
 
 STOPPED = "sshd is stopped with the rest, and nobody can let them go on"
 NO_VOLUME = "those machines have no file system of their own for the data"
+AIMED = "it waits for moments that ssh is too slow to meet"
 NO_LIMIT = "the limit is a control group of the machine below them, and binds sshd too"
 
 LONG = (4.0, 15.0)  # longer than Corosync's token and the fencing: the cluster must act, and does before it is undone
@@ -109,6 +114,20 @@ KINDS = {
             SHORT, moves=0, parts=ADDRESSED, scope=DAEMON),
         Kind("address-removed", 30, "the address that clients come to is deleted behind the cluster's back", (LEADER,), moves=0,
             parts=ADDRESSED, scope=DAEMON),
+        # What follows is in no draw, and schedules of seeds stay what they are.
+        Kind("two-promotions", 26, "one replica receives nothing; SIGKILL of the primary's server, then of the next one's",
+            (LEADER,), moves=3, parts=MYSQL, scope=DAEMON, barred=AIMED, aimed=True),
+        Kind("clean-stop", 28, "a node in maintenance, Pacemaker and Corosync stopped there; then SIGKILL of the leader's daemon",
+            (FOLLOWER,), parts=STATEFUL, scope=NODES, barred=AIMED, aimed=True),
+        Kind("first-boot", 3, "a node without data loses its power 0.3 s into its daemon's first start", (FOLLOWER,), moves=0,
+            fences=True, parts=STATEFUL, barred=AIMED, aimed=True),
+        Kind("clock-forward", 15, "the times of the agents' files, as a clock's step of an hour leaves them", ONE, moves=0,
+            parts=STATEFUL, scope=DAEMON, barred=AIMED, aimed=True),
+        Kind("clock-back", 15, "the same of a step back", ONE, moves=0, parts=STATEFUL, scope=DAEMON, barred=AIMED, aimed=True),
+        Kind("lost-when-new", 3, "the primary of a new set loses its power a second after the first write", (LEADER,),
+            fences=True, parts=MYSQL, barred=AIMED, aimed=True, bound=30.0),
+        Kind("lost-after-blackout", 27, "all power fails and returns; the primary's node is lost a second after the first write",
+            (ALL,), moves=2, fences=True, parts=MYSQL, scope=NODES, barred=AIMED, aimed=True, bound=75.0),
     )
 }  # fmt: skip
 
@@ -120,7 +139,7 @@ def parts_of(service: str) -> tuple[str, ...]:
 
 def kinds_of(service: str, over_ssh: bool = False) -> list[Kind]:
     """What a campaign draws from. over_ssh: on machines that are reached over ssh alone."""
-    own = [kind for kind in KINDS.values() if set(kind.parts) & set(parts_of(service))]
+    own = [kind for kind in KINDS.values() if set(kind.parts) & set(parts_of(service)) and not kind.aimed]
     return [kind for kind in own if not (over_ssh and kind.barred)]
 
 
@@ -164,7 +183,7 @@ ROWS = (
     Row(14, "replicas restart with unapplied relay logs, then the primary is lost", "nothing acknowledged is lost",
         ("mysql relay-log",), "prepared over tens of seconds: a rehearsal, not an injection"),
     Row(15, "clock jump", "no effect on the election",
-        reason="the nodes share this machine's clock, which stays; the agents wait by the monotonic clock (tests/rules)"),
+        reason="the nodes share this machine's clock, which stays: aimed schedules shift the times of files instead"),
     Row(16, "Corosync killed or stopped", "the node is fenced, its resources move"),
     Row(17, "a Pacemaker daemon killed",
         "started again by pacemakerd; a lost controller or executor may cost the node"),

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from backstay.campaign.aimed import aimed
 from backstay.campaign.catalogue import KINDS, PARTS, ROWS, kinds_of
 from backstay.campaign.schedule import Schedule, draw, from_json, to_json
-from backstay.campaign.series import Campaign, Soak, kept, parts, summary, told
+from backstay.campaign.series import Campaign, Soak, clean, kept, parts, summary, told
 from backstay.campaign.shrink import shrink
 from backstay.campaign.subjects import SUBJECTS
 from backstay.campaign.trend import unflat
@@ -48,8 +49,16 @@ def table(service: str, over_ssh: bool = False) -> list[str]:
 
 @click.command("campaign")
 @click.argument("service", type=click.Choice(sorted(SUBJECTS)), default="mysql")
-@click.option("--runs", default=5, show_default=True, help="Schedules, of as many seeds.")
+@click.option("--runs", type=click.IntRange(min=1), default=5, show_default=True, help="Schedules, of as many seeds.")
 @click.option("--seed", default=1, show_default=True, help="The first seed; the next are the numbers after it.")
+@click.option(
+    "--aimed",
+    "names",
+    is_flag=False,
+    flag_value="all",
+    metavar="[NAME,…]",
+    help="Instead of seeds: schedules aimed at an order of events that chance meets seldom; all, or those named.",
+)
 @click.option("--replay", type=click.Path(exists=True, dir_okay=False), help="Run the schedule in this file instead.")
 @click.option("--shrink", "shrinking", is_flag=True, help="Find the shortest part of it that still breaks a rule.")
 @click.option("--soak", "soaking", is_flag=True, help="A fault every two minutes, and watch what the processes use.")
@@ -71,6 +80,7 @@ def campaign(
     service: str,
     runs: int,
     seed: int,
+    names: str | None,
     replay: str | None,
     shrinking: bool,
     soaking: bool,
@@ -89,20 +99,28 @@ def campaign(
     """
     kind = driver(vagrant)
     if listing:
-        click.echo("\n".join(table(service, kind.over_ssh)))
+        click.echo("\n".join(table(service, kind.over_ssh) if names is None else aims(service)))
         return
     if telling:
-        click.echo("\n".join(summary(kept(histories, service))))
-        return
+        records = kept(histories, service)
+        click.echo("\n".join(summary(records)))
+        sys.exit(0 if clean(records) else 1)
     # `timeout` and CI end a program so; as an exception it takes the lab down on its way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if soaking and (replay or shrinking):
         raise click.UsageError("a soak draws its own faults; replay what it found without --soak")
     if soaking and kind.over_ssh:
         raise click.UsageError("a soak looks at processes and files from outside the nodes: leave --vagrant out")
+    if names is not None and (soaking or replay or kind.over_ssh):
+        raise click.UsageError(
+            "aimed schedules are a list of their own, for the lab: leave --soak, --replay and --vagrant out"
+        )
     able = kinds_of(service, kind.over_ssh)
     schedules = [draw(service, number, able) for number in range(seed, seed + runs)]
+    if names is not None:
+        schedules = _chosen(service, names)
     if replay:
+        able += [] if kind.over_ssh else [one for one in KINDS.values() if one.aimed]
         schedules = [_read(replay, service, able)]
     until = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
     if soaking:
@@ -123,6 +141,25 @@ def campaign(
                 json.dump(record, sink, indent=1)
     click.echo("\n".join(["", *summary(series.records), *(told(found) if soaking else ())]))
     sys.exit(0 if series.clean and not (soaking and unflat(found)) else 1)
+
+
+def aims(service: str) -> list[str]:
+    """The aimed schedules, and what each does."""
+    return [
+        f"{name}: {'; '.join(KINDS[one.kind].what for one in each.injections)}" for name, each in aimed(service).items()
+    ]
+
+
+def _chosen(service: str, names: str) -> list[Schedule]:
+    """Of the aimed schedules. Raises BadParameter when one has no such name."""
+    every = aimed(service)
+    wanted = list(every) if names == "all" else names.split(",")
+    unknown = [name for name in wanted if name not in every]
+    if unknown or not wanted:
+        raise click.BadParameter(
+            f"{service} has no aimed schedule {', '.join(unknown)}; it has {', '.join(every) or 'none'}"
+        )
+    return [every[name] for name in wanted]
 
 
 def _read(path: str, service: str, able: Sequence[Kind]) -> Schedule:

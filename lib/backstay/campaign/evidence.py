@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from backstay.rehearse.boots import Boots
     from backstay.rehearse.history import Attempt, Sample
     from backstay.rehearse.messages import Messages
+    from backstay.rehearse.sampling import Hole
 
 
 class Promotion(NamedTuple):
@@ -29,21 +30,24 @@ class Spoil(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """attempts, samples, operations: the clients' histories. rows: node -> ids of the ledger's rows there, at the end.
-    primary: at the end. promotions: in order, the first before the run. servers: @@server_id -> node. holdings: floating
-    address -> which node had it when; what is `spoiled` does not count. gtids: node -> what it has, at the end.
-    copies_differ: nodes whose registers, lists or rows are not the primary's. unsettled: what is not as it should be at the
-    end. fenced: nodes. most_moves, may_fence: what the faults justify. messages: the verdict over a broker's histories;
-    boots: over those of the boot flow."""
+    """attempts, samples, operations: the clients' histories. sampled: nodes whose servers were to be. rows: node -> ids of
+    the ledger's rows there, at the end. primary: at the end. promotions: in order, the first before the run. servers:
+    @@server_id -> node. holdings: floating address -> which node had it when; what is `spoiled` does not count. unlooked:
+    when nobody looked. gtids: node -> what it has, at the end. copies_differ: nodes whose registers, lists or rows are not
+    the primary's. unsettled: what is not as it should be at the end. fenced: nodes. most_moves, may_fence: what the faults
+    justify. missed: faults that were to be inflicted and were not. overdue: what cost more time than it may. messages: the
+    verdict over a broker's histories; boots: over those of the boot flow."""
 
     attempts: Sequence[Attempt] = ()
     samples: Sequence[Sample] = ()
+    sampled: Sequence[str] = ()
     rows: Mapping[str, frozenset[int]] = {}
     primary: str = ""
     promotions: Sequence[Promotion] = ()
     servers: Mapping[int, str] = {}
     holdings: Mapping[str, Sequence[Sample]] = {}
     spoiled: Sequence[Spoil] = ()
+    unlooked: Sequence[Hole] = ()
     operations: Sequence[Operation] = ()
     final: Final | None = None
     gtids: Mapping[str, str] = {}
@@ -52,5 +56,7 @@ class Evidence(NamedTuple):
     fenced: Sequence[str] = ()
     most_moves: int = 0
     may_fence: bool = False
+    missed: Sequence[str] = ()
+    overdue: Sequence[str] = ()
     messages: Messages | None = None
     boots: Boots | None = None

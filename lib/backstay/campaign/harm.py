@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from backstay.campaign import surroundings
 from backstay.campaign.scene import void, with_nothing_left
+from backstay.campaign.sequences import SEQUENCES
 from backstay.deadline import Deadline, poll
 from backstay.lab.mysql import DATA as MYSQL_DATA
 from backstay.rehearse import logs
@@ -187,4 +188,5 @@ HARMS: dict[str, Harm] = {
     "new-agents": new_agents,
     "duplicate-address": surroundings.duplicate_address,
     "address-removed": surroundings.remove_address,
+    **SEQUENCES,
 }

@@ -1,4 +1,4 @@
-"""Which of some addresses a node has, twenty times a second. Needs python3 alone.
+"""Which of some addresses a node has, fifty times a second. Needs python3 alone.
 
     holdings INIT NODE ADDRESS ...
 
@@ -6,7 +6,8 @@ INIT is the pid of the node's init as seen from where this runs: on the host of 
 table of the node's network is read, which a partition does not hide, and which from the host a frozen node still has.
 
 A JSON line, a Sample with its address, goes to standard output for each span between two looks that both found an address; one
-without an address tells of the first look. The end of standard input ends the run, and so does the end of the node.
+without an address tells of the first look, or from when to when nobody looked, if that was long. The end of standard input ends
+the run, and so does the end of the node.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from backstay.rehearse.program import note
+from backstay.rehearse.program import hasten, note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-EVERY = 0.05  # seconds from look to look
+EVERY = 0.02  # seconds from look to look
 GONE = (errno.ENOENT, errno.ESRCH, errno.EINVAL)  # of a dead process; its network is no more before it is
+LATE = 0.1  # seconds between two looks that are told: an address may have come and gone
 CLOSE = 0.5  # seconds; of what lies between looks that are further apart nothing is known
 
 
@@ -65,6 +67,8 @@ def seen(init: str, addresses: Sequence[str]) -> Iterator[tuple[str, float, floa
         yield "", before.begun, before.ended
         while not select.select([sys.stdin], [], [], EVERY)[0]:
             now = look(process, addresses)
+            if now.begun - before.ended > LATE:
+                yield "", before.ended, now.begun
             yield from held_between(before, now)
             before = now
     except OSError as gone:
@@ -74,6 +78,7 @@ def seen(init: str, addresses: Sequence[str]) -> Iterator[tuple[str, float, floa
 
 def main() -> None:
     init, node, *addresses = sys.argv[1:]
+    hasten()
     for address, begun, ended in seen(init, addresses):
         note({"address": address, "node": node, "begun": begun, "ended": ended, "writable": bool(address)})
 

@@ -8,10 +8,11 @@ from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 from backstay.campaign.registers import list_flaws, register_flaws, torn
-from backstay.rehearse.checkers import both_writable as pairs_of
 from backstay.rehearse.checkers import lost as lost_of
 from backstay.rehearse.checkers import phantoms as phantoms_of
 from backstay.rehearse.history import OK, Attempt
+from backstay.rehearse.sampling import both_writable as both_writable_of
+from backstay.rehearse.sampling import holes, pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -42,13 +43,31 @@ def phantoms(evidence: Evidence) -> list[str]:
 
 
 def both_writable(evidence: Evidence) -> list[str]:
-    """At no sample are two servers writable."""
-    return [f"{one.node} and {other.node} at {other.begun:.3f}" for one, other in pairs_of(evidence.samples)]
+    """At no time are two servers writable."""
+    return [
+        f"{one.node} from {one.begun:.3f} to {one.ended:.3f}, {other.node} from {other.begun:.3f} to {other.ended:.3f}"
+        for one, other in both_writable_of(evidence.samples)
+    ]
+
+
+def unsampled(evidence: Evidence) -> list[str]:
+    """Every server that is to be asked whether it is writable is asked all the time; every node's addresses are looked at."""
+    unlooked = [
+        f"nobody looked at the addresses of {one.node} for {one.ended - one.begun:.3f} s at {one.begun:.3f}"
+        for one in evidence.unlooked
+    ]
+    return [*(str(hole) for hole in holes(evidence.samples, evidence.sampled)), *unlooked]
 
 
 def _at_the_time(evidence: Evidence, moment: float) -> str:
     """The primary at a moment."""
     return next((one.node for one in reversed(evidence.promotions) if one.at <= moment), "")
+
+
+def _meanwhile(evidence: Evidence, begun: float, ended: float) -> list[str]:
+    """The primaries from one moment to another, in order."""
+    between = [one.node for one in evidence.promotions if begun < one.at <= ended]
+    return [_at_the_time(evidence, begun), *between]
 
 
 def _acknowledged(evidence: Evidence) -> list[tuple[str, Attempt]]:
@@ -58,14 +77,14 @@ def _acknowledged(evidence: Evidence) -> list[tuple[str, Attempt]]:
 
 
 def deposed(evidence: Evidence) -> list[str]:
-    """What begins after another's promotion is not acknowledged by a server that was primary before."""
+    """A server acknowledges in its own terms alone: it was the primary at some time while the write was under way."""
     if not evidence.promotions:
         return []
     return [
-        f"row {one.id} by {node}, begun at {one.begun:.3f} when {now} was promoted"
+        f"row {one.id} by {node}, from {one.begun:.3f} to {one.ended:.3f}, when {' and then '.join(primaries)} was promoted"
         for node, one in _acknowledged(evidence)
-        for now in [_at_the_time(evidence, one.begun)]
-        if now != node and now == _at_the_time(evidence, one.ended)
+        for primaries in [_meanwhile(evidence, one.begun, one.ended)]
+        if node not in primaries
     ]
 
 
@@ -116,7 +135,7 @@ def address_twice(evidence: Evidence) -> list[str]:
     return [
         f"{address}: {one.node} and {other.node} at {other.begun:.3f}"
         for address, held in evidence.holdings.items()
-        for one, other in pairs_of(held)
+        for one, other in pairs(held)
         if not any(spoil.address == address and spoil.begun <= other.begun <= spoil.ended for spoil in evidence.spoiled)
     ]
 
@@ -152,6 +171,16 @@ def needless_moves(evidence: Evidence) -> list[str]:
 def needless_fencing(evidence: Evidence) -> list[str]:
     """Nobody is fenced where no fault justifies it."""
     return [] if evidence.may_fence else list(evidence.fenced)
+
+
+def untested(evidence: Evidence) -> list[str]:
+    """What is to be inflicted is. Only what overlaps another fault may come too late, if that one has ended what it would hit."""
+    return list(evidence.missed)
+
+
+def unserved(evidence: Evidence) -> list[str]:
+    """What has a bound costs no more seconds without an acknowledgement."""
+    return list(evidence.overdue)
 
 
 def messages_lost(evidence: Evidence) -> list[str]:
@@ -221,6 +250,7 @@ RULES: Mapping[str, Callable[[Evidence], list[str]]] = {
     "lost": lost,
     "phantom": phantoms,
     "both-writable": both_writable,
+    "unsampled": unsampled,
     "deposed": deposed,
     "overlapping": overlapping,
     "stale-register": stale_registers,
@@ -232,6 +262,8 @@ RULES: Mapping[str, Callable[[Evidence], list[str]]] = {
     "unsettled": settled,
     "needless-move": needless_moves,
     "needless-fencing": needless_fencing,
+    "untested": untested,
+    "unserved": unserved,
     "message-lost": messages_lost,
     "message-duplicated": messages_duplicated,
     "message-invented": messages_invented,

@@ -20,12 +20,15 @@ from backstay.campaign.watches import AddressWatch
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError
 from backstay.rehearse import logs, timeline
+from backstay.rehearse.messages import Outage
+from backstay.rehearse.sampling import reached
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from backstay.campaign.evidence import Spoil
     from backstay.campaign.scene import Undo
+    from backstay.rehearse.sampling import Reached
     from backstay.rehearse.workload import Load
 
 STEADY = 30.0  # seconds for a whole service to take the load
@@ -34,6 +37,7 @@ PATIENCE = (
 )
 WHOLE = 300.0  # seconds until all nodes are back; the same, and a boot
 UNDO = 60.0  # seconds for the nodes to be there for what is still to be undone
+TOTAL = ("blackout", "kill-two")  # faults that leave no broker, or one that cannot serve
 MONITORS = 2  # of their intervals are waited for a monitor to begin
 
 
@@ -50,7 +54,7 @@ class Hit(NamedTuple):
 
 class Report(NamedTuple):
     """gaps: of each group of overlapping injections, their kinds and targets, and the seconds without an acknowledgement.
-    counted: how much was judged."""
+    counted: how much was judged. sampled: how closely servers were watched, None where they are not."""
 
     schedule: Schedule
     findings: list[Finding]
@@ -58,6 +62,7 @@ class Report(NamedTuple):
     gaps: list[tuple[str, float]]
     counted: dict[str, int]
     seconds: float
+    sampled: Reached | None = None
 
     @property
     def clean(self) -> bool:
@@ -89,10 +94,11 @@ class Run:
     def run(self) -> Report:
         """Raises AgentError only when the service is not whole to begin with, or the workload is broken."""
         os.makedirs(self.directory, exist_ok=True)
-        _write(self.directory, "schedule.json", to_json(self.schedule))
+        write(self.directory, "schedule.json", to_json(self.schedule))
         self.began = time.monotonic()
         self.marks = self.service.log_marks()
-        self.service.wait_whole(WHOLE)
+        if not self.schedule.fresh:
+            self.service.wait_whole(WHOLE)
         marks, offset = self.service.log_marks(), time.time() - time.monotonic()
         watching = AddressWatch(self.lab, self.subject.addresses, self.directory)
         with self.subject.load(self.directory) as load, watching as watch:
@@ -112,14 +118,16 @@ class Run:
         evidence = evidence._replace(
             promotions=self.subject.promotions(lines, first, offset),
             holdings=watch.seen,
+            unlooked=watch.holes,
             spoiled=self.spoiled,
             unsettled=[*self.trouble, *self._ill()],
             fenced=timeline.fenced(lines),
             most_moves=most_moves(tuple((hit.injection.kind, hit.leads) for hit in self.hits)),
             may_fence=may_fence(tuple(hit.injection.kind for hit in self.hits)),
+            missed=missed(self.hits),
         )
-        report = self._report(evidence, load)
-        _write(self.directory, "report.json", as_json(report))
+        report = self._report(evidence._replace(overdue=self._overdue(load)), load)
+        write(self.directory, "report.json", as_json(report))
         if not report.clean:
             self.keep_logs()
         return report
@@ -132,8 +140,10 @@ class Run:
 
     def _inject(self, load: Load, injection: Injection) -> None:
         scene = self.scenes[injection.part]
-        calm = not injection.overlaps
-        if calm:
+        calm = not injection.overlaps and (bool(self.hits) or not self.schedule.fresh)
+        if not self.hits and self.schedule.fresh:
+            pass  # at once: writes have come for a second
+        elif calm:
             self._undo(lambda due: True)
             self._try("writes to resume", lambda: load.wait_steady(time.monotonic(), PATIENCE))
             self._rest()
@@ -239,21 +249,22 @@ class Run:
 
     def _evidence(self, histories: list[list[str]]) -> Evidence:
         try:
-            return self.subject.evidence(histories, self.hits[0].at, self._outage())
+            return self.subject.evidence(histories, self.hits[0].at, self._outages())
         except (AgentError, OSError) as failed:
             self.trouble.append(f"nothing to judge by: {failed}")
             return Evidence()
 
-    def _outage(self) -> float:
-        """When the first fault came that may have left no broker: one that hits two, or one that another overlapped, since two
-        lost nodes of three stop the third."""
-        groups = [[hit for hit in group if _reaches_broker(hit.injection)] for group in self._groups()]
-        total = [
-            group[0].at
-            for group in groups
-            if len(group) > 1 or any(hit.injection.kind in ("blackout", "kill-two") for hit in group)
+    def _outages(self) -> list[Outage]:
+        """When faults may have left no broker: one that hits two, or one that another overlapped, since two lost nodes of three
+        stop the third. The last of them may do so until it is undone."""
+        groups = [
+            [hit for hit in group if _reaches_broker(hit.injection) and not hit.missed] for group in self._groups()
         ]
-        return min(total, default=float("inf"))
+        return [
+            Outage(group[0].at, max(hit.at + (hit.injection.lasts if len(group) > 1 else 0.0) for hit in group))
+            for group in groups
+            if len(group) > 1 or any(hit.injection.kind in TOTAL for hit in group)
+        ]
 
     def _groups(self) -> list[list[Hit]]:
         """Those that overlap together."""
@@ -261,6 +272,24 @@ class Run:
         for hit in self.hits:
             groups.append([hit]) if not hit.injection.overlaps else groups[-1].append(hit)
         return groups
+
+    def _gaps(self, load: Load) -> list[float]:
+        """The seconds without an acknowledgement of each group."""
+        groups = self._groups()
+        ends = [group[0].at for group in groups[1:]] + [float("inf")]
+        return [
+            self.service.gap([one for one in load.attempts if one.ended < end], group[0].at)
+            for group, end in zip(groups, ends)
+        ]
+
+    def _overdue(self, load: Load) -> list[str]:
+        """Groups that cost more than any of their faults may."""
+        return [
+            f"{hit.injection.kind} ({hit.injection.where}) cost {seconds:.1f} s, {KINDS[hit.injection.kind].bound:.0f} at most"
+            for group, seconds in zip(self._groups(), self._gaps(load))
+            for hit in group
+            if seconds > KINDS[hit.injection.kind].bound
+        ]
 
     def _ill(self) -> list[str]:
         """Resources that are failed, blocked or unmanaged at the end, each told once."""
@@ -276,14 +305,9 @@ class Run:
         return sorted(flaw.replace("is managed", "is unmanaged") for flaw in flaws)
 
     def _report(self, evidence: Evidence, load: Load) -> Report:
-        groups = self._groups()
-        ends = [group[0].at for group in groups[1:]] + [float("inf")]
         gaps = [
-            (
-                " + ".join(f"{hit.injection.kind} {hit.injection.where}" for hit in group),
-                self.service.gap([one for one in load.attempts if one.ended < end], group[0].at),
-            )
-            for group, end in zip(groups, ends)
+            (" + ".join(f"{hit.injection.kind} {hit.injection.where}" for hit in group), seconds)
+            for group, seconds in zip(self._groups(), self._gaps(load))
         ]
         counted = {
             "attempts": len(evidence.attempts),
@@ -291,13 +315,27 @@ class Run:
             "samples": len(evidence.samples),
             "promotions": max(0, len(evidence.promotions) - 1),
             "fenced": len(evidence.fenced),
+            "missed": sum(bool(hit.missed) for hit in self.hits),
         }
         if evidence.messages is not None:
             counted["confirmed"] = evidence.messages.confirmed
         if evidence.boots is not None:
             boots = evidence.boots
             counted.update(boots=boots.accepted, refused=boots.failed, unrouted=len(boots.unrouted))
-        return Report(self.schedule, judge(evidence), self.hits, gaps, counted, time.monotonic() - self.began)
+        sampled = reached(evidence.samples) if evidence.sampled else None
+        return Report(self.schedule, judge(evidence), self.hits, gaps, counted, time.monotonic() - self.began, sampled)
+
+
+def missed(hits: Sequence[Hit]) -> list[str]:
+    """What was not inflicted and should have been: a fault that overlaps none, all of them, or any where there are none."""
+    if not hits:
+        return ["no fault was inflicted"]
+    nothing = all(hit.missed for hit in hits)
+    return [
+        f"{hit.injection.kind} ({hit.injection.where}) on {hit.node}: {hit.missed}"
+        for hit in hits
+        if hit.missed and (nothing or not hit.injection.overlaps)
+    ]
 
 
 def _reaches_broker(injection: Injection) -> bool:
@@ -311,10 +349,12 @@ def as_json(report: Report) -> dict[str, Any]:
         "schedule": to_json(report.schedule),
         "findings": [finding._asdict() for finding in report.findings],
         "hits": [{**hit._asdict(), "injection": hit.injection._asdict()} for hit in report.hits],
+        "sampled": report.sampled and report.sampled._asdict(),
         "clean": report.clean,
     }
 
 
-def _write(directory: str, name: str, value: dict[str, Any]) -> None:
+def write(directory: str, name: str, value: dict[str, Any]) -> None:
+    """A file of a run's directory, as JSON."""
     with open(os.path.join(directory, name), "w", encoding="utf-8") as sink:
         json.dump(value, sink, indent=1)

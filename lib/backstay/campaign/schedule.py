@@ -35,11 +35,17 @@ class Injection(NamedTuple):
 
 
 class Schedule(NamedTuple):
-    """What one run does to a service."""
+    """What one run does to a service. name: of a schedule that no seed gives. fresh: to one that was just made, at once."""
 
     service: str
     seed: int
     injections: tuple[Injection, ...]
+    name: str = ""
+    fresh: bool = False
+
+    @property
+    def title(self) -> str:
+        return self.name or str(self.seed)
 
     def __str__(self) -> str:
         return " ".join(
@@ -88,7 +94,8 @@ def from_json(found: Mapping[str, Any]) -> Schedule:
     """What json.loads gave. Raises ValueError when it is no schedule of this version."""
     try:
         injections = tuple(Injection(**one) for one in found["injections"])
-        schedule = Schedule(str(found["service"]), int(found["seed"]), injections)
+        known = str(found.get("name", "")), bool(found.get("fresh", False))
+        schedule = Schedule(str(found["service"]), int(found["seed"]), injections, *known)
     except (KeyError, TypeError) as flaw:
         raise ValueError(f"not a schedule: {flaw}") from None
     if schedule.service not in PARTS:

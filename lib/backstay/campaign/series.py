@@ -14,7 +14,7 @@ import click
 
 from backstay.campaign.recovery import by_fault
 from backstay.campaign.resources import ResourceWatch
-from backstay.campaign.runner import Report, Run, as_json
+from backstay.campaign.runner import Report, Run, as_json, write
 from backstay.campaign.schedule import Schedule, draw_calm, to_json
 from backstay.campaign.subjects import SUBJECTS
 from backstay.campaign.trend import Trend, trends, unflat
@@ -51,9 +51,14 @@ class Campaign:
         waiting, reports = list(schedules), []
         while waiting and time.monotonic() < until:
             topology, volume = SERVICES[self.service].topology, 0 if self.driver.over_ssh else self.volume
+            if waiting[0].fresh:
+                self._anew()
             with laboratory(self.directory, 3, self.image, topology, self.driver, volume) as lab, self.beside(lab):
+                used = False
                 while waiting and time.monotonic() < until:
-                    report = self.once(lab, waiting.pop(0))
+                    if used and waiting[0].fresh:
+                        break
+                    report, used = self.once(lab, waiting.pop(0)), True
                     if report is None:
                         break
                     reports.append(report)
@@ -66,17 +71,20 @@ class Campaign:
 
     def once(self, lab: Lab, schedule: Schedule) -> Report | None:
         """None when the lab failed, and not the service: that run is on record and proves nothing."""
-        place = os.path.join(self.histories, f"{self.service}-{schedule.seed}-{time.strftime('%H%M%S')}")
-        click.echo(f"{self.service} seed {schedule.seed}: {schedule}")
+        place = os.path.join(self.histories, f"{self.service}-{schedule.title}-{time.strftime('%H%M%S')}")
+        click.echo(f"{self.service} {schedule.name or f'seed {schedule.seed}'}: {schedule}")
         run = Run(SUBJECTS[self.service](lab), schedule, place, lambda line: click.echo(f"    {line}"), self.pace)
         try:
             report = run.run()
         except (AgentError, OSError) as failed:
             click.echo(f"    the run broke off: {failed}\n    histories: {place}")
             run.keep_logs()
-            self.records.append({"schedule": to_json(schedule), "clean": False, "error": str(failed)})
+            record = {"schedule": to_json(schedule), "clean": False, "error": str(failed)}
+            self.records.append(record)
+            write(place, "report.json", record)
             return None
         counted = ", ".join(f"{count} {name}" for name, count in report.counted.items() if count)
+        counted += f"; {report.sampled}" if report.sampled else ""
         click.echo(f"    {'clean' if report.clean else 'NOT CLEAN'} after {report.seconds:.0f} s: {counted}")
         for finding in report.findings:
             click.echo(f"    {finding.rule}: {finding.about}")
@@ -95,8 +103,8 @@ class Campaign:
 
     @property
     def clean(self) -> bool:
-        """Every schedule was, so far."""
-        return all(record["clean"] for record in self.records)
+        """Every schedule was, so far. Nothing tried is nothing shown."""
+        return clean(self.records)
 
     def _anew(self) -> None:
         """A lab that an unclean run left proves nothing about the next schedule."""
@@ -152,11 +160,20 @@ def _strain(trend: Trend) -> float:
     return (trend.growth or 0.0) / trend.allowed
 
 
+def clean(records: Sequence[dict[str, Any]]) -> bool:
+    """Whether there are any, and all are."""
+    return bool(records) and all(record["clean"] for record in records)
+
+
 def summary(records: Sequence[dict[str, Any]]) -> list[str]:
     """Runs, findings, and the gaps by fault, of those that came alone."""
     dirty = [one for one in records if not one["clean"]]
+    if not records:
+        return ["no schedule was run: nothing is known, and nothing is clean"]
     lines = [f"{len(records)} schedules, {len(dirty)} not clean"]
-    lines += [f"    seed {one['schedule']['seed']}: {one.get('error') or _rules(one)}" for one in dirty]
+    lines += [f"    {_title(one['schedule'])}: {one.get('error') or _rules(one)}" for one in dirty]
+    missed = sum(bool(hit["missed"]) for one in records for hit in one.get("hits", ()))
+    lines += [f"    {missed} faults hit nothing: what they were to hit had ended"] if missed else []
     gaps = by_fault(records)
     lines.append(f"{'alone':34} times  min / median / p95 / worst without an acknowledgement, s")
     lines += [f"{name:34} {len(found):5}  {distribution(found)}" for name, found in gaps.items()]
@@ -165,15 +182,26 @@ def summary(records: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def kept(histories: str, service: str) -> list[dict[str, Any]]:
-    """The records of all runs of a service whose histories are there, by seed. Raises AgentError when one cannot be read."""
+    """The records of all runs of a service whose histories are there, by seed; one that ended without a report, as when it was
+    killed, has broken off. Raises AgentError when one cannot be read."""
     found = []
-    for path in sorted(glob.glob(os.path.join(glob.escape(histories), f"{service}-*", "report.json"))):
+    for place in sorted(glob.glob(os.path.join(glob.escape(histories), f"{service}-*-*", ""))):
+        path = os.path.join(place, "report.json")
+        if not os.path.exists(path):
+            what = os.path.basename(place.rstrip(os.sep)).removeprefix(f"{service}-").rpartition("-")[0]
+            schedule = {"seed": int(what), "name": ""} if what.isdigit() else {"seed": 0, "name": what}
+            found.append({"schedule": schedule, "clean": False, "error": "broke off, or is under way: no report"})
+            continue
         try:
             with open(path, encoding="utf-8") as source:
                 found.append(json.load(source))
         except (OSError, ValueError) as failed:
             raise AgentError(f"{path} is no record of a run: {failed}") from failed
-    return sorted(found, key=lambda record: int(record["schedule"]["seed"]))
+    return sorted(found, key=lambda record: (int(record["schedule"]["seed"]), record["schedule"].get("name", "")))
+
+
+def _title(schedule: dict[str, Any]) -> str:
+    return schedule.get("name") or f"seed {schedule['seed']}"
 
 
 def _rules(record: dict[str, Any]) -> str:

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from backstay.lab.cluster import Lab
+    from backstay.rehearse.messages import Outage
     from backstay.rehearse.service import Service
 
 SETTLE = 120.0  # seconds for the cluster to have nothing under way
-SAMPLED = 0.1  # seconds between two samples of a server beside the boot flow, which has a busier machine
 EQUAL = 15.0  # seconds for the copies to be equal: the primary's heartbeat is a write every three seconds
 
 
@@ -47,9 +47,9 @@ class Subject(ABC):
         """Start the workload; its histories go to the directory."""
 
     @abstractmethod
-    def evidence(self, histories: Sequence[Sequence[str]], began: float, outage: float) -> Evidence:
-        """What there is to judge, but for what the runner knows itself. outage: since when all servers may have been lost at
-        once, infinite when they were not. Raises AgentError when the service does not answer."""
+    def evidence(self, histories: Sequence[Sequence[str]], began: float, outages: Sequence[Outage]) -> Evidence:
+        """What there is to judge, but for what the runner knows itself. outages: when all servers may have been lost at
+        once. Raises AgentError when the service does not answer."""
 
     def clean_up(self) -> None:
         """What an admin does about failures that he has looked at, once nothing is under way any more: an operation that
@@ -89,7 +89,7 @@ class MysqlSubject(Subject):
             load.recorders.append(workload.Recorder(self.service.lab, "transactions", argv, directory))
         return load
 
-    def evidence(self, histories: Sequence[Sequence[str]], began: float, outage: float) -> Evidence:
+    def evidence(self, histories: Sequence[Sequence[str]], began: float, outages: Sequence[Outage]) -> Evidence:
         attempts, samples = parse_attempts(histories[0]), parse_samples(histories[1])
         operations = parse_operations(histories[2])
         ids = [one.id for one in attempts]
@@ -100,6 +100,7 @@ class MysqlSubject(Subject):
         return Evidence(
             attempts=attempts,
             samples=samples,
+            sampled=self.service.lab.nodes,
             rows=rows,
             primary=primary,
             servers=incarnations({**self.servers, **_servers(self.service)}, {one.server for one in attempts}),
@@ -127,9 +128,9 @@ class RabbitSubject(Subject):
     def load(self, directory: str) -> workload.Load:
         return self.service.load(directory)
 
-    def evidence(self, histories: Sequence[Sequence[str]], began: float, outage: float) -> Evidence:
+    def evidence(self, histories: Sequence[Sequence[str]], began: float, outages: Sequence[Outage]) -> Evidence:
         """Its attempts are no evidence of their own: any node may confirm, so the rules over servers are not for them."""
-        return Evidence(primary=self.service.leader(), messages=self.service.verdict(histories, began, outage))
+        return Evidence(primary=self.service.leader(), messages=self.service.verdict(histories, began, outages))
 
     def clean_up(self) -> None:
         _await_brokers(self.service)
@@ -149,15 +150,15 @@ class PlaneSubject(Subject):
         load = self.service.load(directory)
         with load:
             servers = [f"{node}={url}" for node, url in self.counted.readers.items()]
-            argv = [*servers, "--interval", str(SAMPLED)]
-            load.recorders.append(workload.Recorder(self.service.lab, "sampler", argv, directory))
+            load.recorders.append(workload.Recorder(self.service.lab, "sampler", servers, directory))
         return load
 
-    def evidence(self, histories: Sequence[Sequence[str]], began: float, outage: float) -> Evidence:
+    def evidence(self, histories: Sequence[Sequence[str]], began: float, outages: Sequence[Outage]) -> Evidence:
         """A boot is acknowledged by no one server: the rules over those are not for it."""
-        verdict = self.service.verdict(histories, outage)
+        verdict = self.service.verdict(histories, outages)
         return Evidence(
             samples=parse_samples(histories[2]),
+            sampled=self.service.lab.nodes,
             primary=self.counted.primary(),
             gtids=_gtids(self.counted),
             copies_differ=[f"{node} (instances)" for node in verdict.copies_differ],

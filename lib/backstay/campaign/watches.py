@@ -10,9 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
+from backstay.campaign.holdings import LATE
 from backstay.errors import AgentError
 from backstay.lab.layout import LabError
 from backstay.rehearse.history import Sample
+from backstay.rehearse.sampling import Hole
 from backstay.rehearse.workload import Program
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ class Watch(ABC):
 
 
 class AddressWatch(Watch):
-    """Which nodes had the floating addresses when: address -> samples, once the block has ended.
+    """Which nodes had the floating addresses when: address -> samples, once the block has ended; and when nobody looked.
 
     A program looks at each node (holdings), and another after each of its boots. It ends with the node; what ends it otherwise
     is raised, and so is that a node was never looked at.
@@ -73,6 +75,7 @@ class AddressWatch(Watch):
         self._lab, self._addresses = lab, addresses
         self._programs: dict[str, list[Program]] = {node: [] for node in lab.nodes} if addresses else {}
         self.seen: dict[str, list[Sample]] = {address: [] for address in addresses}
+        self.holes: list[Hole] = []
 
     def look(self) -> None:
         for node, programs in self._programs.items():
@@ -95,6 +98,8 @@ class AddressWatch(Watch):
             for address, sample in records:
                 if address:
                     self.seen[address].append(sample)
+                elif sample.ended - sample.begun > LATE:
+                    self.holes.append(Hole(node, sample.begun, sample.ended))
 
 
 TEND = 0.2  # seconds between two checks whether all nodes are looked at

@@ -12,12 +12,11 @@ What is legitimate
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from backstay.rehearse.history import Execution
-from backstay.rehearse.messages import served_again
+from backstay.rehearse.messages import Outage, served_again
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -86,26 +85,28 @@ def twice(boots: Sequence[Boot], finals: Sequence[Final], rows: dict[int, Instan
     return sorted(logged | {one for counts in (acknowledged, states) for one, times in counts.items() if times > 1})
 
 
-def unrouted(accepted: Sequence[Boot], finals: Sequence[Final], rows: dict[int, Instance], outage: float) -> list[int]:
+def unrouted(accepted: Sequence[Boot], finals: Sequence[Final], rows: dict[int, Instance], outage: Outage) -> list[int]:
     """Boots that were open between the loss of all brokers and the time when every worker had work again, whose rows are there
     and say that nothing was done."""
     back = served_again([Execution(one.id, one.at, one.worker) for one in finals], outage)
     return [
         boot.id
         for boot in accepted
-        if boot.accepted is not None and outage - UNDER_WAY <= boot.accepted <= back
+        if boot.accepted is not None and outage.begun - UNDER_WAY <= boot.accepted <= back
         if boot.id in rows and rows[boot.id].state == BUILDING and not rows[boot.id].finals
     ]
 
 
 def judge(
-    boots: Sequence[Boot], finals: Sequence[Final], instances: Sequence[Instance], outage: float = math.inf
+    boots: Sequence[Boot], finals: Sequence[Final], instances: Sequence[Instance], outages: Sequence[Outage] = ()
 ) -> Boots:
-    """All checks over one run. outage: when all brokers were lost, if they were."""
+    """All checks over one run. outages: when all brokers were lost, if they were."""
     rows = {one.id: one for one in instances}
     accepted = [boot for boot in boots if boot.accepted is not None]
     asked = {boot.id for boot in boots}
-    excused = set(unrouted(accepted, finals, rows, outage)) - {one.id for one in finals}
+    excused = {one for outage in outages for one in unrouted(accepted, finals, rows, outage)} - {
+        one.id for one in finals
+    }
     return Boots(
         accepted=len(accepted),
         failed=sum(boot.state == FAILED for boot in boots),

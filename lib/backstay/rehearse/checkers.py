@@ -5,10 +5,13 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from backstay.rehearse.history import FAIL, OK, UNKNOWN, WRONG, Attempt, Sample
+from backstay.rehearse.history import FAIL, OK, UNKNOWN, WRONG, Attempt
+from backstay.rehearse.sampling import Hole, Reached, Span, both_writable, holes, reached
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+
+    from backstay.rehearse.history import Sample
 
 
 class Term(NamedTuple):
@@ -31,26 +34,31 @@ class Gap(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The ledger's verdict over one run. Every list but `acknowledged` must be empty."""
+    """The ledger's verdict over one run. Every list must be empty. sampled: how closely `both_writable` was looked for."""
 
     acknowledged: int
     failed: int
     unknown: int
     lost: list[int]  # ids
     phantoms: list[int]  # ids
-    both_writable: list[tuple[Sample, Sample]]
+    both_writable: list[tuple[Span, Span]]
     deposed: list[Attempt]
     copies_differ: Sequence[str] = ()  # nodes whose rows are not the primary's, once the set is whole
+    holes: Sequence[Hole] = ()
+    sampled: Reached = Reached()
 
     @property
     def clean(self) -> bool:
-        return not (self.lost or self.phantoms or self.both_writable or self.deposed or self.copies_differ)
+        found = (self.lost, self.phantoms, self.both_writable, self.deposed, self.copies_differ, self.holes)
+        return not any(found)
 
     def __str__(self) -> str:
         copies = f"; rows differ on {', '.join(self.copies_differ)}" if self.copies_differ else ""
+        unseen = f"; {len(self.holes)} holes: {self.holes[0]}" if self.holes else ""
         return (
             f"{self.acknowledged} acknowledged, {len(self.lost)} lost, {len(self.phantoms)} phantoms, "
-            f"{len(self.both_writable)} times two servers writable, {len(self.deposed)} acknowledged by a deposed one{copies}"
+            f"{len(self.both_writable)} times two servers writable ({self.sampled}), "
+            f"{len(self.deposed)} acknowledged by a deposed one{copies}{unseen}"
         )
 
 
@@ -97,17 +105,6 @@ def phantoms(attempts: Sequence[Attempt], present: Collection[int]) -> list[int]
     return sorted({attempt.id for attempt in attempts if attempt.result == FAIL} & set(present))
 
 
-def both_writable(samples: Sequence[Sample]) -> list[tuple[Sample, Sample]]:
-    """Pairs of samples that found two servers writable in overlapping times."""
-    found = []
-    open_now: list[Sample] = []
-    for sample in sorted((sample for sample in samples if sample.writable), key=lambda sample: sample.begun):
-        open_now = [earlier for earlier in open_now if earlier.ended >= sample.begun]
-        found += [(earlier, sample) for earlier in open_now if earlier.node != sample.node]
-        open_now.append(sample)
-    return found
-
-
 def terms(attempts: Sequence[Attempt]) -> list[Term]:
     """Who acknowledged, one after the other."""
     acknowledged = sorted((attempt for attempt in attempts if attempt.result == OK), key=lambda attempt: attempt.ended)
@@ -118,9 +115,16 @@ def deposed(attempts: Sequence[Attempt], moves: int) -> list[Attempt]:
     """Acknowledgements by a server that another one had already replaced.
 
     `moves`: how often the writer was meant to move in this history. The server of each further term had been deposed
-    before, or two servers acknowledged in overlapping times, which shows as terms that alternate.
+    before, or two servers acknowledged in overlapping times, which shows as terms that alternate. Nobody is meant to come back:
+    one that was started anew has another id, and no fault moves the writer there and back.
     """
-    return [attempt for term in terms(attempts)[moves + 1 :] for attempt in term.acknowledged]
+    found: list[Attempt] = []
+    had: set[int | None] = set()
+    for number, term in enumerate(terms(attempts)):
+        if number > moves or term.server in had:
+            found += term.acknowledged
+        had.add(term.server)
+    return found
 
 
 def unsilenced(attempts: Sequence[Attempt], server: int | None, since: float) -> list[Attempt]:
@@ -142,8 +146,14 @@ def write_gap(attempts: Sequence[Attempt], fault: float) -> Gap:
     return Gap(acknowledged[-1], float("inf")) if silence > longest.seconds else longest
 
 
-def judge(attempts: Sequence[Attempt], samples: Sequence[Sample], present: Collection[int], moves: int) -> Verdict:
-    """All checks over one run."""
+def judge(
+    attempts: Sequence[Attempt],
+    samples: Sequence[Sample],
+    present: Collection[int],
+    moves: int,
+    nodes: Sequence[str] = (),
+) -> Verdict:
+    """All checks over one run. nodes: those whose servers were to be sampled all the time."""
     results = [attempt.result for attempt in attempts]
     return Verdict(
         acknowledged=results.count(OK),
@@ -153,4 +163,6 @@ def judge(attempts: Sequence[Attempt], samples: Sequence[Sample], present: Colle
         phantoms=phantoms(attempts, present),
         both_writable=both_writable(samples),
         deposed=deposed(attempts, moves),
+        holes=holes(samples, nodes),
+        sampled=reached(samples),
     )

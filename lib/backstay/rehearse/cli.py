@@ -172,7 +172,7 @@ def _bounds(fault: Fault | None, gaps: list[float]) -> str:
 @click.command("rehearse")
 @click.argument("service", type=click.Choice(sorted(SERVICES)), default="mysql")
 @click.option("--fault", "names", multiple=True, metavar="NAME", help="As --list has it, or all. May be repeated.")
-@click.option("--runs", default=1, show_default=True, help="Of each fault.")
+@click.option("--runs", type=click.IntRange(min=1), default=1, show_default=True, help="Of each fault.")
 @click.option("--json", "path", type=click.Path(dir_okay=False, writable=True), help="Write a record of every run.")
 @click.option(
     "--dir", "directory", default=".lab-rehearse", show_default=True, help="The lab; one is booted if none is."

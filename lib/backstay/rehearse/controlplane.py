@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from backstay.lab.cluster import Lab
     from backstay.rehearse.faults import Fault, Stage
+    from backstay.rehearse.messages import Outage
 
 TOPICS = re.compile(r"(scheduler|compute)(\.\w+)?")  # the queues that boots go through, without answers and fanouts
 
@@ -80,15 +80,15 @@ class ControlPlane(Service):
     def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> boots.Boots:
         return self.verdict(histories)
 
-    def verdict(self, histories: Sequence[Sequence[str]], outage: float = math.inf) -> boots.Boots:
-        """Against the rows on the primary; that the replicas hold the same ones is part of it. outage: when all brokers were
+    def verdict(self, histories: Sequence[Sequence[str]], outages: Sequence[Outage] = ()) -> boots.Boots:
+        """Against the rows on the primary; that the replicas hold the same ones is part of it. outages: when all brokers were
         lost, if they were."""
         asked, finals = parse_boots(histories[0]), parse_finals(histories[1])
         numbers = [boot.id for boot in asked]
         held = {node: self._instances(node, min(numbers), max(numbers)) for node in self.lab.nodes}
         present = held[self.mysql.primary()]
         differ = sorted(node for node in self.lab.nodes if held[node] != present)
-        return boots.judge(asked, finals, present, outage)._replace(copies_differ=differ)
+        return boots.judge(asked, finals, present, outages)._replace(copies_differ=differ)
 
     def _instances(self, node: str, first: int, last: int) -> list[Instance]:
         """The rows on a node's server, with their log, in the order of their ids. Raises AgentError: it does not answer."""

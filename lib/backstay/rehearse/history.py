@@ -28,12 +28,14 @@ class Attempt(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """Between `begun` and `ended` the server on `node` was found writable, or not, or gave no answer (None)."""
+    """Between `begun` and `ended` the server on `node` was found writable, or not, or gave no answer (None). blind: for how many
+    seconds on end, of these, the sampler itself did not run, 0 where that is nothing to speak of."""
 
     node: str
     begun: float
     ended: float
     writable: bool | None
+    blind: float = 0.0
 
 
 class Delivery(NamedTuple):

@@ -23,6 +23,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+class Outage(NamedTuple):
+    """Since `begun` all brokers may have been lost, by what was done until `done`. Monotonic seconds."""
+
+    begun: float
+    done: float
+
+
+# Seconds. A server of remote procedure calls has work ten times a second; without any for so long it stands still. What it had
+# in hand when the last broker was lost, or what that one still delivered, it does until so long after.
+STANDSTILL = 1.0
+ENDING = 2.0
+
+
 class Requests(NamedTuple):
     """The verdict over remote procedure calls. Counts, then ids of what must not be: `unanswered` have no end,
     `misanswered` got somebody else's answer or one though nobody executed them, `vanished` are casts that were accepted
@@ -145,14 +158,20 @@ def judge(attempts: Sequence[Attempt], deliveries: Sequence[Delivery], fault: fl
     )
 
 
-def judge_requests(requests: Sequence[Request], executions: Sequence[Execution], outage: float = math.inf) -> Requests:
-    """All checks over the remote procedure calls of one run. outage: when all brokers were lost, if they were."""
+def judge_requests(
+    requests: Sequence[Request], executions: Sequence[Execution], outages: Sequence[Outage] = ()
+) -> Requests:
+    """All checks over the remote procedure calls of one run. outages: when all brokers were lost, if they were."""
     executed = Counter(execution.id for execution in executions)
     calls = [request for request in requests if request.kind == "call"]
     casts = [request for request in requests if request.kind == "cast"]
     lost_casts = [cast for cast in casts if cast.result == OK and not executed[cast.id]]
-    back = served_again(executions, outage)
-    unrouted = [cast for cast in lost_casts if cast.ended is not None and outage <= cast.ended <= back]
+    spans = [(outage.begun, served_again(executions, outage)) for outage in outages]
+    unrouted = [
+        cast
+        for cast in lost_casts
+        if cast.ended is not None and any(begun <= cast.ended <= back for begun, back in spans)
+    ]
     unexecuted = [call for call in calls if call.result == OK and not executed[call.id]]
     return Requests(
         calls=len(calls),
@@ -168,11 +187,17 @@ def judge_requests(requests: Sequence[Request], executions: Sequence[Execution],
     )
 
 
-def served_again(executions: Sequence[Execution], outage: float) -> float:
-    """When the server that stood still longest because of the outage went on; the outage itself when none did."""
-    back = outage
+def served_again(executions: Sequence[Execution], outage: Outage) -> float:
+    """The outage's own end: when the last server that stood still because of it went on; its beginning when none did. A
+    standstill that began later has another cause."""
+    back = outage.begun
     for server in {execution.server for execution in executions}:
         times = sorted(execution.at for execution in executions if execution.server == server)
-        stood = [(later - sooner, later) for sooner, later in zip(times, times[1:]) if later > outage]
-        back = max(back, max(stood)[1] if stood else back)
+        stood = [
+            (later - sooner, later)
+            for sooner, later in zip(times, times[1:])
+            if later > outage.begun and sooner <= outage.done + ENDING
+        ]
+        length, went_on = max(stood, default=(0.0, back))
+        back = max(back, went_on if length > STANDSTILL else back)
     return back

@@ -105,7 +105,7 @@ class MysqlSet(Service):
     # -- load and verdict ---------------------------------------------------------------------------------------------
 
     def load(self, directory: str) -> workload.Load:
-        """Four writers through the writer address, an attempt every 10 ms, and samples of every server each 50 ms."""
+        """Four writers through the writer address, an attempt every 10 ms, and samples of every server each 15 ms."""
         first = time.time_ns() // 1_000_000  # grows faster than ids are used, so every run has ids of its own
         servers = [f"{node}={url}" for node, url in self.readers.items()]
         sampler = workload.Recorder(self.lab, "sampler", servers, directory)
@@ -121,7 +121,8 @@ class MysqlSet(Service):
         primary = self.primary()
         present = self.ids(primary, first, last)
         differ = [node for node in self.lab.nodes if node != primary and self._held(node, first, last) != present]
-        return checkers.judge(attempts, samples, present, fault.moves)._replace(copies_differ=differ)
+        verdict = checkers.judge(attempts, samples, present, fault.moves, self.lab.nodes)
+        return verdict._replace(copies_differ=differ)
 
     def _held(self, node: str, first: int, last: int) -> set[int]:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import time
 from collections import Counter
@@ -197,20 +196,24 @@ class RabbitSet(Service):
         return messages.confirm_gap(attempts, fault)
 
     def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> messages.Messages:
-        verdict = self.verdict(histories, stage.began, stage.began if fault.all_lost else math.inf)
+        # They are lost in its first moment, and nothing that is done later excuses.
+        outages = [messages.Outage(stage.began, stage.began)] if fault.all_lost else []
+        verdict = self.verdict(histories, stage.began, outages)
         if fault.unseen:
             gone = self.lab.nodes.index(fault.unseen(stage)) + 1
             disturbed = messages.disturbed(parse_attempts(histories[0]), stage.began, gone)
             verdict = verdict._replace(disturbed=disturbed)
         return verdict
 
-    def verdict(self, histories: Sequence[Sequence[str]], began: float, outage: float = math.inf) -> messages.Messages:
-        """After a full drain of all queues; all checks but that of those who should have noticed nothing. outage: when all
+    def verdict(
+        self, histories: Sequence[Sequence[str]], began: float, outages: Sequence[messages.Outage] = ()
+    ) -> messages.Messages:
+        """After a full drain of all queues; all checks but that of those who should have noticed nothing. outages: when all
         brokers were lost, if they were."""
         drained = self.queues("drain", self.lab.nodes[0], *QUEUES).splitlines()
         published, requests, consumed, executed = histories
         verdict = messages.judge(parse_attempts(published), parse_deliveries([*consumed, *drained]), began)
-        answers = messages.judge_requests(parse_requests(requests), parse_executions(executed), outage)
+        answers = messages.judge_requests(parse_requests(requests), parse_executions(executed), outages)
         return verdict._replace(requests=answers)
 
 
