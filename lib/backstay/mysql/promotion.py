@@ -144,7 +144,10 @@ def _promote(agent: "Mysql", server: "Server", running: "Process") -> None:
     if facts is None or found == election.ALLOWED:
         from backstay.mysql import adoption
 
-        seen = adoption.seal(agent, server, dialect, seen, round_.reports)
+        try:
+            seen = adoption.seal(agent, server, dialect, seen, round_.reports)
+        except AgentError as error:
+            raise Refused(f"not promoted: {error}") from None
 
     sync = election.acknowledgers(agent.me, facts, seen.applied, round_.reports)
     epoch = facts.epoch + 1 if facts else 1
