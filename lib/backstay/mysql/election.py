@@ -25,7 +25,7 @@ acknowledged, so it is errant. Counted, it would be fetched and become part of t
 witness stopped applying over it, and nobody could be promoted.
 """
 
-from backstay.mysql import claims
+from backstay.mysql.claims import rival
 from backstay.mysql.facts import Facts
 
 TYPE_CHECKING = False
@@ -127,9 +127,9 @@ def decide(
     unsettled = any(reports[node].why for node in ask if node in reports)
     if facts is None or promoted_with is None:
         silent = [node for node in ask if node not in said]
-        rival = claims.rival(me, holding, {node: report.holding for node, report in reports.items()}, allow_loss)
-        if rival:
-            return Refuse(rival)
+        other = rival(me, holding, {node: report.holding for node, report in reports.items()}, allow_loss)
+        if other:
+            return Refuse(other)
         if not silent:
             return _ahead(mine, said, ask) or Promote("first")
         reason = f"first promotion, and {', '.join(silent)} did not say what it holds: start it, or set allow_loss=true"

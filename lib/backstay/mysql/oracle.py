@@ -61,15 +61,9 @@ class Oracle(Dialect):
         self._dashed = self._waits.replace("_", "-")
         self._gives = f"rpl_semi_sync_{self._replica_word}"
         self.telling = ("log-bin", "gtid-mode", f"log-{self._replica_word}-updates")
-        self.changeable = frozenset(
-            (
-                "sync-binlog",
-                "innodb-flush-log-at-trx-commit",
-                "sync-relay-log",
-                f"{self._dashed}-wait-point",
-                f"{self._dashed}-wait-no-{self._replica_word}",
-            )
-        )
+        settable = "sync-binlog", "innodb-flush-log-at-trx-commit", "sync-relay-log"
+        semisync = f"{self._dashed}-wait-point", f"{self._dashed}-wait-no-{self._replica_word}"
+        self.changeable = frozenset(settable + semisync)
 
     # -- the daemon ---------------------------------------------------------------------------------------------------
 
