@@ -15,6 +15,16 @@ other() {
 }
 asked() { mariadb -Ne "select $1"; }
 """
+# What another node is told: its answer counts only without a `why`.
+PEER = """
+cat > /tmp/peer.py <<'END'
+from backstay.deadline import Deadline
+from backstay.mysql.dialect import dialect_for
+from backstay.mysql.server import Server
+server = Server("it", Deadline(10), "backstay_monitor", "m0n", host="127.0.0.1", port=3306)
+print(f"told={dialect_for('10.11.0-MariaDB').peer(server).why}")
+END
+"""
 AS_OURS = "--log-bin=binlog --relay-log=relay --log-slave-updates --report-host=n1 --server-id=1000"
 
 
@@ -65,8 +75,9 @@ def test_monitors_leave_it_running_and_forbid_it(chamber: Chamber) -> None:
     result = run(
         chamber,
         OTHER
+        + PEER
         + """
-        act start; act stop; other; was=$(cat /run/mysqld/mysqld.pid)
+        act start; act stop; other; was=$(cat /run/mysqld/mysqld.pid); python3 /tmp/peer.py
         act monitor; act monitor $RECURRING
         echo "only=$(asked @@read_only)"
         mariadb -e 'set global rpl_semi_sync_slave_enabled=1'
@@ -79,6 +90,7 @@ def test_monitors_leave_it_running_and_forbid_it(chamber: Chamber) -> None:
     )
     #                       start stop probe monitor x2 promote monitor demote monitor start monitor promote stop
     assert result.codes == [0, 0, 0, 190, 190, 0, 191, 0, 190, 0, 0, 0, 0], result.text
+    assert result.values["told"].startswith("it runs with log_bin=OFF, log_slave_updates=OFF"), result.text
     reason = "something else started this server: end it, and the cluster starts it anew (it runs with log_bin=OFF"
     for place in (3, 4, 8):
         assert reason in result.reasons[place], result.text
