@@ -132,7 +132,12 @@ def first_boot(scene: Scene, node: str, injection: Injection) -> None:
         poll(lambda: not _member(scene, asked, node), Deadline(PATIENCE), f"{node} to be forgotten", interval=0.5)
     lab.run(asked, ["crm_standby", "--node", node, "-v", "on"])
     running = ["pgrep", "-x", "mariadbd|mysqld|beam.smp"]
-    poll(lambda: lab.run(node, running, check=False).status != 0, Deadline(PATIENCE), f"{node} to be stopped", interval=0.3)
+    poll(
+        lambda: lab.run(node, running, check=False).status != 0,
+        Deadline(PATIENCE),
+        f"{node} to be stopped",
+        interval=0.3,
+    )
     scene.sh(node, WIPE, data)
     lab.power_off(node)
     lab.run(asked, ["crm_standby", "--node", node, "-D"])
