@@ -131,9 +131,9 @@ def first_boot(scene: Scene, node: str, injection: Injection) -> None:
         lab.run(asked, [*removed, "set", "removed", node])
         poll(lambda: not _member(scene, asked, node), Deadline(PATIENCE), f"{node} to be forgotten", interval=0.5)
     lab.run(asked, ["crm_standby", "--node", node, "-v", "on"])
-    roles = ("Promoted", "Unpromoted")
+    running = ["pgrep", "-x", "mariadbd|mysqld|beam.smp"]
     poll(
-        lambda: not any(node in scene.service.in_role(role) for role in roles),
+        lambda: lab.run(node, running, check=False).status != 0,
         Deadline(PATIENCE),
         f"{node} to be stopped",
         interval=0.3,
