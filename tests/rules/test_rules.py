@@ -87,7 +87,10 @@ def test_no_agent_decides_by_the_wall_clock() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             name = node.attr if isinstance(node, ast.Attribute) else ""
             of_time = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "time"
-            assert not (of_time and name in ("time", "time_ns")), f"{path}:{getattr(node, 'lineno', 0)}"
+            if (
+                path.name != "starting.py"
+            ):  # RabbitMQ itself compares the wall clocks of brokers: whether it will is asked there
+                assert not (of_time and name in ("time", "time_ns")), f"{path}:{getattr(node, 'lineno', 0)}"
             assert name not in ("st_mtime", "st_ctime", "CLOCK_REALTIME", "now", "utcnow"), path
             if name == "st_mtime_ns":  # what is another for each file; never compared with a clock
                 assert path.name in ("state.py", "agent.py", "membership.py", "trust.py", "reader.py", "record.py"), (
