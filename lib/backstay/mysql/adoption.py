@@ -58,18 +58,14 @@ def seal(
 
 
 def _keep(base: str, logs: "list[str]") -> None:
-    """Another name for each, which no server knows. The directory is the server's account's: nothing is opened there."""
-    place = os.open(os.path.dirname(base), os.O_RDONLY | os.O_DIRECTORY)
+    """Another name for each, which no server knows."""
+    from backstay import untrusted
+
     try:
         for log in map(os.path.basename, logs):
-            try:
-                os.link(log, KEPT + log, src_dir_fd=place, dst_dir_fd=place, follow_symlinks=False)
-            except FileExistsError:
-                continue  # by an attempt that was cut short
+            untrusted.name_again(os.path.join(os.path.dirname(base), log), KEPT + log)
     except OSError as error:
-        raise AgentError(f"the binary logs from before cannot be kept: {error}") from None
-    finally:
-        os.close(place)
+        raise AgentError(f"the binary logs from before cannot be kept: {error.strerror}") from None
 
 
 def stranded(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed", facts: "Facts") -> bool:
