@@ -223,6 +223,16 @@ def give(path: str, owner: "pwd.struct_passwd", mode: int) -> None:
         os.close(file)
 
 
+def name_again(path: str, name: str) -> None:
+    """A second name, in the same directory, for a file that is not root's; if it has it already, well."""
+    with _Way(path) as way:
+        found = way.status()
+        if not stat.S_ISREG(found.st_mode) or found.st_uid == 0:
+            raise OSError(_EPERM, f"{path} is no file of the account's", path)
+        with suppress(FileExistsError):
+            os.link(way.name, name, src_dir_fd=way.directory, dst_dir_fd=way.directory, follow_symlinks=False)
+
+
 def remove(path: str, socket: bool = False, sync: bool = False) -> None:
     """A name, if it is there; socket: only that of one. sync: surely, whatever happens to the power."""
     try:

@@ -47,6 +47,7 @@ def untouched(root: Path) -> bool:
         all(path.read_text() == "[ERROR] root's" and found.st_uid == 0 for path, found in files)
         and files[0][1].st_mode & 0o7777 == 0o600
         and (place.st_uid, place.st_mode & 0o7777) == (0, 0o700)
+        and os.listdir(root / "place") == ["kept"]
     )
 
 
@@ -62,6 +63,7 @@ CHANGES = {
     "clear": untrusted.clear,
     "remove_directory": untrusted.remove_directory,
     "read": untrusted.read,
+    "name_again": lambda path: untrusted.name_again(path, "another"),
 }
 
 
@@ -100,6 +102,15 @@ def test_a_second_name_of_their_own_file_is_theirs_to_have(theirs: Path) -> None
     os.link(own, theirs / "backup")
     os.ftruncate(untrusted.descriptor(str(own), os.O_RDWR), 0)
     assert own.read_text() == ""
+
+
+def test_a_file_of_theirs_gets_another_name_once(theirs: Path) -> None:
+    own = theirs / "own"
+    own.touch()
+    os.chown(own, ACCOUNT.pw_uid, ACCOUNT.pw_gid)
+    untrusted.name_again(str(own), "kept")
+    untrusted.name_again(str(own), "kept")
+    assert os.path.samefile(own, theirs / "kept")
 
 
 def test_what_is_no_file_is_neither_waited_for_nor_opened(theirs: Path) -> None:

@@ -5,7 +5,6 @@ and is refused by the server itself, where it would otherwise replicate all the 
 """
 
 import os
-from contextlib import suppress
 
 from backstay import untrusted
 from backstay.deadline import poll
@@ -46,7 +45,7 @@ def seal(
     dialect.write_closed(server, _TRANSACTION)
     server.query("FLUSH BINARY LOGS")
     logs = [str(row["Log_name"]) for row in server.query("SHOW BINARY LOGS")]
-    _keep(agent, str(server.one("SELECT @@log_bin_basename AS path")["path"]), logs[:-1])
+    _keep(str(server.one("SELECT @@log_bin_basename AS path")["path"]), logs[:-1])
 
     def purged() -> bool:
         server.query("PURGE BINARY LOGS TO %s", (logs[-1],))
@@ -59,18 +58,14 @@ def seal(
     return dialect.observe(server)
 
 
-def _keep(agent: "Mysql", base: str, logs: "list[str]") -> None:
-    """Another name for each, which no server knows. Where they are says the server, so this is done with its account's rights."""
-    import pwd
+def _keep(base: str, logs: "list[str]") -> None:
+    """Another name for each, which no server knows."""
 
-    place = os.path.dirname(base)
     try:
-        with untrusted.rights_of(pwd.getpwnam(str(agent.user))):
-            for log in map(os.path.basename, logs):
-                with suppress(FileExistsError):  # by an attempt that was cut short
-                    os.link(os.path.join(place, log), os.path.join(place, KEPT + log), follow_symlinks=False)
-    except (OSError, KeyError) as error:
-        raise AgentError(f"the binary logs from before cannot be kept: {error}") from None
+        for log in map(os.path.basename, logs):
+            untrusted.name_again(os.path.join(os.path.dirname(base), log), KEPT + log)
+    except OSError as error:
+        raise AgentError(f"the binary logs from before cannot be kept: {error.strerror}") from None
 
 
 def stranded(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed", facts: "Facts") -> bool:
