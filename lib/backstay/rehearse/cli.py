@@ -11,6 +11,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,9 @@ def laboratory(
 def plain(value: Any) -> Any:
     """A verdict for JSON: named tuples as objects, at any depth."""
     if hasattr(value, "_asdict"):
-        return {name: plain(one) for name, one in value._asdict().items()}
+        value = value._asdict()
+    if isinstance(value, Mapping):
+        return {name: plain(one) for name, one in value.items()}
     return [plain(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
@@ -76,7 +79,8 @@ def describe(outcome: Outcome) -> str:
     phases = "  ".join(f"{phase} {seconds:.2f}" for phase, seconds in outcome.phases.items())
     place = f"{outcome.was}{'*' if outcome.coordinator else ''} -> {outcome.now}"
     unsilenced = f"; {len(outcome.unsilenced)} acknowledged by the one that was hit" if outcome.unsilenced else ""
-    return f"{outcome.fault}: gap {outcome.gap:.2f} s, {place}; {outcome.verdict}{unsilenced}\n    {phases}"
+    operations = "".join(f"\n    {client}: {counted}" for client, counted in outcome.operations.items())
+    return f"{outcome.fault}: gap {outcome.gap:.2f} s, {place}; {outcome.verdict}{unsilenced}{operations}\n    {phases}"
 
 
 def rehearse_all(
@@ -117,6 +121,7 @@ def _run(service: Service, fault: Fault, manner: Manner) -> dict[str, Any]:
     record.update(order=manner.order, was=outcome.was, now=outcome.now, coordinator=outcome.coordinator, error="")
     record["verdict"] = plain(outcome.verdict)
     record["unsilenced"] = plain(outcome.unsilenced)
+    record["operations"] = plain(outcome.operations)
     if outcome.clean:
         shutil.rmtree(histories)
     else:
