@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING
 
 from backstay.deadline import Deadline, poll
@@ -30,7 +29,6 @@ class Application:
 
     def __init__(self, programs: Sequence[workload.Recorder], histories: Mapping[str, tuple[str, Reader]]) -> None:
         self.programs, self.histories = programs, histories
-        self._ended: float | None = None
 
     def __enter__(self) -> Application:
         return self
@@ -46,11 +44,9 @@ class Application:
         """End the programs."""
         for program in self.programs:
             program.finish()
-        self._ended = time.monotonic()
 
-    def counts(self, faults: Sequence[float]) -> list[dict[str, Operations]]:
-        """Client -> its operations, for each fault until the next one. What has no end yet counts as failed."""
-        end = time.monotonic() if self._ended is None else self._ended
+    def counts(self, faults: Sequence[float], end: float) -> list[dict[str, Operations]]:
+        """Client -> its operations, for each fault until the next one; what has no end by the time `end` counts as failed."""
         found = {
             client: operations.by_fault(read(_lines(path)), faults, end)
             for client, (path, read) in self.histories.items()
@@ -70,7 +66,9 @@ def of_database(lab: Lab, writer: str, directory: str) -> Application:
         times: list[float] = []
 
         def steady() -> bool:
-            times.extend(one.ended for one in parse_operations(client.lines()) if one.ended is not None and not one.error)
+            times.extend(
+                one.ended for one in parse_operations(client.lines()) if one.ended is not None and not one.error
+            )
             return bool(times) and times[-1] - times[0] >= workload.STEADY
 
         poll(steady, Deadline(START_TIMEOUT), "the application's first operations", interval=0.2)
@@ -83,7 +81,8 @@ def of_all(lab: Lab, writer: str, oslo: Sequence[str], directory: str) -> Applic
     database = of_database(lab, writer, directory)
     with database:
         server = workload.Recorder(lab, "rpcserver", [*oslo, *topic], directory, path)
-        client = workload.Recorder(lab, "rpcclient", [*oslo, *topic, "--first", "1"], directory, path)
+        options = [*topic, "--first", "1", "--unjudged"]
+        client = workload.Recorder(lab, "rpcclient", [*oslo, *options], directory, path)
         both = Application(
             [*database.programs, client, server], {**database.histories, **of_messages(directory).histories}
         )

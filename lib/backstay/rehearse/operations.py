@@ -85,6 +85,16 @@ def total(clients: Iterable[Operations]) -> Operations | None:
     )
 
 
+def as_json(clients: Mapping[str, Operations]) -> dict[str, dict[str, Any]]:
+    """For json.dumps."""
+    return {client: one._asdict() for client, one in clients.items()}
+
+
+def from_json(told: Mapping[str, Mapping[str, Any]]) -> Operations | None:
+    """The total of what `as_json` told; None where nothing was counted."""
+    return total(Operations(**one) for one in told.values())
+
+
 def of_requests(requests: Sequence[Request]) -> list[Operation]:
     """Remote procedure calls and casts as operations: what the driver reported, and wrong answers."""
     return [

@@ -110,7 +110,7 @@ def suffer(service: Service, fault: Fault, directory: str, manner: Manner = ADMI
         try:
             first = load.wait_steady(since, fault.patience, not_by=before if fault.elsewhere else None)
         except TimedOut as late:
-            raise Unserved(str(late), application.counts([start])[0]) from late
+            raise Unserved(str(late), application.counts([start], time.monotonic())[0]) from late
         trouble = None
         try:
             if manner.clean_up and fault.fails:
@@ -133,7 +133,7 @@ def suffer(service: Service, fault: Fault, directory: str, manner: Manner = ADMI
         inflicted=inflicted,
         before=before,
         trouble=trouble,
-        operations=application.counts([start])[0],
+        operations=application.counts([start], time.monotonic())[0],
     )
 
 
