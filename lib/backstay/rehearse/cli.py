@@ -76,8 +76,8 @@ def describe(outcome: Outcome) -> str:
     phases = "  ".join(f"{phase} {seconds:.2f}" for phase, seconds in outcome.phases.items())
     place = f"{outcome.was}{'*' if outcome.coordinator else ''} -> {outcome.now}"
     unsilenced = f"; {len(outcome.unsilenced)} acknowledged by the one that was hit" if outcome.unsilenced else ""
-    counted = "".join(f"\n    {client}: {one}" for client, one in outcome.operations.items())
-    return f"{outcome.fault}: gap {outcome.gap:.2f} s, {place}; {outcome.verdict}{unsilenced}{counted}\n    {phases}"
+    clients = "".join(f"\n    {client}: {one}" for client, one in outcome.operations.items())
+    return f"{outcome.fault}: gap {outcome.gap:.2f} s, {place}; {outcome.verdict}{unsilenced}{clients}\n    {phases}"
 
 
 def rehearse_all(
@@ -162,15 +162,15 @@ def summary(records: list[dict[str, Any]], subject: Rehearsed) -> list[str]:
         lost = sum(len(record["verdict"]["lost"]) for record in own if "verdict" in record)
         dirty = sum(not record["clean"] for record in own)
         shown = distribution(gaps) if gaps else "no run ended"
-        failed = told([record.get("operations", {}) for record in own])
+        failed = counted([record.get("operations", {}) for record in own])
         bounds = _bounds(subject.faults.get(name), gaps)
         lines.append(f"{name:18} {len(own):4}  {shown:32} {failed} {lost:4}  {dirty:4}{bounds}")
     return lines
 
 
-def told(counted: Sequence[Mapping[str, Any]]) -> str:
+def counted(runs: Sequence[Mapping[str, Any]]) -> str:
     """An application's failed operations in some runs, median and worst, and seconds of the longest: 45 columns wide."""
-    known = [one for one in map(operations.from_json, counted) if one is not None]
+    known = [one for one in map(operations.from_json, runs) if one is not None]
     if not known:
         return f"{'':33} {'':10}"
     failed = [one.failed for one in known]
