@@ -20,8 +20,9 @@ class Cost(NamedTuple):
 
 def alone(record: Mapping[str, Any]) -> Iterator[Cost]:
     """Of each fault of a run that hit and that no other overlapped. With an overlap the gap belongs to neither, nor where the
-    next fault came before the gap was over, since what a fault costs may begin late. A later fault may meet a service that takes the
-    load and is not whole: that is what a campaign is for. record: as `runner.as_json` has it, or that of a run that broke off."""
+    next fault came before the gap was over, since what a fault costs may begin late. A later fault may meet a service that takes
+    the load and is not whole: that is what a campaign is for. record: as `runner.as_json` has it, or that of a run that broke
+    off."""
     hits = record.get("hits", ())
     first = [number for number, hit in enumerate(hits) if not hit["injection"]["overlaps"]]
     gaps = record.get("gaps", ())
