@@ -56,9 +56,10 @@ def ensure(version: str) -> str:
 def _fetch(version: str, path: str) -> None:
     partial = f"{path}.partial"
     shutil.rmtree(partial, ignore_errors=True)
-    # --no-deps: the list is complete, and what this host has installed is none of its business. What pip compiles is of use
-    # where this host's Python is the image's, and saves every program that loads it more than a second.
+    # --no-deps: the list is complete, and what this host has installed is none of its business. Compiled, which only a Python of
+    # the same version can, every program that loads them starts more than a second sooner.
     argv = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]
+    argv += [] if version == ".".join(map(str, sys.version_info[:2])) else ["--no-compile"]
     argv += ["--python-version", version, "--implementation", "cp", "--target", partial, "--requirement", LIST]
     try:
         command.run(argv, timeout=FETCH_TIMEOUT)
