@@ -20,6 +20,7 @@ from backstay.campaign.watches import AddressWatch
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError
 from backstay.rehearse import logs, timeline
+from backstay.rehearse.application import none
 from backstay.rehearse.messages import Outage
 from backstay.rehearse.operations import as_json as as_told
 from backstay.rehearse.sampling import reached
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from backstay.campaign.evidence import Spoil
     from backstay.campaign.scene import Undo
+    from backstay.rehearse.application import Application
     from backstay.rehearse.operations import Operations
     from backstay.rehearse.sampling import Reached
     from backstay.rehearse.workload import Load
@@ -105,8 +107,7 @@ class Run:
             self.service.wait_whole(WHOLE)
         marks, offset = self.service.log_marks(), time.time() - time.monotonic()
         watching = AddressWatch(self.lab, self.subject.addresses, self.directory)
-        counting = self.service.application
-        with self.subject.load(self.directory) as load, counting(self.directory) as application, watching as watch:
+        with self.subject.load(self.directory) as load, self._application() as application, watching as watch:
             load.wait_steady(0.0, STEADY)
             self.scenes = scenes_of(self.service, self.spoiled)
             counted = self._counted()
@@ -138,6 +139,10 @@ class Run:
         if not report.clean:
             self.keep_logs()
         return report
+
+    def _application(self) -> Application:
+        """None on a fresh set: what it is aimed at is over before an application has begun."""
+        return none() if self.schedule.fresh else self.service.application(self.directory)
 
     def keep_logs(self) -> None:
         """What the nodes' logs say of this run, beside the histories."""
