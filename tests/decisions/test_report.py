@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from lxml import etree
 
 from backstay.errors import AgentError
+from backstay.rehearse.operations import Operations
 from backstay.report import summary
 from backstay.report.cli import report
 from backstay.report.results import Results, Run, add, gather
@@ -30,6 +31,7 @@ BASE = {
 }
 HUNG = {"gap": None, "phases": {}, "lost": None, "acknowledged": None, "whole": False, "error": "timed out"}
 PEER = {"contender": "ocf:heartbeat:mysql"}
+FAILED = Operations(300, 74, 1.07, {"2003 ConnectionRefusedError": 70, "2013": 4})
 CONTENDER = {"name": "ocf:heartbeat:mysql", "service": "mysql", "what": "as it comes", "notes": []}
 
 
@@ -101,6 +103,22 @@ def test_json_of_something_else_is_passed_over_and_half_a_file_is_not(tmp_path: 
         gather(str(tmp_path))
 
 
+def test_failed_operations_are_read_from_rehearsals_campaigns_and_benches_and_added_up() -> None:
+    counted = {"database": {"done": 90, "failed": 10, "longest": 0.5, "errors": {"2003": 9, "2013": 1}}}
+    both = {**counted, "messages": {"done": 9, "failed": 1, "longest": 8.0, "errors": {"MessagingTimeout": 1}}}
+    done = {"fault": "kill", "clean": True, "gap": 0.5, "phases": {}, "error": "", "operations": both}
+    [rehearsed] = read("kill.json", json.dumps({"service": "openstack", "runs": [done]})).runs
+    assert rehearsed.operations == Operations(99, 11, 8.0, {"2003": 9, "2013": 1, "MessagingTimeout": 1})
+    [benched] = read("bench.jsonl", lines({"kind": "run", **BASE, "operations": counted})).runs
+    assert benched.operations == Operations(90, 10, 0.5, {"2003": 9, "2013": 1})
+    hits, gaps = [{"injection": {"overlaps": False}, "missed": ""}], [["kill leader", 0.5]]
+    schedule = {"clean": True, "findings": [], "hits": hits, "gaps": gaps, "operations": [counted]}
+    [inflicted] = read("campaign.json", json.dumps({"service": "mysql", "schedules": [schedule]})).runs
+    assert inflicted.operations == benched.operations
+    [earlier] = read("bench.jsonl", lines({"kind": "run", **BASE})).runs
+    assert earlier.operations is None
+
+
 # -- counting ---------------------------------------------------------------------------------------------------------
 
 
@@ -111,6 +129,13 @@ def test_a_cell_counts_runs_that_did_not_end_as_infinite() -> None:
     )
     assert summary.cell([run(gap=1.0), run(**HUNG)]).median == math.inf
     assert summary.cell([run(**HUNG)]).median == math.inf
+
+
+def test_a_cell_has_an_applications_failed_operations_of_runs_that_did_not_end_too() -> None:
+    few, many = Operations(300, 74, 1.07, {"2003": 70, "2013": 4}), Operations(100, 198, 60.0, {"2003": 198})
+    cell = summary.cell([run(operations=few), run(**HUNG, operations=many), run()])
+    assert (cell.failed, cell.most_failed, cell.longest, cell.errors) == (136, 198, 60.0, {"2003": 268, "2013": 4})
+    assert math.isnan(summary.cell([run()]).failed)
 
 
 def test_a_run_that_broke_off_before_the_fault_counts_for_nothing() -> None:
@@ -161,7 +186,7 @@ def test_the_page_holds_every_chart_and_loads_nothing(tmp_path: Path) -> None:
         {"kind": "about", "when": "2026-11-25"},
         {"kind": "contender", **CONTENDER, "notes": ["no <b>mysqld_safe</b>"]},
         *({"kind": "run", **BASE, "gap": gap} for gap in (0.4, 0.5, 0.9)),
-        {"kind": "run", **BASE, **PEER, "gap": 12.0, "lost": 3},
+        {"kind": "run", **BASE, **PEER, "gap": 12.0, "lost": 3, "operations": {"database": FAILED._asdict()}},
         {"kind": "run", **BASE, **PEER, **HUNG, "fault": "hang"},
         {"kind": "monitor", "agent": ours, "what": "", "cpu": 11.0, "wall": 12.0, "programs": 1, "memory": 20.0},
         {"kind": "node", "contender": ours, "service": "mysql", "what": "", "cpu": cpu, "memory": 9.0},
@@ -176,6 +201,7 @@ def test_the_page_holds_every_chart_and_loads_nothing(tmp_path: Path) -> None:
     assert "Ours &lt;and&gt; theirs" in text
     cells = ["".join(cell.itertext()) for cell in tree.findall(".//table//td")]
     assert "0.50" in cells and "12.00" in cells and "not in time" in cells
+    assert "74 / 74" in cells and "1.07" in cells and "2003 ConnectionRefusedError: 70, 2013: 4" in cells
     # Nothing is fetched: every reference is to the page itself, every address the name of a namespace.
     for value in re.findall(r'(?:href|src)="([^"]*)"', text):
         assert value.startswith("#"), value

@@ -269,6 +269,10 @@ CLEAN = {
         ("based-kill leader", float("inf")),  # not over when the next came
         ("move leader", 0.25),
     ],
+    "operations": [
+        {"database": {"done": 50, "failed": failed, "longest": 0.5, "errors": {"2003": failed}}}
+        for failed in (80, 700, 0, 900, 50)
+    ],
 }
 DIRTY = {
     "clean": False,
@@ -285,9 +289,9 @@ def test_the_summary_tells_the_gaps_of_faults_that_hit_alone() -> None:
     assert lines[:3] == ["3 schedules, 2 not clean", "    seed 1: lost", "    seed 3: no lab"]
     assert lines[3] == "    1 faults hit nothing: what they were to hit had ended"
     assert [line.split() for line in lines[5:]] == [
-        ["kill", "leader", "2", "0.50", "/", "1.00", "/", "1.50", "/", "1.50"],
-        ["move", "leader", "1", "0.25", "/", "0.25", "/", "0.25", "/", "0.25"],
-        ["all", "of", "these", "3", "0.25", "/", "0.50", "/", "1.50", "/", "1.50"],
+        ["kill", "leader", "2", "0.50", "/", "1.00", "/", "1.50", "/", "1.50", "80", "/", "80", "0.50"],
+        ["move", "leader", "1", "0.25", "/", "0.25", "/", "0.25", "/", "0.25", "50", "/", "50", "0.50"],
+        ["all", "of", "these", "3", "0.25", "/", "0.50", "/", "1.50", "/", "1.50", "65", "/", "80", "0.50"],
     ]
 
 

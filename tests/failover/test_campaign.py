@@ -76,8 +76,9 @@ def test_a_schedule_is_run_and_judged_and_its_histories_are_kept(three: Lab, tmp
     assert report.counted["attempts"] > 300 and report.counted["operations"] > 50 and report.counted["samples"] > 100
     assert report.counted["promotions"] == 1
     assert report.sampled is not None and report.sampled.usual < CLOSE
+    assert all(counted["database"].done for counted in report.operations) and len(report.operations) == len(report.gaps)
     assert from_json(json.loads((tmp_path / "schedule.json").read_text())) == SHORT
-    for name in ("ledger", "sampler", "transactions", *(f"addresses-{node}" for node in three.nodes)):
+    for name in ("ledger", "sampler", "transactions", "dbclient", *(f"addresses-{node}" for node in three.nodes)):
         assert [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
     assert len(told) == 2
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from backstay.rehearse.alarms import measure
 from backstay.rehearse.faults import Stage, power_on
 from backstay.rehearse.mysqlfaults import FAULTS
 from backstay.rehearse.mysqlset import MysqlSet
+from backstay.rehearse.operations import Operations
 from backstay.rehearse.scenarios import WHOLE_TIMEOUT, Manner, Outcome, rehearse
 
 pytestmark = pytest.mark.lab
@@ -46,6 +48,7 @@ def check(outcome: Outcome) -> None:
         assert outcome.now != outcome.was
     if FAULTS[outcome.fault].moves == 0:
         assert outcome.now == outcome.was
+    assert outcome.operations["database"].done > 0
 
 
 def test_the_topology_serves_an_unprivileged_account(three: Lab) -> None:
@@ -89,6 +92,26 @@ def test_validation_names_another_nodes_server_id(three: Lab) -> None:
 )
 def test_writes_survive(three: Lab, tmp_path: Path, name: str) -> None:
     check(rehearse(MysqlSet(three), FAULTS[name], str(tmp_path)))
+
+
+def test_an_applications_failed_operations_are_counted_by_what_the_server_said(three: Lab, tmp_path: Path) -> None:
+    mysql = MysqlSet(three)
+    mysql.wait_whole(240)
+    node = mysql.primary()
+    with mysql.application(str(tmp_path)) as application:
+
+        def counted(since: float) -> Operations:
+            return application.counts([since], time.monotonic())[0]["database"]
+
+        gone = time.monotonic()
+        mysql.root(node, "RENAME TABLE app.operations TO app.elsewhere")
+        poll(lambda: counted(gone).failed > 10, Deadline(30), "operations to fail", interval=0.1)
+        mysql.root(node, "RENAME TABLE app.elsewhere TO app.operations")
+        back = time.monotonic()
+        poll(lambda: counted(back).done > 10, Deadline(30), "operations to be done again", interval=0.1)
+        application.finish()
+    assert set(counted(gone).errors) == {"1146"}
+    assert counted(back).failed < counted(gone).failed
 
 
 def test_silence_is_not_told_in_maintenance(three: Lab) -> None:

@@ -38,3 +38,4 @@ def test_no_boot_vanishes_and_none_ends_twice(plane: ControlPlane, tmp_path: Pat
     assert isinstance(outcome.verdict, Boots)
     assert outcome.verdict.accepted > 0 and outcome.verdict.failed == 0
     assert math.isfinite(outcome.gap)
+    assert {client for client, counted in outcome.operations.items() if counted.done} == {"database", "messages"}

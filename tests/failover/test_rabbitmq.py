@@ -55,6 +55,7 @@ def check(outcome: Outcome) -> None:
     """No finding, and confirms came back within the fault's bound where it has one."""
     assert outcome.clean, str(outcome.verdict)
     assert math.isfinite(outcome.gap)
+    assert outcome.operations["messages"].done > 0
     worst = FAULTS[outcome.fault].worst if outcome.fault in FAULTS else None
     if worst is not None:
         assert outcome.gap <= worst * BUSY

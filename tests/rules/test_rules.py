@@ -21,8 +21,8 @@ PURE = [
     "mysql/binlog", "mysql/claims", "mysql/conflict", "mysql/duties", "mysql/election", "mysql/facts", "mysql/gtid",
     "mysql/health", "mysql/observation", "rabbitmq/admin", "rabbitmq/complaint", "rabbitmq/copies", "rabbitmq/etf",
     "rabbitmq/facts", "rabbitmq/formation", "rabbitmq/health", "rabbitmq/observation", "rabbitmq/partition",
-    "rabbitmq/settings", "rabbitmq/terms", "rehearse/checkers", "rehearse/boots", "rehearse/messages", "report/summary",
-    "rehearse/sampling", "standing",
+    "rabbitmq/settings", "rabbitmq/terms", "rehearse/checkers", "rehearse/boots", "rehearse/messages",
+    "rehearse/operations", "report/summary", "rehearse/sampling", "standing",
 ]  # fmt: skip
 HARMLESS = {
     "bisect",

@@ -19,6 +19,7 @@ from backstay.bench.contender import record as blank
 from backstay.bench.peers import CONTENDERS
 from backstay.errors import AgentError
 from backstay.lab.cluster import Lab
+from backstay.rehearse import operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -152,11 +153,13 @@ class Turn:
 
 def tell(record: dict[str, Any]) -> str:
     """A run in a line."""
+    counted = operations.from_json(record["operations"])
+    failed = f"; {counted}" if counted else ""
     if record["gap"] is None:
-        return f"writes did not come back: {record['error']}"
+        return f"writes did not come back: {record['error']}{failed}"
     lost = "" if record["acknowledged"] is None else f", {record['lost']} of {record['acknowledged']} lost"
     dropped = "" if record["dropped"] is None else f", {record['dropped']} new connections failed"
-    return f"gap {record['gap']:.2f} s{lost}{dropped}{'; ' + record['error'] if record['error'] else ''}"
+    return f"gap {record['gap']:.2f} s{lost}{dropped}{failed}{'; ' + record['error'] if record['error'] else ''}"
 
 
 def summary(records: Sequence[dict[str, Any]]) -> list[str]:
@@ -166,7 +169,12 @@ def summary(records: Sequence[dict[str, Any]]) -> list[str]:
         own = [record for record in records if (record["fault"], record["contender"]) == key]
         gaps = [record["gap"] for record in own if record["gap"] is not None]
         shown = f"{statistics.median(gaps):.2f} / {max(gaps):.2f}" if gaps else "none ended"
-        lines.append(f"{key[0]:16} {key[1]:24} {len(own):3} runs, median / worst of {len(gaps)} that ended: {shown} s")
+        counted = [one for one in (operations.from_json(record["operations"]) for record in own) if one]
+        failed = [one.failed for one in counted]
+        told = f"; failed operations {statistics.median(failed):g} / {max(failed)}" if failed else ""
+        lines.append(
+            f"{key[0]:16} {key[1]:24} {len(own):3} runs, median / worst of {len(gaps)} that ended: {shown} s{told}"
+        )
     return lines
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from backstay.bench import costs, growth
 from backstay.errors import AgentError
-from backstay.rehearse import scenarios
+from backstay.rehearse import operations, scenarios
 from backstay.rehearse.services import SERVICES
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ WHOLE_TIMEOUT = 120.0  # seconds until it is whole before a fault, and before co
 def record(**known: Any) -> dict[str, Any]:
     """A run's record (see Contender.suffer) of which this much is known."""
     empty: dict[str, Any] = {"gap": None, "phases": {}, "lost": None, "acknowledged": None, "dropped": None}
+    empty["operations"] = {}
     return {**empty, "whole": False, "was": "", "now": "", "coordinator": False, "error": "", **known}
 
 
@@ -57,9 +58,9 @@ class Contender(ABC):
     def suffer(self, lab: Lab, fault: str, histories: str, patience: float) -> dict[str, Any]:
         """One fault, as a record: gap (seconds, None when writes did not come back within `patience`), phases (name ->
         seconds), lost (acknowledged and gone; None: unknown), acknowledged, dropped (new connections that failed; None: not
-        counted), whole (all nodes serve again within `patience`), was, now, coordinator, error (what is not as it should
-        be). Raises AgentError when it was not whole before the fault. `histories`: a directory for the client's records
-        and the nodes' logs."""
+        counted), operations (client of an application -> its counts, as operations.Operations has them), whole (all nodes serve
+        again within `patience`), was, now, coordinator, error (what is not as it should be). Raises AgentError when it was not
+        whole before the fault. `histories`: a directory for the client's records and the nodes' logs."""
 
     @abstractmethod
     def costs(self, lab: Lab, runs: int) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -116,8 +117,9 @@ class Clustered(Contender):
         try:
             suffered = scenarios.suffer(service, what, histories)
         except scenarios.Unserved as late:
-            return record(error=f"{late}; {service.lab.complaints()}")
-        known = record(gap=suffered.gap, phases=suffered.phases)
+            counted = operations.as_json(late.operations)
+            return record(error=f"{late}; {service.lab.complaints()}", operations=counted)
+        known = record(gap=suffered.gap, phases=suffered.phases, operations=operations.as_json(suffered.operations))
         known.update(was=suffered.stage.leader, coordinator=suffered.coordinator)
         try:
             outcome = scenarios.conclude(service, what, suffered, patience)

@@ -20,7 +20,9 @@ from backstay.campaign.watches import AddressWatch
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError
 from backstay.rehearse import logs, timeline
+from backstay.rehearse.application import none
 from backstay.rehearse.messages import Outage
+from backstay.rehearse.operations import as_json as as_told
 from backstay.rehearse.sampling import reached
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
     from backstay.campaign.evidence import Spoil
     from backstay.campaign.scene import Undo
+    from backstay.rehearse.application import Application
+    from backstay.rehearse.operations import Operations
     from backstay.rehearse.sampling import Reached
     from backstay.rehearse.workload import Load
 
@@ -54,12 +58,14 @@ class Hit(NamedTuple):
 
 class Report(NamedTuple):
     """gaps: of each group of overlapping injections, their kinds and targets, and the seconds without an acknowledgement.
+    operations: an application's, of each group until the next.
     counted: how much was judged. sampled: how closely servers were watched, None where they are not."""
 
     schedule: Schedule
     findings: list[Finding]
     hits: list[Hit]
     gaps: list[tuple[str, float]]
+    operations: list[dict[str, Operations]]
     counted: dict[str, int]
     seconds: float
     sampled: Reached | None = None
@@ -101,7 +107,7 @@ class Run:
             self.service.wait_whole(WHOLE)
         marks, offset = self.service.log_marks(), time.time() - time.monotonic()
         watching = AddressWatch(self.lab, self.subject.addresses, self.directory)
-        with self.subject.load(self.directory) as load, watching as watch:
+        with self.subject.load(self.directory) as load, self._application() as application, watching as watch:
             load.wait_steady(0.0, STEADY)
             self.scenes = scenes_of(self.service, self.spoiled)
             counted = self._counted()
@@ -111,7 +117,9 @@ class Run:
             self._undo(lambda due: True)
             self._rest()
             self._finish(load)
+            application.finish()
             histories = load.finish()
+        counts = application.counts([group[0].at for group in self._groups()], time.monotonic())
         self._try("whole again", lambda: self.service.wait_whole(WHOLE))
         evidence = self._evidence(histories)
         lines = logs.lines_since(marks)
@@ -126,11 +134,15 @@ class Run:
             may_fence=may_fence(tuple(hit.injection.kind for hit in self.hits)),
             missed=missed(self.hits),
         )
-        report = self._report(evidence._replace(overdue=self._overdue(load)), load)
+        report = self._report(evidence._replace(overdue=self._overdue(load)), load, counts)
         write(self.directory, "report.json", as_json(report))
         if not report.clean:
             self.keep_logs()
         return report
+
+    def _application(self) -> Application:
+        """None on a fresh set: what it is aimed at is over before an application has begun."""
+        return none() if self.schedule.fresh else self.service.application(self.directory)
 
     def keep_logs(self) -> None:
         """What the nodes' logs say of this run, beside the histories."""
@@ -304,7 +316,7 @@ class Run:
         }
         return sorted(flaw.replace("is managed", "is unmanaged") for flaw in flaws)
 
-    def _report(self, evidence: Evidence, load: Load) -> Report:
+    def _report(self, evidence: Evidence, load: Load, counts: list[dict[str, Operations]]) -> Report:
         gaps = [
             (" + ".join(f"{hit.injection.kind} {hit.injection.where}" for hit in group), seconds)
             for group, seconds in zip(self._groups(), self._gaps(load))
@@ -323,7 +335,8 @@ class Run:
             boots = evidence.boots
             counted.update(boots=boots.accepted, refused=boots.failed, unrouted=len(boots.unrouted))
         sampled = reached(evidence.samples) if evidence.sampled else None
-        return Report(self.schedule, judge(evidence), self.hits, gaps, counted, time.monotonic() - self.began, sampled)
+        seconds = time.monotonic() - self.began
+        return Report(self.schedule, judge(evidence), self.hits, gaps, counts, counted, seconds, sampled)
 
 
 def missed(hits: Sequence[Hit]) -> list[str]:
@@ -350,6 +363,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "findings": [finding._asdict() for finding in report.findings],
         "hits": [{**hit._asdict(), "injection": hit.injection._asdict()} for hit in report.hits],
         "sampled": report.sampled and report.sampled._asdict(),
+        "operations": [as_told(counted) for counted in report.operations],
         "clean": report.clean,
     }
 

@@ -21,7 +21,7 @@ from backstay.campaign.trend import Trend, trends, unflat
 from backstay.errors import AgentError
 from backstay.lab.cluster import Lab
 from backstay.lab.layout import LabError
-from backstay.rehearse.cli import distribution, laboratory
+from backstay.rehearse.cli import counted, distribution, laboratory
 from backstay.rehearse.services import SERVICES
 
 if TYPE_CHECKING:
@@ -83,9 +83,9 @@ class Campaign:
             self.records.append(record)
             write(place, "report.json", record)
             return None
-        counted = ", ".join(f"{count} {name}" for name, count in report.counted.items() if count)
-        counted += f"; {report.sampled}" if report.sampled else ""
-        click.echo(f"    {'clean' if report.clean else 'NOT CLEAN'} after {report.seconds:.0f} s: {counted}")
+        judged = ", ".join(f"{count} {name}" for name, count in report.counted.items() if count)
+        judged += f"; {report.sampled}" if report.sampled else ""
+        click.echo(f"    {'clean' if report.clean else 'NOT CLEAN'} after {report.seconds:.0f} s: {judged}")
         for finding in report.findings:
             click.echo(f"    {finding.rule}: {finding.about}")
         if not report.clean:
@@ -174,11 +174,16 @@ def summary(records: Sequence[dict[str, Any]]) -> list[str]:
     lines += [f"    {_title(one['schedule'])}: {one.get('error') or _rules(one)}" for one in dirty]
     missed = sum(bool(hit["missed"]) for one in records for hit in one.get("hits", ()))
     lines += [f"    {missed} faults hit nothing: what they were to hit had ended"] if missed else []
-    gaps = by_fault(records)
-    lines.append(f"{'alone':34} times  min / median / p95 / worst without an acknowledgement, s")
-    lines += [f"{name:34} {len(found):5}  {distribution(found)}" for name, found in gaps.items()]
-    every = [seconds for found in gaps.values() for seconds in found]
-    return lines + [f"{'all of these':34} {len(every):5}  {distribution(every)}" for _ in every[:1]]
+    costs = by_fault(records)
+    every = [cost for found in costs.values() for cost in found]
+    lines.append(
+        f"{'alone':34} times  {'min / median / p95 / worst without an acknowledgement, s':58} "
+        f"{'failed operations, median / worst':>33} {'longest, s':>10}"
+    )
+    for name, found in {**costs, **({"all of these": every} if every else {})}.items():
+        shown = distribution([cost.seconds for cost in found])
+        lines.append(f"{name:34} {len(found):5}  {shown:58} {counted([cost.operations for cost in found])}".rstrip())
+    return lines
 
 
 def kept(histories: str, service: str) -> list[dict[str, Any]]:

@@ -20,12 +20,12 @@ from backstay.errors import AgentError
 from backstay.lab.cli import driver
 from backstay.lab.cluster import Lab
 from backstay.lab.layout import LabError
-from backstay.rehearse import floor
-from backstay.rehearse.scenarios import Manner, Outcome, rehearse
+from backstay.rehearse import floor, operations
+from backstay.rehearse.scenarios import Manner, Outcome, Unserved, rehearse
 from backstay.rehearse.services import SERVICES, Rehearsed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from backstay.rehearse.faults import Fault
     from backstay.rehearse.service import Service
@@ -76,7 +76,8 @@ def describe(outcome: Outcome) -> str:
     phases = "  ".join(f"{phase} {seconds:.2f}" for phase, seconds in outcome.phases.items())
     place = f"{outcome.was}{'*' if outcome.coordinator else ''} -> {outcome.now}"
     unsilenced = f"; {len(outcome.unsilenced)} acknowledged by the one that was hit" if outcome.unsilenced else ""
-    return f"{outcome.fault}: gap {outcome.gap:.2f} s, {place}; {outcome.verdict}{unsilenced}\n    {phases}"
+    clients = "".join(f"\n    {client}: {one}" for client, one in outcome.operations.items())
+    return f"{outcome.fault}: gap {outcome.gap:.2f} s, {place}; {outcome.verdict}{unsilenced}{clients}\n    {phases}"
 
 
 def rehearse_all(
@@ -111,12 +112,15 @@ def _run(service: Service, fault: Fault, manner: Manner) -> dict[str, Any]:
         service.keep_logs(marks, histories)
         _mend(service.lab)
         click.echo(f"{fault.name}: {error}\n    histories: {histories}")
-        return {"fault": fault.name, "clean": False, "gap": None, "error": str(error), "histories": histories}
+        record = {"fault": fault.name, "clean": False, "gap": None, "error": str(error), "histories": histories}
+        record["operations"] = operations.as_json(error.operations) if isinstance(error, Unserved) else {}
+        return record
     click.echo(describe(outcome))
     record = {"fault": fault.name, "clean": outcome.clean, "gap": outcome.gap, "phases": outcome.phases}
     record.update(order=manner.order, was=outcome.was, now=outcome.now, coordinator=outcome.coordinator, error="")
     record["verdict"] = plain(outcome.verdict)
     record["unsilenced"] = plain(outcome.unsilenced)
+    record["operations"] = operations.as_json(outcome.operations)
     if outcome.clean:
         shutil.rmtree(histories)
     else:
@@ -146,16 +150,31 @@ def measure_floor(runs: int, directory: str, image: str, kind: type[Lab] = Lab) 
 
 
 def summary(records: list[dict[str, Any]], subject: Rehearsed) -> list[str]:
-    """A line per fault: the gaps, what was lost, and whether the bounds hold."""
-    lines = [f"{'fault':18} {'runs':>4}  {'min / median / p95 / worst, s':32} lost  not clean"]
+    """A line per fault: the gaps, an application's failed operations and the longest one, what was lost, and whether the bounds
+    hold."""
+    lines = [
+        f"{'fault':18} {'runs':>4}  {'min / median / p95 / worst, s':32} "
+        f"{'failed operations, median / worst':>33} {'longest, s':>10} lost  not clean"
+    ]
     for name in dict.fromkeys(record["fault"] for record in records):
         own = [record for record in records if record["fault"] == name]
         gaps = [record["gap"] for record in own if record["gap"] is not None]
         lost = sum(len(record["verdict"]["lost"]) for record in own if "verdict" in record)
         dirty = sum(not record["clean"] for record in own)
         shown = distribution(gaps) if gaps else "no run ended"
-        lines.append(f"{name:18} {len(own):4}  {shown:32} {lost:4}  {dirty:4}{_bounds(subject.faults.get(name), gaps)}")
+        failed = counted([record.get("operations", {}) for record in own])
+        bounds = _bounds(subject.faults.get(name), gaps)
+        lines.append(f"{name:18} {len(own):4}  {shown:32} {failed} {lost:4}  {dirty:4}{bounds}")
     return lines
+
+
+def counted(runs: Sequence[Mapping[str, Any]]) -> str:
+    """An application's failed operations in some runs, median and worst, and seconds of the longest: 45 columns wide."""
+    known = [one for one in map(operations.from_json, runs) if one is not None]
+    if not known:
+        return f"{'':33} {'':10}"
+    failed = [one.failed for one in known]
+    return f"{f'{statistics.median(failed):g} / {max(failed)}':>33} {max(one.longest for one in known):10.2f}"
 
 
 def _bounds(fault: Fault | None, gaps: list[float]) -> str:

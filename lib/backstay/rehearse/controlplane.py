@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError
 from backstay.lab import packages
-from backstay.rehearse import boots, workload
+from backstay.rehearse import application, boots, workload
 from backstay.rehearse.balancer import Balancer
 from backstay.rehearse.history import FAIL, OK, Attempt, Instance, parse_boots, parse_finals
 from backstay.rehearse.mysqlset import MysqlSet
-from backstay.rehearse.rabbitset import RPC_TIMEOUT, RabbitSet
+from backstay.rehearse.rabbitset import RabbitSet
 from backstay.rehearse.service import Service
 
 if TYPE_CHECKING:
@@ -74,8 +74,11 @@ class ControlPlane(Service):
         workers = workload.Recorder(self.lab, "bootworkers", [writer, *oslo], directory, path)
         api = workload.Recorder(self.lab, "bootapi", [writer, balancer, *oslo, *first], directory, path)
         with workload.Load([api, workers]):
-            poll(lambda: api.lines() or None, Deadline(RPC_TIMEOUT), "the first boot", interval=0.2)
+            poll(lambda: api.lines() or None, Deadline(application.START_TIMEOUT), "the first boot", interval=0.2)
         return BootLoad([api, workers])
+
+    def application(self, directory: str) -> application.Application:
+        return application.of_all(self.lab, self.mysql.writer, self.rabbitmq.oslo(), directory)
 
     def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> boots.Boots:
         return self.verdict(histories)

@@ -13,11 +13,14 @@ from rich.table import Table
 
 from backstay.lab.cluster import Lab
 from backstay.lab.layout import LabError
-from backstay.rehearse.scenarios import Outcome, rehearse
+from backstay.rehearse.scenarios import Manner, Outcome, rehearse
 from backstay.rehearse.services import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+SHOWN = Manner(application=False)  # its packages come from PyPI; a demo needs the image alone
 
 
 class Show(NamedTuple):
@@ -125,7 +128,7 @@ def demo(topology: str, directory: str, image: str, down: bool) -> None:
             with step(console, f"wait until {show.whole}"):
                 service.wait_whole(120)
             with tempfile.TemporaryDirectory() as histories, step(console, f"{show.load}; {text}"):
-                outcome = rehearse(service, SERVICES[topology].faults[name], histories)
+                outcome = rehearse(service, SERVICES[topology].faults[name], histories, SHOWN)
             tell(console, outcome, show)
             clean = clean and outcome.clean
     finally:

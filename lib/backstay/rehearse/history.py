@@ -62,6 +62,16 @@ class Request(NamedTuple):
     error: str = ""
 
 
+class Operation(NamedTuple):
+    """One operation of an application. `ended` is None while it has not returned. error: the kind of exception that reached the
+    application (operations.kind), "" when there was none."""
+
+    id: int
+    begun: float
+    ended: float | None = None
+    error: str = ""
+
+
 class Execution(NamedTuple):
     """A server of remote procedure calls did what request `id` asked for."""
 
@@ -123,6 +133,12 @@ def parse_requests(lines: Iterable[str]) -> list[Request]:
         request = Request(**record)
         found[request.id] = request
     return sorted(found.values(), key=lambda request: request.begun)
+
+
+def parse_operations(lines: Iterable[str]) -> list[Operation]:
+    """Operations from a client's JSON lines, of which each has one when it begins and one when it has ended."""
+    found = {record["id"]: Operation(**record) for record in _records(lines)}
+    return sorted(found.values(), key=lambda operation: operation.begun)
 
 
 def parse_executions(lines: Iterable[str]) -> list[Execution]:

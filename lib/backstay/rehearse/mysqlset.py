@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from backstay.errors import AgentError
 from backstay.lab.layout import CLIENT, LabError
 from backstay.mysql.health import HEALTHY
-from backstay.rehearse import checkers, workload
+from backstay.rehearse import application, checkers, workload
 from backstay.rehearse.history import parse_attempts, parse_samples
 from backstay.rehearse.service import Service
 
@@ -111,6 +111,9 @@ class MysqlSet(Service):
         sampler = workload.Recorder(self.lab, "sampler", servers, directory)
         writer = workload.Recorder(self.lab, "ledger", [self.writer, "--first", str(first)], directory)
         return workload.Load([writer, sampler])
+
+    def application(self, directory: str) -> application.Application:
+        return application.of_database(self.lab, self.writer, directory)
 
     def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> checkers.Verdict:
         """Against the rows on the primary. That the replicas hold the same ones is part of it; one that does not answer has

@@ -13,7 +13,7 @@ from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError, CommandFailed, TimedOut
 from backstay.lab import packages
 from backstay.lab.layout import CLIENT, LabError
-from backstay.rehearse import messages, workload
+from backstay.rehearse import application, messages, workload
 from backstay.rehearse.history import parse_attempts, parse_deliveries, parse_executions, parse_requests
 from backstay.rehearse.service import Service
 
@@ -37,8 +37,6 @@ CTL_TIMEOUT = 60.0  # seconds for an Erlang machine to start and ask; about one,
 LEDGER = re.compile(r"ledger-\d")
 QUEUES_TIMEOUT = 400.0  # seconds to drain some, or to declare a thousand on a busy machine
 CONSUME_TIMEOUT = 30.0  # seconds; a consumer's heartbeats take 8, and connecting to another node 1
-# Seconds for oslo.messaging to be loaded and its servers to answer: about 3 at rest, more than 40 on a busy machine.
-RPC_TIMEOUT = 120.0
 
 
 class BrokerLoad(workload.Load):
@@ -173,13 +171,16 @@ class RabbitSet(Service):
         with workload.Load([client, server]):
             poll(
                 lambda: client.lines() or None,
-                Deadline(RPC_TIMEOUT),
+                Deadline(application.START_TIMEOUT),
                 "remote procedure calls to be answered",
                 interval=0.2,
             )
         consumer = record(self.lab, "consumer", [*named[1], *urls], directory)
         publisher = record(self.lab, "publisher", [*named[0], *first, *urls], directory)
         return BrokerLoad([publisher, client, consumer, server])
+
+    def application(self, directory: str) -> application.Application:
+        return application.of_messages(directory)
 
     def clear(self, node: str) -> None:
         """Delete all queues: clients of earlier runs left theirs to expire in half an hour."""

@@ -1,6 +1,6 @@
 """Servers of remote procedure calls on oslo.messaging, as nova-compute is one. Every execution is noted.
 
-    rpcserver TRANSPORT_URL [--quorum]
+    rpcserver TRANSPORT_URL [--quorum] [--topic compute]
 
 A JSON line per execution goes to standard output; the end of standard input ends the run.
 """
@@ -42,10 +42,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Serve remote procedure calls and note every execution.")
     parser.add_argument("url")
     parser.add_argument("--quorum", action="store_true")
+    parser.add_argument("--topic", default=TOPIC)
     options = parser.parse_args()
     oslo = Oslo(options.url, options.quorum)
     for name in SERVERS:
-        oslo.server(oslo.target(topic=TOPIC, server=name), Compute(oslo, name)).start()
+        oslo.server(oslo.target(topic=options.topic, server=name), Compute(oslo, name)).start()
     sys.stdin.read()
     os._exit(0)  # a server that stops asks brokers for their goodbye first
 

@@ -6,11 +6,16 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backstay.errors import AgentError, TimedOut
+from backstay.rehearse.application import none
 from backstay.rehearse.checkers import unsilenced
 from backstay.rehearse.faults import Fault, Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from backstay.rehearse.application import Application
     from backstay.rehearse.history import Attempt
+    from backstay.rehearse.operations import Operations
     from backstay.rehearse.service import Service, Verdict
 
 STEADY_TIMEOUT = 30.0  # seconds for a whole service to take the load
@@ -20,7 +25,8 @@ WHOLE_TIMEOUT = 240.0  # seconds until all nodes are back; includes booting and,
 class Outcome(NamedTuple):
     """What one fault cost. gap: seconds without an acknowledgement. phases: seconds after the fault; `first write` and
     `whole` among them. was, now: the leader before and after. coordinator: the one before was the cluster's DC too.
-    unsilenced: acknowledgements by the old leader of what was begun after a fault that silences it."""
+    unsilenced: acknowledgements by the old leader of what was begun after a fault that silences it. operations: those of an
+    application's clients, from the fault to the end of the load."""
 
     fault: str
     gap: float
@@ -30,6 +36,7 @@ class Outcome(NamedTuple):
     now: str
     coordinator: bool
     unsilenced: list[Attempt]
+    operations: Mapping[str, Operations] = {}
 
     @property
     def clean(self) -> bool:
@@ -37,7 +44,11 @@ class Outcome(NamedTuple):
 
 
 class Unserved(TimedOut):
-    """Writes were not acknowledged again within the fault's patience."""
+    """Writes were not acknowledged again within the fault's patience. operations: as in Outcome, until then."""
+
+    def __init__(self, message: str, operations: Mapping[str, Operations]) -> None:
+        super().__init__(message)
+        self.operations = operations
 
 
 class Suffered(NamedTuple):
@@ -54,16 +65,18 @@ class Suffered(NamedTuple):
     inflicted: float
     before: int | None
     trouble: AgentError | None
+    operations: Mapping[str, Operations]
 
 
 class Manner(NamedTuple):
     """How a fault is rehearsed. order: of power-on in a blackout. clean_up: forget failures once writes work, as an admin
     would, instead of waiting for failure-timeout. until_whole: the load lasts until the service is whole again, not only until
-    it is acknowledged again; the gap includes the return of what was hit."""
+    it is acknowledged again; the gap includes the return of what was hit. application: its operations are counted too."""
 
     order: tuple[str, ...] = ()
     clean_up: bool = True
     until_whole: bool = False
+    application: bool = True
 
 
 ADMINS = Manner()  # the usual one
@@ -82,7 +95,7 @@ def suffer(service: Service, fault: Fault, directory: str, manner: Manner = ADMI
     """The first half of `rehearse`: from a whole service until writes are acknowledged again, or it is whole. Raises
     Unserved, and other AgentErrors before the fault."""
     hit = fault.hits(service)
-    with service.load(directory) as load:
+    with service.load(directory) as load, _application(service, directory, manner) as application:
         load.wait_steady(0.0, STEADY_TIMEOUT)
         stage = Stage(hit, load, manner.order)
         before = load.acknowledged()[-1].server
@@ -97,7 +110,7 @@ def suffer(service: Service, fault: Fault, directory: str, manner: Manner = ADMI
         try:
             first = load.wait_steady(since, fault.patience, not_by=before if fault.elsewhere else None)
         except TimedOut as late:
-            raise Unserved(str(late)) from late
+            raise Unserved(str(late), application.counts([start], time.monotonic())[0]) from late
         trouble = None
         try:
             if manner.clean_up and fault.fails:
@@ -108,6 +121,7 @@ def suffer(service: Service, fault: Fault, directory: str, manner: Manner = ADMI
                 service.wait_whole(WHOLE_TIMEOUT)
         except AgentError as failed:
             trouble = failed  # what the clients suffered is known all the same
+        application.finish()
         histories = load.finish()
     return Suffered(
         stage=stage,
@@ -119,7 +133,12 @@ def suffer(service: Service, fault: Fault, directory: str, manner: Manner = ADMI
         inflicted=inflicted,
         before=before,
         trouble=trouble,
+        operations=application.counts([start], time.monotonic())[0],
     )
+
+
+def _application(service: Service, directory: str, manner: Manner) -> Application:
+    return service.application(directory) if manner.application else none()
 
 
 def conclude(service: Service, fault: Fault, suffered: Suffered, timeout: float = WHOLE_TIMEOUT) -> Outcome:
@@ -138,4 +157,5 @@ def conclude(service: Service, fault: Fault, suffered: Suffered, timeout: float 
         now=suffered.stage.service.leader(),
         coordinator=suffered.coordinator,
         unsilenced=silenced,
+        operations=suffered.operations,
     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from backstay.deadline import Deadline, poll
 from backstay.errors import AgentError, TimedOut
-from backstay.rehearse import logs
+from backstay.rehearse import application, logs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
     from backstay.lab.cluster import Lab
+    from backstay.rehearse.application import Application
     from backstay.rehearse.faults import Fault, Stage
     from backstay.rehearse.history import Attempt
     from backstay.rehearse.workload import Load
@@ -64,6 +65,11 @@ class Service(ABC):
     @abstractmethod
     def load(self, directory: str) -> Load:
         """Start the workload; its histories go to the directory."""
+
+    def application(self, directory: str) -> Application:
+        """Start what counts an application's failed operations beside the load, once that runs; its histories go to the
+        directory."""
+        return application.none()
 
     @abstractmethod
     def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> Verdict:

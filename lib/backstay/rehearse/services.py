@@ -32,14 +32,16 @@ SERVICES = {
         MysqlSet,
         "mysql",
         mysqlfaults.FAULTS,
-        "four writers, an attempt every 10 ms, 1 s to connect, send and receive, a fresh connection after an error",
+        "four writers, an attempt every 10 ms, 1 s to connect, send and receive, a fresh connection after an error; "
+        "failed operations are those of ten threads on oslo.db, each with a transaction every 100 ms",
     ),
     "rabbitmq": Rehearsed(
         RabbitSet,
         "rabbitmq",
         rabbitfaults.FAULTS,
         "four publishers, an attempt every 20 ms each, 1 s to connect, 2 s for a confirm, the next node after an error; the "
-        "gap is that of the publisher that waited longest",
+        "gap is that of the publisher that waited longest; failed operations are those of ten calls and ten casts a second on "
+        "oslo.messaging",
     ),
     "haproxy": Rehearsed(
         Balanced,
@@ -52,6 +54,7 @@ SERVICES = {
         ControlPlane,
         "openstack",
         openstackfaults.FAULTS,
-        "four callers, twenty boots a second; a boot is done when its caller reads from a replica that the instance is active",
+        "four callers, twenty boots a second; a boot is done when its caller reads from a replica that the instance is active; "
+        "failed operations are those of clients on oslo.db and oslo.messaging beside them, which try nothing again",
     ),
 }

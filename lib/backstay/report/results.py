@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backstay.campaign.recovery import alone
 from backstay.errors import AgentError
+from backstay.rehearse.operations import Operations, from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -39,7 +40,7 @@ class Run(NamedTuple):
     seconds (None: the run broke off). inflicted: False when it broke off before the fault. phases: name -> seconds after the
     fault, up to the first write. lost: count of what was acknowledged and is gone, None when nobody was left to be asked.
     dropped: new connections that failed, None where they are not counted. load: the machine's load average when the fault
-    came."""
+    came. operations: an application's because of it, None where they are not counted."""
 
     contender: str
     service: str
@@ -55,6 +56,7 @@ class Run(NamedTuple):
     inflicted: bool = True
     dropped: int | None = None
     load: float | None = None
+    operations: Operations | None = None
 
 
 class Monitor(NamedTuple):
@@ -154,6 +156,7 @@ def _rehearsal(found: Results, name: str, whole: Any) -> None:
                 patience=None,
                 client=client,
                 dropped=verdict.get("dropped"),
+                operations=from_json(run.get("operations", {})),
             )
         )
     facts = {"client": client, "image": str(whole.get("image", ""))}
@@ -165,7 +168,7 @@ def _campaign(found: Results, name: str, whole: dict[str, Any]) -> None:
     service = str(whole["service"])
     for schedule in whole["schedules"]:
         rules = sorted({finding["rule"] for finding in schedule.get("findings", ())})
-        for what, gap in alone(schedule):
+        for what, gap, operations in alone(schedule):
             found.runs.append(
                 Run(
                     contender=f"ocf:backstay:{service}",
@@ -178,6 +181,7 @@ def _campaign(found: Results, name: str, whole: dict[str, Any]) -> None:
                     whole="unsettled" not in rules,
                     error=", ".join(rules),
                     patience=None,
+                    operations=from_json(operations),
                 )
             )
     dirty = sum(not schedule["clean"] for schedule in whole["schedules"])
@@ -196,7 +200,8 @@ def _bench(found: Results, name: str, lines: Sequence[dict[str, Any]]) -> None:
             if contender not in found.contenders:
                 found.contenders.append(contender)
         elif kind == "run":
-            found.runs.append(Run(**_known(Run._fields, rest)))
+            counted = from_json(rest.get("operations", {}))
+            found.runs.append(Run(**{**_known(Run._fields, rest), "operations": counted}))
         elif kind == "monitor":
             found.monitors.append(Monitor(**_known(Monitor._fields, rest)))
         elif kind == "node":

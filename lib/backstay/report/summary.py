@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from backstay.report.results import Run
 
@@ -30,7 +30,9 @@ class Cell(NamedTuple):
     """One fault on one contender. median, worst: seconds; infinite when (more than half of) the runs did not end, nan when
     none was measured. lost, acknowledged: sums. whole: median seconds until all nodes served again, of the runs after which
     they did, nan without one. astray: runs after which they did not, or copies differed. broken: runs that broke off before
-    the fault, and count for nothing else. dropped: new connections that failed, a sum, None where they are not counted."""
+    the fault, and count for nothing else. dropped: new connections that failed, a sum, None where they are not counted. failed,
+    most_failed: an application's failed operations, median and worst; longest: seconds of its longest operation; nan where they
+    are not counted. errors: kind of error -> how many operations failed so, a sum."""
 
     runs: int
     median: float
@@ -42,6 +44,10 @@ class Cell(NamedTuple):
     astray: int
     broken: int
     dropped: int | None = None
+    failed: float = math.nan
+    most_failed: float = math.nan
+    longest: float = math.nan
+    errors: Mapping[str, int] = {}
 
 
 class Stretch(NamedTuple):
@@ -74,6 +80,11 @@ def cell(runs: Sequence[Run]) -> Cell:
     whole = [run.phases["whole"] for run in measured if "whole" in run.phases]
     gaps = [math.inf if run.gap is None else run.gap for run in measured]
     dropped = [run.dropped for run in measured if run.dropped is not None]
+    counted = [run.operations for run in measured if run.operations is not None]
+    failed = [one.failed for one in counted]
+    errors: Counter[str] = Counter()
+    for one in counted:
+        errors.update(one.errors)
     return Cell(
         runs=len(measured),
         median=median(gaps) if gaps else math.nan,
@@ -85,6 +96,10 @@ def cell(runs: Sequence[Run]) -> Cell:
         astray=sum(run.gap is not None and bool(run.error) for run in measured),
         broken=len(runs) - len(measured),
         dropped=sum(dropped) if dropped else None,
+        failed=median(failed) if failed else math.nan,
+        most_failed=max(failed, default=math.nan),
+        longest=max((one.longest for one in counted), default=math.nan),
+        errors=dict(errors.most_common()),
     )
 
 
