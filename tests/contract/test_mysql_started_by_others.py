@@ -3,6 +3,7 @@ forbidden by the monitors. What it had written would be in no binary log."""
 
 from __future__ import annotations
 
+import pytest
 from acting import Chamber
 from mysql_box import run
 
@@ -52,22 +53,24 @@ def test_a_start_has_it_started_anew(chamber: Chamber) -> None:
     assert result.values["history"].startswith("0-1000-"), result.text
 
 
-def test_a_start_ends_it_by_a_kill_where_a_commit_waits_for_an_acknowledgement(chamber: Chamber) -> None:
+@pytest.mark.parametrize("closed", ["", "--read-only"])
+def test_a_start_ends_it_by_a_kill_where_a_commit_waits_for_an_acknowledgement(chamber: Chamber, closed: str) -> None:
     """A clean end would commit it, and so does waiting for it in vain."""
     result = run(
         chamber,
         OTHER
-        + """
+        + f"""
         act start; act promote; mariadb -e 'create database d; create table d.t (i int) engine=innodb'; act stop
         rm -rf /run/backstay/mysql
-        other --log-bin=binlog --rpl-semi-sync-master-enabled=1 --rpl-semi-sync-master-timeout=1000000
+        other --log-bin=binlog --rpl-semi-sync-master-enabled=1 --rpl-semi-sync-master-timeout=1000000 {closed}
         (mariadb -e 'insert into d.t values (1)' || true) >/dev/null 2>&1 &
-        waits() { mariadb -Ne "show status like 'Rpl_semi_sync_master_wait_sessions'" | grep -qw 1; }; within 20 waits
+        waits() {{ mariadb -Ne "show status like 'Rpl_semi_sync_master_wait_sessions'" | grep -qw 1; }}; within 20 waits
         took act start; cat /tmp/said; act stop
+        echo "gently=$(grep -c 'Normal shutdown' /tmp/other)"
         """,
     )
     assert result.codes == [0, 0, 0, 0, 0], result.text
-    assert "killing process" in result.text
+    assert result.values["gently"] == "0", result.text
     assert result.took[0] < 40_000, result.text
 
 
