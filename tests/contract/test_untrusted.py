@@ -47,6 +47,7 @@ def untouched(root: Path) -> bool:
         all(path.read_text() == "[ERROR] root's" and found.st_uid == 0 for path, found in files)
         and files[0][1].st_mode & 0o7777 == 0o600
         and (place.st_uid, place.st_mode & 0o7777) == (0, 0o700)
+        and os.listdir(root / "place") == ["kept"]
     )
 
 
