@@ -99,7 +99,8 @@ def test_no_agent_decides_by_the_wall_clock() -> None:
 
 def test_services_change_nothing_of_an_account_by_its_name() -> None:
     """Root does that through `untrusted`. What is left is in /run, root's alone, or done with the account's rights."""
-    own = {("adoption.py", "link"), ("launch.py", "chmod"), ("launch.py", "unlink"), ("launch.py", "makedirs"), ("launch.py", "symlink"),
+    own = {("adoption.py", "link"), ("launch.py", "chmod"), ("launch.py", "unlink"), ("launch.py", "makedirs"),
+           ("launch.py", "symlink"),
            ("rebuild.py", "makedirs"), ("rebuild.py", "rmtree")}  # fmt: skip
     changes = {"chown", "lchown", "chmod", "truncate", "rename", "unlink", "rmdir", "mkdir", "makedirs", "link", "symlink",
                "utime", "rmtree", "copymode", "copystat", "copyfile", "copytree"}  # fmt: skip
