@@ -131,6 +131,11 @@ def text(path: str) -> str:
     return read(path).decode("utf-8", "replace")
 
 
+def tail(path: str) -> str:
+    """The end of a text that may be long."""
+    return read(path, max(0, size(path) - 4096)).decode("utf-8", "replace")
+
+
 def size(path: str) -> int:
     """Of a file, 0 when there is none."""
     try:

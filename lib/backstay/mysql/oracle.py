@@ -34,13 +34,6 @@ def _synchronise(path: str) -> None:
         os.close(descriptor)
 
 
-def _last_line(index: str) -> str:
-    """Of the file that lists the binary logs, which may be long. Raises IndexError."""
-    from backstay import untrusted
-
-    return untrusted.read(index, max(0, untrusted.size(index) - 4096)).decode("utf-8", "replace").split()[-1]
-
-
 class Oracle(Dialect):
     family = "MySQL"
     package = "mysql-server"
@@ -117,7 +110,7 @@ class Oracle(Dialect):
         try:
             told = untrusted.text(identity).splitlines()
             me = next(line.partition("=")[2].strip() for line in told if line.startswith("server-uuid"))
-            path = os.path.normpath(os.path.join(datadir, _last_line(index)))
+            path = os.path.normpath(os.path.join(datadir, untrusted.tail(index).split()[-1]))
             # The one that is looked at is the one that is shortened, and it is the account's.
             with open(untrusted.descriptor(path, os.O_RDWR), "r+b", buffering=0) as log:
                 if os.fstat(log.fileno()).st_uid != os.stat(datadir).st_uid:
