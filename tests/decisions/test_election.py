@@ -141,6 +141,12 @@ def test_a_new_set_does_not_begin_alone():
     assert counted(mine="0-2-1", facts=None, n1=joining, n3=Report(history("0-2-1"))) == ["n3"]
 
 
+def test_a_primary_without_the_accounts_of_its_replicas_begins_alone():
+    """A server that was made by hand: its monitor makes them, and nothing waits meanwhile."""
+    joining = {"n1": Report(history("")), "n3": Report(history(""))}
+    assert acknowledgers("n2", None, history(""), joining, admits=False) == frozenset()
+
+
 def test_the_old_primary_is_compared_before_it_counts():
     assert counted(n1=Report(history("0-1-99"))) == []
 

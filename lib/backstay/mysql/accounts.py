@@ -36,12 +36,16 @@ def ensure(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
     done = f"{facts.epoch} {agent.rebuild} {' '.join(dialect.grants(agent.rebuild == 'auto'))}"
     if agent.state.read("accounts") == done:
         return
-    statements = _statements(agent, dialect)
-    if any(dialect.missing_grant(server, statement) for statement in statements):
+    if missing(agent, server, dialect):
         agent.log.notice("creating the accounts for monitoring and replication")
-        for statement in statements:
+        for statement in _statements(agent, dialect):
             server.query(statement)
     agent.state.write("accounts", done)
+
+
+def missing(agent: "Mysql", server: "Server", dialect: "Dialect") -> bool:
+    """Whether others could not ask this server, or replicate from it."""
+    return any(dialect.missing_grant(server, statement) for statement in _statements(agent, dialect))
 
 
 def follow_passwords(agent: "Mysql", server: "Server", dialect: "Dialect") -> str:

@@ -181,9 +181,12 @@ def _unproven(me: str, facts: "Facts", missing: "list[str]", lacking: "list[str]
     )
 
 
-def acknowledgers(me: str, facts: "Facts | None", mine: "History", reports: "Mapping[str, Report]") -> "frozenset[str]":
+def acknowledgers(
+    me: str, facts: "Facts | None", mine: "History", reports: "Mapping[str, Report]", admits: bool = True
+) -> "frozenset[str]":
     """Whose acknowledgements count from a promotion on; empty when nobody is ready to give any, then it is alone. mine: what is
-    promoted. reports: as for `decide`.
+    promoted. reports: as for `decide`. admits: the accounts are there with which replicas come; to make them is a commit, which
+    would wait for an acknowledgement of theirs.
 
     Nobody is dropped who may acknowledge by the record before, however far behind: what it acknowledges from now on comes
     after all that is promoted. Added is who has everything and acknowledges, or whose receiver does not run: it joins by the
@@ -193,7 +196,7 @@ def acknowledgers(me: str, facts: "Facts | None", mine: "History", reports: "Map
     While a primary is alone anybody may begin to acknowledge, and the record names nobody; so it stays alone, until its monitor
     has seen who runs.
     """
-    if facts and facts.solo:
+    if not admits or (facts and facts.solo):
         return frozenset()
     kept = facts.sync - {me} if facts else frozenset()
 

@@ -7,7 +7,7 @@ stopped or read-only, so nothing can arrive from it, while stopping its receiver
 
 from backstay.deadline import poll
 from backstay.errors import AgentError, TimedOut
-from backstay.mysql import election, suited
+from backstay.mysql import accounts, election, suited
 from backstay.mysql.dialect import FOREVER, NOMINAL
 from backstay.mysql.facts import Facts
 from backstay.mysql.health import HEALTHY
@@ -149,7 +149,8 @@ def _promote(agent: "Mysql", server: "Server", running: "Process") -> None:
         except AgentError as error:
             raise Refused(f"not promoted: {error}") from None
 
-    sync = election.acknowledgers(agent.me, facts, seen.applied, round_.reports)
+    admits = facts is not None or not accounts.missing(agent, server, dialect)
+    sync = election.acknowledgers(agent.me, facts, seen.applied, round_.reports, admits)
     epoch = facts.epoch + 1 if facts else 1
     record = Facts(
         epoch=epoch,
