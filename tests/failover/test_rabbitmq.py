@@ -260,7 +260,8 @@ def test_a_replaced_node_joins_though_its_first_boot_is_cut_off(request: pytest.
     service.queues("delete", promoted, *COPIES)
 
 
-@pytest.mark.parametrize("image", ["three", pytest.param("sid", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("image", ["three", "sid"])
 def test_data_of_the_distributions_own_first_start_makes_no_second_cluster(
     request: pytest.FixtureRequest, image: str
 ) -> None:
