@@ -44,6 +44,9 @@ def test_status_of_a_whole_set_and_of_one_that_is_not(three: Lab) -> None:
     mysql = MysqlSet(three)
     others = candidates(three)
     primary = mysql.primary()
+    # A set that is whole for its clients has told the cluster so with its next monitors.
+    unsaid = re.compile("not readable|waiting for")
+    poll(lambda: not unsaid.search(backstay(three, others[0], "status").out), Deadline(30), "all to be told", 0.3)
     done = backstay(three, others[0], "status")
     assert done.status == 0, done.out + done.err
     assert "all is as wanted" in done.out
@@ -51,7 +54,12 @@ def test_status_of_a_whole_set_and_of_one_that_is_not(three: Lab) -> None:
     whole = document(three, others[0], "status")
     assert whole["nodes"][primary]["resources"]["mysql"]["role"] == "Promoted"
     assert whole["nodes"][primary]["resources"]["mysql-writer"]["note"] == "10.77.0.100"
-    assert whole["cluster"]["state"] == "S_IDLE"
+    poll(
+        lambda: document(three, others[0], "status")["cluster"]["state"] == "S_IDLE",
+        Deadline(30),
+        "the cluster to rest",
+        0.3,
+    )
 
     three.run(primary, ["crm_attribute", "-N", others[0], "-n", "standby", "-v", "on"])
     try:

@@ -28,6 +28,7 @@ else:
 ' "$(crm_node -n)" "$@"
 }
 score() { attrd_updater -Q -n master-trial | sed -n 's/.* value="\(.*\)".*/score \1/p'; }
+now() { python3 -c 'import time; print(int(time.monotonic()))'; }
 mkdir -p /run/trial
 trial score 100
 WHAT
@@ -56,11 +57,11 @@ def test_an_action_that_is_killed_before_it_notes_what_it_wrote_leaves_nothing_t
 
 def test_what_is_remembered_is_trusted_for_three_minutes_however_often_something_else_is_written(three: Lab) -> None:
     aged = r"""
-    sed -i "1s/ .*/ $(($(date +%s) - 170)).5/" /run/trial/attributes
+    sed -i "1s/ .*/ $(($(now) - 170)).5/" /run/trial/attributes
     trial other 1
     head -1 /run/trial/attributes | cut -d' ' -f2 | cut -d. -f2
     attrd_updater -n master-trial -U 10; trial score 100; score
-    sed -i "1s/ .*/ $(($(date +%s) - 181)).5/" /run/trial/attributes
+    sed -i "1s/ .*/ $(($(now) - 181)).5/" /run/trial/attributes
     trial score 100; score; head -1 /run/trial/attributes | cut -d. -f2 | wc -c
     """
     lines = said(three, aged)
