@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from judged import is_clean
 from moves import backstay, candidates
 
 from backstay.deadline import Deadline, poll
@@ -87,7 +88,7 @@ def test_a_switchover_under_load_loses_nothing_and_is_explained(three: Lab, tmp_
     outcome = rehearse(
         MysqlSet(three), Fault("switchover", "as an admin does it", switch, nothing, elsewhere=True), str(tmp_path)
     )
-    assert outcome.clean, outcome.verdict
+    assert is_clean(outcome), outcome.verdict
     assert outcome.gap <= BUSY_PAUSE
     assert left(three, outcome.now) == ""
     pause = float(told[0].rpartition("moved; ")[2].split()[0])

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from judged import broken_rules
 from moves import lead_from_the_coordinator
 
 from backstay.campaign.aimed import aimed
@@ -71,7 +72,7 @@ FOUND = {
 def test_a_schedule_is_run_and_judged_and_its_histories_are_kept(three: Lab, tmp_path: Path) -> None:
     told: list[str] = []
     report = Run(MysqlSubject(three), SHORT, str(tmp_path), told.append).run()
-    assert report.clean, report.findings
+    assert broken_rules(report) == []
     assert [hit.missed for hit in report.hits] == ["", ""]
     assert report.counted["attempts"] > 300 and report.counted["operations"] > 50 and report.counted["samples"] > 100
     assert report.counted["promotions"] == 1
@@ -86,7 +87,7 @@ def test_a_schedule_is_run_and_judged_and_its_histories_are_kept(three: Lab, tmp
 @pytest.mark.parametrize("what", SMOKE)
 def test_a_smoke_of_schedules_breaks_no_rule(three: Lab, tmp_path: Path, what: str) -> None:
     report = Run(MysqlSubject(three), Schedule("mysql", 0, SMOKE[what]), str(tmp_path), print).run()
-    assert report.clean, report.findings
+    assert broken_rules(report) == []
     assert [hit.missed for hit in report.hits] == ["", ""]
 
 
@@ -94,14 +95,14 @@ def test_a_smoke_of_schedules_breaks_no_rule(three: Lab, tmp_path: Path, what: s
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_schedules_from_seeds_break_no_rule(three: Lab, tmp_path: Path, seed: int) -> None:
     report = Run(MysqlSubject(three), draw("mysql", seed), str(tmp_path), print).run()
-    assert report.clean, report.findings
+    assert broken_rules(report) == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", FOUND)
 def test_what_was_found_stays_mended(three: Lab, tmp_path: Path, what: str) -> None:
     report = Run(MysqlSubject(three), Schedule("mysql", 0, FOUND[what]), str(tmp_path), print).run()
-    assert report.clean, report.findings
+    assert broken_rules(report) == []
 
 
 @pytest.mark.slow
@@ -111,7 +112,7 @@ def test_a_primary_keeps_its_role_when_the_controller_of_its_node_ends(three: La
     lead_from_the_coordinator(three)
     schedule = Schedule("mysql", 0, (Injection("schedulerd-kill", "leader", 0.5, 0.0),))
     report = Run(MysqlSubject(three), schedule, str(tmp_path), print).run()
-    assert report.clean, report.findings
+    assert broken_rules(report) == []
     assert report.counted["promotions"] == 0
 
 
@@ -119,7 +120,7 @@ def test_a_primary_keeps_its_role_when_the_controller_of_its_node_ends(three: La
 @pytest.mark.parametrize("name", [name for name, one in aimed("mysql").items() if not one.fresh])
 def test_aimed_schedules_break_no_rule(three: Lab, tmp_path: Path, name: str) -> None:
     report = Run(MysqlSubject(three), aimed("mysql")[name], str(tmp_path), print).run()
-    assert report.clean, report.findings
+    assert broken_rules(report) == []
     assert report.counted["missed"] == 0
 
 
@@ -135,7 +136,7 @@ def on_a_lab_of_its_own(schedule: Schedule, directory: Path) -> Report:
         report = Run(SUBJECTS[schedule.service](lab), schedule, str(directory / "run"), print).run()
     finally:
         lab.down()
-    assert report.clean, report.findings
+    assert broken_rules(report) == []
     return report
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from judged import is_clean
 from resting import Resting, dated
 
 from backstay.deadline import Deadline, poll
@@ -39,7 +40,8 @@ def sid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 def check(outcome: Outcome) -> None:
     """No finding, and writes came back within the fault's bound where it has one."""
-    assert outcome.clean, f"{outcome.verdict}; acknowledged by the one that was hit: {outcome.unsilenced}"
+    said = f"{outcome.verdict}, gap {outcome.gap:.2f} s; acknowledged by the one that was hit: {outcome.unsilenced}"
+    assert is_clean(outcome), said
     assert math.isfinite(outcome.gap)
     worst = FAULTS[outcome.fault].worst
     if worst is not None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from judged import is_clean
 
 from backstay.lab.cluster import Lab
 from backstay.rehearse.boots import Boots
@@ -34,7 +35,7 @@ def test_the_topology_is_one_file_that_the_cluster_takes_without_a_warning(plane
 @pytest.mark.parametrize("part", ["mysql", "rabbitmq", "haproxy"])
 def test_no_boot_vanishes_and_none_ends_twice(plane: ControlPlane, tmp_path: Path, part: str) -> None:
     outcome = rehearse(plane, FAULTS[f"{part}-kill"], str(tmp_path))
-    assert outcome.clean, str(outcome.verdict)
+    assert is_clean(outcome), str(outcome.verdict)
     assert isinstance(outcome.verdict, Boots)
     assert outcome.verdict.accepted > 0 and outcome.verdict.failed == 0
     assert math.isfinite(outcome.gap)

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from judged import is_clean
 from moves import lead_from_the_coordinator
 
 from backstay.deadline import Deadline, poll
@@ -131,7 +132,7 @@ def test_a_replica_that_complains_is_promoted_at_once_when_the_coordinator_is_lo
         outcome = rehearse(mysql, FAULTS["power-off"], str(tmp_path))
     finally:
         three.run(replicas[0], ["crm", "resource", "param", "mysql", "delete", "reader_check_port"])
-    assert outcome.clean, outcome.verdict
+    assert is_clean(outcome), outcome.verdict
     assert outcome.coordinator and outcome.now in replicas
     assert outcome.gap <= 30  # seconds: membership and fencing on any machine, and not the 80 more
     for node in three.nodes:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from judged import is_clean
 
 from backstay.deadline import Deadline, poll
 from backstay.lab import release
@@ -38,7 +39,7 @@ def test_versions_mix_on_the_way_there_and_back(name: str, tmp_path: Path) -> No
             histories = tmp_path / turn
             histories.mkdir()
             outcome = rehearse(service, subject.faults["kill"], str(histories))
-            assert outcome.clean, f"{turn}: {outcome.verdict}"
+            assert is_clean(outcome), f"{turn}: {outcome.verdict}"
 
         first, *others = lab.nodes
         lab.upgrade(first)
@@ -77,7 +78,7 @@ def test_a_set_of_earlier_agents_is_upgraded_under_load_and_survives_its_leader(
             histories = tmp_path / fault
             histories.mkdir()
             outcome = rehearse(service, subject.faults[fault], str(histories))
-            assert outcome.clean, f"{fault}: {outcome.verdict}"
+            assert is_clean(outcome), f"{fault}: {outcome.verdict}"
             if fault == "upgrade":
                 assert outcome.now == outcome.was
     finally:
