@@ -56,7 +56,7 @@ def table(service: str, over_ssh: bool = False) -> list[str]:
     "names",
     is_flag=False,
     flag_value="all",
-    metavar="[NAME,…]",
+    metavar="[NAME,...]",
     help="Instead of seeds: schedules aimed at an order of events that chance meets seldom; all, or those named.",
 )
 @click.option("--replay", type=click.Path(exists=True, dir_okay=False), help="Run the schedule in this file instead.")
