@@ -59,6 +59,10 @@ def come_back(lab: Lab, node: str) -> None:
     lab.run(node, ["sh", "-c", script], timeout=60)
 
 
+def begin(mysql: MysqlSet, primary: str) -> None:
+    mysql.root(primary, "DROP TABLE IF EXISTS app.kept; CREATE TABLE app.kept (id INT PRIMARY KEY)")
+
+
 def insert(mysql: MysqlSet, primary: str, value: int) -> None:
     """A row that is acknowledged when this returns."""
     mysql.root(primary, f"INSERT INTO app.kept VALUES ({value})")
@@ -73,7 +77,7 @@ def test_a_new_set_and_one_after_a_loss_of_all_power_are_never_alone(three: Lab)
     mysql = MysqlSet(three)
     mysql.wait_whole(120)
     assert not mysql.logged_since({}, "recording .* solo=yes")
-    mysql.root(mysql.primary(), "CREATE TABLE IF NOT EXISTS app.kept (id INT PRIMARY KEY)")
+    begin(mysql, mysql.primary())
     marks = mysql.log_marks()
     for node in three.nodes:
         three.power_off(node)
@@ -98,7 +102,7 @@ def test_who_lacks_what_the_last_primary_was_promoted_with_waits_for_it(three: L
     mysql.wait_whole(120)
     first = mysql.primary()
     second, third = (node for node in three.nodes if node != first)
-    mysql.root(first, "CREATE TABLE app.kept (id INT PRIMARY KEY)")
+    begin(mysql, first)
     three.run(first, ["crm_resource", "--ban", "--resource", mysql.clone, "--node", third, "--promoted"])
     marks = mysql.log_marks()
     with deaf(mysql, third):
@@ -120,7 +124,7 @@ def test_a_server_that_runs_on_without_its_cluster_stays_on_record(three: Lab) -
     mysql.wait_whole(120)
     primary = mysql.primary()
     left, other = (node for node in three.nodes if node != primary)
-    mysql.root(primary, "CREATE TABLE app.kept (id INT PRIMARY KEY)")
+    begin(mysql, primary)
     three.run(primary, ["crm", "node", "maintenance", left])
     leave_the_cluster(three, left)
     poll(lambda: left not in three.online(), Deadline(60), f"{left} to leave", 0.2)
@@ -139,17 +143,3 @@ def test_a_server_that_runs_on_without_its_cluster_stays_on_record(three: Lab) -
     mysql.wait_whole(180)
     assert {rows(mysql, node) for node in three.nodes} == {"1"}
     mysql.root(mysql.primary(), "DROP TABLE app.kept")
-
-
-def test_a_cleaned_up_history_hides_nobody(three: Lab) -> None:
-    """For a moment after `crm_resource --refresh` the cluster sees no instance where the server serves."""
-    mysql = MysqlSet(three)
-    mysql.wait_whole(120)
-    primary = mysql.primary()
-    marks = mysql.log_marks()
-    for _ in range(4):
-        three.run(primary, ["rm", "-f", f"/run/backstay/{mysql.name}/reviewed"])
-        three.run(primary, ["crm_resource", "--refresh", "--resource", mysql.name], check=False)
-        reviewed(mysql, primary)
-    assert not mysql.logged_since(marks, "cannot acknowledge any more")
-    mysql.wait_whole(120)
