@@ -127,6 +127,8 @@ def test_whose_acknowledgements_count_from_a_promotion_on():
     silent = Report(None, why="does not answer")
     assert counted(n3=giving) == counted(n3=behind) == counted(n3=joining) == ["n3"]
     assert counted(n3=silent) == counted() == []
+    # after a loss of all power: none acknowledges yet, and none has what was not acknowledged any more
+    assert counted(me="n1", n2=Report(history("0-1-98")), n3=Report(history("0-1-97"))) == ["n2", "n3"]
     # who received without acknowledging, or would be compared and stopped, is nobody to wait for
     assert counted(n3=Report(history("0-1-99"), receives=True)) == []
     assert counted(n3=Report(history("0-1-99"), parted=True)) == []

@@ -119,7 +119,9 @@ def _kill_while_one_acknowledges(scene: Scene, node: str, other: str) -> None:
     try:
         time.sleep(ALONE)
         scene.lab.fault("kill", scene.leader, mysql.name)
-        with suppress(TimedOut):  # what it lacks may be too much to be fetched in a promotion: then it is refused, and rightly
+        with suppress(
+            TimedOut
+        ):  # what it lacks may be too much to be fetched in a promotion: then it is refused, and rightly
             _another(scene, scene.leader)
     finally:
         hear()

@@ -189,8 +189,9 @@ def acknowledgers(
     would wait for an acknowledgement of theirs.
 
     Nobody is dropped who may acknowledge by the record before, however far behind: what it acknowledges from now on comes
-    after all that is promoted. Added is who has everything and acknowledges, or whose receiver does not run: it joins by the
-    new record, and so acknowledges from its first event on. Who receives without acknowledging would leave the commits that
+    after all that is promoted. After a loss of all power under load all of them lack what was not acknowledged any more. Added
+    is who has everything. Either must acknowledge now, or its receiver does not run: then it joins by the new record, and so
+    acknowledges from its first event on. Who receives without acknowledging would leave the commits that
     it receives unacknowledged: it is added later, and so is the recorded primary, whose history is compared first.
 
     While a primary is alone anybody may begin to acknowledge, and the record names nobody; so it stays alone, until its monitor
@@ -204,8 +205,7 @@ def acknowledgers(
         report = reports[node]
         if report.received is None or report.parted:
             return False
-        everything = report.received.includes(mine)
-        return (report.gives and (everything or node in kept)) or (everything and not report.receives)
+        return (node in kept or report.received.includes(mine)) and (report.gives or not report.receives)
 
     able = frozenset(node for node in reports if ready(node) and not (facts and node == facts.primary))
     counted = kept | able
