@@ -45,7 +45,7 @@ def test_versions_mix_on_the_way_there_and_back(name: str, tmp_path: Path) -> No
         lab.upgrade(first)
         for leader in (first, others[0]):
             service.wait_whole(120)
-            if service.leader() != leader:
+            if service.promoted() != leader:
                 lab.run(
                     leader,
                     ["crm_resource", "--move", "-r", service.clone, "--promoted", "-N", leader, "--lifetime=PT20S"],
