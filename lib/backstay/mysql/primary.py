@@ -4,12 +4,13 @@ from backstay import membership
 from backstay.child import detach
 from backstay.codes import ExitCode
 from backstay.deadline import poll
-from backstay.errors import AgentError, TimedOut
+from backstay.errors import AgentError
 from backstay.mysql import accounts, room, trust
 from backstay.mysql.dialect import FOREVER, NOMINAL
 from backstay.mysql.duties import Step, primary_step, review
 from backstay.mysql.health import ALONE, judge_primary, with_room
 from backstay.mysql.server import NO_SUCH_DATABASE, NO_SUCH_TABLE, ServerUntrusted, StatementFailed
+from backstay.mysql.state import Occupied
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -155,8 +156,8 @@ def _forget_source(agent: "Mysql") -> None:
         with agent.state.replication(agent.deadline.within(0)), agent.connect(agent.deadline) as server:
             if agent.state.promoted(agent.running().identity):
                 agent.dialect(server).forget_source(server)
-    except TimedOut:
-        return  # another is at it
+    except Occupied as busy:
+        agent.log.info(f"the old source is not forgotten yet: {busy}")  # the next monitor has it done
     except AgentError as error:
         agent.log.warning(f"the old source is not forgotten yet: {error}")
 

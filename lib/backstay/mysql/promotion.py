@@ -12,7 +12,7 @@ from backstay.mysql.dialect import FOREVER, NOMINAL
 from backstay.mysql.facts import Facts
 from backstay.mysql.health import HEALTHY
 from backstay.mysql.replica import end_waiting
-from backstay.mysql.state import write_mark
+from backstay.mysql.state import Occupied, write_mark
 from backstay.pacemaker import NEVER, Ends
 
 TYPE_CHECKING = False
@@ -46,7 +46,7 @@ def promote(agent: "Mysql", server: "Server", running: "Process") -> None:
     try:
         with agent.state.replication(agent.deadline.within(_SETTLE)):
             _promote(agent, server, running)
-    except Refused as refusal:
+    except (Refused, Occupied) as refusal:
         agent.log.error(str(refusal))
         agent.state.write("closed", running.identity)
         agent.state.write("refusal", str(refusal))

@@ -35,7 +35,7 @@ class State(Files):
     """
 
     def replication(self, deadline: Deadline) -> "Replication":
-        """For a `with` in which nobody else begins, ends or forgets the replication of this server. Raises TimedOut."""
+        """For a `with` in which nobody else begins, ends or forgets the replication of this server. Raises Occupied."""
         return Replication(self.directory, deadline)
 
     def promoted(self, identity: str) -> "Optional[Facts]":
@@ -48,6 +48,10 @@ class State(Files):
 
     def set_promoted(self, identity: str, facts: Facts) -> None:
         self.write("promoted", f"{identity} {facts}")
+
+
+class Occupied(TimedOut):
+    """Another changes this server's replication."""
 
 
 class Replication:
@@ -63,9 +67,9 @@ class Replication:
         self._lock = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
             poll(lambda: _locked(self._lock), self._deadline, "another to be done with this server's replication", 0.02)
-        except TimedOut:
+        except TimedOut as late:
             os.close(self._lock)
-            raise
+            raise Occupied(str(late)) from None
 
     def __exit__(self, *_: object) -> None:
         os.close(self._lock)

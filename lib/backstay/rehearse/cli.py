@@ -200,6 +200,9 @@ def _bounds(fault: Fault | None, gaps: list[float]) -> str:
 @click.option("--vagrant", is_flag=True, help="On machines that Vagrant makes, as `lab up --vagrant`.")
 @click.option("--patient", is_flag=True, help="Wait for failure-timeout, where an admin would clean up.")
 @click.option("--until-whole", is_flag=True, help="Keep the load on until the service is whole again.")
+@click.option(
+    "--no-application", is_flag=True, help="Without the client that counts failed operations, which costs the gap some."
+)
 @click.option("--list", "listing", is_flag=True, help="Name the faults and end.")
 def command(
     service: str,
@@ -211,6 +214,7 @@ def command(
     vagrant: bool,
     patient: bool,
     until_whole: bool,
+    no_application: bool,
     listing: bool,
 ) -> None:
     """Inflict faults on a service under load and print what they cost.
@@ -235,6 +239,7 @@ def command(
     faults = [subject.faults[name] for name in wanted if name in subject.faults]
     if faults:
         place, manner = os.path.abspath(directory), Manner(clean_up=not patient, until_whole=until_whole)
+        manner = manner._replace(application=not no_application)
         records += rehearse_all(subject, faults, runs, place, image, manner, driver(vagrant))
     if path:
         with open(path, "w", encoding="utf-8") as sink:
