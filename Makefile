@@ -20,10 +20,10 @@ HOST_PACKAGES = mmdebstrap iproute2 nftables util-linux procps python3 python3-c
     python3-pip python3-matplotlib man-db strace
 VAGRANT_PACKAGES = vagrant vagrant-lxc lxc openssh-client rsync
 
-COMPLETIONS = $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions zsh/vendor-completions fish/vendor_completions.d)
-AGENTS = $(notdir $(wildcard agents/*))
+SHARE = $(DESTDIR)$(PREFIX)/share
+COMPLETIONS = $(addprefix $(SHARE)/,bash-completion/completions zsh/vendor-completions fish/vendor_completions.d)
 
-.PHONY: help setup setup-vagrant demo demo-openstack test test-all test-failover test-sid test-alarms test-timing test-vagrant campaign campaign-aimed soak fuzz bench lint install clean
+.PHONY: help setup setup-vagrant demo demo-openstack test test-all test-failover test-sid test-alarms test-timing test-vagrant campaign campaign-aimed soak fuzz bench lint install install-lab clean
 
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
@@ -45,6 +45,7 @@ help:
 	@echo 'make setup          install what the above need here: $(firstword $(HOST_PACKAGES)) and a few more packages'
 	@echo 'make lint           ruff and mypy, in $(VENV)'
 	@echo 'make install        agents, library, templates and command, under DESTDIR=$(DESTDIR)'
+	@echo 'make install-lab    lab, rehearsals, campaigns, bench and report, beside it'
 	@echo 'make clean          remove what the above left in this directory, the lab and its image included'
 
 setup: WANTED = $(HOST_PACKAGES)
@@ -124,32 +125,33 @@ $(VENV)/ready: Makefile
 	touch $@
 
 test-alarms: setup
-	PYTHONPATH=lib $(PYTHON) -m backstay.rehearse.alarms
+	PYTHONPATH=lib:lab $(PYTHON) -m backstay_lab.run.false_alarms
 
 test-timing: setup
-	PYTHONPATH=lib $(PYTHON) -m backstay.rehearse.timing $(TIMING)
+	PYTHONPATH=lib:lab $(PYTHON) -m backstay_lab.run.timing $(TIMING)
 
 lint: setup $(VENV)/ready
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
+# The agents first: they know their own library and the one before.
 install:
-	install -d $(OCF)/resource.d/backstay $(OCF)/lib $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/backstay/crm-templates
-	PYTHONPATH=lib $(PYTHON) -m backstay.installation lib/backstay $(OCF)/lib
-	PYTHONPATH=lib $(PYTHON) -m backstay.installation --agents agents $(OCF)/resource.d/backstay
+	install -d $(OCF)/resource.d/backstay $(OCF)/lib $(DESTDIR)$(PREFIX)/bin $(SHARE)/backstay/crm-templates $(COMPLETIONS)
+	PYTHONPATH=lib $(PYTHON) -m backstay.admin.install --agents agents $(OCF)/resource.d/backstay
+	PYTHONPATH=lib $(PYTHON) -m backstay.admin.install lib/backstay $(OCF)/lib
 	install -m 755 bin/backstay $(DESTDIR)$(PREFIX)/bin
-	install -m 644 crm-templates/* $(DESTDIR)$(PREFIX)/share/backstay/crm-templates
-	PYTHONPATH=lib $(PYTHON) -m backstay.admin.wizard $(DESTDIR)$(PREFIX)/share/crmsh/scripts
-	install -d $(DESTDIR)$(PREFIX)/share/man/man7
-	for agent in $(AGENTS); do \
-	    PYTHONPATH=lib $(PYTHON) -m backstay.manpage $$agent > $(DESTDIR)$(PREFIX)/share/man/man7/ocf_backstay_$$agent.7; \
-	done
-	install -d $(DESTDIR)$(PREFIX)/share/man/man8 $(COMPLETIONS)
-	PYTHONPATH=lib $(PYTHON) -m backstay.admin.manpage $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 644 crm-templates/* $(SHARE)/backstay/crm-templates
+	PYTHONPATH=lib $(PYTHON) -m backstay.admin.wizard $(SHARE)/crmsh/scripts
+	PYTHONPATH=lib $(PYTHON) -m backstay.admin.manpage $(SHARE)/man
 	_BACKSTAY_COMPLETE=bash_source $(PYTHON) -I bin/backstay > $(word 1,$(COMPLETIONS))/backstay
 	_BACKSTAY_COMPLETE=zsh_source $(PYTHON) -I bin/backstay > $(word 2,$(COMPLETIONS))/_backstay
 	_BACKSTAY_COMPLETE=fish_source $(PYTHON) -I bin/backstay > $(word 3,$(COMPLETIONS))/backstay.fish
+
+install-lab:
+	install -d $(DESTDIR)$(PREFIX)/lib
+	PYTHONPATH=lib $(PYTHON) -m backstay.admin.install lab/backstay_lab $(DESTDIR)$(PREFIX)/lib/backstay-lab
+	PYTHONPATH=lib:lab $(PYTHON) -m backstay.admin.manpage $(SHARE)/man backstay_lab.commands
 
 clean:
 	-for lab in $(wildcard $(LAB) $(LAB)-*); do $(PYTHON) -I bin/backstay lab down --dir $$lab; done

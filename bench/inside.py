@@ -14,6 +14,7 @@ mount -t overlay bench -o "lowerdir=$image,upperdir=/mnt/upper,workdir=/mnt/laye
 cd /mnt/root
 bind() { mkdir -p ".$2" && mount --bind "$1" ".$2"; }
 bind "$checkout/lib/backstay" /usr/lib/ocf/lib/backstay
+bind "$checkout/lab" /usr/lib/backstay-lab
 bind "$checkout/agents" /usr/lib/ocf/resource.d/backstay
 bind "$checkout/bench" /bench
 mount -t proc proc proc
@@ -26,8 +27,8 @@ exec chroot . "$@"
 
 def again(suite: str, script: str, arguments: "list[str]") -> int:
     """Run bench/SCRIPT with these arguments in the image of a suite; its exit status. Needs root."""
-    sys.path.insert(0, str(CHECKOUT / "lib"))
-    from backstay.lab import image
+    sys.path[:0] = [str(CHECKOUT / "lib"), str(CHECKOUT / "lab")]
+    from backstay_lab.machines import image
 
     root = image.ensure(suite, lambda line: print(line, file=sys.stderr))
     confined = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "sh", "-ec", ENTER, "sh"]

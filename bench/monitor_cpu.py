@@ -35,10 +35,15 @@ from pathlib import Path
 
 from inside import again
 
-sys.path.insert(0, "/usr/lib/ocf/lib")  # in the lab's image
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+checkout = Path(__file__).resolve().parents[1]
+sys.path[:0] = [
+    str(checkout / "lib"),
+    str(checkout / "lab"),
+    "/usr/lib/ocf/lib",
+    "/usr/lib/backstay-lab",
+]  # or the lab's image
 
-from backstay.bench.monitor import in_turn
+from backstay_lab.bench.monitor import in_turn  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ import argparse
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("lib", "lab")]
 
-from backstay.lab.cluster import Lab
-from backstay.rehearse.rabbitset import RabbitSet
+from backstay_lab.machines.cluster import Lab  # noqa: E402
+from backstay_lab.systems.rabbitmq.workload import RabbitSet  # noqa: E402
 
 AGENTS = "/usr/lib/ocf/resource.d"
 COMMON = "OCF_ROOT=/usr/lib/ocf OCF_RESKEY_CRM_meta_timeout=60000 OCF_RESKEY_CRM_meta_interval=3000"

@@ -15,16 +15,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("lib", "lab")]
 
-from backstay.lab.cluster import Lab
-from backstay.rehearse import readings
+from backstay_lab.machines.cluster import Lab  # noqa: E402
+from backstay_lab.systems.readers import workload  # noqa: E402
 
 SCENARIOS = {
-    "lag": lambda lab, into: readings.lag(lab, into, readings.replica(lab, balancer=False)),
-    "kill-balancer": readings.kill_balancer,
-    "lose-replica": lambda lab, into: readings.lose(lab, into, readings.replica(lab, balancer=False)),
-    "lose-balancer": lambda lab, into: readings.lose(lab, into, readings.holder(lab, "haproxy-address")),
+    "lag": lambda lab, into: workload.lag(lab, into, workload.replica(lab, balancer=False)),
+    "kill-balancer": workload.kill_balancer,
+    "lose-replica": lambda lab, into: workload.lose(lab, into, workload.replica(lab, balancer=False)),
+    "lose-balancer": lambda lab, into: workload.lose(lab, into, workload.holder(lab, "haproxy-address")),
 }
 
 
@@ -46,7 +46,7 @@ def main() -> None:
         for _ in range(options.runs):
             for name in options.scenarios or SCENARIOS:
                 with tempfile.TemporaryDirectory() as into:
-                    print(json.dumps({"scenario": name, **readings.as_json(SCENARIOS[name](lab, into))}), flush=True)
+                    print(json.dumps({"scenario": name, **workload.as_json(SCENARIOS[name](lab, into))}), flush=True)
     finally:
         if own:
             lab.down()

@@ -9,8 +9,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from backstay import command
-from backstay.lab import image
+from backstay.host import command
+from backstay_lab.machines import image
 
 CHECKOUT = Path(__file__).parent.parent
 
@@ -29,10 +29,11 @@ cd /mnt/root
 bind() { mkdir -p ".$2" && mount --bind "$1" ".$2"; }
 bind "$checkout/lib/backstay" /usr/lib/ocf/lib/backstay
 bind "$checkout/lib/backstay" /usr/lib/python3/dist-packages/backstay
+bind "$checkout/lab/backstay_lab" /usr/lib/python3/dist-packages/backstay_lab
 bind "$checkout/agents" /usr/lib/ocf/resource.d/backstay
 bind "$checkout/crm-templates" /usr/share/backstay/crm-templates
 bind "$work" /work
-install -m 755 "$checkout/lib/backstay/lab/fence_backstay_lab" usr/sbin/
+install -m 755 "$checkout/lab/backstay_lab/machines/fence_backstay_lab" usr/sbin/
 mount -t proc proc proc
 mount --rbind /dev dev
 exec chroot . sh -ec "cd /work; $script"

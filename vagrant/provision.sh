@@ -14,7 +14,7 @@ for package in $wanted; do
     break
 done
 systemctl disable --now mariadb # from now on the cluster starts it
-make --silent -C /vagrant install
+make --silent -C /vagrant install install-lab
 
 echo "$name" > /etc/hostname
 hostname "$name"
@@ -22,7 +22,7 @@ sed -i "/ $name\$/d" /etc/hosts
 for node in "$@"; do
     grep -q " ${node%%=*}\$" /etc/hosts || echo "${node#*=} ${node%%=*}" >> /etc/hosts
 done
-PYTHONPATH=/usr/lib/ocf/lib python3 -m backstay.lab.configuration "$@" > /etc/corosync/corosync.conf
+PYTHONPATH=/usr/lib/backstay-lab:/usr/lib/ocf/lib python3 -m backstay_lab.machines.configuration "$@" > /etc/corosync/corosync.conf
 systemctl --quiet enable corosync pacemaker
 systemctl restart corosync pacemaker
 echo "next: backstay doctor --service mysql; on one node: backstay render mysql --set ... -o mysql.crm, and load it"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from backstay import command
+from backstay.host import command
 
 Chamber = Callable[..., command.Finished]
 

@@ -31,7 +31,7 @@ def test_the_age_of_a_note_is_what_has_passed(chamber: Chamber, step: str) -> No
     script = r"""
         cat > note.py <<'END'
 import sys
-from backstay.state import Files
+from backstay.host.state_files import Files
 files = Files("/work")
 if sys.argv[1] == "write":
     files.write("note", "so it is")
@@ -53,8 +53,8 @@ def test_a_date_of_the_wall_clock_is_nobodys(chamber: Chamber) -> None:
     done = chamber(
         r"""
         printf apart > long; touch note
-        python3 -c 'from backstay.state import Files; f = Files("/work"); print(f.age("note"), f.has("note"), f.has("none"),
-            f.lasting("long", "apart"), f.lasting("long", "apart") < 30, f.age("long") < 30)'
+        python3 -c 'from backstay.host.state_files import Files; f = Files("/work"); print(f.age("note"), f.has("note"),
+            f.has("none"), f.lasting("long", "apart"), f.lasting("long", "apart") < 30, f.age("long") < 30)'
         """
     )
     assert done.out.split() == ["inf", "True", "False", "0.0", "True", "True"]
@@ -65,12 +65,12 @@ HEAL = r"""
 mkdir -p /run/backstay
 cat > heal.py <<'END'
 import os
-from backstay.invocation import Invocation
-from backstay.process import at
-from backstay.rabbitmq import coordinator
-from backstay.rabbitmq.agent import Rabbitmq
-from backstay.rabbitmq.health import Restart
-from backstay.rabbitmq.observation import PAUSED, Seen
+from backstay.ocf.invocation import Invocation
+from backstay.host.process import at
+from backstay.services.rabbitmq import coordinator
+from backstay.services.rabbitmq.agent import Rabbitmq
+from backstay.services.rabbitmq.health import Restart
+from backstay.services.rabbitmq.observation import PAUSED, Seen
 agent = Rabbitmq(Invocation("monitor", os.environ))
 members = frozenset({"rabbit@n1", "rabbit@n2", "rabbit@n3"})
 seen = Seen(PAUSED, members=members, partitions=members - {agent.erlang_name})

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from tests.conftest import CHECKOUT  # type: ignore[import-not-found]
 
-from backstay import command
-from backstay.deadline import Deadline, poll
-from backstay.rehearse.checkers import judge_connections
-from backstay.rehearse.history import OK, parse_attempts
+from backstay.host import command
+from backstay.host.deadline import Deadline, poll
+from backstay_lab.checkers.history import OK, parse_attempts
+from backstay_lab.checkers.writes import judge_connections
 
-PROGRAM = "backstay.rehearse.connections"
+PROGRAM = "backstay_lab.clients.connections"
 
 
 def free_port() -> int:
@@ -28,7 +28,7 @@ def free_port() -> int:
 
 
 def argv(program: str, *arguments: object) -> list[str]:
-    path = f"PYTHONPATH={CHECKOUT / 'lib'}"
+    path = f"PYTHONPATH={CHECKOUT / 'lib'}:{CHECKOUT / 'lab'}"
     return ["env", path, sys.executable, "-m", program, *map(str, arguments)]
 
 
@@ -39,7 +39,7 @@ def once(port: int) -> int:
 @contextmanager
 def server(port: int, directory: Path) -> Iterator[int]:
     """The server's pid, once it answers; it ends with the block."""
-    pid = command.spawn(argv("backstay.rehearse.lineserver", port), log=str(directory / "log"))
+    pid = command.spawn(argv("backstay_lab.clients.lineserver", port), log=str(directory / "log"))
     try:
         poll(lambda: once(port) == 0, Deadline(10), "the server to answer")
         yield pid

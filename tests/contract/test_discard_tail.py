@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.decisions.test_oracle_binlog import ME, SURVIVED, log, transaction  # type: ignore[import-not-found]
 
-from backstay.mysql.oracle import Oracle
+from backstay.services.mysql.dialects.mysql import Oracle
 
 ACCOUNT, GROUP = 5, 60
 WHOLE, TAIL = log(transaction(9), transaction(10)), transaction(11)

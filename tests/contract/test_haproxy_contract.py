@@ -146,9 +146,14 @@ END
         """,
     )
     code, *loaded = result.values["loaded"].split()
-    assert code == "0" and "backstay.haproxy.control" in loaded
+    assert code == "0" and "backstay.services.haproxy.master_cli" in loaded
     unwanted = {"socket", "selectors", "subprocess", "ctypes", "enum", "re", "json", "typing", "signal"}
-    ours = {"backstay.pacemaker", "backstay.metadata", "backstay.haproxy.servers", "backstay.haproxy.listeners"}
+    ours = {
+        "backstay.cluster.pacemaker",
+        "backstay.ocf.metadata",
+        "backstay.services.haproxy.server_state",
+        "backstay.services.haproxy.listeners",
+    }
     assert set(loaded) & (unwanted | ours) == set()
     assert result.values["forks"] == "0"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import CHECKOUT  # type: ignore[import-not-found]
 
-from backstay import installation
+from backstay.admin import install
 
 # Begins as the agents do, and loads the rest of its library when it is told to.
 AGENT = (
@@ -59,10 +59,10 @@ def rest(agent: subprocess.Popen[str]) -> str:
 
 
 def test_an_agent_has_modules_of_one_version(lib: Path, tmp_path: Path) -> None:
-    installation.install_on_node(library(tmp_path, "old"), str(lib))
+    install.install_on_node(library(tmp_path, "old"), str(lib))
     before = started(lib)
     assert first(before) == "old"
-    installation.install_on_node(library(tmp_path, "new"), str(lib))
+    install.install_on_node(library(tmp_path, "new"), str(lib))
     after = started(lib)
     assert first(after) == "new"
     assert rest(before) == "old True"
@@ -71,7 +71,7 @@ def test_an_agent_has_modules_of_one_version(lib: Path, tmp_path: Path) -> None:
 
 def test_the_installation_before_the_last_is_removed_and_no_more(lib: Path, tmp_path: Path) -> None:
     for version in ("one", "two", "three"):
-        installation.install_on_node(library(tmp_path, version), str(lib))
+        install.install_on_node(library(tmp_path, version), str(lib))
     assert sorted(os.listdir(lib)) == ["backstay", "backstay.d"]
     assert sorted(os.listdir(lib / "backstay.d")) == ["2", "3", "current"]
     assert os.readlink(lib / "backstay.d/current") == "3"
@@ -80,20 +80,20 @@ def test_the_installation_before_the_last_is_removed_and_no_more(lib: Path, tmp_
 
 def test_a_directory_of_before_gives_way_to_a_link(lib: Path, tmp_path: Path) -> None:
     os.rename(library(tmp_path, "old"), lib / "backstay")
-    installation.install_on_node(library(tmp_path, "new"), str(lib))
+    install.install_on_node(library(tmp_path, "new"), str(lib))
     assert os.readlink(lib / "backstay") == "backstay.d/current/backstay"
     agent = started(lib)
     assert (first(agent), rest(agent)) == ("new", "new True")
 
 
 def test_one_that_fails_leaves_the_one_before_current(lib: Path, tmp_path: Path) -> None:
-    installation.install_on_node(library(tmp_path, "old"), str(lib))
+    install.install_on_node(library(tmp_path, "old"), str(lib))
     broken = library(tmp_path, "new")
     os.symlink("nowhere", os.path.join(broken, "dangling.py"))
     with pytest.raises(OSError):
-        installation.install_on_node(broken, str(lib))
+        install.install_on_node(broken, str(lib))
     assert (lib / "backstay/first.py").read_text() == "VERSION = 'old'\n"
-    installation.install_on_node(library(tmp_path, "newer"), str(lib))
+    install.install_on_node(library(tmp_path, "newer"), str(lib))
     assert (lib / "backstay/first.py").read_text() == "VERSION = 'newer'\n"
 
 
@@ -104,7 +104,7 @@ def test_agents_are_replaced_as_whole_files(tmp_path: Path) -> None:
     (source / "mysql").write_text("new\n")
     (target / "mysql").write_text("old\n")
     with (target / "mysql").open() as held:
-        installation.replace_files(str(source), str(target))
+        install.replace_files(str(source), str(target))
         assert held.read() == "old\n"
     assert (target / "mysql").read_text() == "new\n" and os.access(target / "mysql", os.X_OK)
     assert os.listdir(target) == ["mysql"]

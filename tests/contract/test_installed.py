@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from tests.conftest import CHECKOUT  # type: ignore[import-not-found]
 
+from backstay.admin.cli import OWN
 from backstay.admin.manpage import pages as command_pages
-from backstay.cli import COMMANDS
-from backstay.declaration import actions_of, parameters_of
-from backstay.haproxy.agent import Haproxy
-from backstay.manpage import render
-from backstay.mysql.agent import Mysql
-from backstay.rabbitmq.agent import Rabbitmq
-from backstay.vip.agent import Vip
+from backstay.ocf.manpage import render
+from backstay.ocf.parameters import actions_of, parameters_of
+from backstay.services.haproxy.agent import Haproxy
+from backstay.services.mysql.agent import Mysql
+from backstay.services.rabbitmq.agent import Rabbitmq
+from backstay.services.vip.agent import Vip
 
 AGENTS = [Haproxy, Mysql, Rabbitmq, Vip]
 CLEAN = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "OCF_ROOT": "/usr/lib/ocf", "HOME": "/nonexistent"}
@@ -59,17 +59,17 @@ def test_the_manual_page_has_it_all_and_formats(installed: Path, agent: type) ->
 
 def test_the_commands_pages_have_every_option_and_format(installed: Path) -> None:
     pages = dict(command_pages())
-    assert set(pages) >= {"backstay.8", *(f"backstay-{name}.8" for name in COMMANDS)}
+    assert set(pages) >= {"man8/backstay.8", *(f"man8/backstay-{name}.8" for name in OWN)}
     said = {}
     for name, text in pages.items():
-        page = installed / "usr/share/man/man8" / name
+        page = installed / "usr/share/man" / name
         assert page.read_text() == text
         environment = {**os.environ, "LC_ALL": "C", "MANWIDTH": "100"}
         argv = ["man", "--warnings", "-l", page]
         done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True)
         assert not done.stderr, (name, done.stderr)
         said[name] = done.stdout
-    assert "--watch" in said["backstay-status.8"] and "Exit status" in said["backstay-status.8"]
+    assert "--watch" in said["man8/backstay-status.8"] and "Exit status" in said["man8/backstay-status.8"]
     assert "power-off" in said["backstay-lab.8"]
 
 
@@ -91,7 +91,7 @@ def test_pip_installs_the_library_and_the_command(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     said = subprocess.run([tmp_path / "venv/bin/backstay", "--help"], capture_output=True, text=True, check=True).stdout
     assert "lab" in said
-    code = "import backstay.mysql.agent, backstay.lab.cluster, backstay; print(backstay.__file__)"
+    code = "import backstay.services.mysql.agent, backstay_lab.machines.cluster, backstay; print(backstay.__file__)"
     where = subprocess.run(
         [tmp_path / "venv/bin/python", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     ).stdout

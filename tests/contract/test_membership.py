@@ -6,8 +6,8 @@ import os
 import time
 from pathlib import Path
 
-from backstay.membership import settled
-from backstay.state import Files
+from backstay.cluster.ring import settled
+from backstay.host.state_files import Files
 
 HOUR = 3600
 

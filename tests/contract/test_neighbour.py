@@ -9,8 +9,8 @@ ip link add eth0 type veth peer name eth1; ip link set eth0 up; ip link set eth1
 ip neigh add 10.9.0.5 lladdr 02:00:00:00:00:01 dev eth0 nud stale
 cat > /tmp/hear.py <<'END'
 import os, sys
-from backstay.address import parse_address
-from backstay.neighbour import Neighbour
+from backstay.host.ip_address import parse_address
+from backstay.host.neighbor_table import Neighbour
 heard = Neighbour(parse_address("10.9.0.5"))
 for holder in sys.argv[1:]:
     address, _, mac = holder.partition("=")

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from backstay.deadline import Deadline
-from backstay.process import Process, at, start_time
+from backstay.host.deadline import Deadline
+from backstay.host.process import Process, at, start_time
 
 
 class Ending(Process):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from acting import Chamber
 from mysql_box import run
 
-from backstay.mysql.health import still_readable
-from backstay.mysql.observation import ReplicaStatus
+from backstay.services.mysql.health import still_readable
+from backstay.services.mysql.observation import ReplicaStatus
 
 PREPARE = """
 export OCF_RESKEY_reader_check_port=3309

@@ -63,7 +63,8 @@ def test_the_address_is_followed_only_to_a_server_that_is_open_for_writes(chambe
         act start; act monitor $RECURRING
         sent() { n2 "select id from information_schema.processlist where command like 'Binlog Dump%'"; }
         sends() { sent | grep -q .; }; within 10 sends
-        moved() { python3 -c 'import os; from backstay.invocation import Invocation; from backstay.mysql.agent import Mysql
+        moved() { python3 -c 'import os
+from backstay.ocf.invocation import Invocation; from backstay.services.mysql.agent import Mysql
 Mysql(Invocation("monitor", dict(os.environ))).address_moved()' 2>&1 | grep -o 'the connection stays' || :; }
         n2 'set global read_only = 1'; before=$(sent)
         echo "rival=$(moved)"; [ "$(sent)" = "$before" ] && echo kept=yes
@@ -96,8 +97,8 @@ def test_a_connection_that_was_lost_is_said_to_be(chamber: Chamber) -> None:
         r"""
         act start
         cat > /tmp/lost.py <<'END'
-from backstay.deadline import Deadline
-from backstay.mysql.server import Server, ServerDown, ServerSilent
+from backstay.host.deadline import Deadline
+from backstay.services.mysql.server import Server, ServerDown, ServerSilent
 
 server = Server("the local server", Deadline(0.5), "root", "", socket="/run/mysqld/mysqld.sock")
 try:
@@ -118,10 +119,10 @@ END
 
 HANG = r"""
 import random, sys, time
-from backstay.deadline import Deadline, poll
-from backstay.errors import TimedOut
-from backstay.mysql.mariadb import Mariadb
-from backstay.mysql.server import Server
+from backstay.host.deadline import Deadline, poll
+from backstay.ocf.errors import TimedOut
+from backstay.services.mysql.dialects.mariadb import Mariadb
+from backstay.services.mysql.server import Server
 
 def connect(deadline=60.0):
     source = Server("n2", Deadline(deadline), "backstay_replication", "r3p", host="127.0.0.2", port=3306)

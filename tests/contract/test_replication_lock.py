@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from backstay.deadline import Deadline
-from backstay.mysql.state import Occupied, State
+from backstay.host.deadline import Deadline
+from backstay.services.mysql.state import Occupied, State
 
 
 def test_a_second_one_waits_until_its_deadline_and_says_so(tmp_path: Path) -> None:

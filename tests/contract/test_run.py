@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from backstay.child import borrow
-from backstay.command import run
-from backstay.deadline import Deadline, poll
-from backstay.errors import CommandFailed, NotInstalled, PermissionMissing, TimedOut
-from backstay.mysql.server import ServerBusy
+from backstay.host.command import run
+from backstay.host.deadline import Deadline, poll
+from backstay.host.fork import borrow
+from backstay.ocf.errors import CommandFailed, NotInstalled, PermissionMissing, TimedOut
+from backstay.services.mysql.server import ServerBusy
 
 
 def descriptors() -> set[str]:

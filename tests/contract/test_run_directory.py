@@ -59,7 +59,7 @@ def test_what_is_not_there_is_removed_also_where_nothing_can_be(chamber: Chamber
         + """
         mkdir /run/backstay/db; echo x > /run/backstay/db/kept; mount -o remount,ro /run/backstay
         cat > /tmp/remove.py <<'END'
-from backstay.state import Files, Unwritable
+from backstay.host.state_files import Files, Unwritable
 files = Files("/run/backstay/db")
 files.remove("missing")
 print("missing=gone")

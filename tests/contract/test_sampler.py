@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from tests.conftest import Chamber  # type: ignore[import-not-found]
 
-from backstay.rehearse import sampling
-from backstay.rehearse.history import Sample, parse_samples
+from backstay_lab.checkers import sampling
+from backstay_lab.checkers.history import Sample, parse_samples
 
 NODES = ["n1", "n2"]
 
@@ -57,7 +57,7 @@ urls = [f"n{number}=mysql://app:secret@127.0.0.1:340{number}/" for number in (1,
 switch(0, 0)
 begun = time.monotonic()
 sampler = subprocess.Popen(
-    [sys.executable, "-m", "backstay.rehearse.sampler", *urls], stdin=subprocess.PIPE, stdout=open("/work/samples", "w")
+    [sys.executable, "-m", "backstay_lab.clients.sampler", *urls], stdin=subprocess.PIPE, stdout=open("/work/samples", "w")
 )
 while not open("/work/samples").read():
     time.sleep(0.05)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from backstay.address import parse_address
-from backstay.sockets import connections_to, reset_silent
+from backstay.host.ip_address import parse_address
+from backstay.host.tcp_reset import connections_to, reset_silent
 
 PLACE = "127.77.0.1"  # of the loopback, and nobody else's
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from tests.conftest import CHECKOUT  # type: ignore[import-not-found]
 
-from backstay.command import run, spawn
-from backstay.deadline import Deadline, poll
-from backstay.errors import AgentError, NotInstalled
+from backstay.host.command import run, spawn
+from backstay.host.deadline import Deadline, poll
+from backstay.ocf.errors import AgentError, NotInstalled
 
 TELL = """
 echo "pid $$ session $(cut -d' ' -f6 /proc/$$/stat) user $(id -u) group $(id -g) groups $(id -G)"
@@ -70,8 +70,8 @@ def test_a_part_of_the_agent_leaves_no_core_and_its_daemons_have_the_limit_of_be
     log = tmp_path / "log"
     program = """
 import resource, sys
-from backstay.command import spawn
-from backstay.process import no_core
+from backstay.host.command import spawn
+from backstay.host.process import no_core
 resource.setrlimit(resource.RLIMIT_CORE, (4096 << 10, -1))
 no_core(); no_core()
 print(resource.getrlimit(resource.RLIMIT_CORE), flush=True)

@@ -26,9 +26,9 @@ cd /work
 ASK = r"""
 ask() { python3 -c '
 import sys
-from backstay.deadline import Deadline
-from backstay.errors import AgentError
-from backstay.mysql.server import Server
+from backstay.host.deadline import Deadline
+from backstay.ocf.errors import AgentError
+from backstay.services.mysql.server import Server
 try:
     tls = {"ca": sys.argv[1]}
     server = Server("the server on n1", Deadline(5), "backstay_monitor", "m0n", host="n1", port=3306, tls=tls)

@@ -19,8 +19,8 @@ import pytest
 import rabbitmq_box
 from acting import Chamber
 
-from backstay import untrusted
-from backstay.mysql.state import read_mark, write_mark
+from backstay.host import untrusted
+from backstay.services.mysql.state import read_mark, write_mark
 
 # -- the functions -----------------------------------------------------------------------------------------------------
 

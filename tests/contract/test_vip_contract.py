@@ -116,9 +116,14 @@ def test_what_a_monitor_loads(wire):
         check=True,
     )
     loaded = set(done.stdout.split())
-    assert "backstay.vip.findings" in loaded
+    assert "backstay.services.vip.health" in loaded
     unwanted = {"socket", "selectors", "subprocess", "ctypes", "enum", "re", "json", "ipaddress", "typing"}
-    ours = {"backstay.pacemaker", "backstay.metadata", "backstay.vip.wire", "backstay.sockets"}
+    ours = {
+        "backstay.cluster.pacemaker",
+        "backstay.ocf.metadata",
+        "backstay.services.vip.packet_socket",
+        "backstay.host.tcp_reset",
+    }
     assert loaded & (unwanted | ours) == set()
 
 

@@ -81,10 +81,10 @@ def test_other_addresses_and_a_flap_of_the_link_are_nothing(wire):
 RIVAL = """
 import sys, time
 sys.path[:0] = [sys.argv[1]]
-from backstay.address import parse_address
-from backstay.vip.frames import claimant
-from backstay.vip.link import Link
-from backstay.vip.wire import Wire
+from backstay.host.ip_address import parse_address
+from backstay.services.vip.arp_ndp import claimant
+from backstay.services.vip.rtnetlink import Link
+from backstay.services.vip.packet_socket import Wire
 address, interface = parse_address(sys.argv[2]), Link().interface("eth0")
 wire = Wire(address, interface)
 ear = wire.listener()

@@ -108,10 +108,10 @@ def test_a_start_and_the_monitor_right_after_it_start_one_watcher(chamber: Chamb
 import os
 import subprocess
 from backstay import watch
-from backstay.deadline import Deadline, poll
-from backstay.invocation import Invocation
-from backstay.mysql.agent import Mysql
-from backstay.process import start_time
+from backstay.host.deadline import Deadline, poll
+from backstay.ocf.invocation import Invocation
+from backstay.services.mysql.agent import Mysql
+from backstay.host.process import start_time
 
 def look():
     return watch.ensure(Mysql(Invocation("monitor", os.environ)), daemon.pid, start_time(daemon.pid))
@@ -152,9 +152,9 @@ def test_a_connection_without_the_driver_answers_as_with_it(chamber: Chamber) ->
         act start; act promote
         cat > /tmp/compare.py <<'END'
 import os
-from backstay.deadline import Deadline
-from backstay.mysql.server import Server, ServerDown, ServerSilent, StatementFailed
-from backstay.mysql.wire import Wire
+from backstay.host.deadline import Deadline
+from backstay.services.mysql.server import Server, ServerDown, ServerSilent, StatementFailed
+from backstay.services.mysql.text_protocol import Wire
 
 def connect():
     return Server("it", Deadline(10), "root", "", socket="/run/mysqld/mysqld.sock")

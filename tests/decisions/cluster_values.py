@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backstay.admin.view import Cluster, Constraint, Instance, Node, Operation, Resource
+from backstay.cluster.model import Cluster, Constraint, Instance, Node, Operation, Resource
 
 NODES = ("n1", "n2", "n3")
 MYSQL = Resource(

@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from backstay.mysql import duties, election
-from backstay.mysql.facts import Facts
-from backstay.pacemaker import Ends, Instance, Overview
+from backstay.cluster.pacemaker import Ends, Instance, Overview
+from backstay.services.mysql import election, next_step
+from backstay.services.mysql.record import Facts
 
 NODES = ("n1", "n2", "n3")
 NONE: frozenset[int] = frozenset()
@@ -89,7 +89,7 @@ class Rules(NamedTuple):
 
     decide: Callable[..., Any] = election.decide
     acknowledgers: Callable[..., frozenset[str]] = election.acknowledgers
-    review: Callable[..., duties.Review] = duties.review
+    review: Callable[..., next_step.Review] = next_step.review
     ended: Callable[[World, str], Ends] = lambda world, name: _ended(world, name)
     may_run: Callable[[Overview, str], bool] = Overview.may_run
     begins: bool = True

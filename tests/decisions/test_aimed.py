@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from backstay.campaign.aimed import aimed
-from backstay.campaign.catalogue import KINDS, PARTS, kinds_of, parts_of
-from backstay.campaign.cli import campaign
-from backstay.campaign.evidence import Evidence
-from backstay.campaign.judge import judge
-from backstay.campaign.schedule import Schedule, draw, draw_calm, from_json, to_json
-from backstay.campaign.series import summary
+from backstay_lab.campaign.cli import campaign
+from backstay_lab.campaign.series import summary
+from backstay_lab.checkers.evidence import Evidence
+from backstay_lab.checkers.rules import judge
+from backstay_lab.nemesis.aimed import aimed
+from backstay_lab.nemesis.catalogue import KINDS, PARTS, kinds_of, parts_of
+from backstay_lab.nemesis.schedule import Schedule, draw, draw_calm, from_json, to_json
 
 # Of the schedules of seeds 1 to 20 as they have been since campaigns were run (docs/campaign.md names the seeds).
 BEFORE = {

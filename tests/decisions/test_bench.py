@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from backstay.bench import cli
-from backstay.bench.contender import Clustered
-from backstay.bench.peers import CONTENDERS
-from backstay.bench.stacks import Stack
-from backstay.errors import AgentError
-from backstay.report.results import gather
+from backstay.ocf.errors import AgentError
+from backstay_lab.bench import cli
+from backstay_lab.bench.contender import Clustered
+from backstay_lab.bench.peers import CONTENDERS
+from backstay_lab.bench.stacks import Stack
+from backstay_lab.report.results import gather
 
 
 def test_every_round_has_every_contender_and_begins_with_another() -> None:

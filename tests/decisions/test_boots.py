@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from backstay.rehearse import boots
-from backstay.rehearse.boots import ACTIVE, BUILDING, ERROR, FAILED
-from backstay.rehearse.controlplane import BootLoad
-from backstay.rehearse.history import FAIL, OK, Boot, Final, Instance, parse_boots, parse_finals
-from backstay.rehearse.messages import Outage
+from backstay_lab.checkers import boots
+from backstay_lab.checkers.boots import ACTIVE, BUILDING, ERROR, FAILED
+from backstay_lab.checkers.history import FAIL, OK, Boot, Final, Instance, parse_boots, parse_finals
+from backstay_lab.checkers.messages import Outage
+from backstay_lab.systems.openstack.workload import BootLoad
 
 
 def active(number: int) -> tuple[Boot, Final, Instance]:

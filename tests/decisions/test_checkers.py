@@ -7,9 +7,9 @@ import math
 import pymysql
 import pytest
 
-from backstay.rehearse import checkers
-from backstay.rehearse.history import FAIL, OK, UNKNOWN, WRONG, Attempt, Sample, parse_attempts, parse_samples
-from backstay.rehearse.ledger import classify
+from backstay_lab.checkers import writes
+from backstay_lab.checkers.history import FAIL, OK, UNKNOWN, WRONG, Attempt, Sample, parse_attempts, parse_samples
+from backstay_lab.clients.ledger import classify
 
 
 def acks(server: int, *ends: float, result: str = OK) -> list[Attempt]:
@@ -27,24 +27,24 @@ STORED = ids([attempt for attempt in FAILOVER if attempt.result == OK])
 
 
 def test_a_clean_failover_is_clean() -> None:
-    verdict = checkers.judge(FAILOVER, [], STORED, moves=1)
+    verdict = writes.judge(FAILOVER, [], STORED, moves=1)
     assert verdict.clean
     assert (verdict.acknowledged, verdict.failed, verdict.unknown) == (5, 1, 1)
 
 
 @pytest.mark.parametrize("present", [STORED | {1300}, STORED])
 def test_an_attempt_of_unknown_end_may_be_there_or_not(present: set[int]) -> None:
-    assert checkers.judge(FAILOVER, [], present, moves=1).clean
+    assert writes.judge(FAILOVER, [], present, moves=1).clean
 
 
 def test_a_lost_row_is_found() -> None:
-    verdict = checkers.judge(FAILOVER, [], STORED - {1100}, moves=1)
+    verdict = writes.judge(FAILOVER, [], STORED - {1100}, moves=1)
     assert verdict.lost == [1100]
     assert not verdict.clean
 
 
 def test_a_refused_row_that_is_there_is_found() -> None:
-    verdict = checkers.judge(FAILOVER, [], STORED | {1400}, moves=1)
+    verdict = writes.judge(FAILOVER, [], STORED | {1400}, moves=1)
     assert verdict.phantoms == [1400]
     assert not verdict.clean
 
@@ -61,16 +61,16 @@ def test_a_refused_row_that_is_there_is_found() -> None:
 )
 def test_two_servers_writable_in_overlapping_samples_are_found(begun: float, ended: float, count: int) -> None:
     samples = [Sample("n1", 1.03, 1.06, True), Sample("n2", begun, ended, True), Sample("n3", 1.0, 2.0, False)]
-    assert len(checkers.both_writable(samples)) == count
+    assert len(writes.both_writable(samples)) == count
 
 
 def test_a_server_may_be_writable_in_overlapping_samples_of_itself_and_unknown_is_not_writable() -> None:
-    assert not checkers.both_writable([Sample("n1", 1, 3, True), Sample("n1", 2, 4, True), Sample("n2", 1, 4, None)])
+    assert not writes.both_writable([Sample("n1", 1, 3, True), Sample("n1", 2, 4, True), Sample("n2", 1, 4, None)])
 
 
 def test_a_long_sample_is_compared_with_all_that_it_overlaps() -> None:
     samples = [Sample("n1", 1.0, 9.0, True), Sample("n2", 2.0, 2.1, False), Sample("n2", 8.0, 8.1, True)]
-    assert len(checkers.both_writable(samples)) == 1
+    assert len(writes.both_writable(samples)) == 1
 
 
 @pytest.mark.parametrize(
@@ -86,19 +86,19 @@ def test_a_long_sample_is_compared_with_all_that_it_overlaps() -> None:
     ],
 )
 def test_acknowledgements_by_a_deposed_server_are_found(history: list[Attempt], moves: int, guilty: set[int]) -> None:
-    assert ids(checkers.deposed(history, moves)) == guilty
+    assert ids(writes.deposed(history, moves)) == guilty
 
 
 def test_the_gap_runs_from_the_last_acknowledgement_before_the_fault_to_the_first_after() -> None:
-    assert checkers.write_gap(FAILOVER, FAULT) == checkers.Gap(1.2, 3.0)
+    assert writes.write_gap(FAILOVER, FAULT) == writes.Gap(1.2, 3.0)
 
 
 def test_an_acknowledgement_in_flight_at_the_fault_does_not_end_the_gap() -> None:
-    assert checkers.write_gap(acks(1, 1.0, 1.26) + acks(2, 3.0), FAULT) == checkers.Gap(1.26, 3.0)
+    assert writes.write_gap(acks(1, 1.0, 1.26) + acks(2, 3.0), FAULT) == writes.Gap(1.26, 3.0)
 
 
 def test_a_pause_before_the_fault_is_no_gap_of_the_fault() -> None:
-    assert checkers.write_gap(acks(1, 0.1, 1.2) + acks(2, 1.5, 1.6), FAULT).seconds == pytest.approx(0.3)
+    assert writes.write_gap(acks(1, 0.1, 1.2) + acks(2, 1.5, 1.6), FAULT).seconds == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_pause_before_the_fault_is_no_gap_of_the_fault() -> None:
     ],
 )
 def test_writes_that_never_resume_are_an_endless_gap(history: list[Attempt]) -> None:
-    assert math.isinf(checkers.write_gap(history, FAULT).seconds)
+    assert math.isinf(writes.write_gap(history, FAULT).seconds)
 
 
 @pytest.mark.parametrize(
@@ -140,14 +140,14 @@ def test_histories_are_read_from_json_lines_in_order() -> None:
 
 def test_what_a_silenced_server_acknowledges_is_found() -> None:
     late = acks(1, 1.25, 1.3)  # begun 5 ms before they ended
-    assert checkers.unsilenced(FAILOVER + late, server=1, since=1.247) == late[1:]
-    assert checkers.unsilenced(FAILOVER, server=1, since=FAULT) == []
+    assert writes.unsilenced(FAILOVER + late, server=1, since=1.247) == late[1:]
+    assert writes.unsilenced(FAILOVER, server=1, since=FAULT) == []
 
 
 def test_new_connections_that_fail_are_counted_apart_from_kept_ones_that_break() -> None:
     new = [Attempt(0, number, 1.0, 1.1, result) for number, result in enumerate([OK, FAIL, UNKNOWN, OK])]
     kept = [Attempt(1, number, 1.0, 1.1, result) for number, result in enumerate([OK, UNKNOWN, FAIL, FAIL, OK], 10)]
-    found = checkers.judge_connections(new + kept)
+    found = writes.judge_connections(new + kept)
     assert (found.acknowledged, found.dropped, found.broken, found.clean) == (4, 2, 1, True)
-    mistaken = checkers.judge_connections([*new, Attempt(0, 7, 1.0, 1.1, WRONG)])
+    mistaken = writes.judge_connections([*new, Attempt(0, 7, 1.0, 1.1, WRONG)])
     assert (mistaken.dropped, mistaken.wrong, mistaken.clean) == (2, [7], False)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from backstay.admin import crmsh, pcs
+from backstay.admin import crm_parser, pcs_writer
 from backstay.admin.render import rendered, values_of
-from backstay.errors import WrongParameter
+from backstay.ocf.errors import WrongParameter
 
 
 def pcs_lines(text: str) -> list[str]:
     """The commands of the script for a template text, joined and without their beginning."""
-    script = pcs.script(crmsh.parse(text), "x").replace(" \\\n    ", " ")
+    script = pcs_writer.script(crm_parser.parse(text), "x").replace(" \\\n    ", " ")
     return [line.removeprefix('pcs -f "$cib" ') for line in script.splitlines() if line.startswith("pcs -f")]
 
 
@@ -75,7 +75,7 @@ def test_what_cannot_be_said_is_an_error_and_never_left_out(text: str) -> None:
 
 
 def test_explanations_stay_next_to_their_lines() -> None:
-    script = pcs.script(crmsh.parse("# why a\nproperty a=1\n\n# why b\n#   more\nproperty b=2\n"), "x")
+    script = pcs_writer.script(crm_parser.parse("# why a\nproperty a=1\n\n# why b\n#   more\nproperty b=2\n"), "x")
     assert "# why a\npcs" in script and "# why b\n#   more\npcs" in script
 
 

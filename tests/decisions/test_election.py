@@ -2,10 +2,10 @@
 
 import pytest
 
-from backstay.mysql.election import Fetch, Promote, Refuse, Report, acknowledgers, decide, stray, witnesses
-from backstay.mysql.facts import Facts
-from backstay.mysql.gtid import MariadbHistory
-from backstay.mysql.observation import Holding
+from backstay.services.mysql.election import Fetch, Promote, Refuse, Report, acknowledgers, decide, stray, witnesses
+from backstay.services.mysql.gtid import MariadbHistory
+from backstay.services.mysql.observation import Holding
+from backstay.services.mysql.record import Facts
 
 FACTS = Facts(epoch=4, primary="n1", gtid="0-1-50", sync=["n2", "n3"], solo=False)
 NODES = ["n1", "n2", "n3"]

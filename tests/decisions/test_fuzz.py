@@ -18,31 +18,31 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from backstay.address import parse_address, parse_prefix
-from backstay.admin.reading import read
-from backstay.agent import Agent, main
-from backstay.codes import ExitCode
-from backstay.deadline import Deadline
-from backstay.declaration import parameters_of
-from backstay.errors import AgentError
-from backstay.haproxy.agent import Haproxy
-from backstay.haproxy.findings import parse_processes, parse_stat
-from backstay.haproxy.servers import Configuration, keep, restore, unchanged
-from backstay.invocation import Invocation
-from backstay.mysql import binlog
-from backstay.mysql import facts as mysql_facts
-from backstay.mysql.agent import Mysql
-from backstay.mysql.gtid import History, MalformedGtid, MariadbHistory, MysqlHistory
-from backstay.mysql.mariadb import whole_groups
-from backstay.mysql.wire import Wire
-from backstay.pacemaker import parse_overview
-from backstay.rabbitmq import copies, etf, terms
-from backstay.rabbitmq import facts as rabbitmq_facts
-from backstay.rabbitmq.agent import Rabbitmq
-from backstay.rabbitmq.amqp import BrokerRefuses, BrokerSilent
-from backstay.rabbitmq.distribution import Node, NodeSilent
-from backstay.vip.agent import Vip
-from backstay.vip.frames import claimant, refusal
+from backstay.agent.dispatch import Agent, main
+from backstay.cluster.pacemaker import parse_overview
+from backstay.cluster.xml import read
+from backstay.host.deadline import Deadline
+from backstay.host.ip_address import parse_address, parse_prefix
+from backstay.ocf.codes import ExitCode
+from backstay.ocf.errors import AgentError
+from backstay.ocf.invocation import Invocation
+from backstay.ocf.parameters import parameters_of
+from backstay.services.haproxy.agent import Haproxy
+from backstay.services.haproxy.health import parse_processes, parse_stat
+from backstay.services.haproxy.server_state import Configuration, keep, restore, unchanged
+from backstay.services.mysql import binlog
+from backstay.services.mysql import record as mysql_facts
+from backstay.services.mysql.agent import Mysql
+from backstay.services.mysql.dialects.mariadb import whole_groups
+from backstay.services.mysql.gtid import History, MalformedGtid, MariadbHistory, MysqlHistory
+from backstay.services.mysql.text_protocol import Wire
+from backstay.services.rabbitmq import erlang_text, etf, mirror_policy
+from backstay.services.rabbitmq import record as rabbitmq_facts
+from backstay.services.rabbitmq.agent import Rabbitmq
+from backstay.services.rabbitmq.amqp import BrokerRefuses, BrokerSilent
+from backstay.services.rabbitmq.distribution import Node, NodeSilent
+from backstay.services.vip.agent import Vip
+from backstay.services.vip.arp_ndp import claimant, refusal
 
 fuzzed = settings(
     max_examples=int(os.environ.get("BACKSTAY_FUZZ", "40")),
@@ -161,8 +161,8 @@ def test_records_in_the_cluster_are_read_or_malformed(text: str) -> None:
     record = only(rabbitmq_facts.MalformedFacts, lambda: rabbitmq_facts.Facts.parse(text))
     if record is not None:
         assert str(rabbitmq_facts.Facts.parse(str(record))) == str(record)
-    notes = str(copies.Notes.parse(text))
-    assert str(copies.Notes.parse(notes)) == notes
+    notes = str(mirror_policy.Notes.parse(text))
+    assert str(mirror_policy.Notes.parse(notes)) == notes
 
 
 # -- XML ------------------------------------------------------------------------------------------------------------------
@@ -238,7 +238,7 @@ def test_a_server_may_answer_anything(answer: bytes) -> None:
 @given(st.binary(max_size=300), st.binary(max_size=300))
 @fuzzed
 def test_a_broker_may_answer_anything(answer: bytes, more: bytes) -> None:
-    from backstay.rabbitmq.amqp import Account, RoundTripFailed, _log_in, _method, _trip
+    from backstay.services.rabbitmq.amqp import Account, RoundTripFailed, _log_in, _method, _trip
 
     here, there = socket.socketpair()
     framed = b"\x01\0\0" + len(more).to_bytes(4, "big") + more + b"\xce"
@@ -322,7 +322,7 @@ def test_a_nodes_answer_that_comes_in_two_parts_is_whole(term: Any, place: int) 
 @given(st.one_of(NASTY, st.text(alphabet="abcXYZ019[]{},.'\"%\\ \n-_@", max_size=80), st.just("[" * 3000)))
 @fuzzed
 def test_text_is_erlang_terms_or_malformed(text: str) -> None:
-    only(etf.Malformed, lambda: terms.parse(text))
+    only(etf.Malformed, lambda: erlang_text.parse(text))
 
 
 EVENTS = st.lists(

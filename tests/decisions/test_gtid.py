@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backstay.mysql.gtid import MalformedGtid, MariadbHistory, MysqlHistory
+from backstay.services.mysql.gtid import MalformedGtid, MariadbHistory, MysqlHistory
 
 UUID_A = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
 UUID_B = "4e11fa47-71ca-11e1-9e33-c80aa9429562"

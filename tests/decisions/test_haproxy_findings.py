@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from backstay.codes import ExitCode
-from backstay.haproxy.findings import FINDINGS, complaint, judge, parse_processes, parse_stat
-from backstay.haproxy.servers import Configuration, keep, restore, unchanged
+from backstay.ocf.codes import ExitCode
+from backstay.services.haproxy.health import FINDINGS, complaint, judge, parse_processes, parse_stat
+from backstay.services.haproxy.server_state import Configuration, keep, restore, unchanged
 
 HEAD = "#<PID>          <type>          <reloads>       <uptime>        <version>      \n"
 SERVING = HEAD + (

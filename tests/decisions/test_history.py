@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from backstay.admin.history import Event, events, failovers, pause
+from backstay.admin.failover_log import Event, events, failovers, pause
 
 NEAR = time.mktime((2026, 11, 24, 23, 0, 0, 0, 0, -1))
 NAMES = {"1": "n1", "2": "n2", "3": "n3"}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from backstay.campaign.holdings import CLOSE, EVERY, Look, held_between, is_local
-from backstay.rehearse.history import Sample
-from backstay.rehearse.sampling import pairs
+from backstay_lab.checkers.history import Sample
+from backstay_lab.checkers.sampling import pairs
+from backstay_lab.clients.address_sampler import CLOSE, EVERY, Look, held_between, is_local
 
 TABLE = """\
 Local:

@@ -11,9 +11,9 @@ from tests.decisions.cluster_values import (  # type: ignore[import-not-found]
     with_node,
 )
 
-from backstay.admin.judge import judge
-from backstay.admin.services import services_of
-from backstay.admin.view import Cluster, Constraint, Failure, Instance, Resource
+from backstay.admin.diagnose import judge
+from backstay.cluster.model import Cluster, Constraint, Failure, Instance, Resource
+from backstay.services.catalogue import services_of
 
 
 def said(of: Cluster) -> list[tuple[str, str, str]]:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from backstay.campaign import registers
-from backstay.campaign.evidence import Evidence, Promotion, Spoil
-from backstay.campaign.judge import RULES, SHOWN, judge
-from backstay.campaign.registers import Operation, list_flaws, register_flaws, torn
-from backstay.campaign.subjects import incarnations
-from backstay.rehearse import boots, messages
-from backstay.rehearse.boots import ACTIVE, BUILDING, ERROR, FAILED
-from backstay.rehearse.history import (
+from backstay_lab.campaign.subjects import incarnations
+from backstay_lab.checkers import boots, messages, registers
+from backstay_lab.checkers.boots import ACTIVE, BUILDING, ERROR, FAILED
+from backstay_lab.checkers.evidence import Evidence, Promotion, Spoil
+from backstay_lab.checkers.history import (
     FAIL,
     OK,
     UNKNOWN,
@@ -24,7 +21,9 @@ from backstay.rehearse.history import (
     Request,
     Sample,
 )
-from backstay.rehearse.sampling import Hole
+from backstay_lab.checkers.registers import Operation, list_flaws, register_flaws, torn
+from backstay_lab.checkers.rules import RULES, SHOWN, judge
+from backstay_lab.checkers.sampling import Hole
 
 
 def ack(ident: int, begun: float, server: int, ended: float | None = None, result: str = OK) -> Attempt:

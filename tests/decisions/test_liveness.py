@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backstay.liveness import LATE, Finding, Heard, judge
+from backstay.watch.liveness import LATE, Finding, Heard, judge
 
 ANSWER, NOTHING, UNCLEAR = Heard.ANSWER, Heard.NOTHING, Heard.UNCLEAR
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from backstay.rehearse import messages
-from backstay.rehearse.history import (
+from backstay_lab.checkers import messages
+from backstay_lab.checkers.history import (
     FAIL,
     OK,
     UNKNOWN,

@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backstay.mysql.duties import REVIEW_EVERY, REVIEW_SETTLED, Step, primary_step, replica_step, review
-from backstay.mysql.facts import Facts, MalformedFacts
-from backstay.mysql.gtid import MariadbHistory
-from backstay.mysql.health import (
+from backstay.cluster.pacemaker import NEVER, Ends, Instance, Overview
+from backstay.services.mysql.gtid import MariadbHistory
+from backstay.services.mysql.health import (
     DETACHED,
     HEALTHY,
     LAGGING,
@@ -19,8 +18,9 @@ from backstay.mysql.health import (
     told,
     with_room,
 )
-from backstay.mysql.observation import Acks, Observed, ReplicaStatus
-from backstay.pacemaker import NEVER, Ends, Instance, Overview
+from backstay.services.mysql.next_step import REVIEW_EVERY, REVIEW_SETTLED, Step, primary_step, replica_step, review
+from backstay.services.mysql.observation import Acks, Observed, ReplicaStatus
+from backstay.services.mysql.record import Facts, MalformedFacts
 
 NEW = Facts(epoch=1, primary="n1", gtid="", sync=["n2", "n3"], solo=False)
 FACTS = Facts(epoch=4, primary="n1", gtid="0-1-50", sync=["n2", "n3"], solo=False)

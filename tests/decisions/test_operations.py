@@ -7,8 +7,8 @@ import math
 
 import pytest
 
-from backstay.rehearse.history import Operation, Request, parse_operations, parse_requests
-from backstay.rehearse.operations import Operations, by_fault, count, kind, of_requests, total
+from backstay_lab.checkers.history import Operation, Request, parse_operations, parse_requests
+from backstay_lab.checkers.operations import Operations, by_fault, count, kind, of_requests, total
 
 
 def quick(*times: float) -> list[Operation]:

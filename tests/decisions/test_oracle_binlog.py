@@ -6,8 +6,8 @@ import struct
 
 import pytest
 
-from backstay.mysql.binlog import own_tail, transactions, unclosed
-from backstay.mysql.gtid import MysqlHistory
+from backstay.services.mysql.binlog import own_tail, transactions, unclosed
+from backstay.services.mysql.gtid import MysqlHistory
 
 ME = "23c00dde-e756-11f1-bcb1-02000a4d000c"
 OTHER = "371c0486-e757-11f1-9225-02000a4d000c"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from orders import Bounds, Rules, Transactions, World, alone, begin, explore
 
-from backstay.mysql import election
-from backstay.pacemaker import Ends, Overview
+from backstay.cluster.pacemaker import Ends, Overview
+from backstay.services.mysql import election
 
 SMALL = Bounds(commits=1, faults=2, depth=9)
 REPLACED = Bounds(commits=1, faults=3, depth=8, empty_disks=True)

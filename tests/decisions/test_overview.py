@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from backstay.errors import AgentError
-from backstay.pacemaker import Ends, parse_ends, parse_overview
+from backstay.cluster.pacemaker import Ends, parse_ends, parse_overview
+from backstay.ocf.errors import AgentError
 
 STATUS = """<pacemaker-result><summary>
 <current_dc present="true" name="n1" with_quorum="true"/>

@@ -10,9 +10,9 @@ from tests.decisions.cluster_values import (  # type: ignore[import-not-found]
     with_node,
 )
 
-from backstay.admin.plan import Plan, Refusal, arrived, plan
-from backstay.admin.services import services_of
-from backstay.admin.view import Cluster, Constraint, Failure, Instance
+from backstay.admin.switchover_plan import Plan, Refusal, arrived, plan
+from backstay.cluster.model import Cluster, Constraint, Failure, Instance
+from backstay.services.catalogue import services_of
 
 
 def decide(of: Cluster, target: str = "", resource: str = "") -> Plan | Refusal:

@@ -11,11 +11,11 @@ import time
 import pytest
 from tests.conftest import CHECKOUT  # type: ignore[import-not-found]
 
-from backstay.rehearse.program import following, turns
+from backstay_lab.clients.program import following, turns
 
 PROGRAM = """
 import sys, threading
-from backstay.rehearse.program import note, run
+from backstay_lab.clients.program import note, run
 def steady(stop):
     while not stop.wait(0.001):
         note({"part": "steady"})
@@ -37,7 +37,7 @@ def started(*parts: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={"PYTHONPATH": str(CHECKOUT / "lib")},
+        env={"PYTHONPATH": f"{CHECKOUT / 'lib'}:{CHECKOUT / 'lab'}"},
     )
 
 

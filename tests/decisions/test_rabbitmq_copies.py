@@ -6,8 +6,10 @@ import itertools
 
 import pytest
 
-from backstay.rabbitmq import copies
-from backstay.rabbitmq.copies import (
+from backstay.services.rabbitmq import mirror_policy
+from backstay.services.rabbitmq.dialects.mnesia import _fewer, _short
+from backstay.services.rabbitmq.etf import Atom, Malformed, Opaque, atom, node_of
+from backstay.services.rabbitmq.mirror_policy import (
     ADD,
     BEHIND,
     GONE,
@@ -28,9 +30,7 @@ from backstay.rabbitmq.copies import (
     remedy,
     wanted_mirrors,
 )
-from backstay.rabbitmq.etf import Atom, Malformed, Opaque, atom, node_of
-from backstay.rabbitmq.mnesia import _fewer, _short
-from backstay.rehearse.rabbitset import copies_of
+from backstay_lab.systems.rabbitmq.workload import copies_of
 
 ALL = frozenset(("rabbit@n1", "rabbit@n2", "rabbit@n3"))
 TWO = ALL - {"rabbit@n3"}
@@ -115,7 +115,7 @@ class TestRemedy:
     ],
 )  # fmt: skip
 def test_what_a_leader_does_shows_on_its_stack(stack: list[tuple[str, str]], expected: str) -> None:
-    assert copies.doing(stack) == expected
+    assert mirror_policy.doing(stack) == expected
 
 
 class TestNotes:
@@ -167,7 +167,7 @@ class TestNotes:
 class TestTold:
     def told(self, found: list[Short], held: str = "", since: float = 0.0) -> str:
         notes = Notes(ALL, {one.key: Note(since, 0, 0.0) for one in found})
-        return copies.reason(found, notes, 100.0, held)
+        return mirror_policy.reason(found, notes, 100.0, held)
 
     def test_nothing_is_told_while_rabbitmq_is_left_to_itself(self) -> None:
         assert self.told([short()], since=100 - GRACE + 1) == ""

@@ -4,15 +4,14 @@ import itertools
 
 import pytest
 
-from backstay.admin.view import Cluster, Instance, Node, Resource
-from backstay.pacemaker import NEVER
-from backstay.rabbitmq import formation, health
-from backstay.rabbitmq.admin import Admin
-from backstay.rabbitmq.complaint import complaint
-from backstay.rabbitmq.dialect import dialect_for
-from backstay.rabbitmq.facts import Facts, MalformedFacts
-from backstay.rabbitmq.formation import ASIDE, BOOT, DATA, EMPTY, REFUSE, SEED, UNSAID, WAIT
-from backstay.rabbitmq.observation import (
+from backstay.cluster.model import Cluster, Instance, Node, Resource
+from backstay.cluster.pacemaker import NEVER
+from backstay.services.rabbitmq import formation, health
+from backstay.services.rabbitmq.admin import Admin
+from backstay.services.rabbitmq.boot_errors import complaint
+from backstay.services.rabbitmq.dialects.base import dialect_for
+from backstay.services.rabbitmq.formation import ASIDE, BOOT, DATA, EMPTY, REFUSE, SEED, UNSAID, WAIT
+from backstay.services.rabbitmq.observation import (
     ANSWERS,
     BOOTING,
     DRAINED,
@@ -24,7 +23,8 @@ from backstay.rabbitmq.observation import (
     UNKNOWN,
     Seen,
 )
-from backstay.rabbitmq.partition import heal
+from backstay.services.rabbitmq.partition import heal
+from backstay.services.rabbitmq.record import Facts, MalformedFacts
 
 NODES = {node: f"rabbit@{node}" for node in ("n1", "n2", "n3")}
 

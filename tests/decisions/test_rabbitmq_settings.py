@@ -2,9 +2,9 @@
 
 import pytest
 
-from backstay.errors import Misconfigured, NotInstalled
-from backstay.rabbitmq import settings
-from backstay.rabbitmq.dialect import dialect_for
+from backstay.ocf.errors import Misconfigured, NotInstalled
+from backstay.services.rabbitmq import settings
+from backstay.services.rabbitmq.dialects.base import dialect_for
 
 
 class TestSettings:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backstay.rabbitmq.etf import Atom, Malformed, Opaque, atom, decode, encode, text
-from backstay.rabbitmq.terms import node_names, parse
+from backstay.services.rabbitmq.erlang_text import node_names, parse
+from backstay.services.rabbitmq.etf import Atom, Malformed, Opaque, atom, decode, encode, text
 
 atoms = st.text(st.characters(blacklist_categories=("Cs",)), max_size=40).map(Atom)
 scalars = st.one_of(

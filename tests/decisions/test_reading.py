@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from backstay.admin.reading import read
-from backstay.admin.view import Failure, Instance, Operation
-from backstay.errors import AgentError
+from backstay.cluster.model import Failure, Instance, Operation
+from backstay.cluster.xml import read
+from backstay.ocf.errors import AgentError
 
 MONITOR = """<pacemaker-result api-version="2.25"><summary>
 <current_dc present="true" version="2.1.5" name="n3" id="3" with_quorum="true"/></summary>

@@ -5,12 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from backstay.mysql import rebuild
-from backstay.mysql.conflict import KEPT, Job, behind, flaw, job_step, refusal, relay_log_kept, shortage
-from backstay.mysql.facts import Facts
-from backstay.mysql.gtid import MariadbHistory, MysqlHistory
-from backstay.mysql.mariadb_copy import binlog_state, misplaced
-from backstay.mysql.state import State, read_mark, write_mark
+from backstay.services.mysql import rebuild
+from backstay.services.mysql.dialects.mariadb_copy import binlog_state, misplaced
+from backstay.services.mysql.gtid import MariadbHistory, MysqlHistory
+from backstay.services.mysql.rebuild_policy import KEPT, Job, behind, flaw, job_step, refusal, relay_log_kept, shortage
+from backstay.services.mysql.record import Facts
+from backstay.services.mysql.state import State, read_mark, write_mark
 
 FACTS = Facts(epoch=4, primary="n2", gtid="0-1-50", sync=["n3"], solo=False)
 UUID = "3e11fa47-71ca-11e1-9e33-c80aa9429562"

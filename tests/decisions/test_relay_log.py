@@ -2,7 +2,7 @@
 
 import pytest
 
-from backstay.mysql.mariadb import whole_groups
+from backstay.services.mysql.dialects.mariadb import whole_groups
 
 BEGIN = ("r.1", 10, "Gtid", "BEGIN GTID 0-1-7")
 ROWS = ("r.1", 20, "Write_rows_v1", "table_id: 18 flags: STMT_END_F")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from backstay.errors import WrongParameter
-from backstay.templates import load, placeholders, render
+from backstay.admin.templates import load, placeholders, render
+from backstay.ocf.errors import WrongParameter
 
 TEXT = '# as @this@\nparams ip="@writer_ip@" mask="@mask@" port=@port=3306@ empty=@empty=@\n'
 

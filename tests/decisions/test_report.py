@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 from lxml import etree
 
-from backstay.errors import AgentError
-from backstay.rehearse.operations import Operations
-from backstay.report import summary
-from backstay.report.cli import report
-from backstay.report.results import Results, Run, add, gather
+from backstay.ocf.errors import AgentError
+from backstay_lab.checkers.operations import Operations
+from backstay_lab.report import summary
+from backstay_lab.report.cli import report
+from backstay_lab.report.results import Results, Run, add, gather
 
 BASE = {
     "contender": "ocf:backstay:mysql",

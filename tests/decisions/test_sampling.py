@@ -7,10 +7,10 @@ from random import Random
 
 import pytest
 
-from backstay.rehearse import checkers, sampling
-from backstay.rehearse.history import Sample, parse_samples
-from backstay.rehearse.sampler import WRITABLE, Garbled, answer
-from backstay.rehearse.sampling import CLOSE, HOLE, Hole, Reached, Span
+from backstay_lab.checkers import sampling, writes
+from backstay_lab.checkers.history import Sample, parse_samples
+from backstay_lab.checkers.sampling import CLOSE, HOLE, Hole, Reached, Span
+from backstay_lab.clients.sampler import WRITABLE, Garbled, answer
 
 TOGETHER = 0.1  # seconds in which both are writable
 WINDOWS = 60
@@ -109,10 +109,10 @@ def test_the_interval_that_was_reached_is_that_of_servers_that_answer() -> None:
 
 def test_holes_and_two_writable_servers_make_a_verdict_unclean() -> None:
     samples = [Sample("n1", number / 50, number / 50 + 0.001, True) for number in range(100)]
-    assert checkers.judge([], samples, [], 0, ["n1"]).clean
-    assert not checkers.judge([], samples, [], 0, ["n1", "n2"]).clean
-    assert not checkers.judge([], samples[:20] + samples[40:], [], 0, ["n1"]).clean
-    both = checkers.judge([], [*samples, Sample("n2", 0.5, 0.501, True)], [], 0)
+    assert writes.judge([], samples, [], 0, ["n1"]).clean
+    assert not writes.judge([], samples, [], 0, ["n1", "n2"]).clean
+    assert not writes.judge([], samples[:20] + samples[40:], [], 0, ["n1"]).clean
+    both = writes.judge([], [*samples, Sample("n2", 0.5, 0.501, True)], [], 0)
     assert len(both.both_writable) == 1 and not both.clean
 
 

@@ -12,12 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.conftest import CHECKOUT  # type: ignore[import-not-found]
 
-from backstay.campaign.catalogue import KINDS, PARTS, ROWS, kinds_of, may_fence, most_moves, parts_of
-from backstay.campaign.cli import campaign
-from backstay.campaign.harm import HARMS
-from backstay.campaign.runner import Hit, missed
-from backstay.campaign.scene import TRAITS
-from backstay.campaign.schedule import (
+from backstay.ocf.errors import AgentError
+from backstay_lab.campaign.cli import campaign
+from backstay_lab.campaign.runner import Hit, missed
+from backstay_lab.campaign.series import PACE, kept, parts, summary
+from backstay_lab.campaign.shrink import shortest, shrink
+from backstay_lab.campaign.subjects import SUBJECTS
+from backstay_lab.nemesis.catalogue import KINDS, PARTS, ROWS, kinds_of, may_fence, most_moves, parts_of
+from backstay_lab.nemesis.harm import HARMS
+from backstay_lab.nemesis.schedule import (
     LONGEST,
     Injection,
     Schedule,
@@ -27,12 +30,9 @@ from backstay.campaign.schedule import (
     to_json,
     with_injections,
 )
-from backstay.campaign.series import PACE, kept, parts, summary
-from backstay.campaign.shrink import shortest, shrink
-from backstay.campaign.subjects import SUBJECTS
-from backstay.errors import AgentError
-from backstay.rehearse.cli import command as rehearse
-from backstay.rehearse.services import SERVICES
+from backstay_lab.nemesis.target import TRAITS
+from backstay_lab.run.cli import command as rehearse
+from backstay_lab.systems.catalogue import SERVICES
 
 SERVICE = st.sampled_from(sorted(PARTS))
 BARRED = {"node-hang", "disk-full", "disk-slow", "disk-frozen", "memory", "starvation"}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from backstay.log import Log
-from backstay.mysql.dialect import quoted
-from backstay.mysql.mariadb import Mariadb
-from backstay.mysql.mariadb_copy import _option
-from backstay.rabbitmq.distribution import _reason
-from backstay.rabbitmq.etf import Atom
+from backstay.agent.log import Log
+from backstay.services.mysql.dialects.base import quoted
+from backstay.services.mysql.dialects.mariadb import Mariadb
+from backstay.services.mysql.dialects.mariadb_copy import _option
+from backstay.services.rabbitmq.distribution import _reason
+from backstay.services.rabbitmq.etf import Atom
 
 SECRETS = ["plain", "it's", 'a "b"', "back\\slash", "both\\'s", "two  blanks", "%s $x {y}", "zwölf"]
 

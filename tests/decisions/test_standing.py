@@ -2,7 +2,7 @@
 
 import pytest
 
-from backstay.standing import WELL, Standing, attribute
+from backstay.agent.degraded import WELL, Standing, attribute
 
 
 def test_each_level_speaks_for_itself_and_the_attribute_for_all() -> None:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from backstay.rehearse.timeline import fenced, phases, promotions
+from backstay_lab.machines.timeline import fenced, phases, promotions
 
 FAULT = time.mktime((2026, 11, 23, 15, 31, 29, 0, 0, -1)) + 0.9
 LINES = """\

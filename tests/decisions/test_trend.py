@@ -8,11 +8,11 @@ from random import Random
 
 import pytest
 
-from backstay.campaign import trend
-from backstay.campaign.series import told
-from backstay.campaign.trend import BOUNDS, DISK, HELPER, RESOURCE, Reading, Trend, trends, unflat
-from backstay.campaign.watches import Watch
-from backstay.deadline import Deadline, poll
+from backstay.host.deadline import Deadline, poll
+from backstay_lab.campaign.observers import Watch
+from backstay_lab.campaign.series import told
+from backstay_lab.checkers import leaks
+from backstay_lab.checkers.leaks import BOUNDS, DISK, HELPER, RESOURCE, Reading, Trend, trends, unflat
 
 EVERY = 5.0
 MEMORY = "memory, MiB"
@@ -110,7 +110,7 @@ def test_every_measure_has_a_bound_that_a_leak_breaks(bound: tuple[str, str]) ->
 
 def test_growth_is_told_in_the_measures_unit_over_the_time_that_was_watched() -> None:
     one = only(readings(rate=36.0))
-    assert one.seconds == pytest.approx(TEN_MINUTES - trend.WARM, abs=2 * trend.PIECE)
+    assert one.seconds == pytest.approx(TEN_MINUTES - leaks.WARM, abs=2 * leaks.PIECE)
     assert one.growth == pytest.approx(0.01 * one.seconds, rel=0.1)  # less the largest rise
     assert one.level == pytest.approx(26.0, abs=0.2)
 

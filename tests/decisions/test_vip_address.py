@@ -2,7 +2,7 @@
 
 import pytest
 
-from backstay.address import parse_address, parse_prefix
+from backstay.host.ip_address import parse_address, parse_prefix
 
 
 @pytest.mark.parametrize(

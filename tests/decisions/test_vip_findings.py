@@ -2,9 +2,9 @@
 
 import pytest
 
-from backstay.codes import ExitCode
-from backstay.vip import findings
-from backstay.vip.findings import Held, Interface, Wanted, exit_code, judge, judge_link, secondaries_lost
+from backstay.ocf.codes import ExitCode
+from backstay.services.vip import health
+from backstay.services.vip.health import Held, Interface, Wanted, exit_code, judge, judge_link, secondaries_lost
 
 IP = bytes([10, 0, 0, 50])
 LONGEST_ADDRESS = "2001:db8:1111:2222:3333:4444:5555:6666"
@@ -25,26 +25,26 @@ def wanted(nic="eth0", prefix=24, check_link=True, address="10.0.0.50"):
 INTERFACES = {2: interface(), 3: interface(3, "eth1")}
 
 CASES = [
-    ("well", wanted(), [held()], INTERFACES, findings.HELD),
-    ("secondary", wanted(), [held(flags=findings.SECONDARY)], INTERFACES, findings.HELD),
-    ("anywhere will do", wanted(nic="", prefix=None), [held(prefix=32, index=3)], INTERFACES, findings.HELD),
-    ("optimistic", wanted(), [held(flags=findings.TENTATIVE | findings.OPTIMISTIC)], INTERFACES, findings.HELD),
-    ("absent", wanted(), [], {}, findings.ABSENT),
-    ("wrong prefix", wanted(), [held(prefix=32)], INTERFACES, findings.WRONG_PREFIX),
-    ("a second, wrong prefix", wanted(), [held(), held(prefix=32)], INTERFACES, findings.WRONG_PREFIX),
-    ("wrong interface", wanted(), [held(index=3)], INTERFACES, findings.WRONG_INTERFACE),
-    ("a second interface", wanted(), [held(), held(index=3)], INTERFACES, findings.WRONG_INTERFACE),
-    ("tentative", wanted(), [held(flags=findings.TENTATIVE)], INTERFACES, findings.TENTATIVELY),
-    ("DAD failed", wanted(), [held(flags=findings.TENTATIVE | findings.DAD_FAILED)], INTERFACES, findings.DUPLICATE),
-    ("no link", wanted(), [held()], {2: interface(running=False)}, findings.LINK_DOWN),
-    ("set down", wanted(), [held()], {2: interface(enabled=False, running=False)}, findings.LINK_DOWN),
-    ("no link, not asked", wanted(check_link=False), [held()], {2: interface(running=False)}, findings.HELD),
+    ("well", wanted(), [held()], INTERFACES, health.HELD),
+    ("secondary", wanted(), [held(flags=health.SECONDARY)], INTERFACES, health.HELD),
+    ("anywhere will do", wanted(nic="", prefix=None), [held(prefix=32, index=3)], INTERFACES, health.HELD),
+    ("optimistic", wanted(), [held(flags=health.TENTATIVE | health.OPTIMISTIC)], INTERFACES, health.HELD),
+    ("absent", wanted(), [], {}, health.ABSENT),
+    ("wrong prefix", wanted(), [held(prefix=32)], INTERFACES, health.WRONG_PREFIX),
+    ("a second, wrong prefix", wanted(), [held(), held(prefix=32)], INTERFACES, health.WRONG_PREFIX),
+    ("wrong interface", wanted(), [held(index=3)], INTERFACES, health.WRONG_INTERFACE),
+    ("a second interface", wanted(), [held(), held(index=3)], INTERFACES, health.WRONG_INTERFACE),
+    ("tentative", wanted(), [held(flags=health.TENTATIVE)], INTERFACES, health.TENTATIVELY),
+    ("DAD failed", wanted(), [held(flags=health.TENTATIVE | health.DAD_FAILED)], INTERFACES, health.DUPLICATE),
+    ("no link", wanted(), [held()], {2: interface(running=False)}, health.LINK_DOWN),
+    ("set down", wanted(), [held()], {2: interface(enabled=False, running=False)}, health.LINK_DOWN),
+    ("no link, not asked", wanted(check_link=False), [held()], {2: interface(running=False)}, health.HELD),
     (
         "no link, so still tentative",
         wanted(),
-        [held(flags=findings.TENTATIVE)],
+        [held(flags=health.TENTATIVE)],
         {2: interface(running=False)},
-        findings.LINK_DOWN,
+        health.LINK_DOWN,
     ),
 ]
 
@@ -53,7 +53,7 @@ CASES = [
 def test_findings(want, copies, interfaces, finding):
     verdict = judge(want, copies, interfaces)
     assert verdict.finding == finding
-    assert bool(verdict.reason) == (finding != findings.HELD)
+    assert bool(verdict.reason) == (finding != health.HELD)
 
 
 def test_every_sentence_is_another_and_survives_pacemakers_cut():
@@ -64,8 +64,8 @@ def test_every_sentence_is_another_and_survives_pacemakers_cut():
         judge(long, [], {}).reason,
         judge(long, [held(prefix=128)], names).reason,
         judge(long, [held(prefix=64, index=3)], names).reason,
-        judge(long, [held(prefix=64, flags=findings.TENTATIVE)], names).reason,
-        judge(long, [held(prefix=64, flags=findings.DAD_FAILED)], names).reason,
+        judge(long, [held(prefix=64, flags=health.TENTATIVE)], names).reason,
+        judge(long, [held(prefix=64, flags=health.DAD_FAILED)], names).reason,
         judge(long, [held(prefix=64)], {2: down}).reason,
         judge(long, [held(prefix=64)], {2: off}).reason,
         judge_link(long, None).reason,
@@ -75,22 +75,22 @@ def test_every_sentence_is_another_and_survives_pacemakers_cut():
 
 
 def test_a_standby_needs_a_live_interface():
-    assert judge_link(wanted(), interface()).finding == findings.STANDBY
-    assert judge_link(wanted(), interface(running=False)).finding == findings.LINK_DOWN
-    assert judge_link(wanted(check_link=False), interface(running=False)).finding == findings.STANDBY
-    assert judge_link(wanted(), None).finding == findings.INTERFACE_GONE
+    assert judge_link(wanted(), interface()).finding == health.STANDBY
+    assert judge_link(wanted(), interface(running=False)).finding == health.LINK_DOWN
+    assert judge_link(wanted(check_link=False), interface(running=False)).finding == health.STANDBY
+    assert judge_link(wanted(), None).finding == health.INTERFACE_GONE
 
 
-FLAWS = [findings.WRONG_PREFIX, findings.WRONG_INTERFACE, findings.LINK_DOWN, findings.TENTATIVELY]
+FLAWS = [health.WRONG_PREFIX, health.WRONG_INTERFACE, health.LINK_DOWN, health.TENTATIVELY]
 
 
-@pytest.mark.parametrize("finding", [findings.HELD, *FLAWS])
+@pytest.mark.parametrize("finding", [health.HELD, *FLAWS])
 def test_a_probe_that_finds_the_address_says_so_whatever_its_flaw(finding):
     assert exit_code(finding, clone=False, probe=True, promoted=False) == ExitCode.SUCCESS
     assert exit_code(finding, clone=True, probe=True, promoted=False) == ExitCode.RUNNING_PROMOTED
 
 
-@pytest.mark.parametrize("finding", [findings.ABSENT, findings.INTERFACE_GONE, findings.DUPLICATE])
+@pytest.mark.parametrize("finding", [health.ABSENT, health.INTERFACE_GONE, health.DUPLICATE])
 def test_a_probe_without_it(finding):
     for clone in (False, True):
         assert exit_code(finding, clone, probe=True, promoted=False) == ExitCode.NOT_RUNNING
@@ -99,15 +99,15 @@ def test_a_probe_without_it(finding):
 @pytest.mark.parametrize(
     ("finding", "primitive", "promoted", "unpromoted"),
     [
-        (findings.HELD, 0, 8, 8),
-        (findings.TENTATIVELY, 190, 191, 191),
-        (findings.ABSENT, 7, 9, 7),
-        (findings.INTERFACE_GONE, 7, 9, 7),
-        (findings.WRONG_PREFIX, 1, 9, 1),
-        (findings.WRONG_INTERFACE, 1, 9, 1),
-        (findings.DUPLICATE, 1, 9, 1),
-        (findings.LINK_DOWN, 1, 9, 1),
-        (findings.STANDBY, 0, 0, 0),
+        (health.HELD, 0, 8, 8),
+        (health.TENTATIVELY, 190, 191, 191),
+        (health.ABSENT, 7, 9, 7),
+        (health.INTERFACE_GONE, 7, 9, 7),
+        (health.WRONG_PREFIX, 1, 9, 1),
+        (health.WRONG_INTERFACE, 1, 9, 1),
+        (health.DUPLICATE, 1, 9, 1),
+        (health.LINK_DOWN, 1, 9, 1),
+        (health.STANDBY, 0, 0, 0),
     ],
 )
 def test_codes_of_recurring_monitors(finding, primitive, promoted, unpromoted):
@@ -117,10 +117,10 @@ def test_codes_of_recurring_monitors(finding, primitive, promoted, unpromoted):
 
 
 def test_secondaries_of_a_primary_are_at_risk():
-    other = held(bytes([10, 0, 0, 7]), flags=findings.SECONDARY)
+    other = held(bytes([10, 0, 0, 7]), flags=health.SECONDARY)
     assert secondaries_lost(held(), [held(), other])
-    assert not secondaries_lost(held(flags=findings.SECONDARY), [other])
+    assert not secondaries_lost(held(flags=health.SECONDARY), [other])
     assert not secondaries_lost(held(), [held(bytes([10, 0, 0, 7]))])
-    assert not secondaries_lost(held(), [held(bytes([10, 0, 1, 7]), flags=findings.SECONDARY)])
-    assert not secondaries_lost(held(), [held(bytes([10, 0, 0, 7]), prefix=25, flags=findings.SECONDARY)])
-    assert not secondaries_lost(held(), [held(bytes([10, 0, 0, 7]), index=3, flags=findings.SECONDARY)])
+    assert not secondaries_lost(held(), [held(bytes([10, 0, 1, 7]), flags=health.SECONDARY)])
+    assert not secondaries_lost(held(), [held(bytes([10, 0, 0, 7]), prefix=25, flags=health.SECONDARY)])
+    assert not secondaries_lost(held(), [held(bytes([10, 0, 0, 7]), index=3, flags=health.SECONDARY)])

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from backstay.lab.cli import driver
-from backstay.lab.cluster import Lab
+from backstay_lab.machines.cli import driver
+from backstay_lab.machines.cluster import Lab
 
 KIND = driver(vagrant=os.environ.get("BACKSTAY_TEST_NODES") == "vagrant")
 

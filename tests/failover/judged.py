@@ -3,10 +3,10 @@ and one that runs the tests may do other things as well; they are printed."""
 
 from __future__ import annotations
 
-from backstay.campaign.judge import Finding
-from backstay.campaign.runner import Report
-from backstay.rehearse.checkers import Verdict
-from backstay.rehearse.scenarios import Outcome
+from backstay_lab.campaign.runner import Report
+from backstay_lab.checkers.rules import Finding
+from backstay_lab.checkers.writes import Verdict
+from backstay_lab.run.rehearsal import Outcome
 
 
 def is_clean(outcome: Outcome) -> bool:

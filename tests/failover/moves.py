@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from backstay.command import Finished
-from backstay.deadline import Deadline, poll
-from backstay.lab.cluster import Lab
-from backstay.rehearse.mysqlset import MysqlSet
+from backstay.host.command import Finished
+from backstay.host.deadline import Deadline, poll
+from backstay_lab.machines.cluster import Lab
+from backstay_lab.systems.mysql.workload import MysqlSet
 
 
 def backstay(lab: Lab, node: str, *arguments: str) -> Finished:

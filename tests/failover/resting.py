@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from backstay.deadline import Deadline, poll
-from backstay.lab.cluster import Lab
-from backstay.lab.layout import LabError
+from backstay.host.deadline import Deadline, poll
+from backstay_lab.machines.cluster import Lab
+from backstay_lab.machines.layout import LabError
 
 # The agent's own monitor, as the watcher's environment had it.
 MONITOR = """

@@ -11,12 +11,12 @@ import pytest
 from judged import is_clean
 from moves import backstay, candidates
 
-from backstay.deadline import Deadline, poll
-from backstay.lab import mysql as topology
-from backstay.lab.cluster import Lab
-from backstay.rehearse.faults import Fault, Stage, nothing
-from backstay.rehearse.mysqlset import MysqlSet
-from backstay.rehearse.scenarios import rehearse
+from backstay.host.deadline import Deadline, poll
+from backstay_lab.machines.cluster import Lab
+from backstay_lab.run.rehearsal import rehearse
+from backstay_lab.systems.faults import Fault, Stage, nothing
+from backstay_lab.systems.mysql import deploy as topology
+from backstay_lab.systems.mysql.workload import MysqlSet
 
 pytestmark = pytest.mark.lab
 

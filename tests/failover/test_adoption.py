@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from backstay.deadline import Deadline, poll
-from backstay.lab.cluster import Lab
-from backstay.lab.mysql import await_writes, prepare
-from backstay.lab.topology import configure
-from backstay.mysql.dialect import dialect_for
-from backstay.rehearse.mysqlset import MysqlSet
+from backstay.host.deadline import Deadline, poll
+from backstay.services.mysql.dialects.base import dialect_for
+from backstay_lab.machines.cluster import Lab
+from backstay_lab.systems.mysql.deploy import await_writes, prepare
+from backstay_lab.systems.mysql.workload import MysqlSet
+from backstay_lab.systems.topology import configure
 
 pytestmark = pytest.mark.lab
 

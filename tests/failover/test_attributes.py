@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backstay.lab.cluster import Lab
+from backstay_lab.machines.cluster import Lab
 
 pytestmark = pytest.mark.lab
 
@@ -14,9 +14,9 @@ set -e
 trial() {
     python3 -I -c '
 import sys
-sys.path.insert(0, "/usr/lib/ocf/lib/backstay")
-from backstay.deadline import Deadline
-from backstay.pacemaker import Pacemaker
+sys.path.insert(0, "/usr/lib/ocf/lib")
+from backstay.host.deadline import Deadline
+from backstay.cluster.pacemaker import Pacemaker
 pacemaker = Pacemaker("trial", sys.argv[1], "/run/trial", Deadline(20))
 name, value = sys.argv[2:]
 if name == "score":

@@ -10,16 +10,16 @@ import pytest
 from judged import broken_rules
 from moves import lead_from_the_coordinator
 
-from backstay.campaign.aimed import aimed
-from backstay.campaign.resources import EVERY, ResourceWatch
-from backstay.campaign.runner import Report, Run
-from backstay.campaign.schedule import Injection, Schedule, draw, from_json
-from backstay.campaign.series import VOLUME
-from backstay.campaign.subjects import SUBJECTS, MysqlSubject
-from backstay.campaign.trend import BOUNDS, DAEMON, HELPER, Reading
-from backstay.deadline import Deadline, poll
-from backstay.lab.cluster import Lab
-from backstay.rehearse.sampling import CLOSE
+from backstay.host.deadline import Deadline, poll
+from backstay_lab.campaign.resources import EVERY, ResourceWatch
+from backstay_lab.campaign.runner import Report, Run
+from backstay_lab.campaign.series import VOLUME
+from backstay_lab.campaign.subjects import SUBJECTS, MysqlSubject
+from backstay_lab.checkers.leaks import BOUNDS, DAEMON, HELPER, Reading
+from backstay_lab.checkers.sampling import CLOSE
+from backstay_lab.machines.cluster import Lab
+from backstay_lab.nemesis.aimed import aimed
+from backstay_lab.nemesis.schedule import Injection, Schedule, draw, from_json
 
 pytestmark = pytest.mark.lab
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from backstay.deadline import Deadline, poll
-from backstay.lab.cluster import Lab
-from backstay.rabbitmq.cookie import derived_password
-from backstay.rehearse.controlplane import ControlPlane
-from backstay.rehearse.exposure import Hit, Sampler, files
+from backstay.host.deadline import Deadline, poll
+from backstay.services.rabbitmq.cookie import derived_password
+from backstay_lab.machines.cluster import Lab
+from backstay_lab.run.secret_leaks import Hit, Sampler, files
+from backstay_lab.systems.openstack.workload import ControlPlane
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 

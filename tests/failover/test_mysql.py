@@ -13,17 +13,17 @@ import pytest
 from judged import is_clean
 from resting import Resting, dated
 
-from backstay.deadline import Deadline, poll
-from backstay.lab.cluster import Lab
-from backstay.mysql.dialect import FOREVER
-from backstay.mysql.health import DETACHED, HEALTHY
-from backstay.rehearse import logs
-from backstay.rehearse.alarms import measure
-from backstay.rehearse.faults import Stage, power_on
-from backstay.rehearse.mysqlfaults import FAULTS
-from backstay.rehearse.mysqlset import MysqlSet
-from backstay.rehearse.operations import Operations
-from backstay.rehearse.scenarios import WHOLE_TIMEOUT, Manner, Outcome, rehearse
+from backstay.host.deadline import Deadline, poll
+from backstay.services.mysql.dialects.base import FOREVER
+from backstay.services.mysql.health import DETACHED, HEALTHY
+from backstay_lab.checkers.operations import Operations
+from backstay_lab.machines import logs
+from backstay_lab.machines.cluster import Lab
+from backstay_lab.run.false_alarms import measure
+from backstay_lab.run.rehearsal import WHOLE_TIMEOUT, Manner, Outcome, rehearse
+from backstay_lab.systems.faults import Stage, power_on
+from backstay_lab.systems.mysql.faults import FAULTS
+from backstay_lab.systems.mysql.workload import MysqlSet
 
 pytestmark = pytest.mark.lab
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from judged import is_clean
 
-from backstay.lab.cluster import Lab
-from backstay.rehearse.boots import Boots
-from backstay.rehearse.controlplane import ControlPlane
-from backstay.rehearse.openstackfaults import FAULTS
-from backstay.rehearse.scenarios import rehearse
+from backstay_lab.checkers.boots import Boots
+from backstay_lab.machines.cluster import Lab
+from backstay_lab.run.rehearsal import rehearse
+from backstay_lab.systems.openstack.faults import FAULTS
+from backstay_lab.systems.openstack.workload import ControlPlane
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from backstay.lab.cluster import Lab
-from backstay.lab.readers import BALANCER
-from backstay.rehearse import readings
+from backstay_lab.machines.cluster import Lab
+from backstay_lab.systems.readers import workload
+from backstay_lab.systems.readers.deploy import BALANCER
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
@@ -32,7 +32,7 @@ def serving(lab: Lab) -> list[str]:
     machines = lab.status()["nodes"]
     urls = [str(lab.endpoints["balancer"]).replace(BALANCER, machines[node]["address"]) for node in lab.nodes]
     asked = [
-        lab.run("client", ["python3", "-m", "backstay.rehearse.query", "SELECT 1", url], check=False) for url in urls
+        lab.run("client", ["python3", "-m", "backstay_lab.clients.query", "SELECT 1", url], check=False) for url in urls
     ]
     return [node for node, one in zip(lab.nodes, asked) if '"rows"' in one.out]
 
@@ -42,19 +42,19 @@ def promoted(lab: Lab) -> list[str]:
 
 
 def test_the_promoted_one_serves_and_no_other(lab: Lab) -> None:
-    assert serving(lab) == promoted(lab) == [readings.holder(lab, "haproxy-address")]
+    assert serving(lab) == promoted(lab) == [workload.holder(lab, "haproxy-address")]
     assert [held["haproxy"] for held in lab.roles().values()].count("Unpromoted") == len(lab.nodes) - 1
 
 
 def test_another_one_serves_at_once_when_it_is_killed(lab: Lab, tmp_path: Path) -> None:
     before = promoted(lab)
-    outcome = readings.kill_balancer(lab, str(tmp_path))
+    outcome = workload.kill_balancer(lab, str(tmp_path))
     assert outcome.gap <= 0.6 * BUSY, outcome
-    assert serving(lab) == promoted(lab) == [readings.holder(lab, "haproxy-address")] != before
+    assert serving(lab) == promoted(lab) == [workload.holder(lab, "haproxy-address")] != before
 
 
 def test_another_one_serves_when_its_node_loses_power(lab: Lab, tmp_path: Path) -> None:
     before = promoted(lab)
-    outcome = readings.lose(lab, str(tmp_path), before[0])
+    outcome = workload.lose(lab, str(tmp_path), before[0])
     assert outcome.gap - outcome.fenced <= BEYOND_FENCING * 2, outcome
-    assert serving(lab) == promoted(lab) == [readings.holder(lab, "haproxy-address")] != before
+    assert serving(lab) == promoted(lab) == [workload.holder(lab, "haproxy-address")] != before

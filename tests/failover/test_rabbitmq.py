@@ -15,18 +15,18 @@ from judged import is_clean
 from lxml.etree import _Element
 from resting import Resting
 
-from backstay.deadline import Deadline, poll
-from backstay.errors import CommandFailed
-from backstay.lab.cluster import Lab
-from backstay.lab.layout import CLIENT
-from backstay.rabbitmq.facts import Facts
-from backstay.rabbitmq.mnesia import POLICY
-from backstay.rehearse.faults import other
-from backstay.rehearse.lostcopies import BACKLOG, FORGOTTEN, LOST_COPIES, MESSAGES, await_copies, lead
-from backstay.rehearse.rabbitfaults import FAULTS, STOP_TIMEOUT, early_stop
-from backstay.rehearse.rabbitset import RabbitSet
-from backstay.rehearse.scenarios import Outcome, conclude, rehearse, suffer
-from backstay.standing import attribute
+from backstay.agent.degraded import attribute
+from backstay.host.deadline import Deadline, poll
+from backstay.ocf.errors import CommandFailed
+from backstay.services.rabbitmq.dialects.mnesia import POLICY
+from backstay.services.rabbitmq.record import Facts
+from backstay_lab.machines.cluster import Lab
+from backstay_lab.machines.layout import CLIENT
+from backstay_lab.run.rehearsal import Outcome, conclude, rehearse, suffer
+from backstay_lab.systems.faults import other
+from backstay_lab.systems.rabbitmq.faults import FAULTS, STOP_TIMEOUT, early_stop
+from backstay_lab.systems.rabbitmq.lost_copies import BACKLOG, FORGOTTEN, LOST_COPIES, MESSAGES, await_copies, lead
+from backstay_lab.systems.rabbitmq.workload import RabbitSet
 
 pytestmark = pytest.mark.lab
 
@@ -70,7 +70,7 @@ def test_the_topology_serves_an_unprivileged_account_without_plugins(three: Rabb
     assert "rabbitmq_management" not in three.lab.run("n1", ["rabbitmq-plugins", "list", "--silent", "-m", "-E"]).out
     elsewhere = three.urls["n1"].rpartition("/")[0] + "/%2f"
     with pytest.raises(CommandFailed):
-        three.lab.run(CLIENT, ["python3", "-m", "backstay.rehearse.queues", "check", elsewhere, "whole"])
+        three.lab.run(CLIENT, ["python3", "-m", "backstay_lab.clients.queues", "check", elsewhere, "whole"])
 
 
 @pytest.mark.parametrize(
@@ -99,11 +99,11 @@ def test_a_calm_brokers_monitor_rests_on_a_fresh_verdict_alone(three: RabbitSet)
     promoted = three.promoted()
     follower = next(node for node in three.lab.nodes if node != promoted)
     user = three.lab.run(promoted, ["sed", "-n", "2p", "/run/backstay/rabbitmq/account"]).out.strip()
-    leading = Resting(three.lab, promoted, "rabbitmq", "backstay.rabbitmq.distribution", "Promoted")
+    leading = Resting(three.lab, promoted, "rabbitmq", "backstay.services.rabbitmq.distribution", "Promoted")
     leading.rests()
     leading.looks_when("touch /var/lib/corosync/ringid_*")  # the membership may be another
     leading.rests()
-    monitor = Resting(three.lab, follower, "rabbitmq", "backstay.rabbitmq.distribution", "Unpromoted")
+    monitor = Resting(three.lab, follower, "rabbitmq", "backstay.services.rabbitmq.distribution", "Unpromoted")
     monitor.check(120)
     three.ctl(follower, "set_vm_memory_high_watermark", "absolute", "1")
     poll(lambda: not monitor.calm(), Deadline(20), "the watcher to see the alarm", interval=0.2)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from backstay.deadline import Deadline, poll
-from backstay.lab.cluster import Lab
-from backstay.lab.readers import READERS, wait_spread
-from backstay.rehearse import readings
+from backstay.host.deadline import Deadline, poll
+from backstay_lab.machines.cluster import Lab
+from backstay_lab.systems.readers import workload
+from backstay_lab.systems.readers.deploy import READERS, wait_spread
 
 pytestmark = pytest.mark.lab
 
@@ -43,7 +43,7 @@ def set_serial(lab: Lab, serial: str) -> None:
 
 def test_reads_and_reader_addresses_are_on_the_replicas(lab: Lab) -> None:
     wait_spread(lab, 60)
-    asked = [lab.run("client", ["python3", "-m", "backstay.rehearse.query", "SELECT @@report_host", url]) for url in
+    asked = [lab.run("client", ["python3", "-m", "backstay_lab.clients.query", "SELECT @@report_host", url]) for url in
              lab.endpoints["reader_addresses"]]  # fmt: skip
     primary = next(node for node, held in lab.roles().items() if held.get("mysql") == "Promoted")
     assert len({one.out for one in asked}) == len(READERS)
@@ -52,7 +52,7 @@ def test_reads_and_reader_addresses_are_on_the_replicas(lab: Lab) -> None:
 
 def test_a_broken_configuration_is_refused_everywhere_and_costs_no_read(lab: Lab, tmp_path: Path) -> None:
     config = "/etc/haproxy/haproxy.cfg"
-    recorder = readings.start(lab, str(tmp_path))
+    recorder = workload.start(lab, str(tmp_path))
     for node in lab.nodes:
         lab.run(node, ["sed", "-i", "s/balance roundrobin/balance runrobin/", config])
     set_serial(lab, "broken")
@@ -62,21 +62,21 @@ def test_a_broken_configuration_is_refused_everywhere_and_costs_no_read(lab: Lab
         lab.run(node, ["sed", "-i", "s/balance runrobin/balance roundrobin/", config])
     set_serial(lab, "mended")
     poll(lambda: not degraded(lab), Deadline(90), "every node to load it", interval=0.3)
-    reads = readings.parse(recorder.finish())
+    reads = workload.parse(recorder.finish())
     assert [read for read in reads if read.result != "ok"] == []
 
 
 def test_a_replica_that_lags_gets_no_new_reads(lab: Lab, tmp_path: Path) -> None:
-    outcome = readings.lag(lab, str(tmp_path), readings.replica(lab, balancer=False))
+    outcome = workload.lag(lab, str(tmp_path), workload.replica(lab, balancer=False))
     assert outcome.unread <= 2.0 * SLOW and outcome.kept <= 2.0 * SLOW, outcome
 
 
 def test_the_loss_of_a_replica_costs_a_moment_and_others_nothing(lab: Lab, tmp_path: Path) -> None:
-    outcome = readings.lose(lab, str(tmp_path), readings.replica(lab, balancer=False))
+    outcome = workload.lose(lab, str(tmp_path), workload.replica(lab, balancer=False))
     assert outcome.gap <= 1.5 * SLOW and outcome.elsewhere == 0, outcome
 
 
 def test_a_killed_balancer_is_back_at_once(lab: Lab, tmp_path: Path) -> None:
     # Half a second on a machine that has nothing else to do; without the watcher it would be up to ten.
-    assert readings.kill_balancer(lab, str(tmp_path)).gap <= 0.5 * BUSY
-    assert readings.holder(lab, "haproxy-address")
+    assert workload.kill_balancer(lab, str(tmp_path)).gap <= 0.5 * BUSY
+    assert workload.holder(lab, "haproxy-address")

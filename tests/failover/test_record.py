@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from backstay.deadline import Deadline, poll
-from backstay.lab.cluster import Lab
-from backstay.rehearse.mysqlset import MysqlSet
+from backstay.host.deadline import Deadline, poll
+from backstay_lab.machines.cluster import Lab
+from backstay_lab.systems.mysql.workload import MysqlSet
 
 
 @contextmanager

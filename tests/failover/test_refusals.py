@@ -11,12 +11,12 @@ import pytest
 from judged import is_clean
 from moves import lead_from_the_coordinator
 
-from backstay.deadline import Deadline, poll
-from backstay.lab.cluster import Lab
-from backstay.lab.mysql import CONFIG
-from backstay.rehearse.mysqlfaults import FAULTS
-from backstay.rehearse.mysqlset import MysqlSet
-from backstay.rehearse.scenarios import rehearse
+from backstay.host.deadline import Deadline, poll
+from backstay_lab.machines.cluster import Lab
+from backstay_lab.run.rehearsal import rehearse
+from backstay_lab.systems.mysql.deploy import CONFIG
+from backstay_lab.systems.mysql.faults import FAULTS
+from backstay_lab.systems.mysql.workload import MysqlSet
 
 
 def server(lab: Lab, node: str) -> str:

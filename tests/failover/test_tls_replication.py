@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from backstay.deadline import Deadline, poll
-from backstay.lab.cluster import Lab
-from backstay.lab.mysql import CONFIG, WRITER
-from backstay.rehearse.mysqlset import MysqlSet
+from backstay.host.deadline import Deadline, poll
+from backstay_lab.machines.cluster import Lab
+from backstay_lab.systems.mysql.deploy import CONFIG, WRITER
+from backstay_lab.systems.mysql.workload import MysqlSet
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from judged import is_clean
 
-from backstay.deadline import Deadline, poll
-from backstay.lab import release
-from backstay.lab.cluster import Lab
-from backstay.rehearse.scenarios import rehearse
-from backstay.rehearse.services import SERVICES
+from backstay.host.deadline import Deadline, poll
+from backstay_lab.machines import release
+from backstay_lab.machines.cluster import Lab
+from backstay_lab.run.rehearsal import rehearse
+from backstay_lab.systems.catalogue import SERVICES
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from backstay.lab.cluster import Lab
+from backstay_lab.machines.cluster import Lab
 
 
 @pytest.fixture(scope="package")

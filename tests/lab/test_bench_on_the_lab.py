@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from backstay.bench import cli
-from backstay.bench.peers import CONTENDERS
-from backstay.report.results import gather
+from backstay_lab.bench import cli
+from backstay_lab.bench.peers import CONTENDERS
+from backstay_lab.report.results import gather
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 

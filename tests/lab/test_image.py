@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from backstay.errors import CommandFailed
-from backstay.lab import image
+from backstay.ocf.errors import CommandFailed
+from backstay_lab.machines import image
 
 pytestmark = pytest.mark.lab
 

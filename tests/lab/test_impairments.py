@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from backstay.deadline import Deadline, poll
-from backstay.errors import TimedOut
-from backstay.lab import volume
-from backstay.lab.cluster import Lab
-from backstay.lab.layout import LabError
-from backstay.lab.limits import Limit
+from backstay.host.deadline import Deadline, poll
+from backstay.ocf.errors import TimedOut
+from backstay_lab.machines import volume
+from backstay_lab.machines.cluster import Lab
+from backstay_lab.machines.layout import LabError
+from backstay_lab.machines.limits import Limit
 
 pytestmark = pytest.mark.lab
 

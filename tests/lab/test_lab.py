@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from backstay.deadline import Deadline, poll
-from backstay.errors import CommandFailed
-from backstay.lab.cluster import Lab
-from backstay.lab.layout import LabError, Layout, started
-from backstay.lab.topology import TOPOLOGIES
+from backstay.host.deadline import Deadline, poll
+from backstay.ocf.errors import CommandFailed
+from backstay_lab.machines.cluster import Lab
+from backstay_lab.machines.layout import LabError, Layout, started
+from backstay_lab.systems.topology import TOPOLOGIES
 
 pytestmark = [
     pytest.mark.lab,
@@ -165,7 +165,7 @@ def test_a_node_cannot_reach_the_hosts_clock_or_kernel(lab: Lab) -> None:
 
 
 def test_the_code_is_there_compiled_and_read_only(lab: Lab) -> None:
-    lab.run("n1", ["python3", "-c", "import backstay.command; assert backstay.command.__cached__"])
+    lab.run("n1", ["python3", "-c", "import backstay.host.command; assert backstay.host.command.__cached__"])
     lab.run("n1", ["sh", "-c", "ls /usr/lib/ocf/lib/backstay/__pycache__/command.*.pyc"])
     lab.run("n1", ["test", "-d", "/usr/lib/ocf/resource.d/backstay"])
     with pytest.raises(CommandFailed):

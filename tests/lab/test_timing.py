@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from backstay.lab.cluster import Lab
-from backstay.rehearse.timing import Disturbance, measure
+from backstay_lab.machines.cluster import Lab
+from backstay_lab.run.timing import Disturbance, measure
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from tests.conftest import CHECKOUT  # type: ignore[import-not-found]
 
-from backstay.cli import COMMANDS
+from backstay.admin.cli import commands
 
 PAGES = sorted(
     path for path in [*(CHECKOUT / "docs").rglob("*.md"), CHECKOUT / "README.md"] if "decisions" not in path.parts
@@ -23,4 +23,4 @@ def test_tests_files_and_commands_that_a_page_names_exist(page) -> None:  # type
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         assert (page.parent / target).exists(), target
     for command in re.findall(r"`(?:bin/)?backstay ([a-z]+)", text):
-        assert command in COMMANDS, command
+        assert command in commands(), command

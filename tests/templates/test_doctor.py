@@ -12,7 +12,7 @@ from tests.templates.test_mysql_template import FENCING, cib  # type: ignore[imp
 from tests.templates.test_render_formats import BEFORE, values_for  # type: ignore[import-not-found]
 
 from backstay.admin.render import rendered
-from backstay.templates import names
+from backstay.admin.templates import names
 
 NODES = ["n1", "n2", "n3"]
 MEMBER = "    node {\n        nodeid: 1\n        name: n1\n        ring0_addr: n1\n    }\n"
@@ -185,7 +185,7 @@ for path in KEPT:
     shutil.copy(path, "/root/kept-" + os.path.basename(path))
 
 def doctor():
-    code = "from backstay.cli import main; main()"
+    code = "from backstay.admin.cli import main; main()"
     done = subprocess.run(["python3", "-c", code, "doctor", "--json"], capture_output=True, text=True)
     assert done.returncode in (0, 1, 2) and done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)["findings"]
@@ -253,7 +253,7 @@ def test_it_has_nothing_against_what_render_writes(chamber: Chamber, tmp_path: P
     (tmp_path / "before.crm").write_text(FENCING.format(nodes=" ".join(NODES)) + before)
     (tmp_path / "t.crm").write_text(rendered(topology, values_for(topology), "crm"))
     load = "crm -F configure load update before.crm >&2; crm configure load update t.crm >&2"
-    code = "from backstay.cli import main; main()"
+    code = "from backstay.admin.cli import main; main()"
     said = chamber(f"{load}; python3 -c '{code}' doctor --json || true", timeout=120)
     # Errors are about this host and its nodes, which nobody prepared; secrets are in clear, and the clock has no keeper here.
     warnings = [one["what"] for one in json.loads(said.out)["findings"] if one["level"] == "warning"]

@@ -8,9 +8,9 @@ import pytest
 from lxml import etree
 from tests.conftest import Chamber  # type: ignore[import-not-found]
 
-from backstay.bench.growth import grown, steps
-from backstay.lab.configuration import seed
-from backstay.templates import load, render
+from backstay.admin.templates import load, render
+from backstay_lab.bench.growth import grown, steps
+from backstay_lab.machines.configuration import seed
 
 VALUES = {"writer_ip": "10.0.0.1", "nodes": "3", "monitor_password": "m", "replication_password": "r"}
 NAMES = [f"n{number}" for number in range(1, 33)]

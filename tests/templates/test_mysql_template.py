@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import Chamber  # type: ignore[import-not-found]
 
-from backstay.templates import load, render
+from backstay.admin.templates import load, render
 
 FENCING = 'primitive fencing stonith:fence_backstay_lab params pcmk_host_check=static-list pcmk_host_list="{nodes}"\n'
 ACTION = re.compile(

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import Chamber  # type: ignore[import-not-found]
 from tests.templates.test_mysql_template import FENCING, cib  # type: ignore[import-not-found]
 
-from backstay.templates import load, render
+from backstay.admin.templates import load, render
 
 ACTION = re.compile(
     r"(?:Resource action: (?P<what>rabbitmq)(?::\d+)? +(?P<how>start|stop|promote|demote|notify) on (?P<where>n\d)"

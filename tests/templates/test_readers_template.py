@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import Chamber  # type: ignore[import-not-found]
 from tests.templates.test_mysql_template import FENCING, cib  # type: ignore[import-not-found]
 
-from backstay.templates import load, render
+from backstay.admin.templates import load, render
 
 MYSQL = {"writer_ip": "10.77.0.100", "monitor_password": "m0nitor", "replication_password": "r3plicate"}
 READERS = {"reader_ip_1": "10.77.0.101", "reader_ip_2": "10.77.0.102"}

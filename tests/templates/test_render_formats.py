@@ -11,9 +11,9 @@ from lxml import etree
 from tests.conftest import CHECKOUT, Chamber  # type: ignore[import-not-found]
 from tests.templates.test_mysql_template import FENCING, cib  # type: ignore[import-not-found]
 
-from backstay import command
 from backstay.admin.render import rendered
-from backstay.templates import load, names, placeholders
+from backstay.admin.templates import load, names, placeholders
+from backstay.host import command
 
 NODES = ["n1", "n2", "n3"]
 # All that a shell or a parser could stumble over, but for what render refuses.

@@ -10,9 +10,9 @@ from tests.templates.test_mysql_template import FENCING, cib  # type: ignore[imp
 from tests.templates.test_render_formats import BEFORE, NODES, canonical, values_for  # type: ignore[import-not-found]
 
 from backstay.admin.render import rendered
+from backstay.admin.templates import load, names
 from backstay.admin.wizard import wizard
-from backstay.errors import WrongParameter
-from backstay.templates import load, names
+from backstay.ocf.errors import WrongParameter
 
 OWN_NAME = {"nodes": "node_count"}  # `nodes` is a parameter that crmsh itself gives to every wizard
 SLOW = pytest.mark.slow  # five starts of crmsh each

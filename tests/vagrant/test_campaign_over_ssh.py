@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from backstay.campaign.runner import Run
-from backstay.campaign.schedule import Injection, Schedule
-from backstay.campaign.subjects import MysqlSubject
-from backstay.campaign.watches import records_of
-from backstay.errors import AgentError
-from backstay.lab.layout import LabError
-from backstay.lab.mysql import WRITER
-from backstay.lab.vagrant import Vagrant
-from backstay.rehearse.mysqlset import MysqlSet
+from backstay.ocf.errors import AgentError
+from backstay_lab.campaign.observers import records_of
+from backstay_lab.campaign.runner import Run
+from backstay_lab.campaign.subjects import MysqlSubject
+from backstay_lab.machines.layout import LabError
+from backstay_lab.machines.vagrant import Vagrant
+from backstay_lab.nemesis.schedule import Injection, Schedule
+from backstay_lab.systems.mysql.deploy import WRITER
+from backstay_lab.systems.mysql.workload import MysqlSet
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from backstay import command
-from backstay.deadline import Deadline, poll
-from backstay.lab.containers import container
-from backstay.lab.layout import LabError
-from backstay.lab.vagrant import TOOLS, Vagrant
+from backstay.host import command
+from backstay.host.deadline import Deadline, poll
+from backstay_lab.machines.containers import container
+from backstay_lab.machines.layout import LabError
+from backstay_lab.machines.vagrant import TOOLS, Vagrant
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 

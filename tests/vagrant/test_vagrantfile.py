@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.conftest import CHECKOUT  # type: ignore[import-not-found]
 
-from backstay import command
+from backstay.host import command
 
 
 def test_vagrant_finds_it_valid(tmp_path: Path) -> None:

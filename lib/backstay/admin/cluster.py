@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from backstay.admin.reading import read
-from backstay.admin.services import services_of
-from backstay.codes import ExitCode
-from backstay.command import run
-from backstay.errors import AgentError, CommandFailed, TimedOut
+from backstay.cluster.xml import read
+from backstay.host.command import run
+from backstay.ocf.codes import ExitCode
+from backstay.ocf.errors import AgentError, CommandFailed, TimedOut
+from backstay.services.catalogue import services_of
 
 if TYPE_CHECKING:
-    from backstay.admin.view import Cluster
-    from backstay.deadline import Deadline
+    from backstay.cluster.model import Cluster
+    from backstay.host.deadline import Deadline
 
 _PATIENCE = 10.0  # seconds for one program; they take 0.05
 _BRIEFLY = 2.0  # seconds for a coordinator to answer

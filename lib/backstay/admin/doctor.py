@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from backstay.admin import checks, host, judge
+from backstay.admin import diagnose, host, preflight
 from backstay.admin.cluster import NotRunning, local_node, look
-from backstay.admin.services import agent_class, service_of
-from backstay.admin.view import Cluster, Finding, Resource
-from backstay.deadline import Deadline
-from backstay.declaration import actions_of, parameters_of
-from backstay.errors import AgentError, CommandFailed
-from backstay.invocation import Invocation
+from backstay.cluster.model import Cluster, Finding, Resource
+from backstay.host.deadline import Deadline
+from backstay.ocf.errors import AgentError, CommandFailed
+from backstay.ocf.invocation import Invocation
+from backstay.ocf.parameters import actions_of, parameters_of
+from backstay.services.catalogue import agent_class, service_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from backstay.agent import Agent
+    from backstay.agent.dispatch import Agent
 
 SECRETS = "/var/lib/pacemaker/lrm/secrets"  # where cibsecret keeps what the configuration calls lrm://
 _PATIENCE = 60.0  # seconds for the whole examination
@@ -51,11 +51,11 @@ def examine(services: tuple[str, ...] = ()) -> tuple[str, list[Finding]]:
     modules = [module for agent in agents for module in _modules(agent)]
     nodes = [node.name for node in cluster.nodes] if cluster else []
     here = name or os.uname().nodename
-    found += checks.host(host.look(here, nodes, list(agents), modules, deadline))
+    found += preflight.host(host.look(here, nodes, list(agents), modules, deadline))
     if cluster:
-        found += checks.fencing(cluster, host.fenced(deadline) if name else None)
-        found += checks.options(cluster)
-        found += checks.room(cluster)
+        found += preflight.fencing(cluster, host.fenced(deadline) if name else None)
+        found += preflight.options(cluster)
+        found += preflight.room(cluster)
         for resource in resources:
             found += _resource(cluster, resource, name)
     return here, sorted(found, key=lambda finding: finding.level)
@@ -75,9 +75,9 @@ def _resource(cluster: Cluster, resource: Resource, node: str) -> Iterator[Findi
             # A deeper monitor takes longer, and which of them is configured cannot be told apart here.
             advised[spec.name] = min(advised.get(spec.name, spec.timeout), spec.timeout)
     used = {one.name for one in resource.operations} | {"start", "stop"}
-    yield from checks.timeouts(resource, {name: seconds for name, seconds in advised.items() if name in used})
-    yield from checks.exposed(resource, [one.name for one in parameters_of(made) if one.secret])
-    yield from checks.expiry(resource)
+    yield from preflight.timeouts(resource, {name: seconds for name, seconds in advised.items() if name in used})
+    yield from preflight.exposed(resource, [one.name for one in parameters_of(made) if one.secret])
+    yield from preflight.expiry(resource)
     yield from service_of(resource).configuration(cluster)
     yield from _own(made, resource, node)
 
@@ -149,4 +149,4 @@ def doctor(services: tuple[str, ...], as_json: bool) -> None:
         console.print(
             f"{here}: {errors} errors, {len(findings) - errors} warnings" if findings else f"{here}: nothing found"
         )
-    sys.exit(judge.exit_status(findings))
+    sys.exit(diagnose.exit_status(findings))

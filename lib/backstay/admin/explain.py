@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from backstay.admin import history
+from backstay.admin import failover_log
 from backstay.admin.cluster import node_names
-from backstay.deadline import Deadline
-from backstay.errors import AgentError
+from backstay.host.deadline import Deadline
+from backstay.ocf.errors import AgentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from backstay.admin.history import Event, Failover
+    from backstay.admin.failover_log import Event, Failover
 
 LOG = "/var/log/pacemaker/pacemaker.log"
 _SETTINGS = ("/etc/default/pacemaker", "/etc/sysconfig/pacemaker")  # Debian and RHEL
@@ -61,7 +61,7 @@ def read(paths: Iterable[str], names: dict[str, str]) -> list[Event]:
     """The events of these logs. names: node id -> name. Raises Unexplained."""
     files = list(paths)
     near = max(os.path.getmtime(path) if os.path.exists(path) else 0.0 for path in files)
-    return history.events([(os.path.basename(path), lines(path)) for path in files], near, names)
+    return failover_log.events([(os.path.basename(path), lines(path)) for path in files], near, names)
 
 
 def report(failover: Failover, nodes: Iterable[str]) -> list[str]:
@@ -72,7 +72,7 @@ def report(failover: Failover, nodes: Iterable[str]) -> list[str]:
     phases = ", ".join(f"{name} {seconds:.2f}" for name, seconds in failover.phases.items())
     said.append(f"seconds after the first sign: {phases}")
     said.append(
-        f"without service, as the cluster saw it: {history.pause(failover):.2f} s (the first write is in no log)"
+        f"without service, as the cluster saw it: {failover_log.pause(failover):.2f} s (the first write is in no log)"
     )
     if "lost" in failover.phases:
         said.append(
@@ -107,11 +107,11 @@ def explain(logs: tuple[str, ...], resource: str, back: int, listing: bool, as_j
         names = node_names(Deadline(5))
     except AgentError:
         names = {}  # no cluster here: the logs name most nodes themselves
-    found = history.failovers(read(logs or [own_log()], names), resource)
+    found = failover_log.failovers(read(logs or [own_log()], names), resource)
     if listing:
         for one in found:
             stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.start))
-            click.echo(f"{stamp}  {one.resource} on {one.node}, {history.pause(one):.2f} s: {one.cause}")
+            click.echo(f"{stamp}  {one.resource} on {one.node}, {failover_log.pause(one):.2f} s: {one.cause}")
         return
     if not 0 <= back < len(found):
         held = f"the logs hold {len(found)} promotions" if found else "the logs hold no promotion"
@@ -119,7 +119,7 @@ def explain(logs: tuple[str, ...], resource: str, back: int, listing: bool, as_j
     chosen = found[-1 - back]
     if as_json:
         document = {**chosen._asdict(), "events": [event._asdict() for event in chosen.events]}
-        click.echo(json.dumps({**document, "pause": history.pause(chosen)}, indent=1))
+        click.echo(json.dumps({**document, "pause": failover_log.pause(chosen)}, indent=1))
         return
     for line in report(chosen, names.values()):
         sys.stdout.write(f"{line}\n")

@@ -9,14 +9,14 @@ import re
 import socket
 from typing import TYPE_CHECKING
 
-from backstay import command
-from backstay.admin.checks import Corosync, Host
-from backstay.errors import AgentError
+from backstay.admin.preflight import Corosync, Host
+from backstay.host import command
+from backstay.ocf.errors import AgentError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from backstay.deadline import Deadline
+    from backstay.host.deadline import Deadline
 
 CONFIGURATION = "/etc/corosync/corosync.conf"
 AGENTS = "/usr/lib/ocf/resource.d/backstay"

@@ -1,10 +1,14 @@
-"""The command line's manual pages, from the same declarations that parse it: backstay(8) and backstay-COMMAND(8).
+"""Manual pages, from the same declarations that parse: backstay(8) and backstay-COMMAND(8), and ocf_backstay_AGENT(7).
 
-python3 -m backstay.admin.manpage DIRECTORY
+    python3 -m backstay.admin.manpage DIRECTORY [MODULE]
+
+Pages go to man7/ and man8/ below DIRECTORY: those of the agents and of our own commands, or, with MODULE, those of the
+commands that this plug-in of cli.py adds.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -12,22 +16,28 @@ from typing import TYPE_CHECKING
 import click
 
 from backstay import __version__
-from backstay.cli import COMMANDS, backstay
-from backstay.manpage import troff
+from backstay.admin.cli import OWN, backstay
+from backstay.ocf import manpage
+from backstay.ocf.manpage import troff
+from backstay.services import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def pages() -> Iterator[tuple[str, str]]:
-    """File name and text of every page."""
+def pages(plugin: str = "") -> Iterator[tuple[str, str]]:
+    """File name and text of every page. plugin: the module whose commands are wanted, "" for the agents' and our own."""
+    if not plugin:
+        for agent in catalogue.names():
+            yield f"man7/ocf_backstay_{agent}.7", manpage.render(catalogue.agent_of(agent))
+        yield "man8/backstay.8", _overview(click.Context(backstay, info_name="backstay"))
     root = click.Context(backstay, info_name="backstay")
-    yield "backstay.8", _overview(root)
-    for name in sorted(COMMANDS):
+    wanted = importlib.import_module(plugin).COMMANDS if plugin else OWN
+    for name in sorted(wanted):
         command = backstay.get_command(root, name)
         if command is not None:
             context = click.Context(command, info_name=name, parent=root)
-            yield f"backstay-{name}.8", _page(f"backstay-{name}", COMMANDS[name][2], command, context)
+            yield f"man8/backstay-{name}.8", _page(f"backstay-{name}", wanted[name][2], command, context)
 
 
 def _head(name: str, line: str, synopsis: str) -> str:
@@ -39,9 +49,7 @@ def _head(name: str, line: str, synopsis: str) -> str:
 
 
 def _overview(context: click.Context) -> str:
-    commands = "".join(
-        f".TP\n.BR backstay\\-{name} (8)\n{troff(line)}\n" for name, (_, _, line) in sorted(COMMANDS.items())
-    )
+    commands = "".join(f".TP\n.BR backstay\\-{name} (8)\n{troff(line)}\n" for name, (_, _, line) in sorted(OWN.items()))
     return (
         _head("backstay", "the admin's tool of the Backstay resource agents", ".B backstay\nCOMMAND [ARGUMENTS]")
         + f".SH DESCRIPTION\n{_help(context.command)}\n.SH COMMANDS\n{commands}"
@@ -77,12 +85,13 @@ def _options(command: click.Command, context: click.Context) -> str:
     return "".join(f".TP\n.B {troff(names)}\n{troff(line) or '.br'}\n" for names, line in records)
 
 
-def main(directory: str) -> None:
+def main(directory: str, plugin: str = "") -> None:
     """Write all pages there."""
-    for name, text in pages():
+    for name, text in pages(plugin):
+        os.makedirs(os.path.join(directory, os.path.dirname(name)), exist_ok=True)
         with open(os.path.join(directory, name), "w", encoding="utf-8") as sink:
             sink.write(text)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

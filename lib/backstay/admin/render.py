@@ -5,8 +5,8 @@ import sys
 
 import click
 
-from backstay import templates
-from backstay.errors import WrongParameter
+from backstay.admin import templates
+from backstay.ocf.errors import WrongParameter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ def rendered(topology: str, values: "dict[str, str]", format: str) -> str:
     text = templates.render(templates.load(topology), values)
     if format == "crm":
         return text
-    from backstay.admin import crmsh, pcs
+    from backstay.admin import crm_parser, pcs_writer
 
-    return pcs.script(crmsh.parse(text), f"{topology}{SUFFIXES['pcs']}")
+    return pcs_writer.script(crm_parser.parse(text), f"{topology}{SUFFIXES['pcs']}")
 
 
 def _topologies(context: click.Context, parameter: click.Parameter, incomplete: str) -> "list[str]":

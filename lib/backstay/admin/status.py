@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backstay.admin import judge
+from backstay.admin import diagnose
 from backstay.admin.cluster import look
-from backstay.admin.services import services_of
-from backstay.admin.view import IDLE
-from backstay.deadline import Deadline
-from backstay.errors import AgentError
+from backstay.cluster.model import IDLE
+from backstay.host.deadline import Deadline
+from backstay.ocf.errors import AgentError
+from backstay.services.catalogue import services_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import RenderableType
 
-    from backstay.admin.service import Service
-    from backstay.admin.view import Cluster, Finding
+    from backstay.cluster.model import Cluster, Finding
+    from backstay.services.service import Service
 
 _PATIENCE = 20.0  # seconds for one look
 _STYLES = {"error": "bold red", "warning": "yellow", "Promoted": "bold green", "online": "green"}
@@ -32,7 +32,7 @@ def observe(seconds: float = _PATIENCE) -> tuple[Cluster, list[Service], list[Fi
     """A look, the services in it, and what is not as wanted. Raises AgentError."""
     cluster = look(Deadline(seconds))
     services = services_of(cluster)
-    return cluster, services, judge.judge(cluster, services)
+    return cluster, services, diagnose.judge(cluster, services)
 
 
 def document(cluster: Cluster, services: Sequence[Service], findings: Sequence[Finding]) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def document(cluster: Cluster, services: Sequence[Service], findings: Sequence[F
             "quorum": cluster.quorum,
             "coordinator": cluster.dc,
             "state": cluster.state,
-            "fencing": judge.fencing_wanted(cluster),
+            "fencing": diagnose.fencing_wanted(cluster),
         },
         "nodes": {
             node.name: {
@@ -77,7 +77,7 @@ def screen(cluster: Cluster, services: Sequence[Service], findings: Sequence[Fin
 
     online = f"{len(cluster.online)} of {len(cluster.nodes)} nodes online"
     quorum = "quorum" if cluster.quorum else "NO QUORUM"
-    fencing = "fencing on" if judge.fencing_wanted(cluster) else "FENCING OFF"
+    fencing = "fencing on" if diagnose.fencing_wanted(cluster) else "FENCING OFF"
     busy = {"": "", IDLE: "idle"}.get(cluster.state, f"busy ({cluster.state[2:].lower().replace('_', ' ')})")
     parts = [cluster.name or "cluster", online, quorum, f"coordinator {cluster.dc or 'none'}", fencing, busy]
     head = Text(", ".join(part for part in parts if part) + time.strftime("   %H:%M:%S"), style="bold")
@@ -129,7 +129,7 @@ def status(as_json: bool, watch: bool, interval: float) -> None:
         click.echo(json.dumps(document(cluster, services, findings), indent=1))
     else:
         Console(highlight=False).print(screen(cluster, services, findings))
-    sys.exit(judge.exit_status(findings))
+    sys.exit(diagnose.exit_status(findings))
 
 
 def _watch(interval: float) -> None:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from backstay.admin import explain, history
+from backstay.admin import explain, failover_log
 from backstay.admin.cluster import ask, look, node_names
-from backstay.admin.judge import judge
-from backstay.admin.plan import Plan, Refusal, arrived, plan
-from backstay.admin.reading import read
-from backstay.admin.services import service_of, services_of
-from backstay.deadline import Deadline, poll
-from backstay.errors import AgentError, TimedOut
+from backstay.admin.diagnose import judge
+from backstay.admin.switchover_plan import Plan, Refusal, arrived, plan
+from backstay.cluster.xml import read
+from backstay.host.deadline import Deadline, poll
+from backstay.ocf.errors import AgentError, TimedOut
+from backstay.services.catalogue import service_of, services_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,16 +103,16 @@ def carry_out(of: Plan, timeout: float) -> float:
 def measured(path: str, mark: int, of: Plan) -> float | None:
     """The pause by this node's log since `mark`; None when it does not show it."""
 
-    def told() -> history.Failover | None:
+    def told() -> failover_log.Failover | None:
         most = os.path.getsize(path) - mark
-        found = history.events([(path, explain.lines(path, max(most, 1)))], time.time(), names)
-        moves = [one for one in history.failovers(found, of.resource.id) if one.node == of.target]
+        found = failover_log.events([(path, explain.lines(path, max(most, 1)))], time.time(), names)
+        moves = [one for one in failover_log.failovers(found, of.resource.id) if one.node == of.target]
         whole = moves and (not of.followers or "address" in moves[-1].phases)
         return moves[-1] if whole else None
 
     try:
         names = node_names(Deadline(5))
-        return history.pause(poll(told, Deadline(_LOGGED), "the log", interval=0.2))
+        return failover_log.pause(poll(told, Deadline(_LOGGED), "the log", interval=0.2))
     except (AgentError, OSError):
         return None
 

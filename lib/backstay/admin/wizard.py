@@ -11,8 +11,8 @@ import os
 import re
 import sys
 
-from backstay import templates
-from backstay.errors import WrongParameter
+from backstay.admin import templates
+from backstay.ocf.errors import WrongParameter
 
 _INSTALLED = "/usr/share/backstay/crm-templates"  # where the admin finds the template with its comments
 # Parameters of every wizard, by which crmsh is told how to run it -> ours instead.

@@ -1,0 +1,161 @@
+"""One rehearsal of one fault, from a whole service to a whole service again."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from backstay.ocf.errors import AgentError, TimedOut
+from backstay_lab.checkers.writes import unsilenced
+from backstay_lab.clients.application import none
+from backstay_lab.systems.faults import Fault, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from backstay_lab.checkers.history import Attempt
+    from backstay_lab.checkers.operations import Operations
+    from backstay_lab.clients.application import Application
+    from backstay_lab.systems.system import Service, Verdict
+
+STEADY_TIMEOUT = 30.0  # seconds for a whole service to take the load
+WHOLE_TIMEOUT = 240.0  # seconds until all nodes are back; includes booting and, unless cleaned up, failure-timeout
+
+
+class Outcome(NamedTuple):
+    """What one fault cost. gap: seconds without an acknowledgement. phases: seconds after the fault; `first write` and
+    `whole` among them. was, now: the leader before and after. coordinator: the one before was the cluster's DC too.
+    unsilenced: acknowledgements by the old leader of what was begun after a fault that silences it. operations: those of an
+    application's clients, from the fault to the end of the load."""
+
+    fault: str
+    gap: float
+    verdict: Verdict
+    phases: dict[str, float]
+    was: str
+    now: str
+    coordinator: bool
+    unsilenced: list[Attempt]
+    operations: Mapping[str, Operations] = {}
+
+    @property
+    def clean(self) -> bool:
+        return self.verdict.clean and not self.unsilenced
+
+
+class Unserved(TimedOut):
+    """Writes were not acknowledged again within the fault's patience. operations: as in Outcome, until then."""
+
+    def __init__(self, message: str, operations: Mapping[str, Operations]) -> None:
+        super().__init__(message)
+        self.operations = operations
+
+
+class Suffered(NamedTuple):
+    """One fault as the clients suffered it, when the service need not be whole yet. inflicted: the monotonic time when that
+    was done. before: the server that acknowledged last. trouble: what went wrong after writes were acknowledged again. The
+    rest as in Outcome."""
+
+    stage: Stage[Any]
+    attempts: list[Attempt]
+    histories: list[list[str]]
+    gap: float
+    phases: dict[str, float]
+    coordinator: bool
+    inflicted: float
+    before: int | None
+    trouble: AgentError | None
+    operations: Mapping[str, Operations]
+
+
+class Manner(NamedTuple):
+    """How a fault is rehearsed. order: of power-on in a blackout. clean_up: forget failures once writes work, as an admin
+    would, instead of waiting for failure-timeout. until_whole: the load lasts until the service is whole again, not only until
+    it is acknowledged again; the gap includes the return of what was hit. application: its operations are counted too."""
+
+    order: tuple[str, ...] = ()
+    clean_up: bool = True
+    until_whole: bool = False
+    application: bool = True
+
+
+ADMINS = Manner()  # the usual one
+
+
+def rehearse(service: Service, fault: Fault, directory: str, manner: Manner = ADMINS) -> Outcome:
+    """Inflict the fault under load, wait until the service is whole, and judge.
+
+    `directory` gets the histories. Raises TimedOut when writes or the service do not come back.
+    """
+    service.wait_whole(WHOLE_TIMEOUT)
+    return conclude(service, fault, suffer(service, fault, directory, manner))
+
+
+def suffer(service: Service, fault: Fault, directory: str, manner: Manner = ADMINS) -> Suffered:
+    """The first half of `rehearse`: from a whole service until writes are acknowledged again, or it is whole. Raises
+    Unserved, and other AgentErrors before the fault."""
+    hit = fault.hits(service)
+    with service.load(directory) as load, _application(service, directory, manner) as application:
+        load.wait_steady(0.0, STEADY_TIMEOUT)
+        stage = Stage(hit, load, manner.order)
+        before = load.acknowledged()[-1].server
+        coordinator = hit.is_dc(stage.leader)
+        marks = hit.log_marks()
+        wall, start = time.time(), time.monotonic()
+        stage.began = start
+        fault.inflict(stage)
+        inflicted = time.monotonic()
+        # In-flight writes of the old leader may be acknowledged just after the fault; a planned move ends later.
+        since = start if fault.elsewhere else time.monotonic()
+        try:
+            first = load.wait_steady(since, fault.patience, not_by=before if fault.elsewhere else None)
+        except TimedOut as late:
+            raise Unserved(str(late), application.counts([start], time.monotonic())[0]) from late
+        trouble = None
+        try:
+            if manner.clean_up and fault.fails:
+                hit.cleanup(fault.fails(stage))
+            fault.heal(stage)
+            load.wait_steady(time.monotonic(), fault.patience)
+            if manner.until_whole:
+                service.wait_whole(WHOLE_TIMEOUT)
+        except AgentError as failed:
+            trouble = failed  # what the clients suffered is known all the same
+        application.finish()
+        histories = load.finish()
+    return Suffered(
+        stage=stage,
+        attempts=load.attempts,
+        histories=histories,
+        gap=service.gap(load.attempts, start),
+        phases={**hit.phases_since(marks, wall), **stage.phases, "first write": first.ended - start},
+        coordinator=coordinator,
+        inflicted=inflicted,
+        before=before,
+        trouble=trouble,
+        operations=application.counts([start], time.monotonic())[0],
+    )
+
+
+def _application(service: Service, directory: str, manner: Manner) -> Application:
+    return service.application(directory) if manner.application else none()
+
+
+def conclude(service: Service, fault: Fault, suffered: Suffered, timeout: float = WHOLE_TIMEOUT) -> Outcome:
+    """The second half: once the service is whole again, in `timeout` seconds, the verdict. Raises TimedOut, or the trouble."""
+    if suffered.trouble:
+        raise suffered.trouble
+    service.wait_whole(timeout)
+    whole = time.monotonic() - suffered.stage.began
+    silenced = unsilenced(suffered.attempts, suffered.before, suffered.inflicted) if fault.silences else []
+    return Outcome(
+        fault=fault.name,
+        gap=suffered.gap,
+        verdict=service.judge(suffered.histories, fault, suffered.stage),
+        phases={**suffered.phases, "whole": whole},
+        was=suffered.stage.leader,
+        now=suffered.stage.service.leader(),
+        coordinator=suffered.coordinator,
+        unsilenced=silenced,
+        operations=suffered.operations,
+    )

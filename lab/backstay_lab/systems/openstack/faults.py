@@ -1,0 +1,62 @@
+"""The faults that a control plane must survive while instances are booted, as a table: each service's, at its leader. The
+leader of HAProxy is the node that has its address."""
+
+from __future__ import annotations
+
+import time
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from backstay.host.deadline import Deadline, poll
+from backstay_lab.systems.faults import Fault, Stage, kill, leader, nothing
+from backstay_lab.systems.haproxy import faults as haproxyfaults
+from backstay_lab.systems.mysql import faults as mysqlfaults
+from backstay_lab.systems.rabbitmq import faults as rabbitfaults
+
+if TYPE_CHECKING:
+    from backstay_lab.systems.mysql.workload import MysqlSet
+
+PARTS = {
+    "mysql": [mysqlfaults.FAULTS[name] for name in ("kill", "hang", "power-off", "partition-primary")],
+    "rabbitmq": [rabbitfaults.FAULTS[name] for name in ("kill", "hang", "power-off", "partition-leader")],
+    "haproxy": [haproxyfaults.FAULTS[name] for name in ("kill", "hang", "power-off", "partition")],
+}
+
+
+def kill_while_a_broker_starts(stage: Stage[MysqlSet]) -> None:
+    """The cluster plans anew only when all that it has begun is done, and a broker's start takes long."""
+    broker, begun = stage.others[0], time.monotonic()
+    marks = stage.service.log_marks()
+    stage.lab.fault("kill", broker, "rabbitmq")
+    starts = "Requesting local execution of start operation for rabbitmq on"
+    poll(lambda: stage.service.logged_since(marks, starts), Deadline(30), "the broker's start", interval=0.05)
+    stage.phases["killed"] = time.monotonic() - begun
+    kill(stage)
+
+
+def _within(part: str, fault: Fault) -> Fault:
+    """A part's fault, under the boot flow: what counts are boots, and those know no servers and no bounds."""
+    name = fault.name.partition("-")[0] if fault.name.startswith("partition") else fault.name
+    return fault._replace(
+        name=f"{part}-{name}",
+        elsewhere=False,
+        silences=False,
+        median=None,
+        worst=None,
+        hits=attrgetter(part),
+    )
+
+
+FAULTS = {
+    fault.name: fault for fault in [_within(part, fault) for part, faults in PARTS.items() for fault in faults]
+} | {
+    "mysql-kill-in-start": Fault(
+        "mysql-kill-in-start",
+        "SIGKILL of the primary's server while a broker starts on another node",
+        kill_while_a_broker_starts,
+        nothing,
+        elsewhere=False,
+        fails=leader,
+        hits=attrgetter("mysql"),
+    )
+}

@@ -1,0 +1,206 @@
+"""A service of a lab, seen from outside, as a rehearsal needs it: is it whole, where is its leader, load it, judge it.
+
+A service is a promotable clone, or several together. What differs between services is in its subclass (mysqlset,
+rabbitset, …) and in its table of faults; how a fault is rehearsed (scenarios) and what is common to all faults (faults) does
+not.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Protocol
+
+from backstay.host.deadline import Deadline, poll
+from backstay.ocf.errors import AgentError, TimedOut
+from backstay_lab.clients import application
+from backstay_lab.machines import logs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from lxml.etree import _Element
+
+    from backstay_lab.checkers.history import Attempt
+    from backstay_lab.clients.application import Application
+    from backstay_lab.clients.workload import Load
+    from backstay_lab.machines.cluster import Lab
+    from backstay_lab.systems.faults import Fault, Stage
+
+DEGRADED = ("190", "191")  # of monitors: no failures, though Pacemaker lists them, and goes on doing so afterwards
+
+
+class Verdict(Protocol):
+    """What the histories of one run prove. `lost` holds the ids that were acknowledged and are gone."""
+
+    @property
+    def clean(self) -> bool: ...
+
+    @property
+    def lost(self) -> Sequence[int]: ...
+
+    def _asdict(self) -> Mapping[str, Any]: ...
+
+
+class Service(ABC):
+    """`name` is the daemon's, as `lab fault` knows it, and the primitive's; `clone` its clone."""
+
+    name: str
+    clone: str
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+
+    # -- what a service must say --------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def leader(self) -> str:
+        """The node whose loss stops the writers. Raises AgentError when there is not exactly one."""
+
+    @abstractmethod
+    def incomplete(self, crm: _Element) -> str:
+        """What the service lacks of being whole, "" for nothing; every node is online and no failure is on record."""
+
+    @abstractmethod
+    def load(self, directory: str) -> Load:
+        """Start the workload; its histories go to the directory."""
+
+    def application(self, directory: str) -> Application:
+        """Start what counts an application's failed operations beside the load, once that runs; its histories go to the
+        directory."""
+        return application.none()
+
+    @abstractmethod
+    def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> Verdict:
+        """The verdict over the histories that the load's recorders wrote, once the service is whole again."""
+
+    @property
+    def parts(self) -> Mapping[str, Service]:
+        """The services that it consists of, by name; none where it is one itself."""
+        return {}
+
+    def gap(self, attempts: Sequence[Attempt], fault: float) -> float:
+        """Seconds without an acknowledgement because of the fault at the monotonic time `fault`."""
+        from backstay_lab.checkers.writes import write_gap
+
+        return write_gap(attempts, fault).seconds
+
+    # -- whole --------------------------------------------------------------------------------------------------------
+
+    def broken(self) -> str:
+        """What is not yet as it should be, "" when the service is whole."""
+        crm = self.lab.cluster_status()
+        if crm is None:
+            return "no node answers"
+        missing = sorted(set(self.lab.nodes) - self.lab.online())
+        if missing:
+            return f"{', '.join(missing)} not online"
+        failures = _failures(crm)
+        if failures:
+            return f"failures on record: {'; '.join(failures)}"
+        return self.misplaced() or self.incomplete(crm)
+
+    def misplaced(self) -> str:
+        """How the roles are not as they should be, one promoted instance and all others unpromoted; "" when they are."""
+        promoted, others = self.in_role("Promoted"), self.in_role("Unpromoted")
+        if len(promoted) != 1 or len(others) != len(self.lab.nodes) - 1:
+            return f"promoted: {', '.join(promoted) or 'none'}; unpromoted: {', '.join(others) or 'none'}"
+        return ""
+
+    def wait_whole(self, timeout: float) -> None:
+        """Raises TimedOut that says what is still broken."""
+        said = ""
+
+        def whole() -> bool:
+            nonlocal said
+            said = self.broken()
+            if said:
+                self._clean_up_lost_starts()
+            return not said
+
+        try:
+            poll(whole, Deadline(timeout), f"{self.name} to be whole", interval=0.3)
+        except TimedOut as late:
+            raise TimedOut(f"{late}: {said}") from None
+
+    def _clean_up_lost_starts(self) -> None:
+        """As an admin does it, once more. Cleaning up, crm_resource resets the failures' count and then deletes the records. A
+        start that the first brings about and that meets the second ends the controller of Pacemaker 2.1 there ("Could not
+        initiate start action: No such device"); it counts as failed for good and is on no record."""
+        crm = self.lab.cluster_status()
+        if crm is None or _failures(crm):
+            return
+        for clone in crm.iterfind("resources/clone"):
+            names = {str(one.get("id")).partition(":")[0] for one in clone.iterfind("resource")}
+            held = {str(node.get("name")) for node in clone.iterfind("resource/node")}
+            for node in sorted(self.lab.online() - held):
+                for name in names:
+                    of = ["--resource", name, "--node", node]
+                    count = self.lab.run(node, ["crm_failcount", "--query", "--quiet", *of], check=False).out
+                    if count.strip() == "INFINITY":
+                        self.lab.run(node, ["crm_resource", "--cleanup", *of], check=False)
+
+    def in_role(self, role: str) -> list[str]:
+        """The nodes whose instance has this role, in order."""
+        roles = self.lab.roles()
+        return [node for node in self.lab.nodes if roles.get(node, {}).get(self.name) == role]
+
+    def promoted(self) -> str:
+        """The promoted node. Raises AgentError when there is not exactly one."""
+        promoted = self.in_role("Promoted")
+        if len(promoted) != 1:
+            raise AgentError(f"one node should be promoted, not {len(promoted)}: {', '.join(promoted)}")
+        return promoted[0]
+
+    def cleanup(self, failed: str) -> None:
+        """What an admin does about a failure that he has looked at."""
+        self.forget(failed)
+
+    def forget(self, failed: str) -> None:
+        """Forget the failures on a node: it is used again at once. Raises AgentError when no node can be told to."""
+        refused = AgentError("no node is online")
+        for node in sorted(self.lab.online()):
+            try:
+                self.lab.run(node, ["crm_resource", "--cleanup", "--resource", self.name, "--node", failed])
+                return
+            except AgentError as error:
+                refused = error  # online still, for the cluster, and off; or on again, and not yet in it
+        raise refused
+
+    def is_dc(self, node: str) -> bool:
+        """Whether the node coordinates the cluster: its loss costs an election on top."""
+        crm = self.lab.cluster_status()
+        return crm is not None and any(dc.get("name") == node for dc in crm.iterfind("summary/current_dc"))
+
+    # -- logs ---------------------------------------------------------------------------------------------------------
+
+    def log_marks(self) -> dict[str, int]:
+        """Where the nodes' logs end now: path -> size."""
+        return logs.marks(self.lab)
+
+    def phases_since(self, marks: dict[str, int], fault: float) -> dict[str, float]:
+        """Phase -> seconds after the fault, which is a time since the epoch."""
+        return logs.phases_since(marks, fault, self.name)
+
+    def logged_since(self, marks: dict[str, int], pattern: str) -> bool:
+        """Whether any node logged since what the regular expression finds."""
+        wanted = re.compile(pattern)
+        return any(wanted.search(line) for lines in logs.since(marks).values() for line in lines)
+
+    def keep_logs(self, marks: dict[str, int], directory: str) -> None:
+        """Copy what the nodes logged since to the directory, one file per log: evidence outlives the lab."""
+        for path, lines in logs.since(marks).items():
+            name = os.path.relpath(path, self.lab.layout.directory).replace(os.sep, "-")
+            with open(os.path.join(directory, name), "w", encoding="utf-8") as sink:
+                sink.writelines(f"{line}\n" for line in lines)
+
+
+def _failures(crm: _Element) -> list[str]:
+    """What is on record as failed, in the agents' own words."""
+    return [
+        f"{one.get('op_key')} on {one.get('node')}: {one.get('exitreason') or one.get('exitstatus')}"
+        for one in crm.iterfind("failures/failure")
+        if one.get("exitcode") not in DEGRADED
+    ]

@@ -1,0 +1,161 @@
+"""What a look at the cluster means: everything that is not as wanted, with its reason and what to do. Pure.
+
+Causes before consequences: the whole cluster, nodes, failures, then resources that do not run, then what the services say.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backstay.cluster.model import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from backstay.cluster.model import Cluster, Failure, Instance, Resource
+    from backstay.services.service import Service
+
+_REPORTED = "asyncmon"  # the operation under which crm_resource --fail files a failure
+_TRUE = ("true", "yes", "on", "1", "y")
+
+
+def is_true(text: str) -> bool:
+    """A boolean as Pacemaker reads it."""
+    return text.lower() in _TRUE
+
+
+def exit_status(findings: Sequence[Finding]) -> int:
+    """For scripts, as monitoring plug-ins have it: 0 nothing, 1 warnings only, 2 at least one error."""
+    return 2 if any(finding.level == "error" for finding in findings) else int(bool(findings))
+
+
+def fencing_wanted(cluster: Cluster) -> bool:
+    """stonith-enabled, or fencing-enabled as Pacemaker 3 may call it; true when unset."""
+    return is_true(cluster.options.get("stonith-enabled", cluster.options.get("fencing-enabled", "true")))
+
+
+def judge(cluster: Cluster, services: Sequence[Service]) -> list[Finding]:
+    """All findings; empty when all is as wanted."""
+    found = [*_whole(cluster), *_nodes(cluster), *_failures(cluster)]
+    for resource in cluster.resources:
+        found += _running(cluster, resource)
+    for service in services:
+        found += service.findings(cluster)
+    return [*found, *leftovers(cluster)]
+
+
+def _whole(cluster: Cluster) -> Iterator[Finding]:
+    options = cluster.options
+    if not cluster.quorum:
+        remedy = "bring the missing nodes or the network between them back"
+        yield Finding("error", "cluster", "this partition has no quorum, so it serves nothing", remedy)
+    if is_true(options.get("maintenance-mode", "false")):
+        what = "maintenance mode: nothing is monitored, started, stopped or moved"
+        yield Finding("warning", "cluster", what, "crm_attribute -n maintenance-mode -D")
+    if is_true(options.get("stop-all-resources", "false")):
+        yield Finding("error", "cluster", "stop-all-resources is set", "crm_attribute -n stop-all-resources -D")
+    if not cluster.state:
+        what = f"the coordinator {cluster.dc} does not answer" if cluster.dc else "there is no coordinator"
+        yield Finding("error", "cluster", what, "wait: the nodes elect one once they agree on who is there")
+    if not fencing_wanted(cluster):
+        what = "fencing is off: a lost node is taken for dead without proof"
+        yield Finding(
+            "error", "cluster", what, "configure a fence device, then crm_attribute -n stonith-enabled -v true"
+        )
+
+
+def _nodes(cluster: Cluster) -> Iterator[Finding]:
+    remedies = {
+        "unclean": ("error", "waits for its fencing: read pacemaker.log, test the fence device"),
+        "offline": ("error", "start it, then: systemctl start corosync pacemaker"),
+        "pending": ("warning", "it is joining: wait"),
+        "shutting down": ("warning", "it is leaving: wait"),
+        "maintenance": ("warning", "crm_attribute -N {node} -n maintenance -D"),
+        "standby": ("warning", "crm_standby -N {node} -D, once the work on it is done"),
+    }
+    for node in cluster.nodes:
+        if node.state in remedies:
+            level, remedy = remedies[node.state]
+            yield Finding(level, node.name, f"is {node.state}", remedy.format(node=node.name))
+
+
+def _failures(cluster: Cluster) -> Iterator[Finding]:
+    for one in cluster.failures:
+        when = f" at {one.at}" if one.at else ""
+        what = f"{one.task} failed{when}: {one.reason}"
+        if one.task == _REPORTED:
+            what = f"its failure was reported{when}: by the watcher, which saw it die, or with crm_resource --fail"
+        remedy = f"mend the cause, then: crm_resource --cleanup --resource {one.resource} --node {one.node}"
+        running = any(instance.node == one.node and not instance.failed for instance in cluster.active(one.resource))
+        yield Finding("warning" if running else "error", f"{one.resource} on {one.node}", what, remedy)
+
+
+def _running(cluster: Cluster, resource: Resource) -> Iterator[Finding]:
+    instances = [one for one in cluster.instances if one.resource == resource.id]
+    active = cluster.active(resource.id)
+    for one in active:
+        yield from _instance(one)
+    if not cluster.quorum or resource.meta.get("target-role") == "Stopped":
+        if resource.meta.get("target-role") == "Stopped":
+            remedy = f"crm_resource --resource {resource.handle} --meta --delete-parameter target-role"
+            yield Finding("warning", resource.id, "is stopped by an admin (target-role)", remedy)
+        return
+    if not resource.cloned:
+        if not active and instances:
+            yield Finding("error", resource.id, f"runs nowhere{_why(cluster, resource)}", "mend what is named above")
+        return
+    wanted = [node.name for node in cluster.nodes if node.state == "online"]
+    most = resource.meta.get("clone-max", "")
+    missing = [name for name in wanted if all(one.node != name for one in active)]
+    if missing and (not most.isdigit() or len(active) < min(int(most), len(wanted))):
+        for name in missing:
+            if not any(one.resource == resource.id and one.node == name for one in cluster.failures):
+                remedy = f"crm_resource --why --resource {resource.id} --node {name}"
+                yield Finding("error", f"{resource.id} on {name}", "does not run, though its node is online", remedy)
+    if resource.promotable and active and not cluster.promoted(resource.id):
+        what = f"nobody is promoted{_scores(cluster, resource, active)}"
+        yield Finding("error", resource.id, what, "the reasons are with the instances")
+
+
+def _instance(one: Instance) -> Iterator[Finding]:
+    subject = f"{one.resource} on {one.node}"
+    if one.blocked:
+        remedy = f"end the resource there by hand, then: crm_resource --cleanup --resource {one.resource}"
+        yield Finding("error", subject, "is blocked: its stop failed and the node cannot be fenced", remedy)
+    elif not one.managed:
+        remedy = f"crm_resource --resource {one.resource} --meta --delete-parameter is-managed, or end maintenance"
+        yield Finding("warning", subject, "is not managed: its failure would go unanswered", remedy)
+    if one.orphaned:
+        remedy = f"crm_resource --cleanup --resource {one.resource}"
+        yield Finding("warning", subject, "runs but is no longer configured", remedy)
+
+
+def _why(cluster: Cluster, resource: Resource) -> str:
+    """For a resource that runs nowhere: the promoted role it has to be with, if nobody has that."""
+    for one in cluster.constraints:
+        of = one.attributes
+        if one.kind == "colocation" and of.get("rsc") == resource.handle and of.get("with-rsc-role") == "Promoted":
+            other = cluster.resource(of.get("with-rsc", ""))
+            if other and not cluster.promoted(other.id):
+                return f": it goes with the promoted {other.id}, and nobody is promoted"
+    failures = [one for one in cluster.failures if one.resource == resource.id]
+    return f": {_told(failures[0])}" if failures else ""
+
+
+def _told(failure: Failure) -> str:
+    return f"it failed on {failure.node}"
+
+
+def _scores(cluster: Cluster, resource: Resource, active: Sequence[Instance]) -> str:
+    scores = {one.node: cluster.attribute(one.node, f"master-{resource.id}") or "unset" for one in active}
+    return ": promotion scores " + ", ".join(f"{node} {score}" for node, score in sorted(scores.items()))
+
+
+def leftovers(cluster: Cluster) -> Iterator[Finding]:
+    """Constraints that crm_resource --move and --ban left: they still bind the scheduler."""
+    for one in cluster.constraints:
+        if one.kind == "location" and one.id.startswith(("cli-prefer-", "cli-ban-")):
+            resource = one.attributes.get("rsc", "")
+            what = f"the constraint {one.id} is left from a move or ban, and binds the scheduler"
+            remedy = f"crm_resource --clear --resource {resource}"
+            yield Finding("warning", resource, what, remedy)

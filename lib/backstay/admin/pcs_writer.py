@@ -1,0 +1,131 @@
+"""A topology as pcs commands: a shell script that an admin can read, and run with nothing but pcs. Pure.
+
+pcs gives a clone its meta attributes in different words from version to version; `resource meta` means the same in all.
+"""
+
+import shlex
+
+from backstay.ocf.errors import WrongParameter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from backstay.admin.crm_parser import Command
+
+_HEAD = """#!/bin/sh
+# Read it, then run it as root on one node of the running cluster. All of it is applied at once, or nothing is.
+# With a file as its argument it changes that copy of the configuration and leaves the cluster alone:
+#     pcs cluster cib copy.xml; sh {name} copy.xml; crm_verify -V -x copy.xml; pcs cluster cib-push copy.xml
+# It creates: resources of the same names must not exist yet.
+set -eu
+umask 077 # the configuration holds passwords
+if [ $# -gt 0 ]; then
+    cib=$1
+else
+    cib=$(mktemp)
+    trap 'rm -f "$cib" "$cib.original"' EXIT
+    pcs cluster cib "$cib"
+    cp "$cib" "$cib.original"
+fi
+"""
+_TAIL = """
+[ $# -gt 0 ] || pcs cluster cib-push "$cib" diff-against="$cib.original"
+"""
+
+
+def script(commands: "Sequence[Command]", name: str) -> str:
+    """The whole script; `name` is what the file will be called. Raises WrongParameter for what pcs cannot say."""
+    parts = [_HEAD.format(name=name)]
+    for command in commands:
+        comments = "".join(f"# {line}".rstrip() + "\n" if line else "\n" for line in command.comments)
+        parts.append(comments + "".join(f"{_line(words)}\n" for words in _words(command)))
+    return "".join(parts) + _TAIL
+
+
+def _line(words: "Sequence[str]") -> str:
+    """One command over several lines where it is long; a break comes before the words that begin a part."""
+    text, width = 'pcs -f "$cib"', 0
+    for at, word in enumerate(words):
+        width += len(word) + 1
+        new = at > 3 and (word in ("op", "meta") or width > 100)
+        width = len(word) + 4 if new else width
+        text += (" \\\n    " if new else " ") + shlex.quote(word)
+    return text
+
+
+def _pairs(options: "Iterable[tuple[str, str]]") -> "list[str]":
+    return [f"{name}={value}" for name, value in options]
+
+
+def _words(command: "Command") -> "list[list[str]]":
+    """One or more pcs commands, without the program and its file."""
+    writers = {
+        "property": lambda: [["property", "set", *_pairs(command.options)]],
+        "rsc_defaults": lambda: [["resource", "defaults", "update", *_pairs(command.options)]],
+        "op_defaults": lambda: [["resource", "op", "defaults", "update", *_pairs(command.options)]],
+        "primitive": lambda: _primitive(command),
+        "clone": lambda: _clone(command),
+        "group": lambda: _group(command),
+        "colocation": lambda: [_colocation(command)],
+        "order": lambda: [_order(command)],
+        "location": lambda: [_location(command)],
+    }
+    return writers[command.kind]()
+
+
+def _primitive(command: "Command") -> "list[list[str]]":
+    noun = "stonith" if command.agent.startswith("stonith:") else "resource"
+    words = [noun, "create", command.id, command.agent.removeprefix("stonith:")]
+    words += [word for name, options in command.sections if name == "params" for word in _pairs(options)]
+    for name, options in command.sections:
+        if name.startswith("op "):
+            words += ["op", name[3:], *_pairs(options)]
+    meta = [word for name, options in command.sections if name == "meta" for word in _pairs(options)]
+    words += ["meta", *meta] if meta else []
+    words += ["--no-default-ops"] if any(name.startswith("op ") for name, _ in command.sections) else []
+    utilization = [word for name, options in command.sections if name == "utilization" for word in _pairs(options)]
+    return [words] + ([["resource", "utilization", command.id, *utilization]] if utilization else [])
+
+
+def _clone(command: "Command") -> "list[list[str]]":
+    made = [["resource", "clone", command.members[0][0], command.id]]
+    return made + ([["resource", "meta", command.id, *_pairs(command.options)]] if command.options else [])
+
+
+def _group(command: "Command") -> "list[list[str]]":
+    made = [["resource", "group", "add", command.id, *(name for name, _ in command.members)]]
+    return made + ([["resource", "meta", command.id, *_pairs(command.options)]] if command.options else [])
+
+
+def _score(score: str) -> "list[str]":
+    """pcs takes a word that begins with - for one of its options."""
+    return ["--", score] if score.startswith("-") else [score]
+
+
+def _colocation(command: "Command") -> "list[str]":
+    (one, role), (other, other_role) = command.members
+    words = ["constraint", "colocation", "add", *([role] if role else []), one]
+    words += ["with", *([other_role] if other_role else []), other]
+    return [*words, *_score(command.score), f"id={command.id}"]
+
+
+def _order(command: "Command") -> "list[str]":
+    if len(command.members) > 2:
+        raise WrongParameter(f"order {command.id}: pcs takes two resources; write one order for each pair")
+    (first, action), (then, then_action) = command.members
+    then_action = then_action or action  # as Pacemaker reads an order without it; pcs would write start
+    words = ["constraint", "order", *([action] if action else []), first]
+    words += ["then", *([then_action] if then_action else []), then]
+    return [*words, f"kind={command.score}", *_pairs(command.options), f"id={command.id}"]
+
+
+def _location(command: "Command") -> "list[str]":
+    resource, role = command.members[0]
+    if command.node:
+        if role:
+            raise WrongParameter(f"location {command.id}: pcs takes a role only with a rule")
+        return ["constraint", "location", "add", command.id, resource, command.node, *_score(command.score)]
+    words = ["constraint", "location", resource, "rule", f"constraint-id={command.id}"]
+    words += [f"role={role}"] if role else []
+    return [*words, f"score={command.score}", *command.rule]

@@ -1,0 +1,93 @@
+"""A daemon's process: whether it lives, and its end. Identity is pid and start time, since pids are used again."""
+
+import os
+
+from backstay.host.deadline import Deadline, poll
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+
+_core: "Optional[int]" = None  # the limit of core dumps that we were started with, once it is changed
+
+
+def no_core() -> None:
+    """From now on this process leaves no core dump: it would hold passwords, in a directory that Pacemaker's group can read.
+    A limit of 1 is no room for a file, and the one value that also holds where the kernel pipes cores to a program
+    (linux/fs/coredump.c)."""
+    global _core
+    import resource
+
+    if _core is None:
+        _core, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (1 if hard else 0, hard))
+
+
+def cores_again() -> None:
+    """In a child that becomes a daemon: the limit that we were started with. Its core dumps are its admin's to want."""
+    if _core is not None:
+        from resource import RLIMIT_CORE, getrlimit, setrlimit
+
+        setrlimit(RLIMIT_CORE, (_core, getrlimit(RLIMIT_CORE)[1]))
+
+
+class Process:
+    """A process that was alive when this was made."""
+
+    __slots__ = ("pid", "started")
+
+    def __init__(self, pid: int, started: str) -> None:
+        self.pid = pid
+        self.started = started
+
+    @property
+    def identity(self) -> str:
+        return f"{self.pid}:{self.started}"
+
+    def alive(self) -> bool:
+        """Whether it still runs; a zombie does not."""
+        return start_time(self.pid) == self.started
+
+    def signal(self, number: int) -> None:
+        """Fine when it is gone, or goes in this very moment."""
+        if self.alive():
+            try:
+                os.kill(self.pid, number)
+            except ProcessLookupError:
+                return
+
+    def end(self, deadline: Deadline, gently: bool, patience: float = 0.7) -> None:
+        """End it: SIGTERM first when `gently`, SIGKILL when that takes over `patience` of the time. Raises TimedOut when
+        the process survives SIGKILL, as one does that is stuck in a dead disk."""
+        import signal
+
+        if gently:
+            self.signal(signal.SIGTERM)
+            waiting = Deadline(deadline.remaining() * patience)
+            while self.alive() and not waiting.expired:
+                poll(lambda: not self.alive() or waiting.expired, deadline, "the server to end")
+        self.signal(signal.SIGKILL)
+        # What five seconds do not end is stuck in the kernel: the sooner the node is fenced, the better.
+        poll(lambda: not self.alive(), deadline.within(5), f"process {self.pid} to end after SIGKILL: a stuck disk?")
+
+
+def start_time(pid: int) -> str:
+    """In clock ticks; "" for a process that is gone or a zombie.
+
+    Of a process with many threads, the first may be a zombie while others still end: until the last of them has, its
+    sockets and locks are held, and one that takes its place would find the port taken.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as source:
+            fields = source.read().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    threads = int(fields[17])
+    return "" if fields[0] in "ZX" and threads < 2 else fields[19]
+
+
+def at(pid: int) -> "Optional[Process]":
+    """The process with this pid, if it lives."""
+    started = start_time(pid)
+    return Process(pid, started) if started else None

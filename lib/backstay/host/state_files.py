@@ -1,0 +1,125 @@
+"""What an agent remembers between its calls, in /run: small files, replaced as a whole, for root alone. All of it can vanish at
+any time, and writing can fail at any time; then the agent knows less and promises less.
+
+A file's date is the monotonic clock's, which nobody sets: a step of the wall clock would make an old note new, or a new one
+old. A date that lies in the future is nobody's, such as the wall clock's of an earlier revision (decision 37).
+
+| an action          | that cannot write                                  | because                                             |
+|--------------------|----------------------------------------------------|-----------------------------------------------------|
+| start, promote     | fails, with a sentence                             | nothing depends on this node yet                    |
+| demote             | fails once all is closed, if it still looks open   | Pacemaker answers that by a stop                    |
+| monitor            | goes on, and calls the resource degraded           | the service is well, and a move would not mend /run |
+| stop, notify, else | goes on, and says so in the log                    | a failed stop fences                                |
+"""
+
+import os
+import time
+
+from backstay.ocf.errors import PermissionMissing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+
+class Unwritable(PermissionMissing):
+    """The agent's own files cannot be written on this node."""
+
+
+def unwritable(directory: str, error: OSError) -> str:
+    """The sentence for the admin."""
+    return f"{directory} cannot be written, {error.strerror}: free space there, or mount it writable"
+
+
+def stamp(descriptor: int) -> None:
+    """Date a file that was just written, for `Files.age`."""
+    now = time.monotonic_ns()
+    os.utime(descriptor, ns=(now, now))
+
+
+def private(path: str, flags: int) -> int:
+    """For open(): a new file is for root alone."""
+    return os.open(path, flags, 0o600)
+
+
+class Files:
+    """The files of one resource. complaints: gets what could not be written, once, where the action has to go on without;
+    None: that is an error."""
+
+    def __init__(self, directory: str, complaints: "Optional[list[str]]" = None) -> None:
+        self.directory = directory
+        self._complaints = complaints
+
+    def read(self, name: str) -> str:
+        """The file's text, "" when there is none."""
+        try:
+            with open(os.path.join(self.directory, name), encoding="utf-8") as source:
+                return source.read()
+        except OSError:
+            return ""
+
+    def age(self, name: str) -> float:
+        """Seconds since the file was written; infinite when there is none, or nobody knows."""
+        try:
+            passed = time.monotonic_ns() - os.stat(os.path.join(self.directory, name)).st_mtime_ns
+        except OSError:
+            return float("inf")
+        return passed / 1e9 if passed >= 0 else float("inf")
+
+    def has(self, name: str) -> bool:
+        return os.path.exists(os.path.join(self.directory, name))
+
+    def lasting(self, name: str, what: str) -> float:
+        """Seconds for which `what` has been so, each call noting that it is; 0 where nobody knows since when. For what must
+        not be done too early."""
+        age = self.age(name)
+        if age < float("inf") and self.read(name) == what:
+            return age
+        self.write(name, what)
+        return 0.0
+
+    def write(self, name: str, text: str) -> None:
+        """Raises Unwritable, unless complaints are collected; the old text stays then."""
+        path = os.path.join(self.directory, name)
+        temporary = f"{path}.{os.getpid()}"
+        try:
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+            with open(handle, "w", encoding="utf-8") as sink:
+                sink.write(text)
+                sink.flush()
+                stamp(handle)
+            os.replace(temporary, path)
+        except OSError as error:
+            self._discard(temporary)
+            self._fail(error, False)
+
+    def check(self) -> None:
+        """Before something that must be noted afterwards. Raises as `write` does."""
+        self.write("check", "written before a note that matters")
+        self.remove("check")
+
+    def remove(self, name: str, must: bool = False) -> None:
+        """Raises Unwritable, unless complaints are collected and it need not be."""
+        path = os.path.join(self.directory, name)
+        if not os.path.exists(path):
+            return
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self._fail(error, must)
+
+    def _discard(self, temporary: str) -> None:
+        """A full file system must not fill up with what could not be written to it."""
+        try:
+            os.unlink(temporary)
+        except OSError:
+            return  # it was never made
+
+    def _fail(self, error: OSError, must: bool) -> None:
+        said = unwritable(self.directory, error)
+        if self._complaints is None or must:
+            raise Unwritable(said) from None
+        if said not in self._complaints:
+            self._complaints.append(said)

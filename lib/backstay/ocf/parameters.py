@@ -1,0 +1,191 @@
+"""One declaration gives parsing, defaults, validation, dispatch, meta-data and the manual page.
+
+An agent is a class. Its parameters are `Parameter` attributes, its actions are methods marked with `@action`:
+
+    class Vip(Agent):
+        ip = Parameter("The address", "IPv4 or IPv6, without a prefix.", required=True, unique_group="address")
+
+        @action(timeout=20, interval=10)
+        def monitor(self) -> ExitCode: ...
+
+Reading `self.ip` converts the text that Pacemaker passed and raises Misconfigured when it does not fit. In a probe and
+in stop a value that does not fit reads as its default instead: a typo must not ban a node or fence it.
+"""
+
+from backstay.ocf.errors import Misconfigured
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Optional, TypeVar
+
+    from backstay.ocf.codes import Role
+
+    Method = TypeVar("Method", bound=Callable[..., Any])
+
+_TRUE = {"1", "y", "yes", "on", "true"}  # as pcmk__parse_bool(), any case
+_FALSE = {"0", "n", "no", "off", "false"}
+_UNITS = {"": 1.0, "s": 1.0, "sec": 1.0, "ms": 0.001, "msec": 0.001, "m": 60.0, "min": 60.0, "h": 3600.0, "hr": 3600.0}
+
+
+def parse_time(text: str) -> float:
+    """Seconds from Pacemaker's notation: `3`, `3s`, `500ms`, `2min`, `1h`. Raises ValueError."""
+    number = text.rstrip("abcdefghijklmnopqrstuvwxyz ")
+    unit = text[len(number) :].strip()
+    if unit not in _UNITS or not number.strip().replace(".", "", 1).isdigit():
+        raise ValueError("a time such as 3s, 500ms or 2min")
+    return float(number) * _UNITS[unit]
+
+
+def parse_boolean(text: str) -> bool:
+    """Raises ValueError."""
+    word = text.lower()
+    if word not in _TRUE and word not in _FALSE:
+        raise ValueError("true or false")
+    return word in _TRUE
+
+
+def parse_integer(text: str) -> int:
+    """Raises ValueError."""
+    if not text.lstrip("-").isdigit():
+        raise ValueError("a whole number")
+    return int(text)
+
+
+# type: the parser, and the content type of the meta-data (OCF 1.1 knows string, integer, boolean; `select` is
+# rejected by ocf-tester's DTD)
+TYPES: "dict[str, tuple[Callable[[str], Any], str]]" = {
+    "string": (str, "string"),
+    "integer": (parse_integer, "integer"),
+    "boolean": (parse_boolean, "boolean"),
+    "time": (parse_time, "string"),
+}
+
+
+class Parameter:
+    """A parameter of an agent.
+
+    type: a key of TYPES. default: text, as an admin would write it; None leaves an unset parameter empty.
+    choices: the only values allowed. minimum, maximum: bounds of a number or time. reloadable: a change needs no
+    restart. secret: never shown in logs and exit reasons.
+    """
+
+    def __init__(
+        self,
+        short: str,
+        long: str,
+        type: str = "string",
+        default: "Optional[str]" = None,
+        *,
+        required: bool = False,
+        choices: "tuple[str, ...]" = (),
+        minimum: "Optional[float]" = None,
+        maximum: "Optional[float]" = None,
+        unique_group: str = "",
+        reloadable: bool = False,
+        secret: bool = False,
+    ) -> None:
+        self.name = ""
+        self.short = short
+        self.long = long
+        self.type = type
+        self.default = default
+        self.required = required
+        self.choices = choices
+        self.minimum = minimum
+        self.maximum = maximum
+        self.unique_group = unique_group
+        self.reloadable = reloadable
+        self.secret = secret
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, agent: "Any", owner: "Any" = None) -> "Any":
+        if agent is None:
+            return self
+        text = agent.invocation.parameters.get(self.name) or ""
+        try:
+            return self.parse(text)
+        except Misconfigured:
+            if not agent.invocation.lenient:
+                raise
+            return self.parse(self.default or "", lenient=True)
+
+    def parse(self, text: str, lenient: bool = False) -> "Any":
+        """The value of `text`; empty text means the default. Raises Misconfigured.
+
+        An unset parameter without a default reads as "" (string) or None. `lenient` lets a required one be unset.
+        """
+        if not text:
+            if self.required and not lenient:
+                raise Misconfigured(f"parameter {self.name} is not set: {self.short}")
+            if not self.default:
+                return "" if self.type == "string" else None
+            text = self.default
+        parser, _ = TYPES[self.type]
+        try:
+            value = parser(text)
+        except ValueError as error:
+            raise Misconfigured(f"parameter {self.name}={text}: {error} is needed") from None
+        if self.choices and value not in self.choices:
+            raise Misconfigured(f"parameter {self.name}={text}: one of {', '.join(self.choices)} is needed")
+        if self.minimum is not None and value < self.minimum:
+            raise Misconfigured(f"parameter {self.name}={text}: at least {self.minimum:g} is needed")
+        if self.maximum is not None and value > self.maximum:
+            raise Misconfigured(f"parameter {self.name}={text}: at most {self.maximum:g} is needed")
+        return value
+
+
+class Declared:
+    """What has parameters and actions: the texts that introduce it."""
+
+    name = ""
+    short = ""
+    long = ""
+
+
+class ActionSpec:
+    """What the meta-data says of an action: timeout and interval in seconds; role None means any."""
+
+    __slots__ = ("depth", "interval", "method", "name", "role", "timeout")
+
+    def __init__(self, name: str, method: str, timeout: int, interval: int, role: "Optional[Role]", depth: int) -> None:
+        self.name = name
+        self.method = method
+        self.timeout = timeout
+        self.interval = interval
+        self.role = role
+        self.depth = depth
+
+
+def action(
+    timeout: int, interval: int = 0, role: "Optional[Role]" = None, name: str = "", depth: int = 0
+) -> "Callable[[Method], Method]":
+    """Mark a method as an OCF action. May be given several times: Pacemaker wants one monitor per role, with different
+    intervals, since role and interval together identify a recurring operation."""
+
+    def mark(method: "Method") -> "Method":
+        spec = ActionSpec(name or method.__name__.replace("_", "-"), method.__name__, timeout, interval, role, depth)
+        method.__dict__.setdefault("ocf_actions", []).insert(0, spec)
+        return method
+
+    return mark
+
+
+def parameters_of(agent_class: type) -> "list[Parameter]":
+    """The parameters in the order of declaration, base classes first."""
+    found: dict[str, Parameter] = {}
+    for base in reversed(agent_class.__mro__):
+        found.update({name: value for name, value in vars(base).items() if isinstance(value, Parameter)})
+    return list(found.values())
+
+
+def actions_of(agent_class: type) -> "list[ActionSpec]":
+    """The actions in the order of declaration, base classes first; an override without a mark keeps its base's."""
+    found: dict[str, list[ActionSpec]] = {}
+    for base in reversed(agent_class.__mro__):
+        for name, member in vars(base).items():
+            if getattr(member, "ocf_actions", None):
+                found[name] = member.ocf_actions
+    return [spec for specs in found.values() for spec in specs]

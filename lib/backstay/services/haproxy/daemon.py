@@ -1,0 +1,267 @@
+"""HAProxy's files and processes: check a configuration, start, find, end. A client; what its words mean is in findings.py."""
+
+import os
+
+from backstay.host.deadline import Deadline, poll
+from backstay.host.process import Process, at
+from backstay.host.state_files import Files
+from backstay.ocf.errors import AgentError, NotInstalled, PermissionMissing, TimedOut, WrongParameter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+_BINARIES = ("/usr/sbin/haproxy", "/usr/local/sbin/haproxy")
+_LONGEST_SOCKET = 90  # HAProxy binds a temporary name, with its pid, of the 107 bytes that a socket's name may have
+_LOG_SIZE = 1 << 20
+_TERM_PATIENCE = 1.0  # seconds; it takes some hundredths
+_CAP_SYS_RESOURCE = 1 << 24
+CHECK_TIMEOUT = 15.0  # seconds for `haproxy -c`; 0.05, but names of servers are resolved
+
+
+class Layout:
+    """Where this instance lives. directory: of the resource in /run, empty after a boot."""
+
+    def __init__(self, binary: str, config: str, directory: str) -> None:
+        self.binary = binary
+        self.config = config
+        self.directory = directory
+        self.socket = os.path.join(directory, "master.sock")
+        self.fragment = os.path.join(directory, "agent.cfg")
+        self.server_state = os.path.join(directory, "server-state")
+        self.log = os.path.join(directory, "haproxy.log")
+
+
+def find_binary(wanted: str) -> str:
+    """The program. Raises NotInstalled."""
+    from backstay.host.command import available
+
+    for path in (wanted,) if wanted else _BINARIES:
+        if available(path):
+            return path
+    raise NotInstalled(f"no haproxy at {wanted or _BINARIES[0]}: install it, or set binary")
+
+
+def files(config: str) -> "list[str]":
+    """What HAProxy reads for `-f config`: the file, or a directory's *.cfg in order. Raises WrongParameter."""
+    try:
+        if not os.path.isdir(config):
+            return [config]
+        names = sorted(name for name in os.listdir(config) if name.endswith(".cfg") and not name.startswith("."))
+    except OSError as error:
+        raise WrongParameter(f"{config} cannot be read: {error.strerror}; correct config") from None
+    if not names:
+        raise WrongParameter(f"no file *.cfg in the directory {config}: put one there, or correct config")
+    return [os.path.join(config, name) for name in names]
+
+
+def read(config: str) -> str:
+    """The configuration's text, of all its files. Raises WrongParameter."""
+    texts = []
+    for path in files(config):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as source:
+                texts.append(source.read())
+        except OSError as error:
+            raise WrongParameter(f"{path} cannot be read: {error.strerror}; correct config or the file") from None
+    return "\n".join(texts)
+
+
+def prepare(layout: Layout) -> None:
+    """The directory of sockets and state. Raises PermissionMissing, AgentError."""
+    if len(layout.socket) > _LONGEST_SOCKET:
+        raise AgentError(f"the resource's name is too long for a socket's path: shorten it ({layout.socket})")
+    try:
+        os.makedirs(layout.directory, mode=0o700, exist_ok=True)
+        if not os.access(layout.directory, os.W_OK):
+            raise PermissionError(30, "not writable")
+    except OSError as error:
+        raise PermissionMissing(
+            f"{layout.directory} for sockets and state cannot be made: {error.strerror}; see to /run"
+        ) from None
+
+
+def write_fragment(layout: Layout, hard_stop_after: float, own_state_file: bool, fetches: bool) -> None:
+    """Settings of ours, read before the admin's configuration, whose own then win. Old workers end at last, however long
+    their sessions; without that each reload may leave one behind for days.
+
+    fetches: whether HAProxy itself may be an HTTPS client. For that, and for nothing else, it reads all of the system's
+    certificate authorities at every start: three quarters of the processor time of one.
+    """
+    lines = ["# Written by ocf:backstay:haproxy at each start and reload.", "global"]
+    lines.append(f"    hard-stop-after {int(hard_stop_after * 1000)}ms")
+    if own_state_file:
+        lines.append(f"    server-state-file {layout.server_state}")
+    if not fetches:
+        lines += [".if feature(OPENSSL)", "    httpclient.ssl.verify none", ".endif"]
+    write(layout.fragment, "\n".join(lines) + "\n")
+    if not os.path.exists(layout.server_state):
+        write(layout.server_state, "1\n")
+
+
+def write(path: str, text: str) -> None:
+    """Replace a file as a whole. Raises Unwritable."""
+    directory, name = os.path.split(path)
+    Files(directory).write(name, text)
+
+
+def descriptors_allowed() -> int:
+    """How many file descriptors HAProxy may have: root raises the limit by itself, unless a container forbids it."""
+    import resource
+
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with open("/proc/self/status", encoding="ascii", errors="replace") as source:
+        effective = next((line.split()[1] for line in source if line.startswith("CapEff:")), "0")
+    if int(effective, 16) & _CAP_SYS_RESOURCE:
+        with open("/proc/sys/fs/nr_open", encoding="ascii") as source:
+            hard = max(hard, int(source.read()))
+    return hard
+
+
+def check(layout: Layout, deadline: Deadline) -> None:
+    """Have HAProxy check the configuration on disk. Raises WrongParameter with file and line of the first error."""
+    from backstay.host.command import run
+    from backstay.services.haproxy.health import complaint
+
+    argv = [layout.binary, "-c", "-f", layout.fragment, "-f", layout.config]
+    done = run(argv, timeout=deadline.within(CHECK_TIMEOUT).remaining(), check=False)
+    if done.status != 0:
+        said = (done.err + done.out).strip()
+        last = (said.splitlines() or ["no message"])[-1]
+        raise WrongParameter(complaint(said) or f"{layout.config} is not accepted (status {done.status}): {last}")
+
+
+def launch(layout: Layout, deadline: Deadline) -> Process:
+    """Start the master and wait until it has a worker that serves. Raises AgentError with HAProxy's first error.
+
+    In the foreground of a session of its own: so its messages reach a file, and its pid is known without a pid file.
+    """
+    from backstay.host.command import spawn
+    from backstay.services.haproxy import master_cli
+    from backstay.services.haproxy.health import complaint
+
+    if os.path.exists(layout.socket):
+        os.unlink(layout.socket)  # a dead master's
+    write(layout.log, "")
+    argv = [layout.binary, "-W", "-db", "-S", layout.socket, "-f", layout.fragment, "-f", layout.config]
+    master = at(spawn(argv, log=layout.log, umask=0o022))
+
+    def settled() -> bool:
+        if master is None or not master.alive():
+            return True
+        try:
+            return master_cli.look(layout.socket, deadline.within(0.02))[1] is not None
+        except AgentError:
+            return False  # not yet, or about to end with an error
+
+    try:
+        poll(settled, deadline, "HAProxy to have a worker", interval=0.01)
+    except TimedOut:
+        said = complaint(tail(layout.log))
+        raise TimedOut(said or "HAProxy did not come up in time: see its log") from None
+    if master is None or not master.alive():
+        raise AgentError(_blame(complaint(tail(layout.log))) or f"HAProxy ended while starting: see {layout.log}")
+    return master
+
+
+def _blame(said: str) -> str:
+    """Name the program that has an address which is in use."""
+    from backstay.services.haproxy.listeners import holder_of
+
+    if "in use by another program" in said:
+        said = said.replace("another program", holder_of(said.split()[0]) or "another program")
+    return said
+
+
+def tail(path: str, offset: int = 0) -> str:
+    """The log from `offset` bytes on; "" when it cannot be read."""
+    try:
+        with open(path, "rb") as source:
+            source.seek(offset)
+            return source.read(_LOG_SIZE).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0
+
+
+def bound_log(path: str) -> None:
+    """It lives in memory and grows with each server that comes and goes."""
+    if size(path) > _LOG_SIZE and os.access(path, os.W_OK):  # not on a read-only file system
+        os.truncate(path, 0)  # HAProxy appends
+
+
+def _is_ours(pid: int, socket: str) -> bool:
+    """Whether a process is an HAProxy that we started for this instance: its command line has our master socket."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as source:
+            return f"\0-S\0{socket}\0".encode() in source.read()
+    except OSError:
+        return False
+
+
+def ours(socket: str) -> "list[Process]":
+    """Every process of this instance, master and workers."""
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit() and _is_ours(int(name), socket)]
+    return [process for process in map(at, pids) if process]
+
+
+def identify(master: Process) -> str:
+    """What tells this master from any later process with its pid."""
+    return f"{master.pid} {master.started} {_program(master.pid)}"
+
+
+def _program(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/exe").partition(" (deleted)")[0]  # replaced by an upgrade, still ours
+    except OSError:
+        return ""
+
+
+def master(socket: str, hint: str) -> "Optional[Process]":
+    """The master of this instance. `hint` is from `identify`; without a match every process is looked at."""
+    pid, _, rest = hint.partition(" ")
+    if pid.isdigit():
+        found = at(int(pid))
+        if found and identify(found) == f"{pid} {rest}" and _is_ours(found.pid, socket):
+            return found
+    found_all = ours(socket)
+    pids = {process.pid for process in found_all}
+    return next((process for process in found_all if parent(process.pid) not in pids), None)
+
+
+def parent(pid: int) -> int:
+    """0 when the process is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as source:
+            return int(source.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def drain(master: Process, seconds: float, deadline: Deadline) -> None:
+    """No new connections from now on; sessions have some time to finish, and are then told to end."""
+    import signal
+
+    def wait(patience: Deadline) -> None:
+        poll(lambda: not master.alive() or patience.expired, deadline, "HAProxy to end", interval=0.02)
+
+    master.signal(signal.SIGUSR1)  # it tells its workers, and ends after them
+    wait(deadline.within(seconds))
+    master.signal(signal.SIGTERM)
+    wait(deadline.within(_TERM_PATIENCE))
+
+
+def end(socket: str, deadline: Deadline) -> None:
+    """All processes of the instance are gone when this returns, and with them their listening sockets. Raises TimedOut when
+    one survives SIGKILL."""
+    import signal
+
+    for process in ours(socket):
+        process.signal(signal.SIGKILL)
+    poll(lambda: not ours(socket), deadline.within(5), "HAProxy to end after SIGKILL: a stuck disk?", interval=0.02)

@@ -1,0 +1,100 @@
+"""The parameters of ocf:backstay:haproxy."""
+
+from backstay.agent.dispatch import Agent
+from backstay.ocf.errors import Misconfigured
+from backstay.ocf.parameters import Parameter
+
+
+class HaproxyParameters(Agent):
+    name = "haproxy"
+    short = "HAProxy"
+    long = """
+    Runs HAProxy in master-worker mode, checks its configuration before every start and reload, and reloads it without
+    losing a connection: on a change of config_serial, or by itself with reload_on_change. A configuration that is broken
+    leaves the running one in service, and a sentence names file and line.
+
+    As a plain resource or clone every instance serves. As a promotable clone the unpromoted instances run warm, with
+    their servers checked and their frontends closed, and the promoted one serves.
+    """
+
+    binary = Parameter("The program", "Default: haproxy in /usr/sbin or /usr/local/sbin.")
+    config = Parameter(
+        "Configuration",
+        "A file, or a directory whose *.cfg files are read in order. It needs no stats socket, pid file or daemon line.",
+        default="/etc/haproxy/haproxy.cfg",
+    )
+    config_serial = Parameter(
+        "Serial of the configuration",
+        "Any text; change it and every instance checks and reloads the configuration, without a restart.",
+        reloadable=True,
+    )
+    reload_on_change = Parameter(
+        "Reload when the configuration changes",
+        "Let the monitor check and reload a configuration that it finds changed. Without it, it waits for config_serial.",
+        "boolean",
+        "false",
+        reloadable=True,
+    )
+    frontends = Parameter(
+        "Frontends that matter",
+        """Names of frontends and listen sections, separated by commas or spaces: monitor wants them open, and an unpromoted
+        instance closes them. Default: all that have a bind line.""",
+        reloadable=True,
+    )
+    require_backends = Parameter(
+        "Backends that must be up",
+        """NAME or NAME:SERVERS, separated by commas or spaces: with fewer servers up (default 1) the monitor fails. Only
+        where another node may reach servers that this one cannot: otherwise it takes away what is left.""",
+        reloadable=True,
+    )
+    backend_attributes = Parameter(
+        "Backends to publish",
+        """Names of backends for which the node attribute RESOURCE-up-BACKEND is 1 while a server of it is up and 0 while
+        none is, for rules of other resources; separated by commas or spaces, or all, or none.""",
+        default="all",
+        reloadable=True,
+    )
+    hard_stop_after = Parameter(
+        "End of old sessions",
+        """How long after a reload the old worker may go on with its sessions. hard-stop-after in the configuration's global
+        section has priority.""",
+        "time",
+        "30min",
+        minimum=1,
+        reloadable=True,
+    )
+    drain_timeout = Parameter(
+        "Drain",
+        """How long stop and demote let sessions finish, with new ones refused, before they end them. At most six tenths of
+        the operation's timeout.""",
+        "time",
+        "5s",
+        minimum=0,
+        reloadable=True,
+    )
+    probe_timeout = Parameter(
+        "Probe timeout",
+        "An HAProxy that does not answer a monitor for so long has failed.",
+        "time",
+        "3s",
+        minimum=0.5,
+        reloadable=True,
+    )
+
+    def required(self) -> "dict[str, int]":
+        """Backend to the least number of servers. Raises Misconfigured."""
+        found = {}
+        for word in words(self.require_backends):
+            name, colon, count = word.partition(":")
+            if not name or (colon and not (count.isdigit() and int(count))):
+                raise Misconfigured(f"parameter require_backends={word}: write NAME or NAME:SERVERS")
+            found[name] = int(count or 1)
+        return found
+
+    def check_parameters(self) -> None:
+        super().check_parameters()
+        self.required()
+
+
+def words(text: str) -> "list[str]":
+    return text.replace(",", " ").split()

@@ -1,0 +1,134 @@
+"""What the admin's commands say of a MySQL set: positions in the record, readers, lag. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backstay.admin.preflight import promotable, together
+from backstay.cluster.model import Finding
+from backstay.cluster.pacemaker import NEVER
+from backstay.services.mysql.health import ALONE, HEALTHY
+from backstay.services.mysql.record import Facts, MalformedFacts
+from backstay.services.service import Service
+
+if TYPE_CHECKING:
+    from backstay.cluster.model import Cluster, Instance
+
+
+class Admin(Service):
+    """A set: its record, and of each instance what its agent publishes."""
+
+    modules = ("pymysql",)
+    moving = "writes under way finish, then clients are disconnected and must connect again"
+
+    def private(self) -> list[str]:
+        return [f"{self.resource.id}-lag"]
+
+    def note(self, cluster: Cluster, instance: Instance) -> str:
+        readable = self._attribute(cluster, instance.node, "readable")
+        words = {"1": ["readable"], "0": ["not readable"]}.get(readable, [])
+        lag = cluster.private.get(f"{self.resource.id}-lag", {}).get(instance.node, "")
+        if instance.role == "Unpromoted" and lag:
+            words.append("no lag" if lag == "0" else f"{lag} s or more behind")
+        facts = self._facts(cluster)
+        if facts and instance.node in facts.sync and not facts.solo:
+            words.append("acknowledges")
+        state = self.complaint(cluster, instance.node)
+        return ", ".join([*words, *([state] if state else [])])
+
+    def summary(self, cluster: Cluster) -> str:
+        facts = self._facts(cluster)
+        if facts is None:
+            return "never promoted"
+        acknowledging = ", ".join(sorted(facts.sync)) or "nobody"
+        text = f"epoch {facts.epoch}, primary {facts.primary}, acknowledging: {acknowledging}"
+        text += "; runs alone" if facts.solo else ""
+        return text + (f"; rests on allow_loss since epoch {facts.loss}" if facts.loss else "")
+
+    def findings(self, cluster: Cluster) -> list[Finding]:
+        name = self.resource.id
+        try:
+            facts = Facts.parse(cluster.facts.get(name, ""))
+        except MalformedFacts as error:
+            remedy = "restore the property from a backup of the CIB; do not promote before"
+            return [Finding("error", name, str(error), remedy)]
+        found = list(self._instances(cluster, facts))
+        if facts is None:
+            return found
+        promoted = cluster.promoted(name)
+        replicas = {one.node for one in cluster.active(name) if one.role == "Unpromoted"}
+        if facts.solo:
+            what = f"{facts.primary} runs alone: commits are on one disk only"
+            found.append(Finding("error", name, what, "bring a replica back; it ends by itself when one caught up"))
+        elif promoted and not facts.sync & replicas:
+            what = f"commits wait: none of {', '.join(sorted(facts.sync))} runs as a replica"
+            remedy = "look at those nodes; after degrade_after the primary goes on alone"
+            found.append(Finding("error", name, what, remedy))
+        elif promoted and replicas - facts.sync:
+            what = f"{', '.join(sorted(replicas - facts.sync))} does not acknowledge yet"
+            found.append(Finding("warning", name, what, "wait: the primary admits a replica that has caught up"))
+        if promoted and facts.primary not in promoted:
+            what = f"{promoted[0]} is promoted, and the record names {facts.primary}"
+            found.append(Finding("error", name, what, "a promotion is under way; if it stays so, read pacemaker.log"))
+        return found
+
+    def configuration(self, cluster: Cluster) -> list[Finding]:
+        found = list(promotable(self.resource, len(cluster.nodes)))
+        address = self.resource.parameters.get("writer_address", "")
+        return found + (list(together(cluster, self.resource, address)) if address else [])
+
+    def obstacles(self, cluster: Cluster, candidate: str) -> list[str]:
+        score = self._attribute(cluster, candidate, "score") or "unset"
+        state = self.complaint(cluster, candidate)
+        found = []
+        if state:
+            found.append(f"{candidate}: {state}")
+        elif score != str(HEALTHY):
+            found.append(f"{candidate} has the promotion score {score}, a healthy replica has {HEALTHY}")
+        facts = self._facts(cluster)
+        if facts and facts.solo:
+            found.append(f"{facts.primary} runs alone: no replica has all of its transactions")
+        elif facts and candidate not in facts.sync:
+            found.append(f"{candidate} does not acknowledge yet, so it may lack transactions")
+        lag = cluster.private.get(f"{self.resource.id}-lag", {}).get(candidate, "")
+        if lag not in ("", "0"):
+            found.append(f"{candidate} is {lag} s or more behind: writes would wait until it has caught up")
+        return found
+
+    def _instances(self, cluster: Cluster, facts: Facts | None) -> list[Finding]:
+        found = []
+        for one in cluster.active(self.resource.id):
+            subject = f"{self.resource.id} on {one.node}"
+            state = self.complaint(cluster, one.node)
+            score = self._attribute(cluster, one.node, "score")
+            forbidden = score in (NEVER, "")
+            if state and not state.startswith(ALONE):
+                remedy = next((do for start, do in _REMEDIES.items() if start in state), self.see)
+                found.append(Finding("error" if forbidden else "warning", subject, state, remedy))
+            elif forbidden and one.role in ("Unpromoted", "Promoted"):
+                what = "may not be promoted" if score else "has no promotion score yet"
+                found.append(Finding("warning", subject, what, "wait for the next monitor, then read pacemaker.log"))
+            elif score.isdigit() and int(score) < HEALTHY and one.role == "Unpromoted":
+                found.append(Finding("warning", subject, f"has the promotion score {score} of {HEALTHY}", "wait"))
+        return found
+
+    def _facts(self, cluster: Cluster) -> Facts | None:
+        try:
+            return Facts.parse(cluster.facts.get(self.resource.id, ""))
+        except MalformedFacts:
+            return None  # `findings` says so
+
+    def _attribute(self, cluster: Cluster, node: str, what: str) -> str:
+        name = f"master-{self.resource.id}" if what == "score" else f"{self.resource.id}-{what}"
+        return cluster.attribute(node, name)
+
+
+# What a state begins with or contains -> what to do. The states are of health.py and rebuild.py.
+_REMEDIES = {
+    "errant": "it is kept read-only for a look; then set rebuild=auto, or restore a copy of the primary",
+    "applier stopped": "mend the cause, then START SLAVE SQL_THREAD (START REPLICA SQL_THREAD on MySQL)",
+    "receiver stopped": "the message names it: password, purged logs, histories that part",
+    "ran alone": "wait: it is catching up, and can be promoted again then",
+    "behind": "wait, or find out what the server does: long transactions, a slow disk",
+    "replication is not running": "wait for the next monitor, which starts it; else read the server's error log",
+}

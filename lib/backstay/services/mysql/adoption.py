@@ -1,0 +1,99 @@
+"""Data that did not come by the set's binary log: see that whoever joins gets a copy of it, and joins with none of its own.
+
+At its first promotion a server with databases begins its binary log anew, behind one transaction. An empty server lacks that
+and is refused by the server itself, where it would otherwise replicate all the log there is and miss what was never in it.
+"""
+
+import os
+
+from backstay.host import untrusted
+from backstay.host.deadline import poll
+from backstay.ocf.errors import AgentError
+from backstay.services.mysql import claims
+from backstay.services.mysql.state import read_mark
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from backstay.services.mysql.agent import Mysql
+    from backstay.services.mysql.dialects.base import Dialect
+    from backstay.services.mysql.election import Report
+    from backstay.services.mysql.observation import Observed
+    from backstay.services.mysql.record import Facts
+    from backstay.services.mysql.server import Server
+
+_TRANSACTION = "CREATE DATABASE IF NOT EXISTS backstay"  # in the binary log, and harmless on any replica
+_PURGE = 20.0  # seconds: MariaDB keeps a log until its next checkpoint
+_ASK = 1.0  # seconds for the primary to answer
+KEPT = "before-"  # the binary logs that were purged: they may be wanted to restore an older backup up to the present
+
+
+def seal(
+    agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed", reports: "Mapping[str, Report]"
+) -> "Observed":
+    """Before this server is promoted as the set's first: have its binary log begin behind its data. Raises AgentError."""
+    databases = dialect.holding(server).databases
+    if read_mark(str(agent.datadir)) or not databases or not dialect.log_begins_empty(server):
+        return seen
+    behind = [
+        node for node, report in reports.items() if report.received and not report.received.includes(seen.applied)
+    ]
+    if behind and all(report.holding and report.holding.databases for report in reports.values()):
+        agent.log.warning(f"{', '.join(behind)} needs the binary logs: they stay, and no empty node may join this set")
+        return seen
+    dialect.write_closed(server, _TRANSACTION)
+    server.query("FLUSH BINARY LOGS")
+    logs = [str(row["Log_name"]) for row in server.query("SHOW BINARY LOGS")]
+    _keep(str(server.one("SELECT @@log_bin_basename AS path")["path"]), logs[:-1])
+
+    def purged() -> bool:
+        server.query("PURGE BINARY LOGS TO %s", (logs[-1],))
+        return str(server.one("SHOW BINARY LOGS")["Log_name"]) == logs[-1]
+
+    poll(purged, agent.deadline.within(_PURGE), "the binary logs from before to be purged", 0.1)
+    if dialect.log_begins_empty(server):
+        raise AgentError("an empty server could still replicate from this one, which has data that its log has not")
+    agent.log.notice(f"the set begins with this node's data; its binary logs from before are kept as {KEPT}{logs[0]} …")
+    return dialect.observe(server)
+
+
+def _keep(base: str, logs: "list[str]") -> None:
+    """Another name for each, which no server knows."""
+
+    try:
+        for log in map(os.path.basename, logs):
+            untrusted.name_again(os.path.join(os.path.dirname(base), log), KEPT + log)
+    except OSError as error:
+        raise AgentError(f"the binary logs from before cannot be kept: {error.strerror}") from None
+
+
+def stranded(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed", facts: "Facts") -> bool:
+    """Whether this node cannot become a replica by replicating: noted in a sentence, and with rebuild=auto copied."""
+    from backstay.services.mysql import rebuild
+
+    why = _why(agent, server, dialect, seen, facts)
+    if not why:
+        if agent.state.read("stranded"):
+            rebuild.discard(agent)  # first of all: from now on this node may acknowledge what the copy lacks
+            agent.state.remove("stranded")
+        return False
+    agent.state.write("stranded", why)
+    if agent.rebuild == "auto":
+        rebuild.proceed(agent)
+    return True
+
+
+def _why(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed", facts: "Facts") -> str:
+    """The remedy in its first 128 characters: the cluster shows no more."""
+    foreign = claims.foreign(dialect.holding(server), read_mark(str(agent.datadir)))
+    if foreign:
+        return (
+            f"holds databases of its own: move the data directory away, set initialize=true and rebuild=auto, or restore a"
+            f" copy ({foreign})"
+        )
+    with agent.connect_peer(facts.primary, dialect, _ASK) as peer:
+        missing = dialect.out_of_reach(peer, seen.received)
+    if not missing:
+        return ""
+    return f"lacks what is in no binary log of {facts.primary} any more: set rebuild=auto, or restore a copy of it ({missing})"

@@ -1,0 +1,249 @@
+"""Start and end the server: options, directories, a virgin data directory, and the reason when it does not come up."""
+
+import os
+
+from backstay.host import untrusted
+from backstay.host.command import available, environment, run, spawn
+from backstay.host.deadline import Deadline, poll
+from backstay.ocf.errors import AgentError, CommandFailed, NotInstalled, PermissionMissing, WrongParameter
+from backstay.services.mysql import process
+from backstay.services.mysql.dialects.base import Dialect, dialect_for
+from backstay.services.mysql.observation import EPOCHS, NODES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import pwd
+    from collections.abc import Sequence
+    from typing import Optional
+
+_NO_DATA = ("lost+found",)  # what a new file system has
+_GROUPS = ["mysqld", "server", "mariadb", "mariadbd"]
+_CONFIGS = ("/etc/mysql/my.cnf", "/etc/my.cnf")
+_BINARIES = ("/usr/sbin/mariadbd", "/usr/sbin/mysqld", "/usr/libexec/mariadbd", "/usr/libexec/mysqld")
+
+
+class Layout:
+    """Where the server lives: files, port, account. As the parameters say."""
+
+    def __init__(
+        self,
+        binary: str,
+        config: str,
+        datadir: str,
+        socket: str,
+        pid_file: str,
+        log_error: str,
+        user: str,
+        port: int,
+        node: str,
+        server_id: int,
+    ) -> None:
+        self.binary = binary
+        self.config = config
+        self.datadir = datadir
+        self.socket = socket
+        self.pid_file = pid_file
+        self.log_error = log_error
+        self.user = user
+        self.port = port
+        self.node = node
+        self.server_id = server_id
+
+
+def find_binary(wanted: str) -> str:
+    """The server program. Raises NotInstalled."""
+    for path in (wanted,) if wanted else _BINARIES:
+        if available(path):
+            return path
+    raise NotInstalled(f"no server program at {wanted or ' or '.join(_BINARIES[:2])}: install it, or set binary")
+
+
+def find_config(wanted: str) -> str:
+    """The options file. Raises WrongParameter when it cannot be read."""
+    for path in (wanted,) if wanted else _CONFIGS:
+        if os.access(path, os.R_OK):
+            return path
+    raise WrongParameter(f"the options file {wanted or ' or '.join(_CONFIGS)} is not readable: set config to it")
+
+
+def dialect_of(binary: str) -> Dialect:
+    return dialect_for(run([binary, "--no-defaults", "--version"], timeout=5).out)
+
+
+def configured(layout: Layout) -> "dict[str, str]":
+    """Options that the admin's file sets, names with dashes. Raises CommandFailed for a file that does not parse."""
+    argv = ["my_print_defaults", f"--defaults-file={layout.config}", *_GROUPS]
+    options = {}
+    for line in run(argv, timeout=5).out.splitlines():
+        name, _, value = line.strip().lstrip("-").partition("=")
+        options[name.replace("_", "-")] = value
+    return options
+
+
+def incarnation_id(node: int, epoch: int) -> int:
+    """The replication id of a server that starts in an epoch: another one than when it last was primary.
+
+    A replica drops events that bear its own id. But an old primary has to take back what it had written, had
+    acknowledged and then rolled back in its crash recovery as unfinished; under its old id it would drop just those,
+    silently (seen on MariaDB 10.11).
+    """
+    return node % NODES * EPOCHS + epoch % EPOCHS
+
+
+def same_node(one: int, other: int) -> bool:
+    """Whether two such ids are of incarnations of one server."""
+    return one // EPOCHS == other // EPOCHS
+
+
+def command_line(
+    layout: Layout, dialect: Dialect, admin: "dict[str, str]", epoch: int, discard_unacknowledged: bool
+) -> "list[str]":
+    """What our promises rest on goes on the command line, where no options file can undo it; the rest is the admin's."""
+    line = [
+        layout.binary,
+        f"--defaults-file={layout.config}",
+        f"--user={layout.user}",
+        f"--datadir={layout.datadir}",
+        f"--socket={layout.socket}",
+        f"--pid-file={layout.pid_file}",
+        f"--port={layout.port}",
+        f"--log-error={log_file(layout, admin)}",
+        f"--report-host={layout.node}",
+        f"--report-port={layout.port}",
+        f"--server-id={incarnation_id(layout.server_id, epoch)}",
+    ]
+    line += [f"--{name}={value}" for name, value in dialect.required().items()]
+    line += dialect.start_options(discard_unacknowledged)
+    # Names of files stay the admin's: another name would start another history.
+    line += ["--log-bin=binlog"] if "log-bin" not in admin else []
+    line += ["--relay-log=relay"] if "relay-log" not in admin else []
+    return line
+
+
+def binlog_index(layout: Layout) -> str:
+    """The file that lists the binary logs, whether it is there or not. Raises CommandFailed."""
+    admin = configured(layout)
+    base = admin.get("log-bin") or "binlog"
+    name = admin.get("log-bin-index") or os.path.splitext(base)[0] + ".index"
+    return os.path.join(layout.datadir, name)
+
+
+def log_file(layout: Layout, admin: "dict[str, str]") -> str:
+    return os.path.join(layout.datadir, layout.log_error or admin.get("log-error") or "error.log")
+
+
+def prepare(layout: Layout) -> None:
+    """Directories that a reboot empties. Raises PermissionMissing, WrongParameter."""
+    owner = account(layout.user)
+    for path in {os.path.dirname(layout.socket), os.path.dirname(layout.pid_file)}:
+        if not os.path.isdir(path):
+            try:
+                untrusted.make_directory(path, owner, 0o755)
+            except OSError as error:
+                raise PermissionMissing(f"{path} for socket and pid file cannot be made: {error.strerror}") from None
+
+
+def account(user: str) -> "pwd.struct_passwd":
+    """Raises WrongParameter."""
+    import pwd
+
+    try:
+        return pwd.getpwnam(user)
+    except KeyError:
+        raise WrongParameter(f"there is no system account {user}: install the server, or set user") from None
+
+
+def initialize(layout: Layout, dialect: Dialect, deadline: Deadline) -> None:
+    """Make an empty data directory a database; call `initialized` once its accounts are there, too. Raises CommandFailed.
+
+    Until then a mark beside the directory says that what is in it is ours and unfinished, so that the next start begins
+    anew: without it a start cut short would leave a database that nobody can replicate from.
+    """
+    owner = account(layout.user)
+    try:
+        untrusted.make_directory(layout.datadir, owner, 0o755)
+        if not untrusted.guarded(layout.datadir):
+            raise PermissionMissing(
+                f"not root alone may replace {layout.datadir} while it is initialised: chown root the directories above it"
+            )
+        if untrusted.there(_unfinished(layout.datadir)):
+            untrusted.clear(layout.datadir, keep=_NO_DATA)
+        elif not set(os.listdir(layout.datadir)) - set(_NO_DATA):
+            untrusted.replace(_unfinished(layout.datadir), b"", None, 0o644)
+        untrusted.set_directory(layout.datadir, owner)
+    except OSError as error:
+        raise PermissionMissing(f"{layout.datadir} cannot be made the server's: {error.strerror}") from None
+    argv = dialect.initialize_command(layout.binary, layout.datadir, layout.user, layout.config)
+    log = log_file(layout, configured(layout))
+    before = untrusted.size(log)
+    try:
+        run(argv, timeout=deadline.remaining())
+    except CommandFailed as error:
+        raise CommandFailed(f"{error}: {last_error(log, before)}", error.status, error.output) from None
+
+
+def initialized(layout: Layout) -> None:
+    untrusted.remove(_unfinished(layout.datadir))
+
+
+def _unfinished(datadir: str) -> str:
+    return os.path.normpath(datadir) + ".unfinished"
+
+
+def is_virgin(datadir: str) -> bool:
+    """No database in it: missing, without system tables, or with what an initialisation left that was cut short."""
+    return not os.path.isdir(os.path.join(datadir, "mysql")) or os.path.exists(_unfinished(datadir))
+
+
+def launch(
+    layout: Layout,
+    dialect: Dialect,
+    epoch: int,
+    discard_unacknowledged: bool,
+    deadline: Deadline,
+    overriding: "Sequence[str]" = (),
+) -> process.Process:
+    """Start the server, with `overriding` the last options, and wait until it greets. Raises AgentError with what its log
+    says."""
+    admin = configured(layout)
+    line = [*command_line(layout, dialect, admin, epoch, discard_unacknowledged), *overriding]
+    log = log_file(layout, admin)
+    untrusted.remove(layout.socket, socket=True)  # a dead server's: a connection to it would be refused, not answered
+    before = untrusted.size(log)
+    pid = spawn(line)
+    child = process.at(pid)
+
+    def settled() -> "Optional[bool]":
+        from backstay.services.mysql.server import answers
+
+        if child is None or not child.alive():
+            return True
+        return answers(layout.socket, min(1.0, deadline.remaining() + 0.01)) or None
+
+    poll(settled, deadline, "the server to greet", interval=0.03)
+    if child is None or not child.alive():
+        raise AgentError(f"the server ended while starting: {last_error(log, before)}")
+    return child
+
+
+def last_error(log: str, offset: int = 0) -> str:
+    """The first error after `offset` bytes of the log: the first names the cause, those after it the consequences."""
+    try:
+        said = untrusted.read(log, offset).decode("utf-8", "replace")
+        errors = [line for line in said.splitlines() if "[ERROR]" in line]
+    except OSError as error:
+        return f"its log {log} cannot be read: {error.strerror}"
+    if not errors:
+        return f"see {log}"
+    return errors[0].partition("[ERROR]")[2].strip()
+
+
+def check_config(layout: Layout, dialect: Dialect) -> None:
+    """Have the server parse its options without starting. Raises WrongParameter with the server's own words."""
+    try:
+        run([layout.binary, f"--defaults-file={layout.config}", "--verbose", "--help"], timeout=10, env=environment())
+    except CommandFailed as error:
+        # Among pages of help text.
+        lines = [line.partition("[ERROR]")[2] for line in error.output.splitlines() if "[ERROR]" in line]
+        said = (lines or [str(error)])[0].strip()
+        raise WrongParameter(f"{layout.config} is not accepted: {said}") from None

@@ -1,0 +1,386 @@
+"""MariaDB 10.5 and later.
+
+Traps, all seen live: with GTID, START SLAVE throws received but unapplied relay logs away when both threads are stopped
+(MDEV-4698), so threads stop one at a time and a restart rescues first; STOP SLAVE IO_THREAD takes two seconds while the
+receiver is connecting; Gtid_IO_Pos is empty after a restart though relay logs hold acknowledged data.
+"""
+
+import os
+
+from backstay.ocf.errors import AgentError
+from backstay.services.mysql.dialects.base import FETCH, FOREVER, DamagedRelayLog, Dialect, Source, asked, quoted
+from backstay.services.mysql.gtid import MariadbHistory
+from backstay.services.mysql.observation import Acks, Observed, Peer, ReplicaStatus
+from backstay.services.mysql.server import StatementFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backstay.services.mysql.daemon import Layout
+    from backstay.services.mysql.gtid import History
+    from backstay.services.mysql.server import Row, Server
+
+_NOBODY = 2**32 - 1  # a server id that no server has
+_LOOK = (
+    "SELECT @@version AS version, @@server_id AS server_id, @@read_only AS read_only,"
+    " @@gtid_binlog_state AS binlog_state, @@gtid_slave_pos AS slave_pos,"
+    " @@rpl_semi_sync_master_enabled AS waits, @@rpl_semi_sync_master_timeout AS timeout,"
+    " @@rpl_semi_sync_slave_enabled AS gives, @@report_host AS name, "
+)
+# MDEV-33465: from these releases on, semi-sync recovery truncates the unacknowledged tail only when told to
+_INIT_ROLE = {(10, 6): 19, (10, 11): 9, (11, 1): 6, (11, 2): 5, (11, 4): 3}
+
+
+def _top(history: "History") -> "dict[str, tuple[int, str]]":
+    """The highest number of each domain, and whose it is."""
+    top: dict[str, tuple[int, str]] = {}
+    for origin, intervals in history.sets.items():
+        domain = origin.partition("-")[0]
+        top[domain] = max(top.get(domain, (0, "")), (intervals[-1][1], origin))
+    return top
+
+
+def _position(history: "History") -> str:
+    """The position that stands for a history."""
+    return ",".join(f"{origin}-{number}" for _, (number, origin) in sorted(_top(history).items()))
+
+
+class Mariadb(Dialect):
+    family = "MariaDB"
+    package = "mariadb-server"
+    history = MariadbHistory
+    privilege_aliases = {"REPLICA MONITOR": "SLAVE MONITOR", "REPLICATION REPLICA": "REPLICATION SLAVE"}  # noqa: RUF012
+    # The binary log tells nothing: two servers that never met give the same numbers, since all have 1 as their id by default.
+    position_query = "SELECT @@gtid_slave_pos AS position"
+    telling = ("log-bin", "log-slave-updates", "gtid-strict-mode")
+    changeable = frozenset(
+        (
+            "gtid-strict-mode",
+            "sync-binlog",
+            "innodb-flush-log-at-trx-commit",
+            "sync-relay-log",
+            "relay-log-recovery",
+            "rpl-semi-sync-master-wait-point",
+            "rpl-semi-sync-master-wait-no-slave",
+        )
+    )
+
+    # -- the daemon ---------------------------------------------------------------------------------------------------
+
+    def required(self) -> "dict[str, str]":
+        return {
+            "log-slave-updates": "ON",
+            "gtid-strict-mode": "ON",
+            "sync-binlog": "1",
+            "innodb-flush-log-at-trx-commit": "1",
+            "sync-relay-log": "1",  # an acknowledgement promises that the relay log is on disk
+            "relay-log-recovery": "OFF",  # it would discard acknowledged events
+            "rpl-semi-sync-master-wait-point": "AFTER_SYNC",
+            "rpl-semi-sync-master-wait-no-slave": "ON",
+        }
+
+    def start_options(self, discard_unacknowledged: bool) -> "list[str]":
+        options = [
+            "--skip-slave-start",
+            "--read-only=ON",
+            "--rpl-semi-sync-master-enabled=OFF",
+            "--rpl-semi-sync-slave-enabled=OFF",
+            f"--rpl-semi-sync-master-timeout={FOREVER}",
+            # Stopping a receiver first connects to the source, to end the old connection there: five seconds, when the
+            # writer address is just moving.
+            "--loose-rpl-semi-sync-slave-kill-conn-timeout=1",
+            "--slave-net-timeout=4",  # seconds until a receiver takes a silent source for dead
+        ]
+        if self.version[2] >= _INIT_ROLE.get(self.version[:2], 0 if self.version >= (11, 5, 0) else 10**6):
+            options.append(f"--init-rpl-role={'SLAVE' if discard_unacknowledged else 'MASTER'}")
+            if discard_unacknowledged:
+                options = [o for o in options if "slave-enabled" not in o] + ["--rpl-semi-sync-slave-enabled=ON"]
+        return options
+
+    def initialize_command(self, binary: str, datadir: str, user: str, config: str) -> "list[str]":
+        return [
+            "mariadb-install-db",
+            f"--defaults-file={config}",
+            f"--user={user}",
+            f"--datadir={datadir}",
+            "--auth-root-authentication-method=socket",
+            "--skip-test-db",
+            "--force",  # or it refuses when this host's own name does not resolve, which it does not need
+        ]
+
+    def secure(self, server: "Server") -> None:
+        server.query("SET SESSION sql_log_bin = 0")
+        server.query("DELETE FROM mysql.global_priv WHERE User = ''")
+        server.query("FLUSH PRIVILEGES")
+        server.query("RESET MASTER")
+        server.query("SET GLOBAL gtid_slave_pos = ''")
+
+    def grants(self, rebuild: bool) -> "tuple[str, str]":
+        # What mariadb-dump asks for: it takes a snapshot and no locks, so neither RELOAD nor LOCK TABLES.
+        dump = ", SELECT, SHOW VIEW, TRIGGER, EVENT, BINLOG MONITOR" if rebuild else ""
+        return "SLAVE MONITOR, BINLOG MONITOR, SHOW DATABASES", f"REPLICATION SLAVE{dump}"
+
+    def identified(self, password: str) -> str:
+        """Statements go as they are into the binary log, and with it to every replica and backup (seen on 10.11)."""
+        import hashlib
+
+        once = hashlib.sha1(password.encode(), usedforsecurity=False).digest()
+        return f"IDENTIFIED BY PASSWORD '*{hashlib.sha1(once, usedforsecurity=False).hexdigest().upper()}'"
+
+    # -- looking ------------------------------------------------------------------------------------------------------
+
+    def observe(self, server: "Server") -> Observed:
+        look = server.one(_LOOK + asked(self.wanted()))
+        status = {
+            row["Variable_name"]: row["Value"] for row in server.query("SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync%'")
+        }
+        slave = server.one("SHOW SLAVE STATUS")
+        applied = MariadbHistory.parse(look["binlog_state"] or "", look["slave_pos"] or "")
+        read_only = bool(look["read_only"])
+        followers: frozenset[str] = frozenset()
+        if not read_only:
+            followers = frozenset(str(row["Host"]) for row in server.query("SHOW SLAVE HOSTS") if row["Host"])
+        return Observed(
+            version=str(look["version"]),
+            server_id=int(look["server_id"]),
+            read_only=read_only,
+            applied=applied,
+            received=applied.union(MariadbHistory.parse(slave.get("Gtid_IO_Pos") or "")),
+            replica=_replica(slave) if slave else None,
+            acks=Acks(
+                waits=bool(look["waits"]),
+                active=status.get("Rpl_semi_sync_master_status") == "ON",
+                forever=int(look["timeout"]) >= FOREVER,
+                clients=int(status.get("Rpl_semi_sync_master_clients", 0)),
+                waiting=int(status.get("Rpl_semi_sync_master_wait_sessions", 0)),
+                confirmed=int(status.get("Rpl_semi_sync_master_yes_tx", 0)),
+                gives=bool(look["gives"]),
+            ),
+            followers=followers,
+            lacks=self.lacking(look),
+            name=str(look["name"] or ""),
+        )
+
+    def replica(self, server: "Server") -> "ReplicaStatus | None":
+        slave = server.one("SHOW SLAVE STATUS")
+        return _replica(slave) if slave else None
+
+    def peer(self, server: "Server") -> Peer:
+        look = server.one(
+            "SELECT @@gtid_binlog_state AS state, @@gtid_slave_pos AS pos, @@read_only AS read_only,"
+            f" @@server_id AS server_id, @@rpl_semi_sync_slave_enabled AS gives, {asked(self.telling)}"
+        )
+        slave = server.one("SHOW SLAVE STATUS")
+        applied = MariadbHistory.parse(look["state"] or "", look["pos"] or "")
+        why = self.untold(look)
+        if slave and slave["Using_Gtid"] == "No" and slave["Slave_SQL_Running"] == "Yes":
+            why = "is still applying the relay log it had before its restart"
+        received = applied.union(MariadbHistory.parse(slave.get("Gtid_IO_Pos") or ""))
+        own = received.written_by(str(look["server_id"]))
+        receives = bool(slave) and slave["Slave_IO_Running"] != "No"
+        return Peer(received, own, not look["read_only"], why, bool(look["gives"]), receives)
+
+    def out_of_reach(self, source: "Server", applied: "History") -> str:
+        reached = _top(applied)
+        begins = _top(MariadbHistory.parse(self._log_begins(source)))
+        return ",".join(
+            f"{origin}-{number}"
+            for domain, (number, origin) in sorted(begins.items())
+            if reached.get(domain, (0, ""))[0] < number
+        )
+
+    def log_begins_empty(self, server: "Server") -> bool:
+        return not self._log_begins(server)
+
+    def _log_begins(self, server: "Server") -> str:
+        """What was before the first binary log that is left."""
+        first = str(server.one("SHOW BINARY LOGS")["Log_name"])
+        return str(server.one("SELECT BINLOG_GTID_POS(%s, 4) AS position", (first,))["position"] or "")
+
+    # -- replicating --------------------------------------------------------------------------------------------------
+
+    def follow(self, server: "Server", source: Source, seen: Observed) -> None:
+        server.query("STOP SLAVE")
+        # What this server wrote itself, as a primary, counts as applied: slave_pos alone would fetch it again.
+        server.query(f"SET GLOBAL gtid_slave_pos = {quoted(_position(seen.applied))}")
+        server.query(f"CHANGE MASTER TO {self._source(source)}")
+        server.query("START SLAVE")
+
+    def _source(self, source: Source) -> str:
+        tls = "MASTER_SSL = 0"
+        if source.ca:
+            tls = f"MASTER_SSL = 1, MASTER_SSL_CA = {quoted(source.ca)}, MASTER_SSL_VERIFY_SERVER_CERT = 1"
+        return (
+            f"MASTER_HOST = {quoted(source.host)}, MASTER_PORT = {source.port}, MASTER_USER = {quoted(source.user)},"
+            f" MASTER_PASSWORD = {quoted(source.password)}, MASTER_USE_GTID = slave_pos, MASTER_CONNECT_RETRY = 1,"
+            f" MASTER_HEARTBEAT_PERIOD = 1, {tls}"
+        )
+
+    def restart_receiver(self, server: "Server") -> None:
+        server.query("STOP SLAVE IO_THREAD")  # the applier runs on: with both stopped, the relay logs would go
+        server.query("START SLAVE IO_THREAD")
+
+    def stop_receiver(self, server: "Server") -> None:
+        server.query("STOP SLAVE IO_THREAD")
+
+    def start_applier(self, server: "Server") -> None:
+        server.query("START SLAVE SQL_THREAD")
+
+    def forget_source(self, server: "Server") -> None:
+        server.query("STOP ALL SLAVES")
+        for row in server.query("SHOW ALL SLAVES STATUS"):
+            server.query(f"RESET SLAVE {quoted(row['Connection_name'])} ALL")
+
+    def wait_applied(self, server: "Server", received: "History", seconds: float) -> bool:
+        position = _position(received)
+        row = server.one("SELECT MASTER_GTID_WAIT(%s, %s) AS reached", (position, round(max(seconds, 0.001), 3)))
+        return bool(row["reached"] == 0)
+
+    def rescue(self, server: "Server", datadir: str) -> str:
+        """The sequence that keeps what both threads stopped would lose: replay by file and position, with GTID off.
+
+        Replaying starts at the first event group that gtid_slave_pos does not cover: relay-log.info is not crash-safe
+        under GTID, and gtid_strict_mode stops at a repeated one.
+        """
+        slave = server.one("SHOW SLAVE STATUS")
+        if not slave or slave["Slave_SQL_Running"] == "Yes" or not slave["Relay_Log_File"]:
+            return ""
+        applied = MariadbHistory.parse(server.one("SELECT @@gtid_slave_pos AS pos")["pos"] or "")
+        top = {int(gtid.split("-")[0]): int(gtid.split("-")[2]) for gtid in str(applied).split(",") if gtid}
+        start: tuple[str, int] | None = None
+        last: dict[int, str] = {}
+        for name, position, domain, gtid in _relayed(server, slave, datadir):
+            if int(gtid.split("-")[2]) > top.get(domain, 0):
+                start = start or (name, position)
+                last[domain] = gtid
+        if start is None:
+            return ""
+        server.query(
+            f"CHANGE MASTER TO MASTER_USE_GTID = no, RELAY_LOG_FILE = {quoted(start[0])}, RELAY_LOG_POS = {start[1]}"
+        )
+        server.query("START SLAVE SQL_THREAD")
+        received = MariadbHistory.parse(",".join(last.values()))
+        if not self.wait_applied(server, received, server.deadline.remaining() * 0.9):
+            return f"replaying the relay log from {start[0]}:{start[1]} up to {received}"
+        server.query("STOP SLAVE SQL_THREAD")
+        return f"replayed the relay log from {start[0]}:{start[1]} up to {received}"
+
+    def fetch(self, server: "Server", source: Source, seen: Observed) -> None:
+        self.end_fetch(server)
+        # gtid_slave_pos is what a channel starts from; only a server that has written itself is behind there, and then
+        # its own channel is stopped, so it can be set.
+        if seen.replica is None:
+            server.query(f"SET GLOBAL gtid_slave_pos = {quoted(_position(seen.applied))}")
+        server.query(f"CHANGE MASTER '{FETCH}' TO {self._source(source)}")
+        server.query(f"START SLAVE '{FETCH}'")
+
+    def end_fetch(self, server: "Server") -> None:
+        if any(row["Connection_name"] == FETCH for row in server.query("SHOW ALL SLAVES STATUS")):
+            server.query(f"STOP SLAVE '{FETCH}'")
+            server.query(f"RESET SLAVE '{FETCH}' ALL")
+
+    def copy_from(
+        self, donor: "Server", source: Source, local: "Server", layout: "Layout", workspace: str
+    ) -> "History":
+        from backstay.services.mysql.dialects.mariadb_copy import copy
+
+        return copy(self, donor, source, layout, workspace, local.deadline)
+
+    # -- acknowledging and writing ------------------------------------------------------------------------------------
+
+    def wait_for_acks(self, server: "Server", milliseconds: int) -> None:
+        server.query(f"SET GLOBAL rpl_semi_sync_master_timeout = {milliseconds:d}")
+        server.query("SET GLOBAL rpl_semi_sync_master_enabled = ON")
+
+    def stop_waiting(self, server: "Server") -> None:
+        server.query("SET GLOBAL rpl_semi_sync_master_enabled = OFF")
+
+    def rouse(self, source: "Server") -> bool:
+        # It wakes when a replica registers, and that of the thread which waits for it may not. Whoever asks for the log from a
+        # position is taken to have acknowledged all before it: from the very beginning that is nothing.
+        source.query("SET @rpl_semi_sync_slave = 1, @mariadb_slave_capability = 4")
+        source.query("SET @master_binlog_checksum = @@global.binlog_checksum")
+        source.dump(_NOBODY)
+        return True
+
+    def acknowledge(self, server: "Server", wanted: bool) -> None:
+        server.query(f"SET GLOBAL rpl_semi_sync_slave_enabled = {'ON' if wanted else 'OFF'}")
+
+    def set_read_only(self, server: "Server", wanted: bool) -> None:
+        # A commit that waits for an acknowledgement holds this up (T16); the session's lock wait bounds it.
+        server.query(f"SET SESSION lock_wait_timeout = {max(1, int(server.deadline.remaining()))}")
+        server.query(f"SET GLOBAL read_only = {'ON' if wanted else 'OFF'}")
+
+    def client_threads(self, server: "Server") -> "list[int]":
+        rows = server.query(
+            "SELECT ID FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID()"
+            " AND USER NOT IN ('system user', 'event_scheduler') AND COMMAND NOT IN ('Binlog Dump', 'Slave_IO',"
+            " 'Slave_SQL', 'Slave_worker', 'Daemon')"
+        )
+        return [int(row["ID"]) for row in rows]
+
+
+def _replica(slave: "Row") -> ReplicaStatus:
+    lag = slave["Seconds_Behind_Master"]
+    return ReplicaStatus(
+        host=str(slave["Master_Host"]),
+        port=int(slave["Master_Port"]),
+        io=str(slave["Slave_IO_Running"]).replace("Preparing", "Connecting"),
+        sql=slave["Slave_SQL_Running"] == "Yes",
+        lag=None if lag is None else int(lag),
+        by_gtid=slave["Using_Gtid"] != "No",
+        receiver_error=(int(slave["Last_IO_Errno"]), str(slave["Last_IO_Error"])),
+        applier_error=(int(slave["Last_SQL_Errno"]), str(slave["Last_SQL_Error"])),
+    )
+
+
+def _relayed(server: "Server", slave: "Row", datadir: str) -> "list[tuple[str, int, int, str]]":
+    """Whole event groups in the relay logs from the applier's file on: file, position, domain, GTID. Raises AgentError.
+
+    A crash cuts the last group off; it was not acknowledged, and waiting for it would last for ever.
+    """
+    from backstay.host import untrusted
+
+    index = str(server.one("SELECT @@relay_log_index AS path")["path"] or "")
+    if not index:
+        base = str(server.one("SELECT @@relay_log_basename AS path")["path"])
+        index = base + ".index"
+    path = os.path.join(datadir, index)
+    try:
+        names = [os.path.basename(line.strip()) for line in untrusted.text(path).splitlines() if line.strip()]
+    except OSError as error:
+        raise AgentError(f"the relay log index cannot be read: {error}") from None
+    current = str(slave["Relay_Log_File"])
+    events: list[tuple[str, int, str, str]] = []
+    for name in names[names.index(current) :] if current in names else names:
+        try:
+            rows = server.query(f"SHOW RELAYLOG EVENTS IN {quoted(name)}")
+        except StatementFailed as error:
+            raise DamagedRelayLog(f"relay log {name} is damaged, what it held may be acknowledged: {error}") from None
+        events += [(name, int(row["Pos"]), str(row["Event_type"]), str(row["Info"])) for row in rows]
+    return whole_groups(events)
+
+
+def whole_groups(events: "list[tuple[str, int, str, str]]") -> "list[tuple[str, int, int, str]]":
+    """Of relay log events (file, position, type, text as SHOW RELAYLOG EVENTS has them) the groups that are complete:
+    closed by XID, COMMIT or ROLLBACK, or by their only statement, or followed by another group. Pure. Raises DamagedRelayLog."""
+    found = []
+    begun: tuple[str, int, int, str] | None = None
+    several = False
+    for name, position, kind, text in events:
+        if kind == "Gtid":
+            if begun:
+                found.append(begun)
+            gtid = next((word for word in text.split() if word.count("-") == 2), "")
+            if not gtid.isascii() or not all(field.isdigit() for field in gtid.split("-")):
+                damage = f"relay log {name} is damaged, what it held may be acknowledged: no GTID at {position}"
+                raise DamagedRelayLog(damage)
+            begun = (name, position, int(gtid.partition("-")[0]), gtid)
+            several = text.startswith("BEGIN")
+        elif begun and (kind == "Xid" or (kind.startswith("Query") and (not several or _ends(text)))):
+            found.append(begun)
+            begun = None
+    return found
+
+
+def _ends(text: str) -> bool:
+    return text.strip().upper() in ("COMMIT", "ROLLBACK")

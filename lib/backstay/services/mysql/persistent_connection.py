@@ -1,0 +1,74 @@
+"""A connection to the local server for a process that stays and asks again and again.
+
+PyMySQL logs in, in a child that hands the connection over: the driver takes 4 MiB, and five times as long for an answer as
+the protocol alone (wire.py). The connection is a client like any other: a demotion ends it, and it is made anew.
+"""
+
+import os
+import time
+
+from backstay.host.deadline import Deadline
+from backstay.host.fork import borrow
+from backstay.ocf.errors import AgentError, TimedOut
+from backstay.services.mysql.server import ServerRefused, ServerSilent
+from backstay.services.mysql.text_protocol import Wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+    from backstay.services.mysql.agent import Mysql
+    from backstay.services.mysql.dialects.base import Dialect
+
+_WHERE = "the local server"
+_AFTER_REFUSAL = 10.0  # seconds between logins that the server refuses: it logs each
+_AFTER_FAILURE = 1.0  # the same for others that fail: each is a child
+
+
+class Kept:
+    """wire: None while there is none."""
+
+    def __init__(self, agent: "Mysql") -> None:
+        self.wire: Optional[Wire] = None
+        self._agent = agent
+        self._dialect: Optional[Dialect] = None
+        self._failure: Optional[AgentError] = None
+        self._not_before = 0.0
+
+    def connected(self, deadline: Deadline) -> Wire:
+        """The connection, bounded by `deadline` from now on; made where there is none. Raises the errors of server.py's table,
+        the last one again where it is too early to try again."""
+        if self.wire is None:
+            if self._failure and time.monotonic() < self._not_before:
+                raise self._failure.with_traceback(None)  # else it would grow with each
+            self.wire = self._made(deadline)
+        self.wire.within(deadline)
+        return self.wire
+
+    def _made(self, deadline: Deadline) -> Wire:
+        try:
+            return Wire(_WHERE, deadline, borrow(lambda: self._log_in(deadline), deadline.remaining()))
+        except TimedOut:
+            raise ServerSilent(f"{_WHERE} does not answer") from None
+        except AgentError as error:
+            self._failure = error
+            wait = _AFTER_REFUSAL if isinstance(error, ServerRefused) else _AFTER_FAILURE
+            self._not_before = time.monotonic() + wait
+            raise
+
+    def _log_in(self, deadline: Deadline) -> int:
+        """In a child, which is killed when it takes too long."""
+        server = self._agent.connect(deadline)
+        server.query("SET SESSION wait_timeout = 86400")
+        return os.dup(server.fileno())  # the driver closes its own with the object
+
+    def drop(self) -> None:
+        if self.wire is not None:
+            self.wire.close()
+        self.wire = None
+
+    def dialect(self, wire: Wire) -> "Dialect":
+        """Of the server, asked once over the connection. Raises as Server.query does."""
+        if self._dialect is None:
+            self._dialect = self._agent.dialect(wire)
+        return self._dialect

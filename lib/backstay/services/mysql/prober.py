@@ -1,0 +1,111 @@
+"""Whether the server answers, and what a replica's look shows, for the watcher: once a second, on one kept connection.
+
+A ping takes no lock in the server and needs no disk, so silence means that the process does not run.
+
+While a replica is calm (see calm), its recurring monitor rests on that and looks itself only every half minute.
+"""
+
+import time
+from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM, socket, timeout
+
+from backstay.host.deadline import Deadline
+from backstay.ocf.errors import AgentError, TimedOut
+from backstay.services.mysql.health import adrift, calm
+from backstay.services.mysql.persistent_connection import Kept
+from backstay.services.mysql.server import ServerDown, ServerSilent
+from backstay.watch.client import ADRIFT
+from backstay.watch.reuse import CALM
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backstay.services.mysql.agent import Mysql
+    from backstay.services.mysql.text_protocol import Wire
+
+_LOOK = 1.5  # seconds from which on a replica is looked at again: at every other probe
+_FULL = 0.05  # seconds between attempts while the queue of connections is full
+
+
+class MysqlProber:
+    def __init__(self, agent: "Mysql") -> None:
+        self._agent = agent
+        self._kept = Kept(agent)
+        self._seen = ""
+        self._look_again = 0.0
+        self._suspect = False
+
+    def probe(self, deadline: Deadline) -> str:
+        """See watch.Prober: "calm", ADRIFT for one that follows nobody, or "". After silence a greeting is enough; the login
+        is for the next look."""
+        if self._suspect:
+            self._greeting(deadline)
+            self._suspect = False
+            return ""
+        wire = self._answering(deadline)
+        if time.monotonic() >= self._look_again:
+            self._seen = self._look(wire)
+            self._look_again = time.monotonic() + (0 if self._seen == ADRIFT else _LOOK)
+        return self._seen
+
+    def _answering(self, deadline: Deadline) -> "Wire":
+        """Raises TimedOut when the server gives no answer."""
+        try:
+            kept = self._kept.wire
+            wire = self._kept.connected(deadline)
+            if kept is None or self._ping(wire):
+                return wire
+            return self._kept.connected(deadline)
+        except ServerSilent:
+            self._drop()
+            self._suspect = True
+            raise
+
+    def _ping(self, wire: "Wire") -> bool:
+        """False when the server ended our connection. Raises ServerSilent."""
+        try:
+            wire.ping()
+        except ServerDown:
+            self._drop()
+            return False
+        return True
+
+    def _drop(self) -> None:
+        self._kept.drop()
+        self._seen, self._look_again = "", 0.0
+
+    def _look(self, wire: "Wire") -> str:
+        """What a replica shows. Taking long is no silence: the ping was answered, and a look may wait for a lock."""
+        if self._agent.state.read("promoted"):
+            return ""  # a primary's monitor has more to do than to look
+        try:
+            seen = self._kept.dialect(wire).observe(wire)
+        except AgentError as error:
+            self._agent.log.info(f"no look at the replica: {error}")
+            self._drop()
+            return ""
+        state = self._agent.state
+        if seen.lacks or not seen.started_as(self._agent.me, self._agent.number):
+            return ""  # forbidden to join
+        parted = state.read("errant") or state.read("stranded")
+        if adrift(seen) and not parted:
+            return ADRIFT
+        trouble, readable = parted or state.read("refusal"), state.read("readable") == "1"
+        return CALM if calm(seen, self._agent.me, trouble, readable, float(self._agent.max_lag)) else ""
+
+    def _greeting(self, deadline: Deadline) -> None:
+        """A server that greets a new connection lives. Raises TimedOut, and OSError when nothing listens."""
+        while True:
+            fresh = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
+            try:
+                fresh.settimeout(deadline.remaining() or 0.001)
+                fresh.connect(self._agent.socket)
+                if not fresh.recv(64):
+                    raise AgentError("the server ends connections at once")
+                return
+            except timeout:
+                raise TimedOut("the server lives and does not answer") from None
+            except BlockingIOError:  # its queue of connections is full
+                if deadline.expired:
+                    raise TimedOut("the server lives and takes no connection") from None
+                time.sleep(min(_FULL, deadline.remaining()))
+            finally:
+                fresh.close()

@@ -1,0 +1,105 @@
+"""The writer address has another holder: a replica is to go there, if that is where the primary is. One that follows nobody yet
+joins there."""
+
+import time
+
+from backstay.host.deadline import Deadline, poll
+from backstay.host.ip_address import parse_address
+from backstay.host.tcp_reset import connections_to, reset_silent
+from backstay.ocf.errors import AgentError, TimedOut
+from backstay.services.mysql.health import adrift
+from backstay.services.mysql.server import ServerUntrusted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backstay.services.mysql.agent import Mysql
+    from backstay.services.mysql.dialects.base import Dialect
+
+# Seconds before we heard of the move in which the new holder may already have answered. The old one has been fenced, or has given
+# up the address, and reset its connections, for longer.
+_EARLY = 0.1
+_LOG_IN = 0.5  # seconds for a receiver to log in where it is connecting
+_IDLE = 0.05  # seconds after which a receiver whose connection was ended has not begun another, and sleeps
+_JOIN = 20.0  # seconds for all of it, where this replica follows nobody yet
+_ASK = 1.0  # seconds for the server behind the address to say whether it is open for writes
+
+
+def follow(agent: "Mysql") -> None:
+    """Connect to the address now, if its holder is open for writes. The old connection would be noticed by a timeout, a
+    connection attempt under way waits for TCP's first retry, and a failed one for the receiver's: a second each.
+
+    A holder that is not open is a rival, from which the address comes back: the old connection then goes on by itself. A replica
+    that went to the rival would be missing to the primary, and with it the acknowledgements that commits wait for.
+
+    A receiver that has found the new holder by itself is left alone. Cut off just then, it has received what it did not
+    acknowledge and never will; and a MariaDB that loses its only replica in that moment may end the old connection's thread
+    only when another replica comes, and admit this one no sooner (docs/decisions/0033). Raises AgentError."""
+    begun = time.monotonic()
+    agent.begin(_JOIN)
+    address = str(agent.writer_address)
+    with agent.connect(Deadline(agent.probe_timeout)) as server:
+        dialect = agent.dialect(server)
+        unjoined = adrift(dialect.observe(server))
+    if unjoined:
+        _join(agent, dialect)
+        return
+    try:
+        poll(lambda: _opened(agent, dialect, address), Deadline(agent.probe_timeout), "it to be open for writes", 0.1)
+    except TimedOut:
+        agent.log.info(f"{address} is where nothing is open for writes: the connection stays")
+        return
+    place = parse_address(address)
+    ended = reset_silent(place, time.monotonic() - begun + _EARLY)
+    idle = Deadline(_IDLE if ended else 0.0)
+    with agent.connect(Deadline(agent.probe_timeout)) as server:
+
+        def found() -> bool:
+            """Whether the receiver is connected, or nobody's. Raises TimedOut when it sleeps until its retry."""
+            nonlocal idle
+            replica = dialect.observe(server).replica
+            if not (replica and replica.sql and replica.host == address) or replica.io == "Yes":
+                return True
+            if connections_to(place):
+                idle = Deadline(_IDLE)  # it logs in, or will find that it cannot
+            elif idle.expired:
+                raise TimedOut("no connection is under way")
+            return False
+
+        try:
+            poll(found, Deadline(_LOG_IN), "the receiver to log in", 0.01)
+            agent.log.info(f"{address} moved: {ended} old connections ended")
+        except TimedOut:
+            dialect.restart_receiver(server)
+            agent.log.info(f"{address} moved: connected anew")
+
+
+def _join(agent: "Mysql", dialect: "Dialect") -> None:
+    """This replica follows nobody: join it as soon as there is a primary. Raises AgentError."""
+    facts = agent.facts()
+    if facts is None or facts.primary == agent.me:
+        return
+    host = str(agent.writer_address) or facts.primary
+    try:
+        poll(lambda: _opened(agent, dialect, host), Deadline(agent.probe_timeout), "it to be open for writes", 0.05)
+    except TimedOut:
+        return  # the watcher asks again
+    overview = agent.pacemaker.overview()
+    own = [instance for instance in overview.instances if instance.node == agent.me] if overview else []
+    if not own or not all(instance.managed for instance in own):
+        return  # an admin's hands are in it
+    from backstay.services.mysql import replica
+
+    with agent.connect(agent.deadline) as server:
+        replica.join(agent, server, dialect)
+
+
+def _opened(agent: "Mysql", dialect: "Dialect", address: str) -> bool:
+    """Whether the server behind the address is the primary; taken for granted where TLS forbids to ask."""
+    try:
+        with agent.server_on(address, dialect, Deadline(_ASK)) as holder:
+            return dialect.peer(holder).writable
+    except ServerUntrusted:
+        return True
+    except AgentError as error:
+        agent.log.debug(str(error))
+        return False

@@ -1,0 +1,53 @@
+"""Whether new connections between the nodes would be trusted. One that stands keeps the authority that it was made with, so
+the file may be wrong for weeks before a failover, when every replica has to connect anew, finds out. Asked whenever the file
+or the server is new, when a receiver is refused, and once an hour, since certificates expire."""
+
+import os
+
+from backstay.ocf.errors import AgentError
+from backstay.services.mysql.server import ServerUntrusted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from backstay.services.mysql.agent import Mysql
+    from backstay.services.mysql.dialects.base import Dialect
+
+_TRUSTED = "trusted"  # a file of the agent's state: the authority's with which all was well
+_FOR = 3600.0  # seconds
+_ASK = 1.0  # seconds for a connection
+
+
+def due(agent: "Mysql", identity: str) -> bool:
+    """Whether to ask again. identity: of the server's process."""
+    if not agent.tls_ca:
+        return False
+    return agent.state.age(_TRUSTED) > _FOR or agent.state.read(_TRUSTED) != _noted(agent, identity)
+
+
+def doubt(agent: "Mysql", dialect: "Dialect", identity: str, hosts: "Iterable[str]") -> str:
+    """Why a new connection to one of these, nodes or addresses, would be refused, in a sentence; "" when none would, or nobody
+    knows. identity: as in `due`."""
+    noted = _noted(agent, identity)
+    for host in dict.fromkeys(hosts):
+        try:
+            agent.connect_peer(host, dialect, _ASK).close()
+        except ServerUntrusted as error:
+            agent.state.remove(_TRUSTED)
+            return str(error)
+        except AgentError as error:
+            agent.log.info(f"not known whether {host} is trusted: {error}")
+            return ""
+    agent.state.write(_TRUSTED, noted)
+    return ""
+
+
+def _noted(agent: "Mysql", identity: str) -> str:
+    """The server's process and the authority's file; what replaces one is another."""
+    path = str(agent.tls_ca)
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ""
+    return f"{identity} {path} {found.st_ino} {found.st_mtime_ns} {found.st_size}"

@@ -1,0 +1,76 @@
+"""What the admin's commands say of a RabbitMQ cluster: its members, and what in the configuration delays it. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backstay.admin.diagnose import is_true
+from backstay.cluster.model import Finding
+from backstay.cluster.pacemaker import NEVER
+from backstay.services.rabbitmq.record import Facts, MalformedFacts
+from backstay.services.service import Service
+
+if TYPE_CHECKING:
+    from backstay.cluster.model import Cluster, Instance
+
+# Meta attribute -> what it has to be, and why.
+_META = {
+    "notify": ("true", "the others wait out net_ticktime for a fenced node"),
+    "interleave": ("true", "what depends on the clone waits for all its instances"),
+    "ordered": ("false", "brokers that wait for each other at a cold start are started one after the other"),
+}
+
+
+class Admin(Service):
+    """A cluster: its record, and who serves."""
+
+    def note(self, cluster: Cluster, instance: Instance) -> str:
+        facts = self._facts(cluster)
+        words = [] if facts is None or instance.node in facts.members else ["not yet a recorded member"]
+        if cluster.attribute(instance.node, f"master-{self.resource.id}") == NEVER:
+            words.append("does not serve")
+        return ", ".join(words)
+
+    def summary(self, cluster: Cluster) -> str:
+        facts = self._facts(cluster)
+        if facts is None or not facts.members:
+            return "never begun"
+        text = f"members {', '.join(sorted(facts.members))}"
+        return text + (f"; removed {', '.join(sorted(facts.removed))}" if facts.removed else "")
+
+    def findings(self, cluster: Cluster) -> list[Finding]:
+        name = self.resource.id
+        try:
+            facts = Facts.parse(cluster.facts.get(name, ""))
+        except MalformedFacts as error:
+            return [Finding("error", name, str(error), "restore the property from a backup of the CIB")]
+        up = {one.node for one in cluster.active(name)}
+        found = super().findings(cluster)
+        for node in sorted(set(facts.members) - up):
+            what = f"{node} is a member and runs no broker: its queues have a copy less"
+            found.append(Finding("warning", name, what, f"start it, or name {node} in removed if it is gone for good"))
+        for node in sorted(up):
+            if cluster.attribute(node, f"master-{name}") == NEVER:
+                what = "the broker does not serve"
+                found.append(Finding("error", f"{name} on {node}", what, "see docs/agents/rabbitmq.md"))
+        return found
+
+    def configuration(self, cluster: Cluster) -> list[Finding]:
+        found = []
+        for key, (wanted, why) in _META.items():
+            has = self.resource.meta.get(key, "false")
+            if is_true(has) != is_true(wanted):
+                remedy = f"crm_resource --resource {self.resource.handle} --meta --set-parameter {key} --parameter-value {wanted}"
+                found.append(Finding("warning", self.resource.id, f"{key}={has}: {why}", remedy))
+        others = [one.id for one in cluster.resources if one.promotable and one.id != self.resource.id]
+        if others and self.resource.parameters.get("start_wait", "0").rstrip("mins") in ("", "0"):
+            what = f"start_wait is 0: a failover of {', '.join(others)} waits until a broker that boots serves"
+            remedy = f"crm_resource --resource {self.resource.id} --set-parameter start_wait --parameter-value 1s"
+            found.append(Finding("warning", self.resource.id, what, remedy))
+        return found
+
+    def _facts(self, cluster: Cluster) -> Facts | None:
+        try:
+            return Facts.parse(cluster.facts.get(self.resource.id, ""))
+        except MalformedFacts:
+            return None  # `findings` says so

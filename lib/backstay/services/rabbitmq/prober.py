@@ -1,0 +1,81 @@
+"""Whether the broker answers, for the watcher: one kept connection over Erlang's distribution protocol, a call at a time.
+
+The call needs a scheduler of the Erlang machine and no lock, no disk and no queue: silence means that the machine does not
+run. A broker that runs and takes no clients is for the monitor to judge.
+
+What else a monitor would ask is asked here, too: while that stays calm (health.py), the monitor rests on it (rest.py).
+"""
+
+import time
+
+from backstay.ocf.errors import AgentError
+from backstay.services.rabbitmq import amqp, broker
+from backstay.services.rabbitmq import deep_check as probe
+from backstay.services.rabbitmq.health import calm
+from backstay.services.rabbitmq.observation import ANSWERS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+    from backstay.host.deadline import Deadline
+    from backstay.services.rabbitmq.agent import Rabbitmq
+    from backstay.services.rabbitmq.dialects.base import Dialect
+    from backstay.services.rabbitmq.distribution import Node
+
+_LOOK = 1.5  # seconds from which on it is looked at again: at every other probe
+_LOG_IN = 4.5  # the same for a login, which the broker logs
+_PATIENCE = 1.0  # seconds for the questions of a look
+
+
+class RabbitmqProber:
+    def __init__(self, agent: "Rabbitmq") -> None:
+        self._agent = agent
+        self._kept: Optional[Node] = None
+        self._dialect: Optional[Dialect] = None
+        self._seen = ""
+        self._look_again = self._log_in_again = 0.0
+        self._let_in = False
+
+    def probe(self, deadline: "Deadline") -> str:
+        """See watch.Prober: what is calm, or ""."""
+        try:
+            if self._kept is None:
+                self._kept = self._agent.connect(deadline)
+            self._kept.deadline = deadline
+            self._kept.call("erlang", "is_alive")
+        except AgentError:
+            if self._kept is not None:
+                self._kept.close()
+            self._kept, self._seen, self._look_again = None, "", 0.0
+            raise
+        if time.monotonic() >= self._look_again:
+            self._look_again = time.monotonic() + _LOOK
+            self._seen = self._look(self._kept, deadline.within(_PATIENCE))
+        return self._seen
+
+    def _look(self, node: "Node", deadline: "Deadline") -> str:
+        """Not being told, or late, is no silence: the machine runs, and these questions may wait for other brokers."""
+        try:
+            if not self._lets_in(deadline):
+                return ""
+            node.deadline = deadline
+            dialect = self._dialect = self._dialect or broker.dialect_of(node)
+            connected = dialect.connected(node)
+            return calm(broker.look(node, dialect, ANSWERS), connected)
+        except AgentError as error:
+            if self._seen:
+                self._agent.log.info(f"no look at the broker: {error}")
+            return ""
+
+    def _lets_in(self, deadline: "Deadline") -> bool:
+        """Whether it takes clients. Not asked over TLS, which would have to be loaded to stay. Raises AgentError."""
+        if time.monotonic() < self._log_in_again:
+            return self._let_in
+        running, listener = self._agent.find_process(), self._agent.listener
+        account = probe.known_account(self._agent, running) if running and not listener.ca else None
+        if account is None:
+            return False
+        self._let_in, self._log_in_again = False, time.monotonic() + _LOG_IN
+        self._let_in = amqp.greet(listener, deadline, account)
+        return self._let_in

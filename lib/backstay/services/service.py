@@ -1,0 +1,62 @@
+"""What a service tells an admin beyond what Pacemaker knows. Each service has a class `Admin(Service)` in its own `admin`
+module (services/mysql/admin.py is the model; services.py finds it); an agent without one is shown as Pacemaker sees it. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backstay.agent.degraded import WELL, attribute
+from backstay.cluster.model import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from backstay.cluster.model import Cluster, Instance, Resource
+
+
+class Service:
+    """The part of one configured resource; these defaults say no more than why a promotable instance is not as wanted."""
+
+    # Python modules that the agent needs beyond lxml and psutil.
+    modules: Sequence[str] = ()
+
+    # What a planned move of the promoted role means to clients.
+    moving = "clients are not touched, but by what goes with it"
+
+    def __init__(self, resource: Resource) -> None:
+        self.resource = resource
+
+    def private(self) -> Sequence[str]:
+        """Names of private attributes that the methods below want to see in `cluster.private`."""
+        return ()
+
+    def note(self, cluster: Cluster, instance: Instance) -> str:
+        """Beside the role of an instance that runs: a few words."""
+        return ""
+
+    def summary(self, cluster: Cluster) -> str:
+        """One line for the resource as a whole, "" for none."""
+        return ""
+
+    def findings(self, cluster: Cluster) -> list[Finding]:
+        """What is not as wanted now."""
+        told = ((one.node, self.complaint(cluster, one.node)) for one in cluster.active(self.resource.id))
+        return [Finding("warning", f"{self.resource.id} on {node}", what, self.see) for node, what in told if what]
+
+    def complaint(self, cluster: Cluster, node: str) -> str:
+        """Why the instance on the node is not as wanted, "" when it is or cannot be promoted: then a monitor's result says it."""
+        state = cluster.attribute(node, attribute(self.resource.id))
+        return "" if state == WELL else state
+
+    @property
+    def see(self) -> str:
+        """Where complaints are explained."""
+        return f"see docs/agents/{self.resource.agent.rpartition(':')[2]}.md"
+
+    def configuration(self, cluster: Cluster) -> list[Finding]:
+        """What in the configuration works against what the template explains."""
+        return []
+
+    def obstacles(self, cluster: Cluster, candidate: str) -> list[str]:
+        """Why the promoted role should not be moved to the candidate now."""
+        return []

@@ -1,0 +1,47 @@
+"""What start decided, for the monitors that follow: interface and prefix. Its existence says that it is started."""
+
+import os
+
+from backstay.host.state_files import Files
+from backstay.ocf.errors import AgentError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+
+class Record:
+    """In `directory`, which a boot empties."""
+
+    def __init__(self, directory: str) -> None:
+        self._path = os.path.join(directory, "place")
+
+    def read(self) -> "tuple[str, Optional[int]]":
+        """Interface and prefix; ("", None) when not started."""
+        try:
+            with open(self._path, encoding="utf-8") as source:
+                nic, prefix = source.read().split()
+            return nic, int(prefix)
+        except (OSError, ValueError):
+            return "", None
+
+    def write(self, nic: str, prefix: int) -> None:
+        """Raises AgentError."""
+        directory, name = os.path.split(self._path)
+        Files(directory).write(name, f"{nic} {prefix}\n")
+
+    def identity(self) -> str:
+        """Different for each start, "" when not started."""
+        try:
+            return str(os.stat(self._path).st_mtime_ns)
+        except OSError:
+            return ""
+
+    def erase(self) -> None:
+        """Raises AgentError: left behind, it would make the next probe of a clone see a standby."""
+        try:
+            os.unlink(self._path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise AgentError(f"cannot remove {self._path}: {error.strerror}") from None

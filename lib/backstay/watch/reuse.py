@@ -1,0 +1,51 @@
+"""A recurring monitor may rest on the watcher's looks while they show what its own last look showed.
+
+| the monitor looks itself when                                | since                                                  |
+|--------------------------------------------------------------|--------------------------------------------------------|
+| it has not for half a minute, or as long as the agent says   | some things the watcher cannot see                     |
+| the watcher's verdict is not of the last seconds and calm    | it may be gone, stand still, or see trouble            |
+| its last look was not calm, or found something else than the | there may be something to do, or to publish            |
+| watcher sees now                                             |                                                        |
+| the process, a parameter, or what the agent adds is another  | what was found is not about this one                   |
+| the node's controller has ended since                        | what was published may be gone (the watcher sees to it) |
+
+What is calm says the agent's health module, in a word or two: the same as long as the same was seen.
+"""
+
+from backstay.watch import client
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backstay.agent.dispatch import Agent
+    from backstay.host.process import Process
+
+CALM = "calm"  # file of the agent's state, and how what is calm begins
+LOOK_EVERY = 30.0  # seconds
+_FRESH = 3.0  # seconds: the watcher looks once a second
+
+
+def rests(agent: "Agent", running: "Process", added: str = "", look_every: float = LOOK_EVERY) -> bool:
+    """Whether the watcher sees, right now, what this agent's last look at the process found. added: what else must be as it
+    was then. look_every: seconds after which the monitor looks itself all the same."""
+    files = agent.files()
+    if files.age(CALM) > look_every:
+        return False
+    verdict, _, calm = client.verdict(files, running.pid, running.started, _FRESH).partition(" ")
+    return verdict == "ok" and calm.startswith(CALM) and files.read(CALM) == _found(agent, running, added, calm)
+
+
+def note(agent: "Agent", running: "Process", calm: str, added: str = "") -> None:
+    """After a look. calm: what was found, "" when that is not calm."""
+    files = agent.files()
+    if calm:
+        files.write(CALM, _found(agent, running, added, calm))
+    else:
+        files.remove(CALM)
+
+
+def _found(agent: "Agent", running: "Process", added: str, calm: str) -> str:
+    """Kept where only root reads, who can read the parameters as well."""
+    import zlib
+
+    parameters = zlib.crc32(repr(sorted(agent.invocation.parameters.items())).encode())
+    return f"{running.identity} {parameters:x} {added} {calm}"
