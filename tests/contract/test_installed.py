@@ -33,10 +33,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("agent", AGENTS)
 def test_an_installed_agent_runs(installed: Path, agent: type) -> None:
-    program = installed / "usr/lib/ocf/resource.d/backstay" / agent.name  # type: ignore[attr-defined]
+    program = installed / "usr/lib/ocf/resource.d/backstay" / agent.parameters_class().name
     done = subprocess.run([program, "meta-data"], cwd="/", env=CLEAN, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert f'<resource-agent name="{agent.name}"' in done.stdout  # type: ignore[attr-defined]
+    assert f'<resource-agent name="{agent.parameters_class().name}"' in done.stdout  # type: ignore[attr-defined]
 
 
 def test_everything_installed_is_world_readable(installed: Path) -> None:
@@ -47,13 +47,13 @@ def test_everything_installed_is_world_readable(installed: Path) -> None:
 
 @pytest.mark.parametrize("agent", AGENTS)
 def test_the_manual_page_has_it_all_and_formats(installed: Path, agent: type) -> None:
-    page = installed / f"usr/share/man/man7/ocf_backstay_{agent.name}.7"  # type: ignore[attr-defined]
+    page = installed / f"usr/share/man/man7/ocf_backstay_{agent.parameters_class().name}.7"  # type: ignore[attr-defined]
     assert page.read_text() == render(agent)
     environment = {**os.environ, "LC_ALL": "C", "MANWIDTH": "100"}
     argv = ["man", "--warnings", "-l", page]
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True)
     assert not done.stderr
-    for item in [*parameters_of(agent), *actions_of(agent)]:
+    for item in [*parameters_of(agent.parameters_class()), *actions_of(agent)]:
         assert item.name in done.stdout
 
 

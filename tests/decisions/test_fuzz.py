@@ -74,11 +74,11 @@ def only(raised: type[Exception] | tuple[type[Exception], ...], do: Callable[[],
 AGENTS = [Mysql, Rabbitmq, Haproxy, Vip]
 
 
-@pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
+@pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.parameters_class().name)
 @given(st.data())
 @fuzzed
 def test_parameters_give_a_code_and_a_reason_and_no_traceback(agent: type[Agent], data: st.DataObject) -> None:
-    names = [parameter.name for parameter in parameters_of(agent)]
+    names = [parameter.name for parameter in parameters_of(agent.parameters_class())]
     given_ = data.draw(
         st.dictionaries(st.sampled_from(names), NASTY.map(lambda text: text.replace("\0", "")), max_size=4)
     )
@@ -92,7 +92,7 @@ def test_parameters_give_a_code_and_a_reason_and_no_traceback(agent: type[Agent]
     assert len(reasons) == (code != ExitCode.SUCCESS)
     assert "internal error" not in said.getvalue()
     assert "Traceback" not in said.getvalue()
-    for parameter in parameters_of(agent):
+    for parameter in parameters_of(agent.parameters_class()):
         secret = given_.get(parameter.name, "")
         if parameter.secret and len(secret) > 5 and secret.strip() and code != ExitCode.SUCCESS:
             assert secret not in said.getvalue()

@@ -76,7 +76,7 @@ def _resource(cluster: Cluster, resource: Resource, node: str) -> Iterator[Findi
             advised[spec.name] = min(advised.get(spec.name, spec.timeout), spec.timeout)
     used = {one.name for one in resource.operations} | {"start", "stop"}
     yield from preflight.timeouts(resource, {name: seconds for name, seconds in advised.items() if name in used})
-    yield from preflight.exposed(resource, [one.name for one in parameters_of(made) if one.secret])
+    yield from preflight.exposed(resource, [one.name for one in parameters_of(made.parameters_class()) if one.secret])
     yield from preflight.expiry(resource)
     yield from service_of(resource).configuration(cluster)
     yield from _own(made, resource, node)
@@ -96,11 +96,12 @@ def _own(made: type[Agent], resource: Resource, node: str) -> Iterator[Finding]:
     for name, value in resource.parameters.items():
         environment[f"OCF_RESKEY_{name}"] = _secret(resource.id, name) if value == "lrm://" else value
     agent = made(Invocation("validate-all", environment))
+    context = agent.context
     module = f"{made.__module__.rpartition('.')[0]}.doctor"
     try:
-        agent.check_parameters()
+        context.parameters.check()
         if importlib.util.find_spec(module):
-            sentences: list[str] = importlib.import_module(module).findings(agent)
+            sentences: list[str] = importlib.import_module(module).findings(context)
         else:
             agent.check_host()
             sentences = []
@@ -109,7 +110,7 @@ def _own(made: type[Agent], resource: Resource, node: str) -> Iterator[Finding]:
     except ModuleNotFoundError as error:
         sentences = [f"the agent cannot look further, {error}: apt-get install --yes python3-{error.name}"]
     for sentence in sentences:
-        what, colon, remedy = agent.log.masked(sentence).rpartition(": ")
+        what, colon, remedy = context.log.masked(sentence).rpartition(": ")
         yield Finding("error", resource.id, what if colon else remedy, remedy if colon else "see above")
 
 

@@ -54,3 +54,11 @@ class CommandFailed(AgentError):
         super().__init__(reason)
         self.status = status
         self.output = output
+
+
+class MonitorFinding(AgentError):
+    """What a monitor found that an admin should read, with the monitor's exit code."""
+
+    def __init__(self, reason: str, code: ExitCode) -> None:
+        super().__init__(reason)
+        self.code = code

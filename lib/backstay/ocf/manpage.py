@@ -6,7 +6,7 @@ from backstay.ocf.parameters import actions_of, parameters_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from backstay.ocf.parameters import Declared, Parameter
+    from backstay.ocf.parameters import Actions, Parameter
 
 
 def troff(text: str) -> str:
@@ -24,9 +24,10 @@ def _parameter(parameter: "Parameter") -> str:
     return f".TP\n.B {troff(parameter.name)}\n({troff(', '.join(marks))})\n{troff(describe(parameter))}\n"
 
 
-def render(agent_class: "type[Declared]") -> str:
+def render(agent_class: "type[Actions]") -> str:
     """The whole page."""
-    name = f"ocf_backstay_{agent_class.name}"
+    declared = agent_class.parameters_class()
+    name = f"ocf_backstay_{declared.name}"
     actions = ""
     for spec in actions_of(agent_class):
         role = f" {spec.role.value}" if spec.role else ""
@@ -34,9 +35,9 @@ def render(agent_class: "type[Declared]") -> str:
         actions += f".TP\n.B {troff(spec.name)}{role}\ntimeout {spec.timeout}s{every}\n"
     return (
         f'.TH {name.upper()} 7 "" "Backstay {__version__}" "OCF resource agents"\n'
-        f".SH NAME\n{troff(name)} \\- {troff(agent_class.short)}\n"
-        f".SH DESCRIPTION\n{troff(agent_class.long)}\n"
-        f".SH PARAMETERS\n{''.join(map(_parameter, parameters_of(agent_class)))}"
+        f".SH NAME\n{troff(name)} \\- {troff(declared.short)}\n"
+        f".SH DESCRIPTION\n{troff(declared.long)}\n"
+        f".SH PARAMETERS\n{''.join(map(_parameter, parameters_of(declared)))}"
         f".SH ACTIONS\nWith the timeouts and intervals that suit most; the cluster's configuration decides.\n{actions}"
         ".SH SEE ALSO\n.BR crm (8),\n.BR pcs (8),\n.BR crm_mon (8)\n"
     )

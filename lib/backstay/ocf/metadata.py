@@ -10,7 +10,7 @@ from backstay.ocf.parameters import TYPES, actions_of, parameters_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from backstay.ocf.parameters import ActionSpec, Declared, Parameter
+    from backstay.ocf.parameters import Actions, ActionSpec, Parameter
 
 _ESCAPES = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;", ord('"'): "&quot;"}
 
@@ -66,14 +66,15 @@ def _action(spec: "ActionSpec") -> str:
     return f"<action{attributes}/>\n"
 
 
-def render(agent_class: "type[Declared]") -> str:
+def render(agent_class: "type[Actions]") -> str:
     """The whole document."""
+    declared = agent_class.parameters_class()
     return (
-        f'{_HEAD}<resource-agent name="{agent_class.name}" version="{__version__}">\n'
+        f'{_HEAD}<resource-agent name="{declared.name}" version="{__version__}">\n'
         "<version>1.1</version>\n"
-        f'<longdesc lang="en">{_text(agent_class.long)}</longdesc>\n'
-        f'<shortdesc lang="en">{_text(agent_class.short)}</shortdesc>\n'
-        f"<parameters>\n{''.join(_parameter(p) for p in parameters_of(agent_class))}</parameters>\n"
+        f'<longdesc lang="en">{_text(declared.long)}</longdesc>\n'
+        f'<shortdesc lang="en">{_text(declared.short)}</shortdesc>\n'
+        f"<parameters>\n{''.join(_parameter(p) for p in parameters_of(declared))}</parameters>\n"
         f"<actions>\n{''.join(_action(a) for a in actions_of(agent_class))}</actions>\n"
         "</resource-agent>\n"
     )

@@ -1,14 +1,15 @@
 """One declaration gives parsing, defaults, validation, dispatch, meta-data and the manual page.
 
-An agent is a class. Its parameters are `Parameter` attributes, its actions are methods marked with `@action`:
+Parameters are `Parameter` attributes of one class, actions are methods of another that are marked with `@action`:
 
-    class Vip(Agent):
+    class VipParameters(Parameters):
         ip = Parameter("The address", "IPv4 or IPv6, without a prefix.", required=True, unique_group="address")
 
+    class Vip(Agent):
         @action(timeout=20, interval=10)
         def monitor(self) -> ExitCode: ...
 
-Reading `self.ip` converts the text that Pacemaker passed and raises Misconfigured when it does not fit. In a probe and
+Reading `parameters.ip` converts the text that Pacemaker passed and raises Misconfigured when it does not fit. In a probe and
 in stop a value that does not fit reads as its default instead: a typo must not ban a node or fence it.
 """
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any, Optional, TypeVar
 
     from backstay.ocf.codes import Role
+    from backstay.ocf.invocation import Invocation
 
     Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -101,14 +103,14 @@ class Parameter:
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, agent: "Any", owner: "Any" = None) -> "Any":
-        if agent is None:
+    def __get__(self, given: "Any", owner: "Any" = None) -> "Any":
+        if given is None:
             return self
-        text = agent.invocation.parameters.get(self.name) or ""
+        text = given.invocation.parameters.get(self.name) or ""
         try:
             return self.parse(text)
         except Misconfigured:
-            if not agent.invocation.lenient:
+            if not given.invocation.lenient:
                 raise
             return self.parse(self.default or "", lenient=True)
 
@@ -137,12 +139,38 @@ class Parameter:
         return value
 
 
-class Declared:
-    """What has parameters and actions: the texts that introduce it."""
+class Parameters:
+    """The parameters of one call, and the texts that introduce the agent. Subclasses declare both."""
 
     name = ""
     short = ""
     long = ""
+
+    def __init__(self, invocation: "Invocation") -> None:
+        self.invocation = invocation
+
+    def check(self) -> None:
+        """Convert every parameter. Raises Misconfigured for the first that does not fit."""
+        for parameter in parameters_of(type(self)):
+            getattr(self, parameter.name)
+
+    def secrets(self) -> "list[str]":
+        """The values that no log may show."""
+        given = self.invocation.parameters
+        return [
+            given[parameter.name]
+            for parameter in parameters_of(type(self))
+            if parameter.secret and given.get(parameter.name)
+        ]
+
+
+class Actions:
+    """What has actions and parameters, as the meta-data shows them."""
+
+    @classmethod
+    def parameters_class(cls) -> "type[Parameters]":
+        """Of whose instances the actions take their values."""
+        raise NotImplementedError
 
 
 class ActionSpec:
@@ -173,10 +201,10 @@ def action(
     return mark
 
 
-def parameters_of(agent_class: type) -> "list[Parameter]":
+def parameters_of(declaring: "type[Parameters]") -> "list[Parameter]":
     """The parameters in the order of declaration, base classes first."""
     found: dict[str, Parameter] = {}
-    for base in reversed(agent_class.__mro__):
+    for base in reversed(declaring.__mro__):
         found.update({name: value for name, value in vars(base).items() if isinstance(value, Parameter)})
     return list(found.values())
 

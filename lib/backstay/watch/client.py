@@ -1,5 +1,5 @@
 """See at once what polling would see later: one small process beside each managed daemon. This is the agent's side of it;
-watcher.py is the process.
+daemon.py is the process.
 
 | it sees                                   | through         | and then                                          |
 |-------------------------------------------|-----------------|---------------------------------------------------|
@@ -20,23 +20,23 @@ another.
 
 **How an agent uses it.** After start and in each recurring monitor that found the daemon well:
 
-    self.watch(pid, started)    # started: /proc/PID/stat, field 22, as text
+    client.watch(context, TARGET, pid, started)    # started: /proc/PID/stat, field 22, as text
 
-Before it ends the daemon, in stop or otherwise:
+TARGET names the service's Target (target.py) as "MODULE:CLASS": the watcher loads it, the action does not. Before an action
+ends the daemon itself, in stop or otherwise:
 
-    self.quiet(pid, started)
+    client.quiet(context, pid, started)
 
-To have it looked at, override `prober()` of the agent, which returns an object with one method (class Prober below), and
-`patience()`: seconds without an answer after which a daemon has failed; the watcher spends a third of it on each of its
-two looks, and looks every second. A prober should be small: what it imports stays in memory. See services/mysql/prober.py.
+What a Target gives: a `prober()`, an object with one method, and `patience()`: seconds without an answer after which a daemon
+has failed; the watcher spends a third of it on each of its two looks, and looks every second. See services/mysql/watching.py.
 
 What has no process, as an address, passes pid 0 and as `started` what is different at each start; it is watched until a
-`quiet`. Its prober is asked every `look_every()` seconds, and when `events()` says so. See services/vip/prober.py.
+`quiet`. Its prober is asked every `look_every()` seconds, and when `events()` says so. See services/vip/watching.py.
 
 Files in the agent's state directory:
 
     watch.lock   held by the watcher; pid and start of the daemon, and, once it has begun, of the watcher, and which
-                 installation that runs from (Agent.code)
+                 installation that runs from (Context.installation)
     verdict      its last look: PID:START, when (CLOCK_MONOTONIC, seconds), the finding, what the prober added; replaced at
                  each look
     silent       PID:START of a daemon that was found silent and told: demote and stop need not find out again
@@ -52,51 +52,55 @@ import time
 from backstay.host.command import spawn
 from backstay.host.process import Process
 from backstay.host.state_files import Files, Unwritable, private, stamp, unwritable
+from backstay.ocf.errors import AgentError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional, Protocol
-
-    from backstay.agent.dispatch import Agent
-    from backstay.host.deadline import Deadline
-
-    class Prober(Protocol):
-        def probe(self, deadline: Deadline) -> Optional[str]:
-            """Ask the daemon, on a connection that is kept. Returning means that it answered, whatever it said; the text
-            goes into the verdict, for the agent's monitor; ADRIFT has the agent look for a new holder. Raises TimedOut when
-            it did not answer by the deadline: the next call must use a new connection then. Any other AgentError, or OSError,
-            means that nobody knows."""
-
-    class Events(Protocol):
-        def fileno(self) -> int:
-            """Readable when something happened."""
-
-        def heard(self) -> bool:
-            """Read what came; whether to look at once."""
-
+    from backstay.agent.context import Context
 
 LOCK, VERDICT, SILENT, STOPPING, TOLD = "watch.lock", "verdict", "silent", "stopping", "told"
-ADRIFT = "adrift"  # a prober's word: it points at no holder of the address, as if that had moved
 STARTING = 5.0  # seconds that a watcher may take from its start to its lock
 STALE = 10.0  # seconds after which a watcher that has written no verdict stands still; it writes one a second
 
 
-def ensure(agent: "Agent", pid: int, started: str, anew: bool = False) -> bool:
-    """See that this very process is watched; whether a watcher had to be started. Costs an open and a lock. Raises OSError,
-    and AgentError as command.spawn does.
+def watch(context: "Context", target: str, pid: int, started: str, anew: bool = False) -> None:
+    """See that this process has its watcher, once this node is part of a cluster. Where none can be started only speed is
+    lost: the action goes on.
 
-    pid, started: the daemon's, the start time in clock ticks as in /proc/PID/stat. anew: replace the watcher, since it
-    has the parameters of the action that started it.
+    target: "MODULE:CLASS" of the service's Target. pid, started: the daemon's, the start time in clock ticks as in
+    /proc/PID/stat. anew: replace the watcher, since it has the parameters of the action that started it. Costs an open and
+    a lock where there is one.
     """
+    if not context.invocation.node:
+        return
     try:
-        return _ensure(agent, agent.files(), pid, started, anew)
+        _ensure(context, target, pid, started, anew)
     except OSError as error:
-        agent.cannot_write(unwritable(agent.state_directory(), error))  # only speed is lost
-        return False
+        said = unwritable(context.state.directory, error)
+        if context.complaints is None:
+            context.log.warning(f"no watcher: {said}")
+        else:
+            context.cannot_write(said)
+    except AgentError as error:
+        context.log.warning(f"no watcher: {error}")
 
 
-def _ensure(agent: "Agent", files: Files, pid: int, started: str, anew: bool) -> bool:
-    """Raises OSError."""
+def quiet(context: "Context", pid: int, started: str) -> None:
+    """Say that we end this process ourselves: its watcher is to tell nothing of that. Not being able to say so must not fail a
+    stop. The note stays: the next process is another."""
+    files = context.state
+    try:
+        try:
+            Files(files.directory).write(STOPPING, f"{pid}:{started}")
+        except Unwritable:
+            _end(files.read(LOCK).split()[2:4])  # one that cannot be told would tell the cluster of a failure
+    except (AgentError, OSError) as error:
+        context.log.warning(f"the watcher may report this as a failure: {error}")
+
+
+def _ensure(context: "Context", target: str, pid: int, started: str, anew: bool) -> None:
+    """Raises OSError, and AgentError as command.spawn does."""
+    files = context.state
     with open(os.path.join(files.directory, LOCK), "a+", encoding="ascii", opener=private) as lock:
         lock.seek(0)
         fields = lock.read().split()
@@ -104,39 +108,29 @@ def _ensure(agent: "Agent", files: Files, pid: int, started: str, anew: bool) ->
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if ours and len(fields) == 2 and files.age(LOCK) < STARTING:
-                return False  # another action has started one just now, and two would tell the same death
+                return  # another action has started one just now, and two would tell the same death
             if ours:
-                agent.log.warning("the watcher was gone: starting another")
+                context.log.warning("the watcher was gone: starting another")
         except BlockingIOError:
             # Of a new one the lock is the first sign of life.
             alive = min(files.age(LOCK), files.age(VERDICT)) < STALE
             # One that has only just begun has not said yet.
-            outdated = len(fields) >= 4 and fields[4:] != [agent.code()]
+            outdated = len(fields) >= 4 and fields[4:] != [context.installation()]
             if ours and alive and not anew and not outdated:
-                return False
+                return
             if ours and outdated:
-                agent.log.info("the watcher is of another installation: starting another")
+                context.log.info("the watcher is of another installation: starting another")
             elif ours and not alive:
-                agent.log.warning("the watcher stands still: starting another")
+                context.log.warning("the watcher stands still: starting another")
             _end(fields[2:4])
         lock.truncate(0)
         lock.write(f"{pid} {started}\n")
         lock.flush()
         stamp(lock.fileno())
-    module, name = type(agent).__module__, type(agent).__name__
+    module, _, name = target.partition(":")
     code = f"import sys; sys.path[:0] = {sys.path!r}; from {module} import {name}; "
     code += f"from backstay.watch.daemon import main; sys.exit(main({name}, sys.argv))"
-    spawn([sys.executable, "-I", "-c", code, f"watch({agent.invocation.resource})", str(pid), started], own=True)
-    return True
-
-
-def quiet(files: Files, pid: int, started: str) -> None:
-    """Say that we end this process ourselves. The note stays: the next process is another. A watcher that cannot be told is
-    ended: it would tell the cluster of a failure."""
-    try:
-        Files(files.directory).write(STOPPING, f"{pid}:{started}")
-    except Unwritable:
-        _end(files.read(LOCK).split()[2:4])
+    spawn([sys.executable, "-I", "-c", code, f"watch({context.invocation.resource})", str(pid), started], own=True)
 
 
 def is_quiet(files: Files, pid: int, started: str) -> bool:

@@ -1,4 +1,4 @@
-"""The watcher's process: watch.py says what it sees and for whom. It lives as long as the daemon, wakes once a second and
+"""The watcher's process: client.py says what it sees and for whom. It lives as long as the daemon, wakes once a second and
 loads little: what needs SQL or XML is done in a child, or when it has something to tell."""
 
 import fcntl
@@ -15,15 +15,15 @@ from backstay.ocf.errors import AgentError, TimedOut
 from backstay.watch import client
 from backstay.watch.liveness import Finding, Heard, judge
 from backstay.watch.reuse import CALM
+from backstay.watch.target import ADRIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Optional
 
-    from backstay.agent.dispatch import Agent
     from backstay.host.neighbor_table import Neighbour
-    from backstay.watch.client import Prober
+    from backstay.watch.target import Prober, Target
 
 _EVERY = 1.0  # seconds between looks
 _LOOKS = 3  # each look may take this fraction of the agent's patience
@@ -36,35 +36,36 @@ _RECONSIDER = 10.0  # seconds until silence that was not told, as in maintenance
 _SEND_AGAIN = (0.2, 0.6, 1.2, 2.0, 4.0)
 
 
-def main(agent_class: "type[Agent]", argv: "list[str]") -> int:
+def main(target_class: "type[Target]", argv: "list[str]") -> int:
     """Watch until the process ends. The environment is that of the agent's action that started this."""
     from backstay.ocf.invocation import Invocation
 
     no_core()
-    agent = agent_class(Invocation("watch", os.environ))
+    context = target_class.context_class(Invocation("watch", os.environ))
     try:
-        return _main(agent, int(argv[2]), argv[3])
+        return _main(target_class(context), int(argv[2]), argv[3])
     except OSError as error:
-        agent.log.error(f"the watcher ends: {error}")  # /run is full, read-only or gone
+        context.log.error(f"the watcher ends: {error}")  # /run is full, read-only or gone
         return 1
     except Exception:  # the monitor finds it gone; why, only this can say
         import traceback
 
-        agent.log.error(f"the watcher ends: {traceback.format_exc()}")
+        context.log.error(f"the watcher ends: {traceback.format_exc()}")
         raise
 
 
-def _main(agent: "Agent", pid: int, started: str) -> int:
-    with open(os.path.join(agent.state_directory(), client.LOCK), "a+", encoding="ascii", opener=private) as lock:
+def _main(target: "Target", pid: int, started: str) -> int:
+    context = target.context
+    with open(os.path.join(context.state_directory(), client.LOCK), "a+", encoding="ascii", opener=private) as lock:
         try:
             poll(lambda: _locked(lock.fileno()), Deadline(_TAKEOVER), "the watcher before")
         except TimedOut:
             return 0  # another watches
         lock.truncate(0)
-        lock.write(f"{pid} {started} {os.getpid()} {start_time(os.getpid())} {agent.code()}\n")
+        lock.write(f"{pid} {started} {os.getpid()} {start_time(os.getpid())} {context.installation()}\n")
         lock.flush()
         stamp(lock.fileno())
-        watcher = Watcher(agent, pid, started, os.fstat(lock.fileno()).st_ino)
+        watcher = Watcher(target, pid, started, os.fstat(lock.fileno()).st_ino)
         if pid == 0:
             watcher.stay(-1)
             return 0
@@ -73,7 +74,7 @@ def _main(agent: "Agent", pid: int, started: str) -> int:
             if start_time(pid) == started and not watcher.stay(ended):
                 return 0
         except ProcessLookupError:
-            agent.log.info(f"process {pid} is gone already")
+            context.log.info(f"process {pid} is gone already")
         watcher.tell(f"process {pid} died")
     return 0
 
@@ -87,21 +88,22 @@ def _locked(lock: int) -> bool:
 
 
 class Watcher:
-    """Of one process of one agent."""
+    """Of one process of one resource."""
 
-    def __init__(self, agent: "Agent", pid: int, started: str, lock: int) -> None:
+    def __init__(self, target: "Target", pid: int, started: str, lock: int) -> None:
         """lock: number of the file that we hold locked."""
-        self._agent = agent
+        self._target = target
+        self._context = context = target.context
         self._lock = lock
         self._unwritten: list[str] = []
         self._pid = pid
         self._started = started
-        self._files = Files(agent.state_directory(), self._unwritten)
-        self._prober = agent.prober()
-        self._look_for = agent.patience() / _LOOKS
+        self._files = Files(context.state_directory(), self._unwritten)
+        self._prober = target.prober()
+        self._look_for = target.patience() / _LOOKS
         self._finding = Finding.OK
         self._told = False
-        self._every = agent.look_every()
+        self._every = target.look_every()
         self._added = self._why = ""
         self._controller = controld.find()
         self._sendings: list[float] = []  # when attributes are to be sent again (CLOCK_MONOTONIC, seconds)
@@ -110,7 +112,7 @@ class Watcher:
         """Until the process is gone; where there is none, until we are told to be quiet. ended: its pidfd, or -1. Whether there
         is a death to tell."""
         poller = select.poll()
-        neighbour, events = _neighbour(self._agent), self._agent.events()
+        neighbour, events = _neighbour(self._target), self._target.events()
         passing_on, sending = Errand(self._pass_on, poller), Errand(self._send_again, poller)
         for descriptor in (
             ended,
@@ -148,7 +150,7 @@ class Watcher:
                     self._controller = found
                     poller.register(found, select.POLLIN)
                 due = self._look()
-                if self._added == client.ADRIFT:
+                if self._added == ADRIFT:
                     passing_on.ask()
                     passing_on.go(set())
 
@@ -170,7 +172,7 @@ class Watcher:
             before, self._finding = self._finding, judge(heard, now - begun - self._look_for, self._finding)
             self._told = self._told and self._finding is not Finding.OK
             if self._finding in (Finding.UNSURE, Finding.STARVED) and self._finding is not before:
-                self._agent.log.info(f"{self._finding.value} after {now - begun:.1f} s: {self._why}")
+                self._context.log.info(f"{self._finding.value} after {now - begun:.1f} s: {self._why}")
         self._write_verdict()
         if self._finding is Finding.SILENT:
             return time.monotonic() + (_EVERY if self._tell_silence() else _RECONSIDER)
@@ -187,7 +189,7 @@ class Watcher:
             return Heard.NOTHING
         except (AgentError, OSError) as error:
             if self._finding is not Finding.UNKNOWN:
-                self._agent.log.info(f"no knowing how it is: {error}")
+                self._context.log.info(f"no knowing how it is: {error}")
             return Heard.UNCLEAR
         return Heard.ANSWER
 
@@ -196,7 +198,7 @@ class Watcher:
         text = f"{self._pid}:{self._started} {time.monotonic():.3f} {self._finding.value} {self._added}".rstrip()
         self._files.write(client.VERDICT, text)
         for complaint in self._unwritten[known:]:
-            self._agent.log.error(complaint)  # once: it may last
+            self._context.log.error(complaint)  # once: it may last
 
     # -- telling ------------------------------------------------------------------------------------------------------
 
@@ -207,7 +209,7 @@ class Watcher:
             try:
                 return self._tell(what, deadline)
             except (AgentError, OSError) as error:
-                self._agent.log.error(f"{what}, and the cluster could not be told: {error}")
+                self._context.log.error(f"{what}, and the cluster could not be told: {error}")
             if deadline.expired:
                 break
             time.sleep(min(_EVERY, deadline.remaining()))  # no answer at once, as while the cluster's daemons restart
@@ -216,25 +218,25 @@ class Watcher:
     def _tell(self, what: str, deadline: Deadline) -> bool:
         from backstay.cluster.pacemaker import Pacemaker
 
-        agent = self._agent
-        node = agent.invocation.node
-        pacemaker = Pacemaker(agent.invocation.resource, node, self._files.directory, deadline)
+        context = self._context
+        node = context.invocation.node
+        pacemaker = Pacemaker(context.invocation.resource, node, self._files.directory, deadline)
         overview = pacemaker.overview()
         own = [instance for instance in overview.instances if instance.node == node] if overview else []
         if overview is None or overview.maintenance or not own or not all(instance.managed for instance in own):
-            agent.log.info(f"{what}: not told, the resource is not managed or not active here")
+            context.log.info(f"{what}: not told, the resource is not managed or not active here")
             return False
         # Again: the question took a while, and a stop may have begun meanwhile.
         if client.is_quiet(self._files, self._pid, self._started):
             return False
-        agent.log.warning(f"{what}: telling the cluster")
+        context.log.warning(f"{what}: telling the cluster")
         if self._finding is Finding.SILENT:
             self._files.write(client.TOLD, " ".join([*self._told_lately(), f"{time.monotonic():.0f}"]))
             self._files.write(client.SILENT, f"{self._pid}:{self._started}")
         try:
             pacemaker.fail()
         except TimedOut as error:
-            agent.log.error(f"{error}; it may know nevertheless")
+            context.log.error(f"{error}; it may know nevertheless")
         return True
 
     def _tell_silence(self) -> bool:
@@ -242,7 +244,7 @@ class Watcher:
         if self._told:
             return False
         if len(self._told_lately()) >= _OFTEN:
-            self._agent.log.warning(f"{self._why}, and was told {_OFTEN} times just before: left to the monitor")
+            self._context.log.warning(f"{self._why}, and was told {_OFTEN} times just before: left to the monitor")
             return False
         self._told = self.tell(f"{self._why}, asked twice")
         return self._told
@@ -256,22 +258,24 @@ class Watcher:
     def _pass_on(self) -> None:
         """An address moved."""
         try:
-            self._agent.address_moved()
+            self._target.address_moved()
         except AgentError as error:
-            self._agent.log.warning(f"{self._agent.watched_address()} moved: {error}")
+            self._context.log.warning(f"{self._target.watched_address()} moved: {error}")
 
     def _send_again(self) -> None:
         """This node's controller ended. Where the attributes had left the CIB at the next run of the scheduler, a primary would
         be demoted, and promoted again when its monitor has published its score."""
         from backstay.cluster.pacemaker import Pacemaker
 
-        agent = self._agent
-        pacemaker = Pacemaker(agent.invocation.resource, agent.invocation.node, self._files.directory, Deadline(_TELL))
+        context = self._context
+        pacemaker = Pacemaker(
+            context.invocation.resource, context.invocation.node, self._files.directory, Deadline(_TELL)
+        )
         try:
             pacemaker.send_again()
         except AgentError as error:
             # The cluster's daemons restart; the monitor does it, too.
-            agent.log.info(f"attributes not sent again: {error}")
+            context.log.info(f"attributes not sent again: {error}")
 
 
 class Errand:
@@ -299,13 +303,15 @@ class Errand:
             self._poller.register(self._child.fileno(), select.POLLIN)
 
 
-def _neighbour(agent: "Agent") -> "Neighbour | None":
+def _neighbour(target: "Target") -> "Neighbour | None":
     from backstay.host.ip_address import parse_address
     from backstay.host.neighbor_table import Neighbour
 
-    text = agent.watched_address()
+    text = target.watched_address()
     try:
         return Neighbour(parse_address(text)) if text else None
     except (OSError, ValueError) as error:
-        agent.log.info(f"not watching {text}: {error}")  # a name, or no netlink: TCP's and the replica's timers remain
+        target.context.log.info(
+            f"not watching {text}: {error}"
+        )  # a name, or no netlink: TCP's and the replica's timers remain
         return None

@@ -9,14 +9,14 @@
 | the process, a parameter, or what the agent adds is another  | what was found is not about this one                   |
 | the node's controller has ended since                        | what was published may be gone (the watcher sees to it) |
 
-What is calm says the agent's health module, in a word or two: the same as long as the same was seen.
+The service's health module says whether an observation is calm, by a short text that stays equal while the observation does.
 """
 
 from backstay.watch import client
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from backstay.agent.dispatch import Agent
+    from backstay.agent.context import Context
     from backstay.host.process import Process
 
 CALM = "calm"  # file of the agent's state, and how what is calm begins
@@ -24,28 +24,28 @@ LOOK_EVERY = 30.0  # seconds
 _FRESH = 3.0  # seconds: the watcher looks once a second
 
 
-def rests(agent: "Agent", running: "Process", added: str = "", look_every: float = LOOK_EVERY) -> bool:
-    """Whether the watcher sees, right now, what this agent's last look at the process found. added: what else must be as it
+def rests(context: "Context", running: "Process", added: str = "", look_every: float = LOOK_EVERY) -> bool:
+    """Whether the watcher sees, right now, what the last look at the process found. added: what else must be as it
     was then. look_every: seconds after which the monitor looks itself all the same."""
-    files = agent.files()
+    files = context.state
     if files.age(CALM) > look_every:
         return False
     verdict, _, calm = client.verdict(files, running.pid, running.started, _FRESH).partition(" ")
-    return verdict == "ok" and calm.startswith(CALM) and files.read(CALM) == _found(agent, running, added, calm)
+    return verdict == "ok" and calm.startswith(CALM) and files.read(CALM) == _found(context, running, added, calm)
 
 
-def note(agent: "Agent", running: "Process", calm: str, added: str = "") -> None:
+def note(context: "Context", running: "Process", calm: str, added: str = "") -> None:
     """After a look. calm: what was found, "" when that is not calm."""
-    files = agent.files()
+    files = context.state
     if calm:
-        files.write(CALM, _found(agent, running, added, calm))
+        files.write(CALM, _found(context, running, added, calm))
     else:
         files.remove(CALM)
 
 
-def _found(agent: "Agent", running: "Process", added: str, calm: str) -> str:
+def _found(context: "Context", running: "Process", added: str, calm: str) -> str:
     """Kept where only root reads, who can read the parameters as well."""
     import zlib
 
-    parameters = zlib.crc32(repr(sorted(agent.invocation.parameters.items())).encode())
+    parameters = zlib.crc32(repr(sorted(context.invocation.parameters.items())).encode())
     return f"{running.identity} {parameters:x} {added} {calm}"

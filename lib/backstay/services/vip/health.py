@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Optional
 
 SECONDARY = 0x01
+FOREVER = 0xFFFFFFFF  # a lifetime without end
 NO_DAD = 0x02
 OPTIMISTIC = 0x04
 DAD_FAILED = 0x08

@@ -1,10 +1,18 @@
 """What an admin can set for ocf:backstay:vip. Meta-data, defaults and the manual page come from here."""
 
-from backstay.agent.dispatch import Agent
-from backstay.ocf.parameters import Parameter
+from backstay.host.ip_address import Address, parse_address, parse_prefix
+from backstay.ocf.errors import Misconfigured
+from backstay.ocf.parameters import Parameter, Parameters
+from backstay.services.vip.health import FOREVER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+NAME_BYTES = 15  # IFNAMSIZ without its terminator, for interfaces and labels
 
 
-class VipParameters(Agent):
+class VipParameters(Parameters):
     name = "vip"
     short = "A virtual IPv4 or IPv6 address"
     long = """
@@ -108,3 +116,60 @@ class VipParameters(Agent):
         default="true",
         reloadable=True,
     )
+
+    def check(self) -> None:
+        super().check()
+        address = self.address()
+        self.prefix()
+        self.preferred()
+        self.namespace()
+        if address.link_local and not self.nic:
+            raise Misconfigured(f"parameter nic is not set: {address.text} is link-local, so name its interface")
+        if not _is_name(self.nic, empty=True):
+            raise Misconfigured(f"parameter nic={self.nic}: not an interface name (at most {NAME_BYTES} bytes)")
+        if self.label and address.bits == 128:
+            raise Misconfigured(f"parameter label={self.label}: only IPv4 addresses have labels; leave it out")
+        if self.label and not _is_name(f"{self.nic or 'x'}:{self.label}"):
+            raise Misconfigured(f"parameter label={self.label}: with the interface at most {NAME_BYTES} bytes")
+
+    def address(self) -> Address:
+        """Raises Misconfigured."""
+        text = self.ip
+        if not text:
+            raise Misconfigured("parameter ip is not set: give the virtual address")
+        try:
+            return parse_address(text)
+        except ValueError as error:
+            raise Misconfigured(f"parameter ip={text}: {error}") from None
+
+    def prefix(self) -> "Optional[int]":
+        """Bits of the network, None for that of the connected network. Raises Misconfigured."""
+        try:
+            return parse_prefix(self.cidr_netmask, self.address())
+        except ValueError as error:
+            if self.invocation.lenient:
+                return None
+            raise Misconfigured(f"parameter cidr_netmask={self.cidr_netmask}: {error}") from None
+
+    def preferred(self) -> int:
+        """The preferred lifetime in seconds, or FOREVER. Raises Misconfigured."""
+        text = self.preferred_lft
+        if text == "forever":
+            return FOREVER
+        if not (text.isascii() and text.isdigit()) or int(text) >= FOREVER:
+            raise Misconfigured(f"parameter preferred_lft={text}: seconds or forever is needed")
+        return int(text)
+
+    def namespace(self) -> str:
+        """The network namespace's name, "" for this one. Raises Misconfigured."""
+        name: str = self.network_namespace
+        if "/" in name or name in (".", ".."):
+            raise Misconfigured(f"parameter network_namespace={name}: give its name in ip netns, not a path")
+        return name
+
+
+def _is_name(text: str, empty: bool = False) -> bool:
+    """Whether the kernel takes it as the name of an interface or address label."""
+    if not text:
+        return empty
+    return len(text.encode()) <= NAME_BYTES and "/" not in text and not any(mark.isspace() for mark in text)

@@ -10,7 +10,7 @@ from struct import pack, unpack_from
 from backstay.host.ip_address import Address
 from backstay.host.netlink import ACK, DUMP, EXCLUSIVE, Netlink, attribute, attributes
 from backstay.ocf.errors import AgentError, PermissionMissing
-from backstay.services.vip.health import Held, Interface
+from backstay.services.vip.health import FOREVER, Held, Interface
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ _UNICAST, _LOCAL = 1, 2
 _UP, _RUNNING = 0x1, 0x40
 _ETHERNET = 1
 _HOST_SCOPE = 254
-FOREVER = 0xFFFFFFFF
 
 
 class Link:

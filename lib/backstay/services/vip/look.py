@@ -1,0 +1,43 @@
+"""Looks at the kernel's addresses, and says what that means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backstay.ocf.errors import WrongParameter
+from backstay.services.vip import health
+from backstay.services.vip.health import Verdict, Wanted
+from backstay.services.vip.namespace import Inside
+from backstay.services.vip.rtnetlink import Link
+
+if TYPE_CHECKING:
+    from backstay.services.vip.context import VipContext
+
+
+def look(context: VipContext, nic: str, prefix: int | None, standby: bool = False) -> Verdict:
+    """nic, prefix: as recorded. standby: without the address this instance is a standby, and as such is judged by its
+    interface."""
+    given = context.parameters
+    wanted = Wanted(given.address().text, given.nic or nic, given.prefix() or prefix, given.check_link)
+    try:
+        with Inside(given.namespace()):
+            return _find(context, wanted, standby)
+    except WrongParameter as error:
+        return Verdict(health.INTERFACE_GONE, str(error))
+
+
+def _find(context: VipContext, wanted: Wanted, standby: bool) -> Verdict:
+    link = Link()
+    address = context.parameters.address()
+    copies = link.copies(address)
+    interfaces = {}
+    for copy in copies:
+        interface = link.interface(index=copy.index)
+        if interface:
+            interfaces[copy.index] = interface
+    verdict = health.judge(wanted, [copy for copy in copies if copy.index in interfaces], interfaces)
+    if verdict.finding == health.ABSENT and wanted.nic:
+        without = health.judge_link(wanted, link.interface(wanted.nic))
+        if standby or without.finding == health.INTERFACE_GONE:
+            return without
+    return verdict
