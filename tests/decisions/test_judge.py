@@ -13,11 +13,11 @@ from tests.decisions.cluster_values import (  # type: ignore[import-not-found]
 
 from backstay.admin.diagnose import judge
 from backstay.cluster.model import Cluster, Constraint, Failure, Instance, Resource
-from backstay.services.catalogue import services_of
+from backstay.services.catalogue import advices_of
 
 
 def said(of: Cluster) -> list[tuple[str, str, str]]:
-    found = judge(of, services_of(of))
+    found = judge(of, advices_of(of))
     assert all(finding.remedy for finding in found)
     return [(finding.level, finding.subject, finding.what) for finding in found]
 
@@ -131,7 +131,7 @@ def test_attributes_of_a_node_that_is_off_count_for_nothing() -> None:
     ],
 )
 def test_what_speaks_against_a_candidate(of: Cluster, part: str | None) -> None:
-    obstacles = services_of(of)[1].obstacles(of, "n2")
+    obstacles = advices_of(of)[1].obstacles(of, "n2")
     assert obstacles == [] if part is None else any(part in one for one in obstacles)
 
 
@@ -147,5 +147,5 @@ def test_a_backend_of_haproxy_without_servers() -> None:
         attributes={**attributes(), "haproxy-up-reads": "0", "haproxy-up-api": "1"},
     )
     assert said(of) == [("error", "haproxy on n2", "no server of backend reads is up")]
-    notes = [services_of(of)[3].note(of, Instance("haproxy", node, "Started")) for node in ("n1", "n2")]
+    notes = [advices_of(of)[3].note(of, Instance("haproxy", node, "Started")) for node in ("n1", "n2")]
     assert notes == ["", "api up, reads DOWN"]

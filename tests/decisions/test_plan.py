@@ -12,11 +12,11 @@ from tests.decisions.cluster_values import (  # type: ignore[import-not-found]
 
 from backstay.admin.switchover_plan import Plan, Refusal, arrived, plan
 from backstay.cluster.model import Cluster, Constraint, Failure, Instance
-from backstay.services.catalogue import services_of
+from backstay.services.catalogue import advices_of
 
 
 def decide(of: Cluster, target: str = "", resource: str = "") -> Plan | Refusal:
-    return plan(of, services_of(of), resource, target)
+    return plan(of, advices_of(of), resource, target)
 
 
 def test_the_best_candidate_and_what_follows_it() -> None:

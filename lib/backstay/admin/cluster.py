@@ -9,7 +9,7 @@ from backstay.cluster.xml import read
 from backstay.host.command import run
 from backstay.ocf.codes import ExitCode
 from backstay.ocf.errors import AgentError, CommandFailed, TimedOut
-from backstay.services.catalogue import services_of
+from backstay.services.catalogue import advices_of
 
 if TYPE_CHECKING:
     from backstay.cluster.model import Cluster
@@ -40,7 +40,7 @@ def ask(argv: list[str], deadline: Deadline) -> str:
 def look(deadline: Deadline) -> Cluster:
     """The cluster now, with the private attributes that its services want to see. Raises AgentError."""
     seen = read(ask(["crm_mon", "-1", "--output-as=xml"], deadline), ask(["cibadmin", "--query"], deadline))
-    names = [name for service in services_of(seen) for name in service.private()]
+    names = [name for service in advices_of(seen) for name in service.private()]
     state = coordinator_state(seen.dc, deadline) if seen.dc else ""
     return seen._replace(private={name: private_attribute(name, deadline) for name in names}, state=state)
 

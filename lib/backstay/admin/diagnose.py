@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from backstay.cluster.model import Cluster, Failure, Instance, Resource
-    from backstay.services.service import Service
+    from backstay.services.advice import Advice
 
 _REPORTED = "asyncmon"  # the operation under which crm_resource --fail files a failure
 _TRUE = ("true", "yes", "on", "1", "y")
@@ -34,7 +34,7 @@ def fencing_wanted(cluster: Cluster) -> bool:
     return is_true(cluster.options.get("stonith-enabled", cluster.options.get("fencing-enabled", "true")))
 
 
-def judge(cluster: Cluster, services: Sequence[Service]) -> list[Finding]:
+def judge(cluster: Cluster, services: Sequence[Advice]) -> list[Finding]:
     """All findings; empty when all is as wanted."""
     found = [*_whole(cluster), *_nodes(cluster), *_failures(cluster)]
     for resource in cluster.resources:

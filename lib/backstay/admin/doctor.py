@@ -18,7 +18,7 @@ from backstay.host.deadline import Deadline
 from backstay.ocf.errors import AgentError, CommandFailed
 from backstay.ocf.invocation import Invocation
 from backstay.ocf.parameters import actions_of, parameters_of
-from backstay.services.catalogue import agent_class, service_of
+from backstay.services.catalogue import advice_of, agent_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,21 +37,20 @@ def examine(services: tuple[str, ...] = ()) -> tuple[str, list[Finding]]:
     found: list[Finding] = []
     try:
         cluster: Cluster | None = look(deadline)
-    except (NotRunning, CommandFailed) as error:
+    except (NotInstalled, NotRunning, CommandFailed) as error:
         cluster = None
         found.append(Finding("warning", "cluster", str(error), "systemctl start pacemaker"))
     try:
         name = local_node(deadline)
-    except (NotRunning, CommandFailed):
+    except (NotInstalled, NotRunning, CommandFailed):
         name = ""  # a configuration in a file, or no cluster yet
     resources = list(cluster.resources) if cluster else []
     agents = {one.agent.rpartition(":")[2]: None for one in resources if agent_class(one.agent)} | dict.fromkeys(
         services
     )
-    modules = [module for agent in agents for module in _modules(agent)]
     nodes = [node.name for node in cluster.nodes] if cluster else []
     here = name or os.uname().nodename
-    found += preflight.host(host.look(here, nodes, list(agents), modules, deadline))
+    found += preflight.host(host.look(here, nodes, list(agents), deadline))
     if cluster:
         found += preflight.fencing(cluster, host.fenced(deadline) if name else None)
         found += preflight.options(cluster)
@@ -59,10 +58,6 @@ def examine(services: tuple[str, ...] = ()) -> tuple[str, list[Finding]]:
         for resource in resources:
             found += _resource(cluster, resource, name)
     return here, sorted(found, key=lambda finding: finding.level)
-
-
-def _modules(agent: str) -> tuple[str, ...]:
-    return tuple(service_of(Resource("", f"ocf:backstay:{agent}")).modules)
 
 
 def _resource(cluster: Cluster, resource: Resource, node: str) -> Iterator[Finding]:
@@ -78,7 +73,7 @@ def _resource(cluster: Cluster, resource: Resource, node: str) -> Iterator[Findi
     yield from preflight.timeouts(resource, {name: seconds for name, seconds in advised.items() if name in used})
     yield from preflight.exposed(resource, [one.name for one in parameters_of(made.parameters_class()) if one.secret])
     yield from preflight.expiry(resource)
-    yield from service_of(resource).configuration(cluster)
+    yield from advice_of(resource).configuration(cluster)
     yield from _own(made, resource, node)
 
 

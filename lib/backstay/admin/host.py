@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from backstay.admin.preflight import Corosync, Host
 from backstay.host import command
 from backstay.ocf.errors import AgentError
+from backstay.services import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,16 +28,15 @@ _PROGRAMS = {
     "cibadmin": "pacemaker-cli-utils",
     "stonith_admin": "pacemaker-cli-utils",
 }
-_MODULES = ("lxml", "psutil")  # of every agent
-# What the distributions call the services that agents run.
-_UNITS = {"mysql": ("mysql", "mysqld", "mariadb"), "haproxy": ("haproxy",), "rabbitmq": ("rabbitmq-server",)}
+_MODULES = ("lxml",)  # of these commands
 _UNSYNCHRONISED = 0x40  # STA_UNSYNC of adjtimex(2)
 _STATUS_OFFSET = 40  # of `status` in struct timex where a long has eight bytes
 
 
-def look(name: str, nodes: Sequence[str], agents: Sequence[str], modules: Sequence[str], deadline: Deadline) -> Host:
-    """name: of this node. nodes: whose names must resolve. agents: those that are used, "mysql". modules: that they need
-    beyond those of every agent. Raises AgentError when a program cannot be asked."""
+def look(name: str, nodes: Sequence[str], agents: Sequence[str], deadline: Deadline) -> Host:
+    """name: of this node. nodes: whose names must resolve. agents: those that are used, "mysql". Raises AgentError when a
+    program cannot be asked."""
+    services = [catalogue.declared(agent) for agent in agents]
     corosync, listed = _corosync(deadline)
     names = list(dict.fromkeys([*nodes, *listed]))
     addresses = {other: _addresses(other) for other in names}
@@ -45,7 +45,7 @@ def look(name: str, nodes: Sequence[str], agents: Sequence[str], modules: Sequen
         programs={program: package for program, package in _PROGRAMS.items() if not command.available(program)},
         modules={
             f"the Python module {module}": f"python3-{module}"
-            for module in dict.fromkeys([*_MODULES, *modules])
+            for module in dict.fromkeys([*_MODULES, *(module for one in services for module in one.modules)])
             if importlib.util.find_spec(module) is None
         },
         agents={
@@ -60,7 +60,7 @@ def look(name: str, nodes: Sequence[str], agents: Sequence[str], modules: Sequen
             if found and other != name and all(one.startswith("127.") or one == "::1" for one in found)
         ],
         synchronised=_synchronised(),
-        rivals=[unit for agent in agents for unit in _UNITS.get(agent, ()) if _at_boot(unit)],
+        rivals=[unit for one in services for unit in one.units if _at_boot(unit)],
         corosync=corosync,
     )
 

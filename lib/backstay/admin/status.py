@@ -14,7 +14,7 @@ from backstay.admin.cluster import look
 from backstay.cluster.model import IDLE
 from backstay.host.deadline import Deadline
 from backstay.ocf.errors import AgentError
-from backstay.services.catalogue import services_of
+from backstay.services.catalogue import advices_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from backstay.cluster.model import Cluster, Finding
-    from backstay.services.service import Service
+    from backstay.services.advice import Advice
 
 _PATIENCE = 20.0  # seconds for one look
 _STYLES = {"error": "bold red", "warning": "yellow", "Promoted": "bold green", "online": "green"}
 
 
-def observe(seconds: float = _PATIENCE) -> tuple[Cluster, list[Service], list[Finding]]:
+def observe(seconds: float = _PATIENCE) -> tuple[Cluster, list[Advice], list[Finding]]:
     """A look, the services in it, and what is not as wanted. Raises AgentError."""
     cluster = look(Deadline(seconds))
-    services = services_of(cluster)
+    services = advices_of(cluster)
     return cluster, services, diagnose.judge(cluster, services)
 
 
-def document(cluster: Cluster, services: Sequence[Service], findings: Sequence[Finding]) -> dict[str, Any]:
+def document(cluster: Cluster, services: Sequence[Advice], findings: Sequence[Finding]) -> dict[str, Any]:
     """For programs: {"cluster", "nodes": {name: {"state", "attributes", "resources": {id: {"role", "note"}}}},
     "services": {resource: line}, "findings": [{"level", "subject", "what", "remedy"}]}."""
     return {
@@ -66,7 +66,7 @@ def document(cluster: Cluster, services: Sequence[Service], findings: Sequence[F
     }
 
 
-def screen(cluster: Cluster, services: Sequence[Service], findings: Sequence[Finding]) -> RenderableType:
+def screen(cluster: Cluster, services: Sequence[Advice], findings: Sequence[Finding]) -> RenderableType:
     """The same for people."""
     from rich.console import Group
     from rich.table import Table

@@ -18,7 +18,7 @@ from backstay.admin.switchover_plan import Plan, Refusal, arrived, plan
 from backstay.cluster.xml import read
 from backstay.host.deadline import Deadline, poll
 from backstay.ocf.errors import AgentError, TimedOut
-from backstay.services.catalogue import service_of, services_of
+from backstay.services.catalogue import advice_of, advices_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,7 +121,7 @@ def _describe(of: Plan) -> None:
     click.echo(f"{of.resource.id}: the promoted role goes from {of.source} to {of.target}")
     for follower in of.followers:
         click.echo(f"    {follower.id} ({follower.parameters.get('ip', follower.agent)}) goes with it")
-    click.echo(f"    {service_of(of.resource).moving}")
+    click.echo(f"    {advice_of(of.resource).moving}")
     click.echo(f"    a constraint prefers {of.target} meanwhile; it is removed at the end, whatever happens")
 
 
@@ -146,7 +146,7 @@ def switchover(node: str | None, resource: str, yes: bool, timeout: float) -> No
     it takes to connect again. Exit status: 0 moved, 1 refused or failed.
     """
     cluster = look(Deadline(30))
-    services = services_of(cluster)
+    services = advices_of(cluster)
     decided = plan(cluster, services, resource, node or "")
     if isinstance(decided, Refusal):
         raise Refused(f"not moved: {'; '.join(decided.reasons)}")
@@ -161,7 +161,7 @@ def switchover(node: str | None, resource: str, yes: bool, timeout: float) -> No
         took = carry_out(decided, timeout)
     except TimedOut as late:
         now = look(Deadline(30))
-        said = "; ".join(f"{one.subject}: {one.what}" for one in judge(now, services_of(now)))
+        said = "; ".join(f"{one.subject}: {one.what}" for one in judge(now, advices_of(now)))
         raise Refused(f"{late}; the constraint is removed. {said or 'the cluster complains of nothing'}") from None
     pause = measured(path, mark, decided)
     if pause is None:

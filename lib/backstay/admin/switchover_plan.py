@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from backstay.cluster.model import Cluster, Resource
-    from backstay.services.service import Service
+    from backstay.services.advice import Advice
 
 
 class Plan(NamedTuple):
@@ -29,7 +29,7 @@ class Refusal(NamedTuple):
     reasons: list[str]
 
 
-def plan(cluster: Cluster, services: Sequence[Service], resource: str = "", target: str = "") -> Plan | Refusal:
+def plan(cluster: Cluster, services: Sequence[Advice], resource: str = "", target: str = "") -> Plan | Refusal:
     """The move that was asked for, or every reason against it. resource: "" for the only promotable one. target: "" for the
     best candidate."""
     movable = [one for one in services if one.resource.promotable]
@@ -100,7 +100,7 @@ def _cluster(cluster: Cluster, moved: Resource) -> list[str]:
     return found
 
 
-def candidate(cluster: Cluster, service: Service, target: str) -> list[str]:
+def candidate(cluster: Cluster, service: Advice, target: str) -> list[str]:
     """What speaks against this node."""
     node = cluster.node(target)
     if node is None:

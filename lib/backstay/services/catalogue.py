@@ -1,4 +1,5 @@
-"""Finds a service by its name or its agent's type. Nothing is registered: a folder beside this file is a service."""
+"""Finds a service by its name or its agent's type. Nothing is registered: a folder beside this file that declares a
+service (declaration.py) is one."""
 
 from __future__ import annotations
 
@@ -7,7 +8,9 @@ import importlib.util
 import os
 from typing import TYPE_CHECKING
 
-from backstay.services.service import Service
+from backstay import services
+from backstay.services.advice import Advice
+from backstay.services.declaration import Service
 
 if TYPE_CHECKING:
     from backstay.agent.dispatch import Agent
@@ -17,9 +20,18 @@ _PROVIDER = "ocf:backstay:"
 
 
 def names() -> list[str]:
-    """Of all services, which are those of their agents."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    return sorted(name for name in os.listdir(here) if os.path.exists(os.path.join(here, name, "agent.py")))
+    """Of all services: the folders that declare one."""
+    folders = [path for path in services.__path__ if os.path.isdir(path)]
+    found = (name for path in folders for name in os.listdir(path) if _declares(os.path.join(path, name)))
+    return sorted(found)
+
+
+def declared(name: str) -> Service:
+    """What the service of this name declares, nothing for one that does not exist."""
+    if name not in names():
+        return Service()
+    found: Service = importlib.import_module(f"backstay.services.{name}.service").SERVICE
+    return found
 
 
 def agent_of(name: str) -> type[Agent]:
@@ -34,12 +46,12 @@ def agent_class(agent: str) -> type[Agent] | None:
     return agent_of(name) if name else None
 
 
-def service_of(resource: Resource) -> Service:
-    """The part for this resource."""
+def advice_of(resource: Resource) -> Advice:
+    """What is to be said of this resource."""
     name = _name(resource.agent)
     if not name or importlib.util.find_spec(f"backstay.services.{name}.admin") is None:
-        return Service(resource)
-    made: Service = importlib.import_module(f"backstay.services.{name}.admin").Admin(resource)
+        return Advice(resource)
+    made: Advice = importlib.import_module(f"backstay.services.{name}.admin").Admin(resource)
     return made
 
 
@@ -48,6 +60,10 @@ def _name(agent: str) -> str:
     return name if name != agent and name in names() else ""
 
 
-def services_of(cluster: Cluster) -> list[Service]:
+def _declares(folder: str) -> bool:
+    return os.path.exists(os.path.join(folder, "service.py"))
+
+
+def advices_of(cluster: Cluster) -> list[Advice]:
     """One for each configured resource, in the order of the configuration."""
-    return [service_of(resource) for resource in cluster.resources]
+    return [advice_of(resource) for resource in cluster.resources]

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from backstay.admin.preflight import promotable
 from backstay.cluster.model import Finding
-from backstay.services.service import Service
+from backstay.services.advice import Advice
 
 if TYPE_CHECKING:
     from backstay.cluster.model import Cluster, Instance
 
 
-class Admin(Service):
+class Admin(Advice):
     """By the attributes that its agent publishes: RESOURCE-up-BACKEND is 1 while a server of the backend is up."""
 
     def note(self, cluster: Cluster, instance: Instance) -> str:

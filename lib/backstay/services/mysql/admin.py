@@ -9,16 +9,15 @@ from backstay.cluster.model import Finding
 from backstay.cluster.pacemaker import NEVER
 from backstay.services.mysql.health import ALONE, HEALTHY
 from backstay.services.mysql.record import Facts, MalformedFacts
-from backstay.services.service import Service
+from backstay.services.advice import Advice
 
 if TYPE_CHECKING:
     from backstay.cluster.model import Cluster, Instance
 
 
-class Admin(Service):
+class Admin(Advice):
     """A set: its record, and of each instance what its agent publishes."""
 
-    modules = ("pymysql",)
     moving = "writes under way finish, then clients are disconnected and must connect again"
 
     def private(self) -> list[str]:

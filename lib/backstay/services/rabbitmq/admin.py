@@ -8,7 +8,7 @@ from backstay.admin.diagnose import is_true
 from backstay.cluster.model import Finding
 from backstay.cluster.pacemaker import NEVER
 from backstay.services.rabbitmq.record import Facts, MalformedFacts
-from backstay.services.service import Service
+from backstay.services.advice import Advice
 
 if TYPE_CHECKING:
     from backstay.cluster.model import Cluster, Instance
@@ -21,7 +21,7 @@ _META = {
 }
 
 
-class Admin(Service):
+class Admin(Advice):
     """A cluster: its record, and who serves."""
 
     def note(self, cluster: Cluster, instance: Instance) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backstay.services.service import Service
+from backstay.services.advice import Advice
 
 if TYPE_CHECKING:
     from backstay.cluster.model import Cluster, Instance
 
 
-class Admin(Service):
+class Admin(Advice):
     """An address is shown where it is."""
 
     def note(self, cluster: Cluster, instance: Instance) -> str:

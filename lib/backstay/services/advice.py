@@ -1,5 +1,5 @@
-"""What a service tells an admin beyond what Pacemaker knows. Each service has a class `Admin(Service)` in its own `admin`
-module (services/mysql/admin.py is the model; services.py finds it); an agent without one is shown as Pacemaker sees it. Pure."""
+"""What a service tells an admin beyond what Pacemaker knows. A service has a class `Admin(Advice)` in its own `admin`
+module (services/mysql/admin.py is the model; catalogue.py finds it); an agent without one is shown as Pacemaker sees it. Pure."""
 
 from __future__ import annotations
 
@@ -14,11 +14,8 @@ if TYPE_CHECKING:
     from backstay.cluster.model import Cluster, Instance, Resource
 
 
-class Service:
+class Advice:
     """The part of one configured resource; these defaults say no more than why a promotable instance is not as wanted."""
-
-    # Python modules that the agent needs beyond lxml and psutil.
-    modules: Sequence[str] = ()
 
     # What a planned move of the promoted role means to clients.
     moving = "clients are not touched, but by what goes with it"
