@@ -15,7 +15,7 @@ from backstay.admin import diagnose, host, preflight
 from backstay.admin.cluster import NotRunning, local_node, look
 from backstay.cluster.model import Cluster, Finding, Resource
 from backstay.host.deadline import Deadline
-from backstay.ocf.errors import AgentError, CommandFailed
+from backstay.ocf.errors import AgentError, CommandFailed, NotInstalled
 from backstay.ocf.invocation import Invocation
 from backstay.ocf.parameters import actions_of, parameters_of
 from backstay.services.catalogue import advice_of, agent_class
