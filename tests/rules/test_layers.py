@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+
+import pytest
 from tests.rules import structure  # type: ignore[import-not-found]
+
+from backstay.agent.context import Context
+from backstay.services import catalogue
 
 # Each may import from those before it, and from itself.
 LAYERS = {
@@ -20,7 +26,7 @@ LAYERS = {
         "commands",
     ],
 }
-GRAPH = structure.graph()
+GRAPH, MODULES = structure.graph(), structure.modules()
 # What is still to be mended. A line may go, none may come.
 UPWARD = {
     ("backstay.agent.dispatch", "backstay.watch.client"),
@@ -99,3 +105,41 @@ def test_the_rules_find_a_circle_and_a_way_up() -> None:
     assert structure.circles(knot) == [["backstay.host.command", "backstay.ocf.codes"]]
     assert upward(knot) == {("backstay.ocf.codes", "backstay.host.command")}
     assert structure.circles({"backstay.a": {"backstay.b"}, "backstay.b": set()}) == []
+
+
+SERVICES = [name for name in GRAPH if name.startswith("backstay.services.")]
+MOST = 8  # attributes of a context that one part may use
+
+
+def used(text: str) -> set[str]:
+    """Attributes of a context that a source text uses, by whatever name it holds it."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Attribute):
+            owner = node.value
+            held = owner.id if isinstance(owner, ast.Name) else owner.attr if isinstance(owner, ast.Attribute) else ""
+            if held.lstrip("_") == "context":
+                found.add(node.attr)
+    return found
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_part_uses_more_than_a_few_of_a_contexts_attributes(name: str) -> None:
+    if not name.endswith((".agent", ".context")):
+        assert len(used(MODULES[name].read_text())) <= MOST
+
+
+def test_actions_are_no_context_and_nobody_imports_them() -> None:
+    for service in catalogue.names():
+        agent = catalogue.agent_of(service)
+        assert not issubclass(agent, Context) and agent.context_class is not Context
+        module = f"backstay.services.{service}.agent"
+        assert [name for name, others in GRAPH.items() if module in others] == []
+
+
+def test_what_a_context_is_asked_for_is_counted() -> None:
+    assert used("context.log.info(self.context.state.read(x), self._context.parameters.y, other.deadline)") == {
+        "log",
+        "state",
+        "parameters",
+    }

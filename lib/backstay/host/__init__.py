@@ -1,1 +1,1 @@
-"""TODO."""
+"""This machine: processes, files, sockets and the kernel's tables, each with a deadline where it could hang."""

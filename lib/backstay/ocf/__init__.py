@@ -1,1 +1,1 @@
-"""TODO."""
+"""The contract with Pacemaker: exit codes, parameters, what was asked, meta-data. Imports nothing of ours from elsewhere."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""What differs between MariaDB and MySQL: statements, and the readers of their rows."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""What differs between RabbitMQ 3 with Mnesia and RabbitMQ 4 with Khepri."""
