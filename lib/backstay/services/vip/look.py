@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from backstay.ocf.errors import WrongParameter
 from backstay.services.vip import health
 from backstay.services.vip.health import Verdict, Wanted
 from backstay.services.vip.namespace import Inside
 from backstay.services.vip.rtnetlink import Link
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.services.vip.context import VipContext
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from backstay.host.deadline import poll
 from backstay.ocf.errors import AgentError, WrongParameter
 from backstay.services.vip import health
@@ -13,6 +11,7 @@ from backstay.services.vip.release import remove
 from backstay.services.vip.rtnetlink import Link, setting
 from backstay.services.vip.start_note import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.host.ip_address import Address
     from backstay.services.vip.context import VipContext

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from backstay.ocf.errors import AgentError
 from backstay.services.vip.context import VipContext
 from backstay.services.vip.defence import Defence
@@ -15,6 +13,7 @@ from backstay.services.vip.start_note import Record
 from backstay.services.vip.take import router
 from backstay.watch.target import Target
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.watch.target import Events, Prober
 
