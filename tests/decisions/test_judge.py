@@ -33,6 +33,7 @@ def test_a_whole_cluster_has_no_finding() -> None:
         (cluster(options={"maintenance-mode": "true"}), "warning", "cluster", "maintenance"),
         (cluster(options={"stonith-enabled": "false"}), "error", "cluster", "fencing is off"),
         (cluster(state="", dc="n2"), "error", "cluster", "coordinator n2 does not answer"),
+        (cluster(state="S_TRANSITION_ENGINE"), "warning", "cluster", "busy (transition engine)"),
         (with_node("n3", online=False), "error", "n3", "offline"),
         (with_node("n3", unclean=True, online=False), "error", "n3", "unclean"),
         (with_node("n3", standby=True), "warning", "n3", "standby"),

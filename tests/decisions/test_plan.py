@@ -71,4 +71,12 @@ def test_it_has_arrived_when_the_address_has() -> None:
     assert isinstance(found, Plan) and not arrived(cluster(), found)
     role = (Instance("mysql", "n2", "Promoted"), Instance("mysql", "n1", "Unpromoted"))
     assert not arrived(cluster(instances=role), found)
-    assert arrived(cluster(instances=(*role, Instance("mysql-writer", "n2", "Started"))), found)
+    address = Instance("mysql-writer", "n2", "Started")
+    assert arrived(cluster(instances=(*role, address)), found)
+    for not_yet in (
+        address._replace(failed=True),
+        address._replace(pending="Starting"),
+        address._replace(role="Starting"),
+        address._replace(node="n1"),
+    ):
+        assert not arrived(cluster(instances=(*role, not_yet)), found), not_yet

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backstay.cluster.model import Finding
+from backstay.cluster.model import IDLE, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,6 +34,11 @@ def fencing_wanted(cluster: Cluster) -> bool:
     return is_true(cluster.options.get("stonith-enabled", cluster.options.get("fencing-enabled", "true")))
 
 
+def doing(cluster: Cluster) -> str:
+    """What the coordinator does, in its own words: "transition engine", "election"; "" when it does not answer."""
+    return cluster.state[2:].lower().replace("_", " ")
+
+
 def judge(cluster: Cluster, services: Sequence[Advice]) -> list[Finding]:
     """All findings; empty when all is as wanted."""
     found = [*_whole(cluster), *_nodes(cluster), *_failures(cluster)]
@@ -57,6 +62,9 @@ def _whole(cluster: Cluster) -> Iterator[Finding]:
     if not cluster.state:
         what = f"the coordinator {cluster.dc} does not answer" if cluster.dc else "there is no coordinator"
         yield Finding("error", "cluster", what, "wait: the nodes elect one once they agree on who is there")
+    elif cluster.state != IDLE:
+        # What starts, stops or moves right now is not whole yet: who goes on to the next node must wait for it.
+        yield Finding("warning", "cluster", f"is busy ({doing(cluster)})", "wait until it is idle")
     if not fencing_wanted(cluster):
         what = "fencing is off: a lost node is taken for dead without proof"
         yield Finding(

@@ -14,7 +14,8 @@ import click
 from backstay.admin import explain, failover_log
 from backstay.admin.cluster import ask, look, node_names
 from backstay.admin.diagnose import judge
-from backstay.admin.switchover_plan import Plan, Refusal, arrived, plan
+from backstay.admin.switchover_plan import Plan, Refusal, arrived, is_there, plan
+from backstay.cluster.model import IDLE
 from backstay.cluster.xml import read
 from backstay.host.deadline import Deadline, poll
 from backstay.ocf.errors import AgentError, TimedOut
@@ -27,6 +28,8 @@ _LIFETIME = "PT15M"  # of the constraint: it binds no longer even if nobody can 
 _LOOK = 0.1  # seconds between looks while it moves
 _LOGGED = 3.0  # seconds for this node's log to have the end
 _CLEAR = 30.0  # seconds to remove the constraint
+_SETTLE = 30.0  # seconds for the cluster to be idle once all have arrived
+_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)  # a closed terminal sends SIGHUP
 
 
 class Refused(AgentError):
@@ -35,21 +38,23 @@ class Refused(AgentError):
 
 @contextmanager
 def constraint(of: Plan) -> Iterator[None]:
-    """Have the cluster prefer the target while the block runs. It is removed on every way out, Ctrl-C and SIGTERM too."""
+    """Have the cluster prefer the target while the block runs. It is removed on every way out, whichever signal ends us."""
     prefer = ["--move", "--resource", of.resource.handle, "--node", of.target, "--promoted", "--lifetime", _LIFETIME]
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    before = {each: signal.signal(each, lambda which, _: sys.exit(128 + which)) for each in _ENDING}
     try:
         ask(["crm_resource", *prefer], Deadline(30))
         yield
     finally:
         # A second Ctrl-C must not leave it behind; what runs inherits the deafness.
         deaf = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for each in _ENDING:
+            signal.signal(each, signal.SIG_IGN)
         try:
             _clear(of)
         finally:
             signal.signal(signal.SIGINT, deaf)
-            signal.signal(signal.SIGTERM, before)
+            for each, handler in before.items():
+                signal.signal(each, handler)
 
 
 def _clear(of: Plan) -> None:
@@ -89,15 +94,20 @@ def carry_out(of: Plan, timeout: float) -> float:
         if of.target in promoted:
             tell(f"{of.resource.id} is promoted on {of.target}")
         for follower in of.followers:
-            if [one.node for one in now.active(follower.id)] == [of.target]:
+            if is_there(now, follower, of.target):
                 tell(f"{follower.id} is on {of.target}")
         return arrived(now, of)
 
     with constraint(of):
         tell(f"asked the cluster to promote {of.resource.id} on {of.target}")
         poll(done, deadline, f"{of.resource.id} to be promoted on {of.target}", interval=_LOOK)
+    took = time.monotonic() - start
     click.echo("  the constraint is removed")
-    return time.monotonic() - start
+    # A start that was done may be undone, and a failure is seen only afterwards: look once more when all is quiet.
+    poll(lambda: look(Deadline(_SETTLE)).state == IDLE, Deadline(_SETTLE), "the cluster to be idle", interval=0.5)
+    if not arrived(look(Deadline(_SETTLE)), of):
+        raise TimedOut(f"{of.resource.id} or what goes with it did not stay on {of.target}")
+    return took
 
 
 def measured(path: str, mark: int, of: Plan) -> float | None:

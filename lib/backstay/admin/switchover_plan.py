@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from backstay.admin.diagnose import fencing_wanted, is_true, leftovers
+from backstay.admin.diagnose import doing, fencing_wanted, is_true, leftovers
 from backstay.cluster.model import IDLE
 
 if TYPE_CHECKING:
@@ -79,9 +79,14 @@ def followers(cluster: Cluster, resource: Resource) -> list[Resource]:
 
 
 def arrived(cluster: Cluster, of: Plan) -> bool:
-    """Whether role and followers are on the target, and nowhere else."""
-    there = [sorted(one.node for one in cluster.active(follower.id)) == [of.target] for follower in of.followers]
+    """Whether role and followers run on the target and nowhere else. What has failed or is still being started is not there."""
+    there = [is_there(cluster, follower, of.target) for follower in of.followers]
     return cluster.promoted(of.resource.id) == [of.target] and all(there)
+
+
+def is_there(cluster: Cluster, resource: Resource, node: str) -> bool:
+    """Whether the resource runs on this node, settled, and on no other."""
+    return [(one.node, one.settled) for one in cluster.active(resource.id)] == [(node, True)]
 
 
 def _cluster(cluster: Cluster, moved: Resource) -> list[str]:
@@ -91,8 +96,7 @@ def _cluster(cluster: Cluster, moved: Resource) -> list[str]:
     if not fencing_wanted(cluster):
         found.append("fencing is off: should the move fail, nobody could be promoted safely")
     if cluster.state != IDLE:
-        doing = cluster.state[2:].lower().replace("_", " ") if cluster.state else "gives no answer"
-        found.append(f"the cluster is busy (coordinator: {doing}): wait until it is idle")
+        found.append(f"the cluster is busy (coordinator: {doing(cluster) or 'gives no answer'}): wait until it is idle")
     found += [f"{node.name} is {node.state}: wait" for node in cluster.nodes if node.state in ("pending", "unclean")]
     if is_true(cluster.options.get("maintenance-mode", "false")) or moved.meta.get("is-managed") == "false":
         found.append(f"{moved.id} is not managed now: end maintenance first")

@@ -11,6 +11,7 @@ import sys
 from backstay.agent.log import Log
 from backstay.host.deadline import Deadline
 from backstay.host.state_files import Files, Unwritable, unwritable
+from backstay.ocf.errors import Misconfigured
 from backstay.ocf.parameters import Parameters
 
 TYPE_CHECKING = False
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from backstay.cluster.pacemaker import Pacemaker
     from backstay.ocf.invocation import Invocation
 
+_GOOD = "parameters"  # file of the state: the last values that could be used, as a literal; root alone reads it
 _STRICT = {"start", "promote"}  # what fails when the agent's own files cannot be written (host/state_files.py)
 
 
@@ -27,7 +29,8 @@ class Context:
     """Of one call. Subclasses name the class of their parameters, and add what their parts share.
 
     deadline: the end of this action, somewhat before Pacemaker kills it. unwritten: sentences on which of our own files could
-    not be written. explained: the last exit reason that was given.
+    not be written. wrong: why the values that were given are not the ones in use, "" when they are. explained: the last exit
+    reason that was given.
     """
 
     parameters_class: "type[Parameters]" = Parameters
@@ -39,11 +42,46 @@ class Context:
         self.log = Log(f"{self.parameters.name}({invocation.resource})", invocation.environ)
         self.log.secrets = self.parameters.secrets()
         self.unwritten: list[str] = []
+        self.wrong = ""
         self.explained = ""
         self._pacemaker: Optional[Pacemaker] = None
         timeout = invocation.timeout or timeout
         # Pacemaker kills the process group without warning at the timeout: be done, with a reason, before that.
         self.deadline = Deadline(max(timeout * 0.9, timeout - 2))
+
+    def settle_parameters(self, strict: bool) -> None:
+        """See that the parameters can be used. What runs goes on with the last values that could, and says so.
+
+        strict: as for a start, where a value that does not fit raises Misconfigured. Where nobody remembers good values, as
+        after a boot, only those that do not fit are left out: they read as their defaults.
+        """
+        given = self.invocation.parameters
+        try:
+            self.parameters.check()
+        except Misconfigured as error:
+            if strict:
+                raise
+            self.wrong = str(error)
+            self.parameters.lenient = True
+            good = self.state.read(_GOOD)
+            if good:
+                import ast
+
+                self.invocation.parameters = dict(ast.literal_eval(good))
+                self.wrong += "; the values before it are in use"
+            else:
+                self.invocation.parameters = self.parameters.fitting()
+                self.wrong += "; its default is in use"
+            self.log.secrets += self.parameters.secrets()
+            return
+        text = ascii(sorted(given.items()))
+        if self.state.read(_GOOD) != text:
+            self.state.write(_GOOD, text)
+
+    @property
+    def troubles(self) -> "list[str]":
+        """What this action had to do without, for the admin."""
+        return [*filter(None, [self.wrong]), *self.unwritten]
 
     def begin(self, seconds: float) -> None:
         """Outside an action, as in the watcher's errands: what follows may take so long."""

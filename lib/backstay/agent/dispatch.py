@@ -59,7 +59,7 @@ class Agent(Actions):
         """How a recurring monitor ends that found the service up. reason: why it is degraded, "" when it is not. An instance
         that may be promoted tells it by an attribute, any other by a degraded result (degraded.py)."""
         context = self.context
-        reason = context.log.masked("; ".join(filter(None, [reason, *context.unwritten[:1]])))
+        reason = context.log.masked("; ".join(filter(None, [reason, *context.troubles[:1]])))
         if context.invocation.promotable:
             self._publish_standing(reason)
         elif reason:
@@ -124,7 +124,7 @@ def main(agent_class: "type[Agent]", argv: "Sequence[str]", environ: "Mapping[st
     context = agent.context
     try:
         if not invocation.lenient and invocation.action not in ("meta-data", "validate-all"):
-            context.parameters.check()
+            context.settle_parameters(strict=invocation.action == "start")
         code = getattr(agent, methods[invocation.action])()
         return int(_told(context, ExitCode.SUCCESS if code is None else code))
     except AgentError as error:
@@ -140,16 +140,17 @@ def main(agent_class: "type[Agent]", argv: "Sequence[str]", environ: "Mapping[st
 
 
 def _told(context: Context, code: ExitCode) -> ExitCode:
-    """What the action returns once it was told which of our own files could not be written."""
+    """What the action returns once it was told what it had to do without."""
     degraded = {ExitCode.SUCCESS: ExitCode.DEGRADED, ExitCode.RUNNING_PROMOTED: ExitCode.DEGRADED_PROMOTED}
-    if not context.unwritten or context.invocation.is_probe or context.unwritten[0] in context.explained:
+    troubles = context.troubles[:1]
+    if not troubles or context.invocation.is_probe or troubles[0] in context.explained:
         return code
     if (
         context.invocation.action != "monitor" or context.invocation.promotable
     ):  # of those `alive` has told what it could
-        context.log.warning(context.unwritten[0])
+        context.log.warning(troubles[0])
         return code
-    context.explain("; ".join(filter(None, [context.explained, context.unwritten[0]])))
+    context.explain("; ".join(filter(None, [context.explained, *troubles])))
     return degraded.get(code, code)
 
 

@@ -47,7 +47,8 @@ class Node(NamedTuple):
 
 
 class Instance(NamedTuple):
-    """node: "" when it runs nowhere. role: Started, Stopped, Promoted, Unpromoted, Starting, …"""
+    """node: "" when it runs nowhere. role: Started, Stopped, Promoted, Unpromoted, Starting, … pending: what is being done to
+    it, "Starting"; "" for nothing."""
 
     resource: str
     node: str
@@ -56,6 +57,12 @@ class Instance(NamedTuple):
     failed: bool = False
     blocked: bool = False
     orphaned: bool = False
+    pending: str = ""
+
+    @property
+    def settled(self) -> bool:
+        """Whether it runs, has not failed, and nothing is being done to it."""
+        return bool(self.node) and not self.failed and not self.pending and not self.role.endswith("ing")
 
 
 class Failure(NamedTuple):

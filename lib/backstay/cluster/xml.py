@@ -92,6 +92,7 @@ def _instances(mon: Any) -> Iterator[Instance]:
             failed=element.get("failed") == "true",
             blocked=element.get("blocked") == "true",
             orphaned=element.get("orphaned") == "true",
+            pending=str(element.get("pending") or ""),
         )
         nodes = element.findall("node") if element.get("active") == "true" or element.get("failed") == "true" else []
         if not nodes:

@@ -10,7 +10,8 @@ Parameters are `Parameter` attributes of one class, actions are methods of anoth
         def monitor(self) -> ExitCode: ...
 
 Reading `parameters.ip` converts the text that Pacemaker passed and raises Misconfigured when it does not fit. In a probe and
-in stop a value that does not fit reads as its default instead: a typo must not ban a node or fence it.
+in stop a value that does not fit reads as its default instead: a typo must not ban a node or fence it. Other actions than
+start go on with the last values that fitted (agent/context.py): a typo must not end what runs.
 """
 
 from backstay.ocf.errors import Misconfigured
@@ -110,9 +111,17 @@ class Parameter:
         try:
             return self.parse(text)
         except Misconfigured:
-            if not given.invocation.lenient:
+            if not given.lenient:
                 raise
             return self.parse(self.default or "", lenient=True)
+
+    def fits(self, text: str) -> bool:
+        """Whether the text can be converted."""
+        try:
+            self.parse(text)
+        except Misconfigured:
+            return False
+        return True
 
     def parse(self, text: str, lenient: bool = False) -> "Any":
         """The value of `text`; empty text means the default. Raises Misconfigured.
@@ -147,12 +156,23 @@ class Parameters:
     long = ""
 
     def __init__(self, invocation: "Invocation") -> None:
+        """`lenient` can be set: then what does not fit reads as its default."""
         self.invocation = invocation
+        self.lenient = invocation.lenient
 
     def check(self) -> None:
         """Convert every parameter. Raises Misconfigured for the first that does not fit."""
         for parameter in parameters_of(type(self)):
             getattr(self, parameter.name)
+
+    def fitting(self) -> "dict[str, str]":
+        """The given values without those that cannot be converted."""
+        declared = {parameter.name: parameter for parameter in parameters_of(type(self))}
+        return {
+            name: text
+            for name, text in self.invocation.parameters.items()
+            if name not in declared or declared[name].fits(text)
+        }
 
     def secrets(self) -> "list[str]":
         """The values that no log may show."""

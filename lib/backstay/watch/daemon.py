@@ -43,6 +43,7 @@ def main(target_class: "type[Target]", argv: "list[str]") -> int:
     no_core()
     context = target_class.context_class(Invocation("watch", os.environ))
     try:
+        context.settle_parameters(strict=False)
         return _main(target_class(context), int(argv[2]), argv[3])
     except OSError as error:
         context.log.error(f"the watcher ends: {error}")  # /run is full, read-only or gone

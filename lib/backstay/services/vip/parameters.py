@@ -147,7 +147,7 @@ class VipParameters(Parameters):
         try:
             return parse_prefix(self.cidr_netmask, self.address())
         except ValueError as error:
-            if self.invocation.lenient:
+            if self.lenient:
                 return None
             raise Misconfigured(f"parameter cidr_netmask={self.cidr_netmask}: {error}") from None
 
