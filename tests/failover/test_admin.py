@@ -108,11 +108,11 @@ def test_ctrl_c_and_a_deadline_leave_no_constraint(three: Lab) -> None:
     assert "the constraint is removed" in late.err
     assert left(three, target) == ""
 
-    for signal in ("INT", "TERM"):
+    for signal in ("INT", "TERM", "HUP", "QUIT"):
         target = candidates(three)[0]
-        # The signal comes when the constraint is there. A shell's background job would ignore SIGINT.
+        # The signal comes when the constraint is there. A shell's background job would ignore SIGINT and SIGQUIT.
         script = (
-            f"env --default-signal=INT backstay switchover --yes {target} & pid=$!;"
+            f"env --default-signal=INT,QUIT backstay switchover --yes {target} & pid=$!;"
             " until cibadmin -Q --scope constraints | grep -q cli-prefer; do kill -0 $pid || exit 9; done;"
             f" kill -{signal} $pid; wait $pid; echo ended $?"
         )
