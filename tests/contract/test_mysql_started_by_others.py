@@ -20,7 +20,7 @@ asked() { mariadb -Ne "select $1"; }
 PEER = """
 cat > /tmp/peer.py <<'END'
 from backstay.host.deadline import Deadline
-from backstay.services.mysql.dialects.base import dialect_for
+from backstay.services.mysql.dialects import dialect_for
 from backstay.services.mysql.server import Server
 server = Server("it", Deadline(10), "backstay_monitor", "m0n", host="127.0.0.1", port=3306)
 print(f"told={dialect_for('10.11.0-MariaDB').peer(server).why}")

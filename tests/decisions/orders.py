@@ -1,7 +1,7 @@
 """Every order of events of a set of three nodes, up to a number of them, with the decisions that the agent makes.
 
 Servers, connections and Pacemaker are small models here, and so is the order of the steps within an action. What is decided
-is the product's own: election.decide and acknowledgers, duties.review, Overview.surely_inactive and may_run. A history is the
+is the product's own: election.decide and acknowledgers, next_step.review, Overview.surely_inactive and may_run. A history is the
 set of transactions that a server has. An order that ends with a promoted server which lacks an acknowledged one is a loss.
 """
 
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from backstay.cluster.pacemaker import Ends, Instance, Overview
 from backstay.services.mysql import election, next_step
-from backstay.services.mysql.record import Facts
+from backstay.services.mysql import record as durable
 
 NODES = ("n1", "n2", "n3")
 NONE: frozenset[int] = frozenset()
@@ -57,8 +57,8 @@ class Record(NamedTuple):
     sync: frozenset[str]
     solo: bool
 
-    def facts(self) -> Facts:
-        return Facts(self.epoch, self.primary, ",".join(map(str, sorted(self.gtid))), self.sync, self.solo)
+    def as_recorded(self) -> durable.Record:
+        return durable.Record(self.epoch, self.primary, ",".join(map(str, sorted(self.gtid))), self.sync, self.solo)
 
 
 class World(NamedTuple):
@@ -237,7 +237,7 @@ def _duties(world: World, rules: Rules) -> Iterator[tuple[str, World]]:
     if ready:
         yield f"{sorted(ready)} is admitted", world._replace(record=record._replace(sync=record.sync | ready))
     for waited in (0.0, 1.0):  # seconds, and degrade_after is one
-        outcome = rules.review(record.facts(), followers, overview, waited, 1.0)
+        outcome = rules.review(record.as_recorded(), followers, overview, waited, 1.0)
         if outcome.act and not outcome.sync:
             alone = world._replace(record=record._replace(sync=outcome.sync, solo=True))
             yield "it goes on alone", alone._replace(acknowledged=world.acknowledged | has)
@@ -281,12 +281,12 @@ def _down(world: World, name: str) -> World:
 
 
 def _promotion(world: World, me: str, rules: Rules, bounds: Bounds) -> Iterator[tuple[str, World]]:
-    facts, promoted_with, mine = world.record.facts(), Transactions(world.record.gtid), world.of(me).has
-    asked = election.witnesses(me, facts, NODES)
+    recorded, promoted_with, mine = world.record.as_recorded(), Transactions(world.record.gtid), world.of(me).has
+    asked = election.witnesses(me, recorded, NODES)
     everyone = False
     for _ in range(2 * len(NODES)):
         reports = {name: _report(world, name, everyone) for name in asked}
-        verdict = rules.decide(me, Transactions(mine), facts, NODES, reports, promoted_with, False)
+        verdict = rules.decide(me, Transactions(mine), recorded, NODES, reports, promoted_with, False)
         if isinstance(verdict, election.Fetch):
             mine |= reports[verdict.node].received.numbers  # type: ignore[union-attr]
         elif isinstance(verdict, election.Refuse) and not everyone:
@@ -295,8 +295,8 @@ def _promotion(world: World, me: str, rules: Rules, bounds: Bounds) -> Iterator[
             break
     if not isinstance(verdict, election.Promote):
         return
-    sync = rules.acknowledgers(me, facts, Transactions(mine), reports)
-    record = Record(facts.epoch + 1, me, mine, sync, not sync)
+    sync = rules.acknowledgers(me, recorded, Transactions(mine), reports)
+    record = Record(recorded.epoch + 1, me, mine, sync, not sync)
     after = world._replace(record=record, promotions=world.promotions + 1).put(me, has=mine)
     for name in NODES:
         after = after.put(name, follows=False)

@@ -5,9 +5,9 @@ import pytest
 from backstay.services.mysql.election import Fetch, Promote, Refuse, Report, acknowledgers, decide, stray, witnesses
 from backstay.services.mysql.gtid import MariadbHistory
 from backstay.services.mysql.observation import Holding
-from backstay.services.mysql.record import Facts
+from backstay.services.mysql.record import Record
 
-FACTS = Facts(epoch=4, primary="n1", gtid="0-1-50", sync=["n2", "n3"], solo=False)
+RECORD = Record(epoch=4, primary="n1", gtid="0-1-50", sync=["n2", "n3"], solo=False)
 NODES = ["n1", "n2", "n3"]
 
 
@@ -15,10 +15,10 @@ def history(text):
     return MariadbHistory.parse(text)
 
 
-def verdict(mine="0-1-99", me="n2", facts=FACTS, allow_loss=False, **reports):
+def verdict(mine="0-1-99", me="n2", record=RECORD, allow_loss=False, **reports):
     answers = {node: text if isinstance(text, Report) else Report(history(text)) for node, text in reports.items()}
-    promoted_with = history(facts.gtid) if facts else None
-    return decide(me, history(mine), facts, NODES, answers, promoted_with, allow_loss)
+    promoted_with = history(record.gtid) if record else None
+    return decide(me, history(mine), record, NODES, answers, promoted_with, allow_loss)
 
 
 def proof(**case):
@@ -55,21 +55,21 @@ def test_the_primary_itself_is_proof_when_a_witness_is_silent():
 
 
 def test_a_node_outside_sync_needs_the_same_proof():
-    facts = FACTS.changed(["n3"], solo=False)
-    assert proof(facts=facts, n3="0-1-99") == "witnesses"
-    assert isinstance(verdict(facts=facts, n3="0-1-100"), Fetch)
-    assert "n3 may hold" in refusal(facts=facts)
+    record = RECORD.changed(["n3"], solo=False)
+    assert proof(record=record, n3="0-1-99") == "witnesses"
+    assert isinstance(verdict(record=record, n3="0-1-100"), Fetch)
+    assert "n3 may hold" in refusal(record=record)
 
 
 def test_the_only_acknowledger_is_its_own_proof():
-    assert proof(facts=FACTS.changed(["n2"], solo=False)) == "witnesses"
+    assert proof(record=RECORD.changed(["n2"], solo=False)) == "witnesses"
 
 
 def test_nobody_else_follows_a_primary_that_ran_alone():
-    solo = FACTS.changed([], solo=True)
-    assert "n1 ran alone" in refusal(facts=solo, n3="0-1-99")
-    assert proof(facts=solo, n1="0-1-99") == "primary"
-    assert proof(facts=solo, me="n1", mine="0-1-200") == "own record"
+    solo = RECORD.changed([], solo=True)
+    assert "n1 ran alone" in refusal(record=solo, n3="0-1-99")
+    assert proof(record=solo, n1="0-1-99") == "primary"
+    assert proof(record=solo, me="n1", mine="0-1-200") == "own record"
 
 
 def test_the_recorded_primary_needs_no_one():
@@ -88,15 +88,15 @@ def test_a_recorded_primary_with_another_history_is_a_stranger():
     assert isinstance(verdict(me="n1", mine="0-1-49", n2="0-1-99", n3="0-1-99"), Fetch)
 
 
-ONE_OF_TWO = FACTS.changed(["n2"], solo=False)
+ONE_OF_TWO = RECORD.changed(["n2"], solo=False)
 
 
 def test_an_acknowledger_without_what_the_primary_was_promoted_with_waits_for_it():
     """Two promotions in a row: n2 received nothing since, so nothing says whether its disk is the one that acknowledged."""
-    assert "lacks 0-1-50" in refusal(facts=ONE_OF_TWO, mine="0-1-49")
-    assert "start n1" in refusal(facts=ONE_OF_TWO, mine="0-1-49", n1=Report(None))
-    assert proof(facts=ONE_OF_TWO, mine="0-1-50") == "witnesses"
-    found = verdict(facts=ONE_OF_TWO, mine="0-1-49", n1="0-1-50")  # a promotion that recorded and then failed
+    assert "lacks 0-1-50" in refusal(record=ONE_OF_TWO, mine="0-1-49")
+    assert "start n1" in refusal(record=ONE_OF_TWO, mine="0-1-49", n1=Report(None))
+    assert proof(record=ONE_OF_TWO, mine="0-1-50") == "witnesses"
+    found = verdict(record=ONE_OF_TWO, mine="0-1-49", n1="0-1-50")  # a promotion that recorded and then failed
     assert isinstance(found, Fetch) and found.node == "n1"
 
 
@@ -104,20 +104,20 @@ def test_a_witness_that_has_less_than_the_record_is_none():
     assert "n3 lacks what n1 was promoted with" in refusal(n3="0-1-49")
     assert proof(n3="0-1-49", n1="0-1-99") == "primary"
     assert "lacks 0-1-50" in refusal(mine="0-1-49", n3="0-1-99")  # this node acknowledged, and its disk is another
-    facts = FACTS.changed(["n3"], solo=False)
-    assert isinstance(verdict(facts=facts, mine="0-1-49", n3="0-1-99"), Fetch)  # nobody counted on this node
+    record = RECORD.changed(["n3"], solo=False)
+    assert isinstance(verdict(record=record, mine="0-1-49", n3="0-1-99"), Fetch)  # nobody counted on this node
 
 
 def test_a_primary_that_was_alone_and_comes_back_with_less_is_none():
-    solo = FACTS.changed([], solo=True)
-    assert "n1 lacks what it was promoted with" in refusal(facts=solo, n1="", n3="")
-    assert "n1 lacks what it was promoted with" in refusal(facts=solo, n1="0-1-49")
-    assert "its data is not what it was" in refusal(facts=solo, me="n1", mine="")
-    assert "its data is not what it was" in refusal(facts=solo, me="n1", mine="", n2="0-1-50", n3="0-1-50")
+    solo = RECORD.changed([], solo=True)
+    assert "n1 lacks what it was promoted with" in refusal(record=solo, n1="", n3="")
+    assert "n1 lacks what it was promoted with" in refusal(record=solo, n1="0-1-49")
+    assert "its data is not what it was" in refusal(record=solo, me="n1", mine="")
+    assert "its data is not what it was" in refusal(record=solo, me="n1", mine="", n2="0-1-50", n3="0-1-50")
 
 
-def counted(mine="0-1-99", me="n2", facts=FACTS, **reports):
-    return sorted(acknowledgers(me, facts, history(mine), reports))
+def counted(mine="0-1-99", me="n2", record=RECORD, **reports):
+    return sorted(acknowledgers(me, record, history(mine), reports))
 
 
 def test_whose_acknowledgements_count_from_a_promotion_on():
@@ -133,14 +133,14 @@ def test_whose_acknowledgements_count_from_a_promotion_on():
     assert counted(n3=Report(history("0-1-99"), receives=True)) == []
     assert counted(n3=Report(history("0-1-99"), parted=True)) == []
     # nobody is dropped who may acknowledge by the record before
-    four = Facts(4, "n1", "0-1-50", ["n2", "n3", "n4"], solo=False)
-    assert counted(facts=four, n3=giving, n4=silent) == ["n3", "n4"]
+    four = Record(4, "n1", "0-1-50", ["n2", "n3", "n4"], solo=False)
+    assert counted(record=four, n3=giving, n4=silent) == ["n3", "n4"]
 
 
 def test_a_new_set_does_not_begin_alone():
     joining = Report(history(""))
-    assert counted(mine="", facts=None, n1=joining, n3=joining) == ["n1", "n3"]
-    assert counted(mine="0-2-1", facts=None, n1=joining, n3=Report(history("0-2-1"))) == ["n3"]
+    assert counted(mine="", record=None, n1=joining, n3=joining) == ["n1", "n3"]
+    assert counted(mine="0-2-1", record=None, n1=joining, n3=Report(history("0-2-1"))) == ["n3"]
 
 
 def test_a_primary_without_the_accounts_of_its_replicas_begins_alone():
@@ -155,13 +155,13 @@ def test_the_old_primary_is_compared_before_it_counts():
 
 def test_a_primary_that_was_alone_stays_so_for_a_promotion():
     """Anybody may have begun to acknowledge meanwhile: its monitor sees who runs."""
-    solo = FACTS.changed([], solo=True)
-    assert counted(me="n1", facts=solo, n2=Report(history("0-1-99")), n3=Report(history("0-1-99"))) == []
+    solo = RECORD.changed([], solo=True)
+    assert counted(me="n1", record=solo, n2=Report(history("0-1-99")), n3=Report(history("0-1-99"))) == []
 
 
 def test_who_acknowledges_and_does_not_count_makes_it_alone():
     joining, giving = Report(history("0-2-1")), Report(history(""), gives=True)
-    assert counted(mine="0-2-1", facts=None, n1=joining, n3=giving) == []
+    assert counted(mine="0-2-1", record=None, n1=joining, n3=giving) == []
 
 
 def test_two_primaries_never():
@@ -181,37 +181,37 @@ def test_an_unsettled_witness_is_waited_for():
 
 
 def test_first_promotion_hears_everyone():
-    assert proof(facts=None, mine="", n1="", n3="") == "first"
-    assert "n3 did not say" in refusal(facts=None, mine="", n1="")
-    assert isinstance(verdict(facts=None, mine="", n1="0-1-9", n3=""), Fetch)  # an admin put the data there
-    assert "histories part" in refusal(facts=None, mine="0-2-4", n1="0-1-9", n3="")
+    assert proof(record=None, mine="", n1="", n3="") == "first"
+    assert "n3 did not say" in refusal(record=None, mine="", n1="")
+    assert isinstance(verdict(record=None, mine="", n1="0-1-9", n3=""), Fetch)  # an admin put the data there
+    assert "histories part" in refusal(record=None, mine="0-2-4", n1="0-1-9", n3="")
 
 
 def test_allowed_loss_still_takes_the_most_there_is():
     assert proof(allow_loss=True) == "allowed"
-    solo = FACTS.changed([], solo=True)
-    assert proof(facts=solo, allow_loss=True) == "allowed"
+    solo = RECORD.changed([], solo=True)
+    assert proof(record=solo, allow_loss=True) == "allowed"
 
 
 @pytest.mark.parametrize(
-    ("me", "facts", "asked"),
+    ("me", "record", "asked"),
     [
-        ("n2", FACTS, ["n3", "n1"]),
-        ("n1", FACTS, ["n2", "n3"]),
-        ("n2", FACTS.changed([], True), ["n1"]),
-        ("n1", FACTS.changed([], True), []),
+        ("n2", RECORD, ["n3", "n1"]),
+        ("n1", RECORD, ["n2", "n3"]),
+        ("n2", RECORD.changed([], True), ["n1"]),
+        ("n1", RECORD.changed([], True), []),
         ("n2", None, ["n1", "n3"]),
     ],
 )
-def test_whom_to_ask(me, facts, asked):
-    assert witnesses(me, facts, NODES) == asked
+def test_whom_to_ask(me, record, asked):
+    assert witnesses(me, record, NODES) == asked
 
 
 def test_what_a_witness_wrote_itself_since_the_promotion_does_not_count():
-    assert str(stray("n3", history("0-3-60"), FACTS, history("0-1-50,0-3-40"))) == "0-3-41..60"
-    assert stray("n3", history("0-3-40"), FACTS, history("0-1-50,0-3-40")) is None
+    assert str(stray("n3", history("0-3-60"), RECORD, history("0-1-50,0-3-40"))) == "0-3-41..60"
+    assert stray("n3", history("0-3-40"), RECORD, history("0-1-50,0-3-40")) is None
     # what it wrote as an earlier primary stands in the record; the recorded primary's is what counts most
-    assert stray("n1", history("0-1-99"), FACTS, history("0-1-50")) is None
+    assert stray("n1", history("0-1-99"), RECORD, history("0-1-50")) is None
     assert stray("n3", history("0-3-9"), None, None) is None
 
 

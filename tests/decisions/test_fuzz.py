@@ -31,7 +31,7 @@ from backstay.services.haproxy.agent import Haproxy
 from backstay.services.haproxy.health import parse_processes, parse_stat
 from backstay.services.haproxy.server_state import Configuration, keep, restore, unchanged
 from backstay.services.mysql import binlog
-from backstay.services.mysql import record as mysql_facts
+from backstay.services.mysql import record as mysql_record
 from backstay.services.mysql.agent import Mysql
 from backstay.services.mysql.dialects.mariadb import whole_groups
 from backstay.services.mysql.gtid import History, MalformedGtid, MariadbHistory, MysqlHistory
@@ -155,9 +155,9 @@ WORDS = st.lists(
 @given(WORDS)
 @fuzzed
 def test_records_in_the_cluster_are_read_or_malformed(text: str) -> None:
-    facts = only(mysql_facts.MalformedFacts, lambda: mysql_facts.Facts.parse(text))
-    if facts is not None:
-        assert mysql_facts.Facts.parse(str(facts)) == facts
+    record = only(mysql_record.MalformedRecord, lambda: mysql_record.Record.parse(text))
+    if record is not None:
+        assert mysql_record.Record.parse(str(record)) == record
     record = only(rabbitmq_facts.MalformedFacts, lambda: rabbitmq_facts.Facts.parse(text))
     if record is not None:
         assert str(rabbitmq_facts.Facts.parse(str(record))) == str(record)

@@ -20,11 +20,11 @@ from backstay.services.mysql.health import (
 )
 from backstay.services.mysql.next_step import REVIEW_EVERY, REVIEW_SETTLED, Step, primary_step, replica_step, review
 from backstay.services.mysql.observation import Acks, Observed, ReplicaStatus
-from backstay.services.mysql.record import Facts, MalformedFacts
+from backstay.services.mysql.record import MalformedRecord, Record
 
-NEW = Facts(epoch=1, primary="n1", gtid="", sync=["n2", "n3"], solo=False)
-FACTS = Facts(epoch=4, primary="n1", gtid="0-1-50", sync=["n2", "n3"], solo=False)
-SOLO = FACTS.changed([], solo=True)
+NEW = Record(epoch=1, primary="n1", gtid="", sync=["n2", "n3"], solo=False)
+RECORD = Record(epoch=4, primary="n1", gtid="0-1-50", sync=["n2", "n3"], solo=False)
+SOLO = RECORD.changed([], solo=True)
 VIP = "10.0.0.100"
 
 
@@ -50,30 +50,30 @@ def seen(replica=None, followers=(), received="0-1-99", applied="0-1-99", **acks
 
 
 @pytest.mark.parametrize(
-    ("case", "facts", "step"),
+    ("case", "record", "step"),
     [
-        (seen(replica()), FACTS, Step.NOTHING),
+        (seen(replica()), RECORD, Step.NOTHING),
         (seen(None), None, Step.NOTHING),
-        (seen(None), FACTS, Step.JOIN),
-        (seen(replica(host="elsewhere")), FACTS, Step.JOIN),
-        (seen(replica(by_gtid=False), received="0-1-120"), FACTS, Step.WAIT),
-        (seen(replica(by_gtid=False)), FACTS, Step.JOIN),
-        (seen(replica(sql=False)), FACTS, Step.APPLY),
-        (seen(replica(sql=False, io="No")), FACTS, Step.JOIN),
-        (seen(replica(sql=False, applier_error=(1062, "duplicate"))), FACTS, Step.EXAMINE),
-        (seen(replica(io="No")), FACTS, Step.RECEIVE),
-        (seen(replica(io="Connecting")), FACTS, Step.NOTHING),
-        (seen(replica(), gives=False), FACTS, Step.ACKNOWLEDGE),
-        (seen(replica(), gives=False), FACTS.changed(["n3"], False), Step.NOTHING),
+        (seen(None), RECORD, Step.JOIN),
+        (seen(replica(host="elsewhere")), RECORD, Step.JOIN),
+        (seen(replica(by_gtid=False), received="0-1-120"), RECORD, Step.WAIT),
+        (seen(replica(by_gtid=False)), RECORD, Step.JOIN),
+        (seen(replica(sql=False)), RECORD, Step.APPLY),
+        (seen(replica(sql=False, io="No")), RECORD, Step.JOIN),
+        (seen(replica(sql=False, applier_error=(1062, "duplicate"))), RECORD, Step.EXAMINE),
+        (seen(replica(io="No")), RECORD, Step.RECEIVE),
+        (seen(replica(io="Connecting")), RECORD, Step.NOTHING),
+        (seen(replica(), gives=False), RECORD, Step.ACKNOWLEDGE),
+        (seen(replica(), gives=False), RECORD.changed(["n3"], False), Step.NOTHING),
         (seen(replica(), gives=False), SOLO, Step.ACKNOWLEDGE),
-        (seen(replica(), waits=True), FACTS, Step.END_WAITING),
-        (seen(replica(), waits=True, gives=False), FACTS, Step.END_WAITING),
+        (seen(replica(), waits=True), RECORD, Step.END_WAITING),
+        (seen(replica(), waits=True, gives=False), RECORD, Step.END_WAITING),
         (seen(replica(), waits=True), None, Step.NOTHING),
-        (seen(None, waits=True), FACTS, Step.JOIN),  # compares histories first: it may have been primary until now
+        (seen(None, waits=True), RECORD, Step.JOIN),  # compares histories first: it may have been primary until now
     ],
 )
-def test_replica_step(case, facts, step):
-    assert replica_step(case, "n2", facts, VIP) is step
+def test_replica_step(case, record, step):
+    assert replica_step(case, "n2", record, VIP) is step
 
 
 def test_a_replica_that_waits_like_a_primary_is_not_smooth():
@@ -93,11 +93,11 @@ def test_a_replica_that_waits_like_a_primary_is_not_smooth():
     ],
 )
 def test_a_replica_joins_anew_with_another_password_once_nothing_is_in_the_way(case, errant, step):
-    assert replica_step(case, "n2", FACTS, VIP, errant, rejoin=True) is step
+    assert replica_step(case, "n2", RECORD, VIP, errant, rejoin=True) is step
 
 
 def test_the_recorded_primary_follows_no_one():
-    assert replica_step(seen(None), "n1", FACTS, VIP) is Step.NOTHING
+    assert replica_step(seen(None), "n1", RECORD, VIP) is Step.NOTHING
 
 
 def primary(**changes):
@@ -105,20 +105,20 @@ def primary(**changes):
 
 
 @pytest.mark.parametrize(
-    ("case", "facts", "step"),
+    ("case", "record", "step"),
     [
-        (primary(), FACTS, Step.NOTHING),
-        (primary(replica=replica()), FACTS, Step.FORGET),
-        (primary(waits=False), FACTS, Step.REPAIR),
-        (primary(forever=False), FACTS, Step.REPAIR),
+        (primary(), RECORD, Step.NOTHING),
+        (primary(replica=replica()), RECORD, Step.FORGET),
+        (primary(waits=False), RECORD, Step.REPAIR),
+        (primary(forever=False), RECORD, Step.REPAIR),
         (primary(), SOLO, Step.REPAIR),
         (primary(forever=False), SOLO, Step.END_SOLO),
         (primary(forever=False, clients=0), SOLO, Step.NOTHING),
         (primary(forever=False, followers=[]), SOLO, Step.NOTHING),
-        (primary(), FACTS.changed(["n2"], False), Step.ADMIT),
-        (primary(followers=["n2"]), FACTS, Step.REVIEW),
-        (primary(clients=0), FACTS, Step.REVIEW),
-        (primary(waiting=3), FACTS, Step.REVIEW),
+        (primary(), RECORD.changed(["n2"], False), Step.ADMIT),
+        (primary(followers=["n2"]), RECORD, Step.REVIEW),
+        (primary(clients=0), RECORD, Step.REVIEW),
+        (primary(waiting=3), RECORD, Step.REVIEW),
         (primary(), NEW, Step.BEGIN),  # an empty disk has all of an empty record
         (primary(), NEW.changed(["n2"], False), Step.ADMIT),
         (primary(forever=False, followers=[]), NEW.changed([], True), Step.BEGIN),
@@ -127,15 +127,15 @@ def primary(**changes):
         (primary(), NEW.begun("0-1-9"), Step.NOTHING),
     ],
 )
-def test_primary_step(case, facts, step):
-    assert primary_step(case, facts, unreviewed=0) is step
+def test_primary_step(case, record, step):
+    assert primary_step(case, record, unreviewed=0) is step
 
 
 def test_a_review_comes_round_by_itself():
-    assert primary_step(primary(), FACTS, unreviewed=REVIEW_EVERY + 1) is Step.REVIEW
-    assert primary_step(primary(), FACTS, unreviewed=REVIEW_EVERY + 1, settled=True) is Step.NOTHING
-    assert primary_step(primary(), FACTS, unreviewed=REVIEW_SETTLED + 1, settled=True) is Step.REVIEW
-    assert primary_step(primary(waiting=3), FACTS, unreviewed=0, settled=True) is Step.REVIEW
+    assert primary_step(primary(), RECORD, unreviewed=REVIEW_EVERY + 1) is Step.REVIEW
+    assert primary_step(primary(), RECORD, unreviewed=REVIEW_EVERY + 1, settled=True) is Step.NOTHING
+    assert primary_step(primary(), RECORD, unreviewed=REVIEW_SETTLED + 1, settled=True) is Step.REVIEW
+    assert primary_step(primary(waiting=3), RECORD, unreviewed=0, settled=True) is Step.REVIEW
 
 
 def overview(online=("n1", "n2", "n3"), offline=(), unclean=(), active=("n1", "n2", "n3"), quorum=True, **ends):
@@ -171,12 +171,12 @@ NOT_SEEN = dict(active=("n1", "n3"))
     ],
 )
 def test_review(followers, cluster, absent_for, act, left):
-    outcome = review(FACTS, frozenset(followers), cluster, absent_for, degrade_after=10)
+    outcome = review(RECORD, frozenset(followers), cluster, absent_for, degrade_after=10)
     assert (outcome.act, outcome.sync) == (act, frozenset(left)), outcome.reason
 
 
 def test_who_left_without_stopping_is_told_with_the_remedy():
-    outcome = review(FACTS, frozenset(), overview(**LEFT, n2=Ends.STARTED), 0, degrade_after=0)
+    outcome = review(RECORD, frozenset(), overview(**LEFT, n2=Ends.STARTED), 0, degrade_after=0)
     assert "n2 left the cluster without stopping the server: start the cluster software there" in outcome.reason
 
 
@@ -189,11 +189,11 @@ def test_who_may_have_begun_to_acknowledge_while_the_primary_was_alone():
 
 
 def test_zero_waits_for_ever():
-    assert not review(FACTS, frozenset(), overview(), 10**6, degrade_after=0).act
+    assert not review(RECORD, frozenset(), overview(), 10**6, degrade_after=0).act
 
 
-def judged(case, facts=None, errant="", was_readable=True, me="n2"):
-    verdict = judge_replica(case.replica, case.acks.gives, me, facts, errant, was_readable, max_lag=30)
+def judged(case, record=None, errant="", was_readable=True, me="n2"):
+    verdict = judge_replica(case.replica, case.acks.gives, me, record, errant, was_readable, max_lag=30)
     return verdict.score, verdict.readable
 
 
@@ -211,9 +211,9 @@ def judged(case, facts=None, errant="", was_readable=True, me="n2"):
         (seen(replica(sql=False)), {}, (DETACHED, False)),
         (seen(replica(io="No", receiver_error=(1236, "purged"))), {}, (DETACHED, False)),
         (seen(replica()), {"errant": "0-2-7"}, (NEVER, False)),
-        (seen(replica()), {"facts": SOLO}, (NEVER, False)),
-        (seen(None), {"facts": FACTS}, (DETACHED, False)),
-        (seen(None), {"facts": FACTS, "me": "n1"}, (HEALTHY, True)),
+        (seen(replica()), {"record": SOLO}, (NEVER, False)),
+        (seen(None), {"record": RECORD}, (DETACHED, False)),
+        (seen(None), {"record": RECORD, "me": "n1"}, (HEALTHY, True)),
         (seen(None), {}, (HEALTHY, False)),
     ],
 )
@@ -236,17 +236,22 @@ WRONG = "the server on n1 has no certificate that tls_ca ca.pem vouches for: sel
         (seen(replica()), {}, WRONG, WRONG),  # the connection that stands goes on, the next would be refused
         (seen(replica(io="Connecting", receiver_error=TLS_SAYS)), {}, "", "receiver distrusts its source: error rec"),
         (seen(replica(io="Connecting", receiver_error=TLS_SAYS)), {}, WRONG, WRONG),
-        (seen(replica(io="Connecting", receiver_error=TLS_SAYS)), {"facts": SOLO}, "", "receiver distrusts its source"),
-        (seen(replica(sql=False, io="No")), {"facts": SOLO}, f"join: {WRONG}", f"join: {WRONG}"),
-        (seen(replica(sql=False, io="No")), {"facts": SOLO}, "", "n1 ran alone since this node was behind"),
-        (seen(replica(io="Connecting", receiver_error=(2003, "no route"))), {"facts": SOLO}, "", "n1 ran alone"),
+        (
+            seen(replica(io="Connecting", receiver_error=TLS_SAYS)),
+            {"record": SOLO},
+            "",
+            "receiver distrusts its source",
+        ),
+        (seen(replica(sql=False, io="No")), {"record": SOLO}, f"join: {WRONG}", f"join: {WRONG}"),
+        (seen(replica(sql=False, io="No")), {"record": SOLO}, "", "n1 ran alone since this node was behind"),
+        (seen(replica(io="Connecting", receiver_error=(2003, "no route"))), {"record": SOLO}, "", "n1 ran alone"),
         (seen(replica()), {"errant": "0-2-7"}, WRONG, "errant 0-2-7"),
         (seen(replica(applier_error=(1062, "duplicate"))), {}, WRONG, "applier stopped: duplicate"),
     ],
 )
 def test_what_is_told_is_the_cause_and_not_what_follows(case, more, cause, begins):
     verdict = judge_replica(
-        case.replica, case.acks.gives, "n2", more.get("facts"), more.get("errant", ""), True, max_lag=30
+        case.replica, case.acks.gives, "n2", more.get("record"), more.get("errant", ""), True, max_lag=30
     )
     said = told(verdict.state, cause)
     assert said.startswith(begins) and bool(said) == bool(begins)
@@ -256,28 +261,28 @@ names = st.text("abcdefgh-.0123456789", min_size=1, max_size=12)
 
 
 @given(st.integers(0, 10**9), names, st.frozensets(names), st.booleans())
-def test_facts_read_back(epoch, primary_name, sync, solo):
-    facts = Facts(epoch, primary_name, "0-1-5,0-2-9", sync, solo)
-    assert Facts.parse(str(facts)) == facts
+def test_a_record_reads_back(epoch, primary_name, sync, solo):
+    record = Record(epoch, primary_name, "0-1-5,0-2-9", sync, solo)
+    assert Record.parse(str(record)) == record
 
 
 @pytest.mark.parametrize(
     "text", ["epoch=1", "epoch=x primary=a gtid= sync= solo=no", "epoch=1 primary=a gtid= sync= solo=?"]
 )
-def test_malformed_facts(text):
-    with pytest.raises(MalformedFacts):
-        Facts.parse(text)
+def test_malformed_record(text):
+    with pytest.raises(MalformedRecord):
+        Record.parse(text)
 
 
 def test_fields_of_a_later_version_are_kept():
     """An older agent that is promoted in between must not lose them."""
-    facts = Facts.parse("epoch=4 primary=n1 floor=0-1-7 gtid=0-1-50 sync=n2 solo=no kind=a,b")
-    assert str(facts.changed(["n3"], solo=False)).endswith("sync=n3 solo=no floor=0-1-7 kind=a,b")
-    assert Facts.parse(str(facts)) == facts
+    record = Record.parse("epoch=4 primary=n1 floor=0-1-7 gtid=0-1-50 sync=n2 solo=no kind=a,b")
+    assert str(record.changed(["n3"], solo=False)).endswith("sync=n3 solo=no floor=0-1-7 kind=a,b")
+    assert Record.parse(str(record)) == record
 
 
-def test_no_facts():
-    assert Facts.parse("  ") is None
+def test_no_record():
+    assert Record.parse("  ") is None
 
 
 @pytest.mark.parametrize(

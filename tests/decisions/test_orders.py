@@ -30,28 +30,28 @@ def test_no_order_of_events_loses_an_acknowledged_row(bounds: Bounds) -> None:
     print(f"{worlds} worlds to depth {bounds.depth}")
 
 
-def trusting(me: str, mine: Any, facts: Any, nodes: Any, reports: Any, _: Any, loss: bool) -> Any:
+def trusting(me: str, mine: Any, record: Any, nodes: Any, reports: Any, _: Any, loss: bool) -> Any:
     """An answer is an answer, whatever the record has."""
-    return election.decide(me, mine, facts, nodes, reports, Transactions(frozenset()), loss)
+    return election.decide(me, mine, record, nodes, reports, Transactions(frozenset()), loss)
 
 
-def unvouched(me: str, mine: Any, facts: Any, nodes: Any, reports: Any, promoted_with: Any, loss: bool) -> Any:
+def unvouched(me: str, mine: Any, record: Any, nodes: Any, reports: Any, promoted_with: Any, loss: bool) -> Any:
     """The candidate's own disk is taken for the one that acknowledged."""
-    if facts.primary != me and not mine.includes(promoted_with):
+    if record.primary != me and not mine.includes(promoted_with):
         for node, report in reports.items():
             if report.received and report.received.includes(promoted_with):
                 return election.Fetch(node, "")
-    return election.decide(me, mine, facts, nodes, reports, promoted_with, loss)
+    return election.decide(me, mine, record, nodes, reports, promoted_with, loss)
 
 
 def offline_is_dead(world: World, name: str) -> Ends:
     return Ends.STOPPED if world.of(name).member else Ends.FENCED
 
 
-def of_whoever_was_alone(me: str, facts: Any, mine: Any, reports: Any) -> frozenset[str]:
+def of_whoever_was_alone(me: str, record: Any, mine: Any, reports: Any) -> frozenset[str]:
     """Others count from a promotion on although the record before named nobody: one more may acknowledge by then."""
     answered = election.acknowledgers(me, None, mine, reports)
-    return election.acknowledgers(me, facts, mine, reports) or (answered if facts.solo else frozenset())
+    return election.acknowledgers(me, record, mine, reports) or (answered if record.solo else frozenset())
 
 
 def who_is_seen(overview: Overview, name: str) -> bool:

@@ -1,45 +1,48 @@
 """When a node's data may be replaced by a copy of the primary's, and what a copy must be."""
 
 import os
-from types import SimpleNamespace
 
 import pytest
 
+from backstay.ocf.invocation import Invocation
 from backstay.services.mysql import rebuild
+from backstay.services.mysql.context import MysqlContext
 from backstay.services.mysql.dialects.mariadb_copy import binlog_state, misplaced
 from backstay.services.mysql.gtid import MariadbHistory, MysqlHistory
 from backstay.services.mysql.rebuild_policy import KEPT, Job, behind, flaw, job_step, refusal, relay_log_kept, shortage
-from backstay.services.mysql.record import Facts
-from backstay.services.mysql.state import State, read_mark, write_mark
+from backstay.services.mysql.record import Record
+from backstay.services.mysql.state import read_mark, write_mark
 
-FACTS = Facts(epoch=4, primary="n2", gtid="0-1-50", sync=["n3"], solo=False)
+RECORD = Record(epoch=4, primary="n2", gtid="0-1-50", sync=["n3"], solo=False)
 UUID = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
 
 
-def verdict(me="n1", received="0-1-53", theirs="0-1-50,0-2-90", facts=FACTS, marked=3, allow_loss=False, kept=0):
+def verdict(me="n1", received="0-1-53", theirs="0-1-50,0-2-90", record=RECORD, marked=3, allow_loss=False, kept=0):
     parse = MariadbHistory.parse
-    promoted_with = parse(facts.gtid) if facts else None
-    return refusal(me, parse(received), parse(theirs), facts, promoted_with, marked, allow_loss, kept)
+    promoted_with = parse(record.gtid) if record else None
+    return refusal(me, parse(received), parse(theirs), record, promoted_with, marked, allow_loss, kept)
 
 
 @pytest.mark.parametrize(
     ("case", "words"),
     [
         ({}, ""),
-        ({"facts": FACTS.changed([], solo=True)}, ""),
+        ({"record": RECORD.changed([], solo=True)}, ""),
         ({"me": "n3"}, "counts on this node"),
         ({"writable": False}, "not open"),
         ({"theirs": "0-1-40"}, "lacks 0-1-41..50"),
         ({"marked": 0}, "never seen"),
         ({"marked": 5}, "the record was reset"),
-        ({"facts": Facts(4, "n2", "0-1-50", ["n3"], False, loss=4)}, "allow_loss"),
-        ({"facts": Facts(4, "n2", "0-1-50", ["n3"], False, loss=3)}, ""),  # it joined since
+        ({"record": Record(4, "n2", "0-1-50", ["n3"], False, loss=4)}, "allow_loss"),
+        ({"record": Record(4, "n2", "0-1-50", ["n3"], False, loss=3)}, ""),  # it joined since
     ],
 )
 def test_a_damaged_relay_log_is_given_up_only_when_it_is_not_the_only_copy(case, words):
-    wanted = {"me": "n1", "writable": True, "theirs": "0-1-50,0-2-90", "facts": FACTS, "marked": 3, **case}
+    wanted = {"me": "n1", "writable": True, "theirs": "0-1-50,0-2-90", "record": RECORD, "marked": 3, **case}
     parse = MariadbHistory.parse
-    said = relay_log_kept(**{**wanted, "theirs": parse(wanted["theirs"]), "promoted_with": parse(wanted["facts"].gtid)})
+    said = relay_log_kept(
+        **{**wanted, "theirs": parse(wanted["theirs"]), "promoted_with": parse(wanted["record"].gtid)}
+    )
     assert words in said and bool(words) == bool(said)
 
 
@@ -48,13 +51,13 @@ def test_what_an_old_primary_wrote_alone_was_never_acknowledged():
 
 
 def test_a_primary_that_runs_alone_is_a_good_donor():
-    assert verdict(facts=FACTS.changed([], solo=True)) == ""
+    assert verdict(record=RECORD.changed([], solo=True)) == ""
 
 
 @pytest.mark.parametrize(
     ("case", "words"),
     [
-        ({"facts": None}, "no primary is recorded"),
+        ({"record": None}, "no primary is recorded"),
         ({"me": "n2"}, "recorded primary"),
         ({"received": "0-1-50,0-2-80"}, "nothing here is unknown"),
         ({"theirs": "0-1-40,0-2-90"}, "no safe donor"),
@@ -79,29 +82,29 @@ def test_when_unsure_it_refuses_and_says_why(case, words):
         ({"theirs": "0-1-40"}, "no safe donor"),
         ({"marked": 5}, "the record was reset"),
         ({"kept": KEPT}, "kept already"),
-        ({"facts": Facts(4, "n2", "0-1-50", ["n3"], False, loss=4)}, ""),  # the primary has all of it
+        ({"record": Record(4, "n2", "0-1-50", ["n3"], False, loss=4)}, ""),  # the primary has all of it
     ],
 )
 def test_who_is_behind_the_primarys_logs_is_copied_unless_its_data_may_be_someones(case, words):
-    wanted = {"me": "n1", "theirs": "0-1-50,0-2-90", "facts": FACTS, "marked": 3, "databases": (), "kept": 0, **case}
+    wanted = {"me": "n1", "theirs": "0-1-50,0-2-90", "record": RECORD, "marked": 3, "databases": (), "kept": 0, **case}
     parse = MariadbHistory.parse
-    said = behind(**{**wanted, "theirs": parse(wanted["theirs"]), "promoted_with": parse(wanted["facts"].gtid)})
+    said = behind(**{**wanted, "theirs": parse(wanted["theirs"]), "promoted_with": parse(wanted["record"].gtid)})
     assert words in said and bool(words) == bool(said)
 
 
 def test_after_an_allowed_loss_only_who_was_part_of_the_set_since_is_rebuilt():
-    lossy = Facts(epoch=4, primary="n2", gtid="0-1-50", sync=[], solo=False, loss=3)
-    assert "epoch 3 began by allow_loss" in verdict(facts=lossy, marked=2)
-    assert verdict(facts=lossy, marked=3) == ""
-    assert verdict(facts=lossy, marked=4) == ""
+    lossy = Record(epoch=4, primary="n2", gtid="0-1-50", sync=[], solo=False, loss=3)
+    assert "epoch 3 began by allow_loss" in verdict(record=lossy, marked=2)
+    assert verdict(record=lossy, marked=3) == ""
+    assert verdict(record=lossy, marked=4) == ""
 
 
 def test_the_record_keeps_the_loss():
     text = "epoch=4 primary=n2 gtid=0-1-50 sync=n3 solo=no loss=3"
-    facts = Facts.parse(text)
-    assert facts is not None
-    assert str(facts.changed(["n3"], False)) == text
-    assert "loss" not in str(FACTS)
+    record = Record.parse(text)
+    assert record is not None
+    assert str(record.changed(["n3"], False)) == text
+    assert "loss" not in str(RECORD)
 
 
 def test_a_copy_must_hold_what_this_node_acknowledged():
@@ -173,12 +176,14 @@ def node(tmp_path):
         (tmp_path / path / "row").write_text(content)
     os.chmod(place.data, 0o700)
     (tmp_path / place.complete).write_text(f"{place.replaces()} of n2's data in epoch 4 up to 0-2-90\n")
-    os.makedirs(tmp_path / "state")
-    said = []
-    log = SimpleNamespace(warning=said.append, notice=said.append)
-    agent = SimpleNamespace(datadir=place.data, state=State(str(tmp_path / "state")), log=log, said=said)
-    agent.state.write("errant", "0-1-51..53")
-    return agent, place, tmp_path
+    environ = {
+        "OCF_RESKEY_datadir": place.data,
+        "BACKSTAY_RUN": str(tmp_path / "run"),
+        "HA_LOGFILE": str(tmp_path / "log"),
+    }
+    context = MysqlContext(Invocation("start", environ))
+    context.state.write("errant", "0-1-51..53")
+    return context, place, tmp_path
 
 
 def row(directory):
@@ -187,43 +192,43 @@ def row(directory):
 
 
 def test_start_keeps_the_old_data_and_takes_the_copy(node):
-    agent, place, parent = node
-    rebuild.install(agent)
+    context, place, parent = node
+    rebuild.install(context)
     (old,) = parent.glob("mysql.errant-*Z")
     assert (row(old), row(place.data)) == ("errant", "copied")
     assert os.stat(place.data).st_mode & 0o777 == 0o700
     assert not os.path.exists(place.around)
-    assert agent.state.read("errant") == ""
-    assert str(old) in agent.said[0]
+    assert context.state.read("errant") == ""
+    assert str(old) in (parent / "log").read_text()
     assert place.kept() == 1
 
 
 def test_a_start_that_was_cut_short_between_the_moves_is_finished(node):
-    agent, place, _ = node
+    context, place, _ = node
     os.rename(place.data, f"{place.data}.errant-20260101T000000Z")
-    rebuild.install(agent)
+    rebuild.install(context)
     assert row(place.data) == "copied"
 
 
 def test_a_copy_made_for_another_directory_is_not_used(node):
-    agent, place, parent = node
+    context, place, parent = node
     os.rename(place.data, f"{place.data}.by-hand")
     os.makedirs(place.data)
     (parent / place.data / "row").write_text("restored by the admin")
-    rebuild.install(agent)
+    rebuild.install(context)
     assert row(place.data) == "restored by the admin"
 
 
 def test_an_incomplete_copy_is_not_used(node):
-    agent, place, _ = node
+    context, place, _ = node
     os.unlink(place.complete)
-    rebuild.install(agent)
+    rebuild.install(context)
     assert row(place.data) == "errant"
 
 
 def test_a_node_that_is_errant_no_more_loses_its_copy(node):
-    agent, place, _ = node
-    rebuild.discard(agent)
+    context, place, _ = node
+    rebuild.discard(context)
     assert not os.path.exists(place.around)
     assert row(place.data) == "errant"
 

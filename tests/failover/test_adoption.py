@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backstay.host.deadline import Deadline, poll
-from backstay.services.mysql.dialects.base import dialect_for
+from backstay.services.mysql.dialects import dialect_for
 from backstay_lab.machines.cluster import Lab
 from backstay_lab.systems.mysql.deploy import await_writes, prepare
 from backstay_lab.systems.mysql.workload import MysqlSet

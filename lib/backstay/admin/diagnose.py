@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backstay.cluster.model import IDLE, Finding
+from backstay.cluster.model import IDLE, Finding, is_true
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,12 +16,6 @@ if TYPE_CHECKING:
     from backstay.services.advice import Advice
 
 _REPORTED = "asyncmon"  # the operation under which crm_resource --fail files a failure
-_TRUE = ("true", "yes", "on", "1", "y")
-
-
-def is_true(text: str) -> bool:
-    """A boolean as Pacemaker reads it."""
-    return text.lower() in _TRUE
 
 
 def exit_status(findings: Sequence[Finding]) -> int:

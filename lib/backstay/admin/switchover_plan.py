@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from backstay.admin.diagnose import doing, fencing_wanted, is_true, leftovers
-from backstay.cluster.model import IDLE
+from backstay.admin.diagnose import doing, fencing_wanted, leftovers
+from backstay.cluster.model import IDLE, is_true
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

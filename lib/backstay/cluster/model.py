@@ -8,6 +8,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 IDLE = "S_IDLE"  # the coordinator's state when nothing is left to do
+_TRUE = ("true", "yes", "on", "1", "y")
+
+
+def is_true(text: str) -> bool:
+    """A boolean as Pacemaker reads it."""
+    return text.lower() in _TRUE
 
 
 class Finding(NamedTuple):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from backstay.host.deadline import Deadline, poll
 from backstay.ocf.errors import TimedOut
-from backstay.services.mysql.dialects.base import dialect_for
+from backstay.services.mysql.dialects import dialect_for
 from backstay_lab.machines.layout import CLIENT, LabError
 from backstay_lab.systems.topology import configure
 

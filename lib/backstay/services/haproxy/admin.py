@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backstay.admin.preflight import promotable
 from backstay.cluster.model import Finding
 from backstay.services.advice import Advice
+from backstay.services.promoted_role import promotable
 
 if TYPE_CHECKING:
     from backstay.cluster.model import Cluster, Instance

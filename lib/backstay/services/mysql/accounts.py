@@ -1,72 +1,79 @@
 """The accounts with which nodes ask each other and replicate."""
 
+from __future__ import annotations
+
 from backstay.ocf.errors import AgentError
 from backstay.services.mysql.server import ServerRefused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from backstay.services.mysql.agent import Mysql
+    from backstay.services.mysql.context import MysqlContext
     from backstay.services.mysql.dialects.base import Dialect
     from backstay.services.mysql.observation import Observed
-    from backstay.services.mysql.record import Facts
+    from backstay.services.mysql.record import Record
     from backstay.services.mysql.server import Server
 
 
-def _statements(agent: "Mysql", dialect: "Dialect") -> "list[str]":
+def _statements(context: MysqlContext, dialect: Dialect) -> list[str]:
     return dialect.account_statements(
-        (agent.monitor_user, agent.monitor_password),
-        (agent.replication_user, agent.replication_password),
-        agent.rebuild == "auto",
+        (context.parameters.monitor_user, context.parameters.monitor_password),
+        (context.parameters.replication_user, context.parameters.replication_password),
+        context.parameters.rebuild == "auto",
     )
 
 
-def create(agent: "Mysql", server: "Server", dialect: "Dialect") -> None:
+def create(context: MysqlContext, server: Server, dialect: Dialect) -> None:
     """In a data directory that was made just now; every node makes its own, so none is replicated."""
     server.query("SET SESSION sql_log_bin = 0")
-    for statement in _statements(agent, dialect):
+    for statement in _statements(context, dialect):
         server.query(statement)
 
 
-def ensure(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed", facts: "Facts") -> None:
+def ensure(context: MysqlContext, server: Server, dialect: Dialect, seen: Observed, record: Record) -> None:
     """Once after a promotion, while commits do not wait: a set that was not made by `initialize` may lack the accounts,
     and replicas cannot come to acknowledge without them. Also while acknowledgements flow: an admin may set rebuild=auto
     on a set that runs, and another version of the agent may ask for other privileges."""
-    if not facts.solo and not (seen.acks.clients and not seen.acks.waiting):
+    if not record.solo and not (seen.acks.clients and not seen.acks.waiting):
         return
-    done = f"{facts.epoch} {agent.rebuild} {' '.join(dialect.grants(agent.rebuild == 'auto'))}"
-    if agent.state.read("accounts") == done:
+    done = (
+        f"{record.epoch} {context.parameters.rebuild} {' '.join(dialect.grants(context.parameters.rebuild == 'auto'))}"
+    )
+    if context.state.read("accounts") == done:
         return
-    if missing(agent, server, dialect):
-        agent.log.notice("creating the accounts for monitoring and replication")
-        for statement in _statements(agent, dialect):
+    if missing(context, server, dialect):
+        context.log.notice("creating the accounts for monitoring and replication")
+        for statement in _statements(context, dialect):
             server.query(statement)
-    agent.state.write("accounts", done)
+    context.state.write("accounts", done)
 
 
-def missing(agent: "Mysql", server: "Server", dialect: "Dialect") -> bool:
+def missing(context: MysqlContext, server: Server, dialect: Dialect) -> bool:
     """Whether others could not ask this server, or replicate from it."""
-    return any(dialect.missing_grant(server, statement) for statement in _statements(agent, dialect))
+    return any(dialect.missing_grant(server, statement) for statement in _statements(context, dialect))
 
 
-def follow_passwords(agent: "Mysql", server: "Server", dialect: "Dialect") -> str:
+def follow_passwords(context: MysqlContext, server: Server, dialect: Dialect) -> str:
     """On the primary, once the configured passwords have changed: give them to the accounts that have others; replicas get
     them by replication. Sessions that are open stay. What is in the way, "" for nothing."""
-    before = agent.state.read("passwords")
+    before = context.state.read("passwords")
     try:
-        if before and before != agent.passwords():
-            _change_passwords(agent, server, dialect)
+        if before and before != context.parameters.passwords():
+            _change_passwords(context, server, dialect)
     except AgentError as error:
         return f"the accounts keep their passwords: {error}"
-    if before != agent.passwords():
-        agent.state.write("passwords", agent.passwords())
+    if before != context.parameters.passwords():
+        context.state.write("passwords", context.parameters.passwords())
     return ""
 
 
-def _change_passwords(agent: "Mysql", server: "Server", dialect: "Dialect") -> None:
-    pairs = (agent.monitor_user, agent.monitor_password), (agent.replication_user, agent.replication_password)
+def _change_passwords(context: MysqlContext, server: Server, dialect: Dialect) -> None:
+    pairs = (
+        (context.parameters.monitor_user, context.parameters.monitor_password),
+        (context.parameters.replication_user, context.parameters.replication_password),
+    )
     for user, password in pairs:
         try:
-            agent.connect_peer(agent.me, dialect, 2.0, (user, password)).close()
+            context.servers.peer(context.servers.me, dialect, 2.0, (user, password)).close()
         except ServerRefused:
-            agent.log.notice(f"changing the password of {user}")
+            context.log.notice(f"changing the password of {user}")
             server.query(dialect.password_statement(user, password))

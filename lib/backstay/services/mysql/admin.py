@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backstay.admin.preflight import promotable, together
 from backstay.cluster.model import Finding
 from backstay.cluster.pacemaker import NEVER
-from backstay.services.mysql.health import ALONE, HEALTHY
-from backstay.services.mysql.record import Facts, MalformedFacts
 from backstay.services.advice import Advice
+from backstay.services.mysql.health import ALONE, HEALTHY
+from backstay.services.mysql.record import MalformedRecord, Record
+from backstay.services.promoted_role import promotable, together
 
 if TYPE_CHECKING:
     from backstay.cluster.model import Cluster, Instance
@@ -29,45 +29,45 @@ class Admin(Advice):
         lag = cluster.private.get(f"{self.resource.id}-lag", {}).get(instance.node, "")
         if instance.role == "Unpromoted" and lag:
             words.append("no lag" if lag == "0" else f"{lag} s or more behind")
-        facts = self._facts(cluster)
-        if facts and instance.node in facts.sync and not facts.solo:
+        record = self._facts(cluster)
+        if record and instance.node in record.sync and not record.solo:
             words.append("acknowledges")
         state = self.complaint(cluster, instance.node)
         return ", ".join([*words, *([state] if state else [])])
 
     def summary(self, cluster: Cluster) -> str:
-        facts = self._facts(cluster)
-        if facts is None:
+        record = self._facts(cluster)
+        if record is None:
             return "never promoted"
-        acknowledging = ", ".join(sorted(facts.sync)) or "nobody"
-        text = f"epoch {facts.epoch}, primary {facts.primary}, acknowledging: {acknowledging}"
-        text += "; runs alone" if facts.solo else ""
-        return text + (f"; rests on allow_loss since epoch {facts.loss}" if facts.loss else "")
+        acknowledging = ", ".join(sorted(record.sync)) or "nobody"
+        text = f"epoch {record.epoch}, primary {record.primary}, acknowledging: {acknowledging}"
+        text += "; runs alone" if record.solo else ""
+        return text + (f"; rests on allow_loss since epoch {record.loss}" if record.loss else "")
 
     def findings(self, cluster: Cluster) -> list[Finding]:
         name = self.resource.id
         try:
-            facts = Facts.parse(cluster.facts.get(name, ""))
-        except MalformedFacts as error:
+            record = Record.parse(cluster.facts.get(name, ""))
+        except MalformedRecord as error:
             remedy = "restore the property from a backup of the CIB; do not promote before"
             return [Finding("error", name, str(error), remedy)]
-        found = list(self._instances(cluster, facts))
-        if facts is None:
+        found = list(self._instances(cluster, record))
+        if record is None:
             return found
         promoted = cluster.promoted(name)
         replicas = {one.node for one in cluster.active(name) if one.role == "Unpromoted"}
-        if facts.solo:
-            what = f"{facts.primary} runs alone: commits are on one disk only"
+        if record.solo:
+            what = f"{record.primary} runs alone: commits are on one disk only"
             found.append(Finding("error", name, what, "bring a replica back; it ends by itself when one caught up"))
-        elif promoted and not facts.sync & replicas:
-            what = f"commits wait: none of {', '.join(sorted(facts.sync))} runs as a replica"
+        elif promoted and not record.sync & replicas:
+            what = f"commits wait: none of {', '.join(sorted(record.sync))} runs as a replica"
             remedy = "look at those nodes; after degrade_after the primary goes on alone"
             found.append(Finding("error", name, what, remedy))
-        elif promoted and replicas - facts.sync:
-            what = f"{', '.join(sorted(replicas - facts.sync))} does not acknowledge yet"
+        elif promoted and replicas - record.sync:
+            what = f"{', '.join(sorted(replicas - record.sync))} does not acknowledge yet"
             found.append(Finding("warning", name, what, "wait: the primary admits a replica that has caught up"))
-        if promoted and facts.primary not in promoted:
-            what = f"{promoted[0]} is promoted, and the record names {facts.primary}"
+        if promoted and record.primary not in promoted:
+            what = f"{promoted[0]} is promoted, and the record names {record.primary}"
             found.append(Finding("error", name, what, "a promotion is under way; if it stays so, read pacemaker.log"))
         return found
 
@@ -84,17 +84,17 @@ class Admin(Advice):
             found.append(f"{candidate}: {state}")
         elif score != str(HEALTHY):
             found.append(f"{candidate} has the promotion score {score}, a healthy replica has {HEALTHY}")
-        facts = self._facts(cluster)
-        if facts and facts.solo:
-            found.append(f"{facts.primary} runs alone: no replica has all of its transactions")
-        elif facts and candidate not in facts.sync:
+        record = self._facts(cluster)
+        if record and record.solo:
+            found.append(f"{record.primary} runs alone: no replica has all of its transactions")
+        elif record and candidate not in record.sync:
             found.append(f"{candidate} does not acknowledge yet, so it may lack transactions")
         lag = cluster.private.get(f"{self.resource.id}-lag", {}).get(candidate, "")
         if lag not in ("", "0"):
             found.append(f"{candidate} is {lag} s or more behind: writes would wait until it has caught up")
         return found
 
-    def _instances(self, cluster: Cluster, facts: Facts | None) -> list[Finding]:
+    def _instances(self, cluster: Cluster, record: Record | None) -> list[Finding]:
         found = []
         for one in cluster.active(self.resource.id):
             subject = f"{self.resource.id} on {one.node}"
@@ -111,10 +111,10 @@ class Admin(Advice):
                 found.append(Finding("warning", subject, f"has the promotion score {score} of {HEALTHY}", "wait"))
         return found
 
-    def _facts(self, cluster: Cluster) -> Facts | None:
+    def _facts(self, cluster: Cluster) -> Record | None:
         try:
-            return Facts.parse(cluster.facts.get(self.resource.id, ""))
-        except MalformedFacts:
+            return Record.parse(cluster.facts.get(self.resource.id, ""))
+        except MalformedRecord:
             return None  # `findings` says so
 
     def _attribute(self, cluster: Cluster, node: str, what: str) -> str:

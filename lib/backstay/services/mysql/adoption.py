@@ -4,6 +4,8 @@ At its first promotion a server with databases begins its binary log anew, behin
 and is refused by the server itself, where it would otherwise replicate all the log there is and miss what was never in it.
 """
 
+from __future__ import annotations
+
 import os
 
 from backstay.host import untrusted
@@ -16,11 +18,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from backstay.services.mysql.agent import Mysql
+    from backstay.services.mysql.context import MysqlContext
     from backstay.services.mysql.dialects.base import Dialect
     from backstay.services.mysql.election import Report
     from backstay.services.mysql.observation import Observed
-    from backstay.services.mysql.record import Facts
+    from backstay.services.mysql.record import Record
     from backstay.services.mysql.server import Server
 
 _TRANSACTION = "CREATE DATABASE IF NOT EXISTS backstay"  # in the binary log, and harmless on any replica
@@ -30,17 +32,19 @@ KEPT = "before-"  # the binary logs that were purged: they may be wanted to rest
 
 
 def seal(
-    agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed", reports: "Mapping[str, Report]"
-) -> "Observed":
+    context: MysqlContext, server: Server, dialect: Dialect, seen: Observed, reports: Mapping[str, Report]
+) -> Observed:
     """Before this server is promoted as the set's first: have its binary log begin behind its data. Raises AgentError."""
     databases = dialect.holding(server).databases
-    if read_mark(str(agent.datadir)) or not databases or not dialect.log_begins_empty(server):
+    if read_mark(str(context.parameters.datadir)) or not databases or not dialect.log_begins_empty(server):
         return seen
     behind = [
         node for node, report in reports.items() if report.received and not report.received.includes(seen.applied)
     ]
     if behind and all(report.holding and report.holding.databases for report in reports.values()):
-        agent.log.warning(f"{', '.join(behind)} needs the binary logs: they stay, and no empty node may join this set")
+        context.log.warning(
+            f"{', '.join(behind)} needs the binary logs: they stay, and no empty node may join this set"
+        )
         return seen
     dialect.write_closed(server, _TRANSACTION)
     server.query("FLUSH BINARY LOGS")
@@ -51,14 +55,16 @@ def seal(
         server.query("PURGE BINARY LOGS TO %s", (logs[-1],))
         return str(server.one("SHOW BINARY LOGS")["Log_name"]) == logs[-1]
 
-    poll(purged, agent.deadline.within(_PURGE), "the binary logs from before to be purged", 0.1)
+    poll(purged, context.deadline.within(_PURGE), "the binary logs from before to be purged", 0.1)
     if dialect.log_begins_empty(server):
         raise AgentError("an empty server could still replicate from this one, which has data that its log has not")
-    agent.log.notice(f"the set begins with this node's data; its binary logs from before are kept as {KEPT}{logs[0]} …")
+    context.log.notice(
+        f"the set begins with this node's data; its binary logs from before are kept as {KEPT}{logs[0]} …"
+    )
     return dialect.observe(server)
 
 
-def _keep(base: str, logs: "list[str]") -> None:
+def _keep(base: str, logs: list[str]) -> None:
     """Another name for each, which no server knows."""
 
     try:
@@ -68,32 +74,32 @@ def _keep(base: str, logs: "list[str]") -> None:
         raise AgentError(f"the binary logs from before cannot be kept: {error.strerror}") from None
 
 
-def stranded(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed", facts: "Facts") -> bool:
+def stranded(context: MysqlContext, server: Server, dialect: Dialect, seen: Observed, record: Record) -> bool:
     """Whether this node cannot become a replica by replicating: noted in a sentence, and with rebuild=auto copied."""
     from backstay.services.mysql import rebuild
 
-    why = _why(agent, server, dialect, seen, facts)
+    why = _why(context, server, dialect, seen, record)
     if not why:
-        if agent.state.read("stranded"):
-            rebuild.discard(agent)  # first of all: from now on this node may acknowledge what the copy lacks
-            agent.state.remove("stranded")
+        if context.state.read("stranded"):
+            rebuild.discard(context)  # first of all: from now on this node may acknowledge what the copy lacks
+            context.state.remove("stranded")
         return False
-    agent.state.write("stranded", why)
-    if agent.rebuild == "auto":
-        rebuild.proceed(agent)
+    context.state.write("stranded", why)
+    if context.parameters.rebuild == "auto":
+        rebuild.proceed(context)
     return True
 
 
-def _why(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed", facts: "Facts") -> str:
+def _why(context: MysqlContext, server: Server, dialect: Dialect, seen: Observed, record: Record) -> str:
     """The remedy in its first 128 characters: the cluster shows no more."""
-    foreign = claims.foreign(dialect.holding(server), read_mark(str(agent.datadir)))
+    foreign = claims.foreign(dialect.holding(server), read_mark(str(context.parameters.datadir)))
     if foreign:
         return (
             f"holds databases of its own: move the data directory away, set initialize=true and rebuild=auto, or restore a"
             f" copy ({foreign})"
         )
-    with agent.connect_peer(facts.primary, dialect, _ASK) as peer:
+    with context.servers.peer(record.primary, dialect, _ASK) as peer:
         missing = dialect.out_of_reach(peer, seen.received)
     if not missing:
         return ""
-    return f"lacks what is in no binary log of {facts.primary} any more: set rebuild=auto, or restore a copy of it ({missing})"
+    return f"lacks what is in no binary log of {record.primary} any more: set rebuild=auto, or restore a copy of it ({missing})"

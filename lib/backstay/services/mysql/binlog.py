@@ -9,13 +9,15 @@ still name it, and the comparison of histories finds it.
 Layout: "Binary Log Event" in the server's source documentation, libbinlogevents/include/binlog_event.h.
 """
 
+from __future__ import annotations
+
 import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from mmap import mmap
-    from typing import Optional, Union
+    from typing import Union
 
     from backstay.services.mysql.gtid import MysqlHistory
 
@@ -35,7 +37,7 @@ class Transaction:
 
     __slots__ = ("begin", "events", "gtid")
 
-    def __init__(self, begin: int, gtid: "Optional[tuple[str, int]]") -> None:
+    def __init__(self, begin: int, gtid: tuple[str, int] | None) -> None:
         self.begin = begin
         self.gtid = gtid
         self.events: list[int] = []
@@ -61,7 +63,7 @@ class Tail:
         self.gtids = gtids
 
 
-def unclosed(log: "Bytes") -> bool:
+def unclosed(log: Bytes) -> bool:
     """Whether the log is in plain text and its server crashed. Only then does recovery read it."""
     if bytes(log[:4]) != MAGIC or len(log) < 4 + _EVENT.size:
         return False
@@ -69,10 +71,10 @@ def unclosed(log: "Bytes") -> bool:
     return bool(kind == _FORMAT and flags & _IN_USE)
 
 
-def transactions(log: "Bytes") -> "Iterator[Transaction]":
+def transactions(log: Bytes) -> Iterator[Transaction]:
     """In order; the last may be cut off. Events before the first are the log's head."""
     at: int = len(MAGIC)
-    current: Optional[Transaction] = None
+    current: Transaction | None = None
     while at + _EVENT.size <= len(log):
         _, kind, _, size, _, _ = _EVENT.unpack_from(log, at)
         if size < _EVENT.size or at + size > len(log):
@@ -92,7 +94,7 @@ def transactions(log: "Bytes") -> "Iterator[Transaction]":
         yield current
 
 
-def own_tail(log: "Bytes", me: str, survived: "MysqlHistory") -> "Optional[Tail]":
+def own_tail(log: Bytes, me: str, survived: MysqlHistory) -> Tail | None:
     """From the first transaction of this server, with source `me`, that is not in `survived` to the end of the log.
 
     None when there is none, or when anything after it is not alike: then the log was written in another order than we
@@ -116,7 +118,7 @@ def own_tail(log: "Bytes", me: str, survived: "MysqlHistory") -> "Optional[Tail]
     return Tail(begin, head, f"{me}:{min(numbers)}" + (f"-{max(numbers)}" if len(numbers) > 1 else ""))
 
 
-def _has(history: "MysqlHistory", source: str, number: int) -> bool:
+def _has(history: MysqlHistory, source: str, number: int) -> bool:
     return any(first <= number <= last for first, last in history.sets.get(source, ()))
 
 

@@ -10,6 +10,8 @@ without a binary log is in none. Pure.
 | holds some                              | holds none, or what its history tells of  | goes on: the histories decide         |
 """
 
+from __future__ import annotations
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 _NAMED = 3  # databases that a sentence names
 
 
-def rival(me: str, mine: "Holding | None", others: "Mapping[str, Holding | None]", allow_loss: bool) -> str:
+def rival(me: str, mine: Holding | None, others: Mapping[str, Holding | None], allow_loss: bool) -> str:
     """Why the set must not begin with this node's data, "" when it may. None: it was not asked."""
     if mine is None:
         return ""
@@ -47,13 +49,13 @@ def rival(me: str, mine: "Holding | None", others: "Mapping[str, Holding | None]
     )
 
 
-def foreign(mine: "Holding", marked: int) -> str:
+def foreign(mine: Holding, marked: int) -> str:
     """The databases that make a server no part of the set it is to join, "" for none: they are there, they did not come by
     replication, and the directory was never in the set. marked: its mark, 0 for none."""
     return "" if marked or mine.told or not mine.databases else _named(mine.databases)
 
 
-def _named(databases: "tuple[str, ...] | None") -> str:
+def _named(databases: tuple[str, ...] | None) -> str:
     if databases is None:
         return "perhaps"
     more = len(databases) - _NAMED

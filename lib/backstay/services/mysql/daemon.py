@@ -1,76 +1,34 @@
 """Start and end the server: options, directories, a virgin data directory, and the reason when it does not come up."""
 
+from __future__ import annotations
+
 import os
 
 from backstay.host import untrusted
-from backstay.host.command import available, environment, run, spawn
+from backstay.host.command import environment, run, spawn
 from backstay.host.deadline import Deadline, poll
-from backstay.ocf.errors import AgentError, CommandFailed, NotInstalled, PermissionMissing, WrongParameter
+from backstay.ocf.errors import AgentError, CommandFailed, PermissionMissing, WrongParameter
 from backstay.services.mysql import process
-from backstay.services.mysql.dialects.base import Dialect, dialect_for
+from backstay.services.mysql.dialects import dialect_for
 from backstay.services.mysql.observation import EPOCHS, NODES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import pwd
     from collections.abc import Sequence
-    from typing import Optional
+
+    from backstay.services.mysql.dialects.base import Dialect
+    from backstay.services.mysql.layout import Layout
 
 _NO_DATA = ("lost+found",)  # what a new file system has
 _GROUPS = ["mysqld", "server", "mariadb", "mariadbd"]
-_CONFIGS = ("/etc/mysql/my.cnf", "/etc/my.cnf")
-_BINARIES = ("/usr/sbin/mariadbd", "/usr/sbin/mysqld", "/usr/libexec/mariadbd", "/usr/libexec/mysqld")
-
-
-class Layout:
-    """Where the server lives: files, port, account. As the parameters say."""
-
-    def __init__(
-        self,
-        binary: str,
-        config: str,
-        datadir: str,
-        socket: str,
-        pid_file: str,
-        log_error: str,
-        user: str,
-        port: int,
-        node: str,
-        server_id: int,
-    ) -> None:
-        self.binary = binary
-        self.config = config
-        self.datadir = datadir
-        self.socket = socket
-        self.pid_file = pid_file
-        self.log_error = log_error
-        self.user = user
-        self.port = port
-        self.node = node
-        self.server_id = server_id
-
-
-def find_binary(wanted: str) -> str:
-    """The server program. Raises NotInstalled."""
-    for path in (wanted,) if wanted else _BINARIES:
-        if available(path):
-            return path
-    raise NotInstalled(f"no server program at {wanted or ' or '.join(_BINARIES[:2])}: install it, or set binary")
-
-
-def find_config(wanted: str) -> str:
-    """The options file. Raises WrongParameter when it cannot be read."""
-    for path in (wanted,) if wanted else _CONFIGS:
-        if os.access(path, os.R_OK):
-            return path
-    raise WrongParameter(f"the options file {wanted or ' or '.join(_CONFIGS)} is not readable: set config to it")
 
 
 def dialect_of(binary: str) -> Dialect:
     return dialect_for(run([binary, "--no-defaults", "--version"], timeout=5).out)
 
 
-def configured(layout: Layout) -> "dict[str, str]":
+def configured(layout: Layout) -> dict[str, str]:
     """Options that the admin's file sets, names with dashes. Raises CommandFailed for a file that does not parse."""
     argv = ["my_print_defaults", f"--defaults-file={layout.config}", *_GROUPS]
     options = {}
@@ -96,8 +54,8 @@ def same_node(one: int, other: int) -> bool:
 
 
 def command_line(
-    layout: Layout, dialect: Dialect, admin: "dict[str, str]", epoch: int, discard_unacknowledged: bool
-) -> "list[str]":
+    layout: Layout, dialect: Dialect, admin: dict[str, str], epoch: int, discard_unacknowledged: bool
+) -> list[str]:
     """What our promises rest on goes on the command line, where no options file can undo it; the rest is the admin's."""
     line = [
         layout.binary,
@@ -128,7 +86,7 @@ def binlog_index(layout: Layout) -> str:
     return os.path.join(layout.datadir, name)
 
 
-def log_file(layout: Layout, admin: "dict[str, str]") -> str:
+def log_file(layout: Layout, admin: dict[str, str]) -> str:
     return os.path.join(layout.datadir, layout.log_error or admin.get("log-error") or "error.log")
 
 
@@ -143,7 +101,7 @@ def prepare(layout: Layout) -> None:
                 raise PermissionMissing(f"{path} for socket and pid file cannot be made: {error.strerror}") from None
 
 
-def account(user: str) -> "pwd.struct_passwd":
+def account(user: str) -> pwd.struct_passwd:
     """Raises WrongParameter."""
     import pwd
 
@@ -201,7 +159,7 @@ def launch(
     epoch: int,
     discard_unacknowledged: bool,
     deadline: Deadline,
-    overriding: "Sequence[str]" = (),
+    overriding: Sequence[str] = (),
 ) -> process.Process:
     """Start the server, with `overriding` the last options, and wait until it greets. Raises AgentError with what its log
     says."""
@@ -213,7 +171,7 @@ def launch(
     pid = spawn(line)
     child = process.at(pid)
 
-    def settled() -> "Optional[bool]":
+    def settled() -> bool | None:
         from backstay.services.mysql.server import answers
 
         if child is None or not child.alive():

@@ -3,54 +3,57 @@
 Looks at files, names and, when it runs, the server; changes nothing. A server that does not run yet is not asked.
 """
 
+from __future__ import annotations
+
 import os
 
 from backstay.host.command import available, run
 from backstay.host.deadline import Deadline
 from backstay.ocf.errors import AgentError
 from backstay.services.mysql import claims, daemon
+from backstay.services.mysql.layout import Layout, layout_of
 from backstay.services.mysql.server import ServerDown, ServerUntrusted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from backstay.services.mysql.agent import Mysql
+    from backstay.services.mysql.context import MysqlContext
     from backstay.services.mysql.dialects.base import Dialect
     from backstay.services.mysql.server import Server
 
 
-def findings(agent: "Mysql") -> "list[str]":
+def findings(context: MysqlContext) -> list[str]:
     """All findings, the gravest first; empty for a host that suits. Raises NotInstalled, WrongParameter for what makes
     looking further pointless."""
-    layout = agent.layout()
+    layout = layout_of(context.parameters, context.servers.me, context.servers.number)
     dialect = daemon.dialect_of(layout.binary)
     daemon.check_config(layout, dialect)
-    found = [*_files(agent, layout), *_names(agent)]
+    found = [*_files(context, layout), *_names(context)]
     try:
-        with agent.connect(agent.deadline.within(5)) as server:
-            found += _server(agent, server, dialect)
+        with context.servers.here(context.deadline.within(5)) as server:
+            found += _server(context, server, dialect)
     except ServerDown:
-        agent.log.info("the server does not run: accounts and settings are not checked")
+        context.log.info("the server does not run: accounts and settings are not checked")
     except AgentError as error:
-        found.append(f"{error}: the agent needs all privileges over {agent.socket}")
+        found.append(f"{error}: the agent needs all privileges over {context.parameters.socket}")
     return found
 
 
-def _files(agent: "Mysql", layout: daemon.Layout) -> "Iterator[str]":
-    if daemon.is_virgin(layout.datadir) and not agent.initialize:
+def _files(context: MysqlContext, layout: Layout) -> Iterator[str]:
+    if daemon.is_virgin(layout.datadir) and not context.parameters.initialize:
         yield f"{layout.datadir} holds no database: set initialize=true, or restore a backup there"
     if os.path.isdir(layout.datadir) and not os.access(layout.datadir, os.W_OK):
         yield f"{layout.datadir} cannot be written: mount it writable"
-    if agent.rebuild == "auto" and os.path.ismount(agent.datadir):
-        yield f"rebuild=auto cannot move {agent.datadir}, a mount point: set datadir to a directory below it"
-    if agent.tls_ca:
-        yield from _authority(str(agent.tls_ca), layout.user)
+    if context.parameters.rebuild == "auto" and os.path.ismount(context.parameters.datadir):
+        yield f"rebuild=auto cannot move {context.parameters.datadir}, a mount point: set datadir to a directory below it"
+    if context.parameters.tls_ca:
+        yield from _authority(str(context.parameters.tls_ca), layout.user)
     if not available("my_print_defaults"):
         yield "my_print_defaults is not installed: it comes with the server's client programs"
 
 
-def _authority(path: str, user: str) -> "Iterator[str]":
+def _authority(path: str, user: str) -> Iterator[str]:
     """Whether agent and server, which replicates, can use the file."""
     import ssl
 
@@ -65,26 +68,26 @@ def _authority(path: str, user: str) -> "Iterator[str]":
         yield f"tls_ca {path} cannot be read by {user}, who replicates with it: chmod it and its directories"
 
 
-def _names(agent: "Mysql") -> "Iterator[str]":
+def _names(context: MysqlContext) -> Iterator[str]:
     """Peers are reached by their node names, replicas by the writer address."""
     import socket
 
-    for name in [*agent.pacemaker.nodes(), *filter(None, [agent.writer_address])]:
+    for name in [*context.pacemaker.nodes(), *filter(None, [context.parameters.writer_address])]:
         try:
-            socket.getaddrinfo(name, agent.port, type=socket.SOCK_STREAM)
+            socket.getaddrinfo(name, context.parameters.port, type=socket.SOCK_STREAM)
         except OSError:
             yield f"the name {name} does not resolve: add its address to /etc/hosts on every node"
 
 
-def _server(agent: "Mysql", server: "Server", dialect: "Dialect") -> "Iterator[str]":
+def _server(context: MysqlContext, server: Server, dialect: Dialect) -> Iterator[str]:
     yield from _settings(server, dialect)
-    yield from _accounts(agent, server, dialect)
-    if agent.tls_ca:
-        yield from _certificate(agent, dialect)
-    yield from _peers(agent, server, dialect)
+    yield from _accounts(context, server, dialect)
+    if context.parameters.tls_ca:
+        yield from _certificate(context, dialect)
+    yield from _peers(context, server, dialect)
 
 
-def _settings(server: "Server", dialect: "Dialect") -> "Iterator[str]":
+def _settings(server: Server, dialect: Dialect) -> Iterator[str]:
     """What our promises rest on, as the running server has it: one that we started has it all."""
     for option, value in dialect.wanted().items():
         name = option.replace("-", "_")
@@ -94,40 +97,40 @@ def _settings(server: "Server", dialect: "Dialect") -> "Iterator[str]":
             yield f"{name} is {actual} and must be {value}: restart the server through the cluster, which sets it"
 
 
-def _accounts(agent: "Mysql", server: "Server", dialect: "Dialect") -> "Iterator[str]":
-    monitor = (str(agent.monitor_user), "PASSWORD")
-    replication = (str(agent.replication_user), "PASSWORD")
-    for statement in dialect.account_statements(monitor, replication, agent.rebuild == "auto", shown=True):
+def _accounts(context: MysqlContext, server: Server, dialect: Dialect) -> Iterator[str]:
+    monitor = (str(context.parameters.monitor_user), "PASSWORD")
+    replication = (str(context.parameters.replication_user), "PASSWORD")
+    for statement in dialect.account_statements(monitor, replication, context.parameters.rebuild == "auto", shown=True):
         missing = dialect.missing_grant(server, statement)
         if missing:
             yield missing
     for row in server.query("SELECT Host FROM mysql.user WHERE User = '' AND Host <> 'localhost'"):
         yield (
-            f"the anonymous account ''@'{row['Host']}' is taken before {agent.monitor_user}@'%':"
+            f"the anonymous account ''@'{row['Host']}' is taken before {context.parameters.monitor_user}@'%':"
             f" DROP USER ''@'{row['Host']}'"
         )
 
 
-def _certificate(agent: "Mysql", dialect: "Dialect") -> "Iterator[str]":
+def _certificate(context: MysqlContext, dialect: Dialect) -> Iterator[str]:
     """This node's server, as the others will see it."""
     try:
-        agent.connect_peer(agent.me, dialect, 2.0).close()
+        context.servers.peer(context.servers.me, dialect, 2.0).close()
     except ServerUntrusted as error:
         yield str(error)
     except AgentError as error:
-        agent.log.info(str(error))
+        context.log.info(str(error))
 
 
-def _peers(agent: "Mysql", server: "Server", dialect: "Dialect") -> "Iterator[str]":
+def _peers(context: MysqlContext, server: Server, dialect: Dialect) -> Iterator[str]:
     """Equal server ids silently drop events; and before there is a primary, data on several nodes leaves open whose is the
     set's. Peers that do not answer are their own nodes' findings."""
     mine = server.one("SELECT @@server_id AS id")["id"]
-    first, others = agent.facts() is None, {}
-    for node in agent.pacemaker.members():
-        if node == agent.me:
+    first, others = context.record.read() is None, {}
+    for node in context.pacemaker.members():
+        if node == context.servers.me:
             continue
         try:
-            with agent.connect_peer(node, dialect, Deadline(2).remaining()) as peer:
+            with context.servers.peer(node, dialect, Deadline(2).remaining()) as peer:
                 theirs = peer.one("SELECT @@server_id AS id")["id"]
                 if first:
                     others[node] = dialect.holding(peer)
@@ -135,12 +138,12 @@ def _peers(agent: "Mysql", server: "Server", dialect: "Dialect") -> "Iterator[st
             yield str(error)
             continue
         except AgentError as error:
-            agent.log.info(str(error))
+            context.log.info(str(error))
             continue
         if theirs == mine:
             yield f"server id {mine} is also that of {node}: set server_id differently on each node"
     here = dialect.holding(server) if others else None
     if here and here.databases:
-        rival = claims.rival(agent.me, here, others, False)
+        rival = claims.rival(context.servers.me, here, others, False)
         if rival:
             yield rival

@@ -25,8 +25,10 @@ acknowledged, so it is errant. Counted, it would be fetched and become part of t
 witness stopped applying over it, and nobody could be promoted.
 """
 
+from __future__ import annotations
+
 from backstay.services.mysql.claims import rival
-from backstay.services.mysql.record import Facts
+from backstay.services.mysql.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,13 +50,13 @@ class Report:
 
     def __init__(
         self,
-        received: "History | None",
+        received: History | None,
         writable: bool = False,
         why: str = "",
         gives: bool = False,
         receives: bool = False,
         parted: bool = False,
-        holding: "Holding | None" = None,
+        holding: Holding | None = None,
     ) -> None:
         self.gives = gives
         self.holding = holding
@@ -88,34 +90,34 @@ class Refuse:
         self.passing = passing
 
 
-def stray(node: str, own: "History", facts: "Facts | None", promoted_with: "History | None") -> "History | None":
+def stray(node: str, own: History, record: Record | None, promoted_with: History | None) -> History | None:
     """What of a witness's history does not count, None for nothing. own: what it wrote itself."""
-    if facts is None or promoted_with is None or node == facts.primary:
+    if record is None or promoted_with is None or node == record.primary:
         return None
     return own.minus(promoted_with) or None
 
 
-def witnesses(me: str, facts: "Facts | None", nodes: "Collection[str]") -> "list[str]":
+def witnesses(me: str, record: Record | None, nodes: Collection[str]) -> list[str]:
     """Whom to ask, in order: those whose answer can decide, the recorded primary last since it may well be dead."""
-    if facts is None:
+    if record is None:
         return sorted(set(nodes) - {me})
-    if facts.solo:
-        return [] if facts.primary == me else [facts.primary]
-    return sorted(facts.sync - {me, facts.primary}) + ([] if facts.primary == me else [facts.primary])
+    if record.solo:
+        return [] if record.primary == me else [record.primary]
+    return sorted(record.sync - {me, record.primary}) + ([] if record.primary == me else [record.primary])
 
 
 def decide(
     me: str,
-    mine: "History",
-    facts: "Facts | None",
-    nodes: "Collection[str]",
-    reports: "Mapping[str, Report]",
-    promoted_with: "History | None",
+    mine: History,
+    record: Record | None,
+    nodes: Collection[str],
+    reports: Mapping[str, Report],
+    promoted_with: History | None,
     allow_loss: bool,
-    holding: "Holding | None" = None,
-) -> "Promote | Fetch | Refuse":
+    holding: Holding | None = None,
+) -> Promote | Fetch | Refuse:
     """mine: all applied here. nodes: all that the cluster knows. reports: answers of `witnesses`, silent ones absent or
-    with received None. promoted_with: `facts.gtid` parsed. holding: what this node holds, at a first promotion."""
+    with received None. promoted_with: `record.gtid` parsed. holding: what this node holds, at a first promotion."""
     said = {node: report.received for node, report in reports.items() if report.received is not None}
     writable = sorted(node for node, report in reports.items() if report.writable)
     if writable:
@@ -123,9 +125,9 @@ def decide(
             f"{writable[0]} is writable: two primaries would tear the set apart; make it read-only or fence it"
         )
 
-    ask = witnesses(me, facts, nodes)
+    ask = witnesses(me, record, nodes)
     unsettled = any(reports[node].why for node in ask if node in reports)
-    if facts is None or promoted_with is None:
+    if record is None or promoted_with is None:
         silent = [node for node in ask if node not in said]
         other = rival(me, holding, {node: report.holding for node, report in reports.items()}, allow_loss)
         if other:
@@ -135,55 +137,55 @@ def decide(
         reason = f"first promotion, and {', '.join(silent)} did not say what it holds: start it, or set allow_loss=true"
     else:
         whole = mine.includes(promoted_with)
-        if facts.primary == me and whole:
-            return _ahead(mine, said, [node for node in ask if node in facts.sync]) or Promote("own record")
+        if record.primary == me and whole:
+            return _ahead(mine, said, [node for node in ask if node in record.sync]) or Promote("own record")
         answers = {node: history for node, history in said.items() if history.includes(promoted_with)}
-        voters = [node for node in ask if node != facts.primary]
+        voters = [node for node in ask if node != record.primary]
         missing = [node for node in voters if node not in answers]
-        counted = bool(voters) or me in facts.sync
-        vouched = whole or me not in facts.sync
+        counted = bool(voters) or me in record.sync
+        vouched = whole or me not in record.sync
         lacks = "" if whole else str(promoted_with.minus(mine))
-        if not facts.solo and not missing and counted and vouched:
+        if not record.solo and not missing and counted and vouched:
             return _ahead(mine, answers, voters) or Promote("witnesses")
-        if facts.primary in answers:
-            return _ahead(mine, answers, [facts.primary]) or Promote("primary")
+        if record.primary in answers:
+            return _ahead(mine, answers, [record.primary]) or Promote("primary")
         lacking = [node for node in ask if node in said and node not in answers]
-        reason = _unproven(me, facts, missing, lacking, lacks)
+        reason = _unproven(me, record, missing, lacking, lacks)
     if allow_loss:
         return _ahead(mine, said, [node for node in ask if node in said]) or Promote(ALLOWED)
     why = "; ".join(f"{node}: {report.why}" for node, report in sorted(reports.items()) if report.why)
     return Refuse(f"{reason} ({why})" if why else reason, passing=unsettled)
 
 
-def _unproven(me: str, facts: "Facts", missing: "list[str]", lacking: "list[str]", lacks: str) -> str:
+def _unproven(me: str, record: Record, missing: list[str], lacking: list[str], lacks: str) -> str:
     """Why there is no proof. missing: voters whose answer counts for nothing, or who gave none. lacking: who lacks what the
     record has. lacks: what this node lacks of it, "" for nothing."""
-    if facts.primary == me:
+    if record.primary == me:
         who = f", and {', '.join(missing)} may hold acknowledged transactions: start it" if missing else ""
         return (
             f"this node lacks {lacks} of what it was promoted with, so its data is not what it was{who},"
             f" bring its data back, or set allow_loss=true to give up what it alone had"
         )
-    start = f"start {facts.primary}, or set allow_loss=true to give up what it alone has"
-    if facts.solo:
-        empty = f" and {facts.primary} lacks what it was promoted with: bring its data back" if lacking else ""
-        return f"{facts.primary} ran alone, only it has every acknowledged transaction{empty}: {start}"
-    if lacks and me in facts.sync:
-        return f"this node lacks {lacks} of what {facts.primary} was promoted with, and may have acknowledged more: {start}"
+    start = f"start {record.primary}, or set allow_loss=true to give up what it alone has"
+    if record.solo:
+        empty = f" and {record.primary} lacks what it was promoted with: bring its data back" if lacking else ""
+        return f"{record.primary} ran alone, only it has every acknowledged transaction{empty}: {start}"
+    if lacks and me in record.sync:
+        return f"this node lacks {lacks} of what {record.primary} was promoted with, and may have acknowledged more: {start}"
     if lacking:
         return (
-            f"{', '.join(lacking)} lacks what {facts.primary} was promoted with, so it cannot tell what was acknowledged:"
+            f"{', '.join(lacking)} lacks what {record.primary} was promoted with, so it cannot tell what was acknowledged:"
             f" {start}"
         )
     return (
-        f"{', '.join(missing) or facts.primary} may hold acknowledged transactions and gives no answer:"
-        f" start it or {facts.primary}, or set allow_loss=true"
+        f"{', '.join(missing) or record.primary} may hold acknowledged transactions and gives no answer:"
+        f" start it or {record.primary}, or set allow_loss=true"
     )
 
 
 def acknowledgers(
-    me: str, facts: "Facts | None", mine: "History", reports: "Mapping[str, Report]", admits: bool = True
-) -> "frozenset[str]":
+    me: str, record: Record | None, mine: History, reports: Mapping[str, Report], admits: bool = True
+) -> frozenset[str]:
     """Whose acknowledgements count from a promotion on; empty when nobody is ready to give any, then it is alone. mine: what is
     promoted. reports: as for `decide`. admits: the accounts are there with which replicas come; to make them is a commit, which
     would wait for an acknowledgement of theirs.
@@ -197,9 +199,9 @@ def acknowledgers(
     While a primary is alone anybody may begin to acknowledge, and the record names nobody; so it stays alone, until its monitor
     has seen who runs.
     """
-    if not admits or (facts and facts.solo):
+    if not admits or (record and record.solo):
         return frozenset()
-    kept = facts.sync - {me} if facts else frozenset()
+    kept = record.sync - {me} if record else frozenset()
 
     def ready(node: str) -> bool:
         report = reports[node]
@@ -207,14 +209,14 @@ def acknowledgers(
             return False
         return (node in kept or report.received.includes(mine)) and (report.gives or not report.receives)
 
-    able = frozenset(node for node in reports if ready(node) and not (facts and node == facts.primary))
+    able = frozenset(node for node in reports if ready(node) and not (record and node == record.primary))
     counted = kept | able
     if not able or any(report.gives and node not in counted for node, report in reports.items()):
         return frozenset()
     return counted
 
 
-def _ahead(mine: "History", answers: "Mapping[str, History]", voters: "Collection[str]") -> "Fetch | Refuse | None":
+def _ahead(mine: History, answers: Mapping[str, History], voters: Collection[str]) -> Fetch | Refuse | None:
     """Fetch from the voter that has all we lack; refuse when its history and ours exclude each other."""
     ahead = [node for node in voters if node in answers and not mine.includes(answers[node])]
     if not ahead:

@@ -5,12 +5,14 @@ have the same one: the role stays where it is, and after a loss no score needs t
 receiver without its source keeps its score too: that is exactly when it is wanted.
 """
 
+from __future__ import annotations
+
 from backstay.cluster.pacemaker import NEVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.services.mysql.observation import Observed, ReplicaStatus
-    from backstay.services.mysql.record import Facts
+    from backstay.services.mysql.record import Record
 
 ALONE = "runs alone"  # how the primary's complaint begins when no replica acknowledges; the record says it as well
 IDLE = "replication is not running"
@@ -28,19 +30,19 @@ ROOM = 1 << 20
 _LAGS = (0, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)  # seconds
 
 
-def published_lag(lag: "int | None") -> str:
+def published_lag(lag: int | None) -> str:
     """The lag for people, "" when unknown: the greatest of a few steps that it reaches, so that it is seldom written.
     The servers count whole seconds, and a second is often only their clocks."""
     return "" if lag is None else str(max(step for step in _LAGS if step <= max(lag, 0)))
 
 
-def smooth(seen: "Observed") -> bool:
+def smooth(seen: Observed) -> bool:
     """Whether a replica does all that it is there for; then the record need not be read."""
     replica, acks = seen.replica, seen.acks
     return bool(replica and replica.io == "Yes" and replica.sql and replica.by_gtid and acks.gives and not acks.waits)
 
 
-def calm(seen: "Observed", me: str, trouble: str, readable: bool, max_lag: float) -> bool:
+def calm(seen: Observed, me: str, trouble: str, readable: bool, max_lag: float) -> bool:
     """Whether a replica's monitor would have nothing to do and nothing else to publish than a calm one before it.
 
     trouble: what was found before, errant transactions or a refused promotion, "" for nothing. readable: as published."""
@@ -50,7 +52,7 @@ def calm(seen: "Observed", me: str, trouble: str, readable: bool, max_lag: float
     return not verdict.state and verdict.score == HEALTHY and verdict.readable and readable
 
 
-def adrift(seen: "Observed") -> bool:
+def adrift(seen: Observed) -> bool:
     """Whether a server follows nobody, and nothing that it found is why: new, just restarted, or demoted."""
     replica = seen.replica
     return seen.read_only and (
@@ -58,7 +60,7 @@ def adrift(seen: "Observed") -> bool:
     )
 
 
-def distrusts(replica: "ReplicaStatus | None") -> bool:
+def distrusts(replica: ReplicaStatus | None) -> bool:
     """Whether the receiver cannot connect since TLS fails."""
     if not replica or replica.io == "Yes":
         return False
@@ -76,13 +78,13 @@ class Verdict:
 
     __slots__ = ("readable", "score", "state")
 
-    def __init__(self, score: "int | str", readable: bool, state: str = "") -> None:
+    def __init__(self, score: int | str, readable: bool, state: str = "") -> None:
         self.score = score
         self.readable = readable
         self.state = state
 
 
-def judge_primary(seen: "Observed") -> Verdict:
+def judge_primary(seen: Observed) -> Verdict:
     """A promoted server that answers is healthy; who acknowledges is the primary's duty, not its health."""
     return Verdict(HEALTHY, True)
 
@@ -96,9 +98,7 @@ def with_room(verdict: Verdict, free: int, path: str) -> Verdict:
     return Verdict(verdict.score if verdict.score == NEVER else DETACHED, verdict.readable, verdict.state or full)
 
 
-def still_readable(
-    replica: "ReplicaStatus | None", errant: str, was_readable: bool, max_lag: float
-) -> "tuple[bool, str]":
+def still_readable(replica: ReplicaStatus | None, errant: str, was_readable: bool, max_lag: float) -> tuple[bool, str]:
     """Whether a server that was fit to serve reads still is, and why not; between monitors, without the durable record.
 
     One that replicates from nobody was just started (then it was not readable) or just demoted (then nothing is newer).
@@ -113,26 +113,26 @@ def still_readable(
 
 
 def judge_replica(
-    replica: "ReplicaStatus | None",
+    replica: ReplicaStatus | None,
     acknowledges: bool,
     me: str,
-    facts: "Facts | None",
+    record: Record | None,
     errant: str,
     was_readable: bool,
     max_lag: float,
 ) -> Verdict:
-    """facts: None when the set was never promoted, or when they were not needed. errant: transactions that the primary
+    """record: None when the set was never promoted, or when they were not needed. errant: transactions that the primary
     lacks, "" when there are none. Readable has hysteresis: off above `max_lag` seconds, on again at a third of it."""
     if errant:
         return Verdict(NEVER, False, f"errant {errant}")
     if replica and replica.applier_error[0]:
         return Verdict(NEVER, False, f"applier stopped: {replica.applier_error[1]}")
     distrust = f"{DISTRUST}: {replica.receiver_error[1]}" if replica and distrusts(replica) else ""
-    if facts and facts.solo and facts.primary != me:
-        return Verdict(NEVER, False, distrust or f"{facts.primary} {BEHIND}")
+    if record and record.solo and record.primary != me:
+        return Verdict(NEVER, False, distrust or f"{record.primary} {BEHIND}")
     if replica is None:
-        if facts is None or facts.primary != me:
-            return Verdict(HEALTHY if facts is None else DETACHED, False)
+        if record is None or record.primary != me:
+            return Verdict(HEALTHY if record is None else DETACHED, False)
         return Verdict(HEALTHY, was_readable)  # just demoted: nothing is newer until another is promoted
     if not replica.sql or not replica.by_gtid:
         return Verdict(DETACHED, False, IDLE)

@@ -31,13 +31,15 @@ The primary's, likewise:
 | REVIEW   | a recorded node is not connected, commits wait, or it is time   | drop it, or go solo, once that is safe      |
 """
 
+from __future__ import annotations
+
 from enum import Enum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.cluster.pacemaker import Overview
     from backstay.services.mysql.observation import Observed
-    from backstay.services.mysql.record import Facts
+    from backstay.services.mysql.record import Record
 
 
 REVIEW_EVERY = 15.0  # seconds: a fenced replica's connection seems alive for minutes
@@ -64,10 +66,10 @@ class Step(Enum):
 
 
 def replica_step(
-    seen: "Observed", me: str, facts: "Facts | None", source_host: str, errant: bool = False, rejoin: bool = False
+    seen: Observed, me: str, record: Record | None, source_host: str, errant: bool = False, rejoin: bool = False
 ) -> Step:
     """source_host: whom this node should follow. errant: it was found so. rejoin: the account's password changed."""
-    if facts is None or facts.primary == me:
+    if record is None or record.primary == me:
         return Step.NOTHING
     replica = seen.replica
     if replica and seen.acks.waits:
@@ -86,29 +88,29 @@ def replica_step(
         return Step.RECEIVE
     if errant:
         return Step.EXAMINE
-    if not seen.acks.gives and (facts.solo or me in facts.sync):
+    if not seen.acks.gives and (record.solo or me in record.sync):
         return Step.ACKNOWLEDGE
     return Step.NOTHING
 
 
-def primary_step(seen: "Observed", facts: "Facts", unreviewed: float, settled: bool = False) -> Step:
-    """facts: this primary's own record; nobody else writes it while it is promoted. unreviewed: seconds since the last
+def primary_step(seen: Observed, record: Record, unreviewed: float, settled: bool = False) -> Step:
+    """record: this primary's own record; nobody else writes it while it is promoted. unreviewed: seconds since the last
     review. settled: that found all recorded nodes there, and the cluster's membership is the same since."""
     if seen.replica is not None:
         return Step.FORGET
-    if not seen.acks.waits or seen.acks.forever == facts.solo:
+    if not seen.acks.waits or seen.acks.forever == record.solo:
         return Step.REPAIR
-    followers = seen.followers - {facts.primary}
-    unbegun = not facts.gtid and bool(seen.applied)
-    if facts.solo:
+    followers = seen.followers - {record.primary}
+    unbegun = not record.gtid and bool(seen.applied)
+    if record.solo:
         if followers and seen.acks.clients:
             return Step.END_SOLO
         return Step.BEGIN if unbegun else Step.NOTHING
-    if followers - facts.sync:
+    if followers - record.sync:
         return Step.ADMIT
     if unbegun:
         return Step.BEGIN
-    if facts.sync - followers or not seen.acks.clients or seen.acks.waiting:
+    if record.sync - followers or not seen.acks.clients or seen.acks.waiting:
         return Step.REVIEW
     return Step.REVIEW if unreviewed > (REVIEW_SETTLED if settled else REVIEW_EVERY) else Step.NOTHING
 
@@ -118,16 +120,16 @@ class Review:
 
     __slots__ = ("act", "reason", "sync")
 
-    def __init__(self, act: bool, sync: "frozenset[str]", reason: str) -> None:
+    def __init__(self, act: bool, sync: frozenset[str], reason: str) -> None:
         self.act = act
         self.sync = sync
         self.reason = reason
 
 
 def review(
-    facts: "Facts",
-    followers: "frozenset[str]",
-    overview: "Overview | None",
+    record: Record,
+    followers: frozenset[str],
+    overview: Overview | None,
     absent_for: float,
     degrade_after: float,
 ) -> Review:
@@ -138,7 +140,7 @@ def review(
     acknowledge, as after a clean stop of the cluster software in maintenance. A node that is not connected is waited for
     `degrade_after` seconds (0: for ever), and only while there is no acknowledger at all; then going solo is recorded.
     """
-    keep = facts.sync
+    keep = record.sync
     if overview is None or not overview.quorum:
         return Review(False, keep, "no quorum: the other side may rely on the record")
     unclean = keep & overview.unclean
@@ -156,7 +158,7 @@ def review(
     return Review(False, keep, f"waiting for {', '.join(sorted(left))}{_runs_on(left & overview.offline)}")
 
 
-def _runs_on(nodes: "frozenset[str]") -> str:
+def _runs_on(nodes: frozenset[str]) -> str:
     """What to do about nodes that left the cluster, and are not known to have stopped."""
     if not nodes:
         return ""

@@ -1,5 +1,7 @@
 """What one look at a server shows, the same for both families. Pure values."""
 
+from __future__ import annotations
+
 EPOCHS, NODES = 1000, 4_000_000  # of which replication ids are made; their product stays below 2**32
 
 TYPE_CHECKING = False
@@ -21,10 +23,10 @@ class ReplicaStatus:
         port: int,
         io: str,
         sql: bool,
-        lag: "int | None",
+        lag: int | None,
         by_gtid: bool,
-        receiver_error: "tuple[int, str]",
-        applier_error: "tuple[int, str]",
+        receiver_error: tuple[int, str],
+        applier_error: tuple[int, str],
     ) -> None:
         self.host = host
         self.port = port
@@ -63,9 +65,7 @@ class Peer:
 
     __slots__ = ("gives", "own", "received", "receives", "why", "writable")
 
-    def __init__(
-        self, received: "History", own: "History", writable: bool, why: str, gives: bool, receives: bool
-    ) -> None:
+    def __init__(self, received: History, own: History, writable: bool, why: str, gives: bool, receives: bool) -> None:
         self.received = received
         self.own = own
         self.writable = writable
@@ -80,7 +80,7 @@ class Holding:
 
     __slots__ = ("databases", "told")
 
-    def __init__(self, databases: "tuple[str, ...] | None", told: bool) -> None:
+    def __init__(self, databases: tuple[str, ...] | None, told: bool) -> None:
         self.databases = databases
         self.told = told
 
@@ -108,12 +108,12 @@ class Observed:
         version: str,
         server_id: int,
         read_only: bool,
-        applied: "History",
-        received: "History",
-        replica: "ReplicaStatus | None",
+        applied: History,
+        received: History,
+        replica: ReplicaStatus | None,
         acks: Acks,
-        followers: "frozenset[str]",
-        lacks: "Mapping[str, str] | None" = None,
+        followers: frozenset[str],
+        lacks: Mapping[str, str] | None = None,
         name: str = "",
     ) -> None:
         self.version = version

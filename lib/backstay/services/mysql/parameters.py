@@ -1,10 +1,9 @@
 """What an admin can set for ocf:backstay:mysql. Meta-data, defaults and the manual page come from here."""
 
-from backstay.agent.dispatch import Agent
-from backstay.ocf.parameters import Parameter
+from backstay.ocf.parameters import Parameter, Parameters
 
 
-class MysqlParameters(Agent):
+class MysqlParameters(Parameters):
     name = "mysql"
     short = "MySQL or MariaDB: one primary, semi-synchronous replicas"
     long = """
@@ -115,3 +114,9 @@ class MysqlParameters(Agent):
         "Probe timeout", "A server that does not answer a monitor for so long has failed.", "time", "3s", minimum=0.5,
         reloadable=True,
     )  # fmt: skip
+
+    def passwords(self) -> str:
+        """Tells whether the accounts' passwords changed. Kept where only root reads, who can read the passwords as well."""
+        import zlib
+
+        return f"{zlib.crc32(f'{self.monitor_password} {self.replication_password}'.encode()):x}"

@@ -1,8 +1,10 @@
 """A connection to the local server for a process that stays and asks again and again.
 
 PyMySQL logs in, in a child that hands the connection over: the driver takes 4 MiB, and five times as long for an answer as
-the protocol alone (wire.py). The connection is a client like any other: a demotion ends it, and it is made anew.
+the protocol alone (text_protocol.py). The connection is a client like any other: a demotion ends it, and it is made anew.
 """
+
+from __future__ import annotations
 
 import os
 import time
@@ -15,9 +17,7 @@ from backstay.services.mysql.text_protocol import Wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional
-
-    from backstay.services.mysql.agent import Mysql
+    from backstay.services.mysql.context import MysqlContext
     from backstay.services.mysql.dialects.base import Dialect
 
 _WHERE = "the local server"
@@ -28,11 +28,11 @@ _AFTER_FAILURE = 1.0  # the same for others that fail: each is a child
 class Kept:
     """wire: None while there is none."""
 
-    def __init__(self, agent: "Mysql") -> None:
-        self.wire: Optional[Wire] = None
-        self._agent = agent
-        self._dialect: Optional[Dialect] = None
-        self._failure: Optional[AgentError] = None
+    def __init__(self, context: MysqlContext) -> None:
+        self.wire: Wire | None = None
+        self._context = context
+        self._dialect: Dialect | None = None
+        self._failure: AgentError | None = None
         self._not_before = 0.0
 
     def connected(self, deadline: Deadline) -> Wire:
@@ -58,7 +58,7 @@ class Kept:
 
     def _log_in(self, deadline: Deadline) -> int:
         """In a child, which is killed when it takes too long."""
-        server = self._agent.connect(deadline)
+        server = self._context.servers.here(deadline)
         server.query("SET SESSION wait_timeout = 86400")
         return os.dup(server.fileno())  # the driver closes its own with the object
 
@@ -67,8 +67,8 @@ class Kept:
             self.wire.close()
         self.wire = None
 
-    def dialect(self, wire: Wire) -> "Dialect":
+    def dialect(self, wire: Wire) -> Dialect:
         """Of the server, asked once over the connection. Raises as Server.query does."""
         if self._dialect is None:
-            self._dialect = self._agent.dialect(wire)
+            self._dialect = self._context.servers.dialect(wire)
         return self._dialect

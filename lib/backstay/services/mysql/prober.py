@@ -5,6 +5,8 @@ A ping takes no lock in the server and needs no disk, so silence means that the 
 While a replica is calm (see calm), its recurring monitor rests on that and looks itself only every half minute.
 """
 
+from __future__ import annotations
+
 import time
 from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM, socket, timeout
 
@@ -13,12 +15,12 @@ from backstay.ocf.errors import AgentError, TimedOut
 from backstay.services.mysql.health import adrift, calm
 from backstay.services.mysql.persistent_connection import Kept
 from backstay.services.mysql.server import ServerDown, ServerSilent
-from backstay.watch.client import ADRIFT
 from backstay.watch.reuse import CALM
+from backstay.watch.target import ADRIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from backstay.services.mysql.agent import Mysql
+    from backstay.services.mysql.context import MysqlContext
     from backstay.services.mysql.text_protocol import Wire
 
 _LOOK = 1.5  # seconds from which on a replica is looked at again: at every other probe
@@ -26,9 +28,9 @@ _FULL = 0.05  # seconds between attempts while the queue of connections is full
 
 
 class MysqlProber:
-    def __init__(self, agent: "Mysql") -> None:
-        self._agent = agent
-        self._kept = Kept(agent)
+    def __init__(self, context: MysqlContext) -> None:
+        self._context = context
+        self._kept = Kept(context)
         self._seen = ""
         self._look_again = 0.0
         self._suspect = False
@@ -46,7 +48,7 @@ class MysqlProber:
             self._look_again = time.monotonic() + (0 if self._seen == ADRIFT else _LOOK)
         return self._seen
 
-    def _answering(self, deadline: Deadline) -> "Wire":
+    def _answering(self, deadline: Deadline) -> Wire:
         """Raises TimedOut when the server gives no answer."""
         try:
             kept = self._kept.wire
@@ -59,7 +61,7 @@ class MysqlProber:
             self._suspect = True
             raise
 
-    def _ping(self, wire: "Wire") -> bool:
+    def _ping(self, wire: Wire) -> bool:
         """False when the server ended our connection. Raises ServerSilent."""
         try:
             wire.ping()
@@ -72,24 +74,28 @@ class MysqlProber:
         self._kept.drop()
         self._seen, self._look_again = "", 0.0
 
-    def _look(self, wire: "Wire") -> str:
+    def _look(self, wire: Wire) -> str:
         """What a replica shows. Taking long is no silence: the ping was answered, and a look may wait for a lock."""
-        if self._agent.state.read("promoted"):
+        if self._context.state.read("promoted"):
             return ""  # a primary's monitor has more to do than to look
         try:
             seen = self._kept.dialect(wire).observe(wire)
         except AgentError as error:
-            self._agent.log.info(f"no look at the replica: {error}")
+            self._context.log.info(f"no look at the replica: {error}")
             self._drop()
             return ""
-        state = self._agent.state
-        if seen.lacks or not seen.started_as(self._agent.me, self._agent.number):
+        state = self._context.state
+        if seen.lacks or not seen.started_as(self._context.servers.me, self._context.servers.number):
             return ""  # forbidden to join
         parted = state.read("errant") or state.read("stranded")
         if adrift(seen) and not parted:
             return ADRIFT
         trouble, readable = parted or state.read("refusal"), state.read("readable") == "1"
-        return CALM if calm(seen, self._agent.me, trouble, readable, float(self._agent.max_lag)) else ""
+        return (
+            CALM
+            if calm(seen, self._context.servers.me, trouble, readable, float(self._context.parameters.max_lag))
+            else ""
+        )
 
     def _greeting(self, deadline: Deadline) -> None:
         """A server that greets a new connection lives. Raises TimedOut, and OSError when nothing listens."""
@@ -97,7 +103,7 @@ class MysqlProber:
             fresh = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
             try:
                 fresh.settimeout(deadline.remaining() or 0.001)
-                fresh.connect(self._agent.socket)
+                fresh.connect(self._context.parameters.socket)
                 if not fresh.recv(64):
                     raise AgentError("the server ends connections at once")
                 return

@@ -1,16 +1,19 @@
 """The server's process: which one has a data directory."""
 
+from __future__ import annotations
+
 import os
 
 from backstay.host.process import Process, at
+from backstay.ocf.errors import AgentError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional
+    from backstay.services.mysql.parameters import MysqlParameters
 
 _PROGRAMS = {"mysqld", "mariadbd"}
 
-__all__ = ["Process", "at", "find"]
+__all__ = ["Process", "at", "find", "found", "running"]
 
 
 def _serves(pid: int, datadir: str) -> bool:
@@ -28,7 +31,7 @@ def _of_the_account(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
-def find(pid_file: str, datadir: str) -> "Optional[Process]":
+def find(pid_file: str, datadir: str) -> Process | None:
     """The server that has the data directory. The pid file is a hint: it is missing during crash recovery and stale after
     a kill, so without a match every process is looked at."""
     try:
@@ -42,3 +45,16 @@ def find(pid_file: str, datadir: str) -> "Optional[Process]":
         if name.isdigit() and _serves(int(name), datadir):
             return at(int(name))
     return None
+
+
+def found(given: MysqlParameters) -> Process | None:
+    """The server that has the configured data directory; None when it does not run."""
+    return find(given.pid_file, given.datadir)
+
+
+def running(given: MysqlParameters) -> Process:
+    """The same, where it has to run. Raises AgentError."""
+    process = found(given)
+    if process is None:
+        raise AgentError("the server does not run")
+    return process

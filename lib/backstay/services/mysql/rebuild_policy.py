@@ -17,12 +17,14 @@ Going on must lose nothing that was acknowledged. What speaks for that:
 When unsure: no, with the reason. The admin can always do by hand what this refuses.
 """
 
+from __future__ import annotations
+
 from enum import Enum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.services.mysql.gtid import History
-    from backstay.services.mysql.record import Facts
+    from backstay.services.mysql.record import Record
 
 KEPT = 3  # old data directories beside the present one; more of them mean that something is wrong
 _FIRST_RETRY, _LAST_RETRY = 300.0, 3600.0  # seconds
@@ -31,51 +33,51 @@ _ROOM = 512 << 20  # bytes: logs, undo and system tablespaces of an empty server
 
 def refusal(
     me: str,
-    received: "History",
-    theirs: "History",
-    facts: "Facts | None",
-    promoted_with: "History | None",
+    received: History,
+    theirs: History,
+    record: Record | None,
+    promoted_with: History | None,
     marked: int,
     allow_loss: bool,
     kept: int,
 ) -> str:
     """Why this node must not be rebuilt by itself, "" when it may.
 
-    received: all this node has, applied or not. theirs: what the recorded primary has. promoted_with: `facts.gtid`
+    received: all this node has, applied or not. theirs: what the recorded primary has. promoted_with: `record.gtid`
     parsed. marked: the data directory's mark, 0 for none. kept: old data directories beside the present one.
     """
-    if facts is None or promoted_with is None:
+    if record is None or promoted_with is None:
         return "no primary is recorded: nothing to copy from"
-    if facts.primary == me:
+    if record.primary == me:
         return "this node is the recorded primary: what it has counts"
     if not received.minus(theirs):
-        return f"nothing here is unknown to {facts.primary}"
+        return f"nothing here is unknown to {record.primary}"
     if allow_loss:
         return "allow_loss is set, so what only this node has may have been acknowledged"
-    return _doubt(theirs, facts, promoted_with, marked) or _full(kept)
+    return _doubt(theirs, record, promoted_with, marked) or _full(kept)
 
 
 def behind(
     me: str,
-    theirs: "History",
-    facts: "Facts",
-    promoted_with: "History",
+    theirs: History,
+    record: Record,
+    promoted_with: History,
     marked: int,
-    databases: "tuple[str, ...]",
+    databases: tuple[str, ...],
     kept: int,
 ) -> str:
     """The same for a node of whose history the primary has all, while the primary's logs do not reach back to it any more.
     databases: what users made there; without a mark nobody knows where it is from."""
-    if facts.primary == me:
+    if record.primary == me:
         return "this node is the recorded primary: what it has counts"
     if not theirs.includes(promoted_with):
-        return f"{facts.primary} lacks {promoted_with.minus(theirs)} of what it was promoted with: it is no safe donor"
+        return f"{record.primary} lacks {promoted_with.minus(theirs)} of what it was promoted with: it is no safe donor"
     if databases and not marked:
         return (
             f"this data directory was never seen as part of the set, and holds {', '.join(databases[:3])}: move it away"
         )
-    if marked > facts.epoch:
-        return f"this data directory knows epoch {marked}, the record only {facts.epoch}: the record was reset"
+    if marked > record.epoch:
+        return f"this data directory knows epoch {marked}, the record only {record.epoch}: the record was reset"
     return _full(kept)
 
 
@@ -86,32 +88,32 @@ def _full(kept: int) -> str:
 
 
 def relay_log_kept(
-    me: str, writable: bool, theirs: "History", facts: "Facts", promoted_with: "History", marked: int
+    me: str, writable: bool, theirs: History, record: Record, promoted_with: History, marked: int
 ) -> str:
     """Why a relay log that cannot be read must not be given up, "" when it may. It may when the recorded primary, another
     node, has all that this node acknowledged, and when nobody counts on this node for it any more: were the primary lost
     before all is received anew, a record that still names this node would let it be promoted without.
 
-    writable, theirs: the recorded primary's server now. promoted_with: `facts.gtid` parsed. marked: as in `refusal`.
+    writable, theirs: the recorded primary's server now. promoted_with: `record.gtid` parsed. marked: as in `refusal`.
     """
-    if me in facts.sync:
+    if me in record.sync:
         return "the record still counts on this node's acknowledgements"
     if not writable:
-        return f"{facts.primary} is not open, and may not be primary any more"
-    return _doubt(theirs, facts, promoted_with, marked)
+        return f"{record.primary} is not open, and may not be primary any more"
+    return _doubt(theirs, record, promoted_with, marked)
 
 
-def _doubt(theirs: "History", facts: "Facts", promoted_with: "History", marked: int) -> str:
+def _doubt(theirs: History, record: Record, promoted_with: History, marked: int) -> str:
     """Why the recorded primary may lack what this node acknowledged, "" when the record proves that it has all of it. The
     arguments as in `refusal`."""
     if not theirs.includes(promoted_with):
-        return f"{facts.primary} lacks {promoted_with.minus(theirs)} of what it was promoted with: it is no safe donor"
+        return f"{record.primary} lacks {promoted_with.minus(theirs)} of what it was promoted with: it is no safe donor"
     if not marked:
         return "this data directory was never seen as part of the set: its data may be someone's"
-    if marked > facts.epoch:
-        return f"this data directory knows epoch {marked}, the record only {facts.epoch}: the record was reset"
-    if facts.loss > marked:
-        return f"epoch {facts.loss} began by allow_loss, so what only this node has may have been acknowledged"
+    if marked > record.epoch:
+        return f"this data directory knows epoch {marked}, the record only {record.epoch}: the record was reset"
+    if record.loss > marked:
+        return f"epoch {record.loss} began by allow_loss, so what only this node has may have been acknowledged"
     return ""
 
 
@@ -123,7 +125,7 @@ def shortage(needed: int, free: int) -> str:
     return f"the copy takes about {_size(wanted)} beside the data directory, and {_size(free)} are free: make room"
 
 
-def flaw(copied: "History", received: "History", theirs: "History", promoted_with: "History") -> str:
+def flaw(copied: History, received: History, theirs: History, promoted_with: History) -> str:
     """What a finished copy must hold and does not, "" when it is good.
 
     The node's acknowledgements may be the proof that somebody relies on, so the copy must hold what it had received, but

@@ -1,4 +1,4 @@
-"""The durable facts of a set: few, and written before they matter. Pure.
+"""The durable record of a set: a few facts, written before they matter. Pure.
 
 They live in a cluster property, so the partition with quorum has the newest, and they outlive a loss of all power:
 
@@ -20,22 +20,24 @@ A node joins `sync` in the record before it may acknowledge, and leaves it only 
 is recorded before the waiting ends, and taken back after waiting is on again and a replica has everything.
 """
 
+from __future__ import annotations
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class MalformedFacts(ValueError):
+class MalformedRecord(ValueError):
     """The record in the cluster is not one of ours."""
 
 
-class Facts:
+class Record:
     """One state of the record. Treat it as frozen; `changed` makes the next."""
 
     __slots__ = ("epoch", "gtid", "later", "loss", "primary", "solo", "sync")
 
     def __init__(
-        self, epoch: int, primary: str, gtid: str, sync: "Iterable[str]", solo: bool, loss: int = 0, later: str = ""
+        self, epoch: int, primary: str, gtid: str, sync: Iterable[str], solo: bool, loss: int = 0, later: str = ""
     ) -> None:
         """later: fields of a later version, as they stand."""
         self.epoch = epoch
@@ -47,8 +49,8 @@ class Facts:
         self.later = later
 
     @classmethod
-    def parse(cls, text: str) -> "Facts | None":
-        """None for an empty record: the set was never promoted. Raises MalformedFacts."""
+    def parse(cls, text: str) -> Record | None:
+        """None for an empty record: the set was never promoted. Raises MalformedRecord."""
         if not text.strip():
             return None
         fields = dict(field.split("=", 1) for field in text.split() if "=" in field)
@@ -63,18 +65,18 @@ class Facts:
                 later=" ".join(f"{name}={value}" for name, value in fields.items() if name not in cls.__slots__),
             )
         except (KeyError, ValueError):
-            raise MalformedFacts(f"the facts in the cluster are not readable: {text[:80]!r}") from None
+            raise MalformedRecord(f"the facts in the cluster are not readable: {text[:80]!r}") from None
 
-    def changed(self, sync: "Iterable[str]", solo: bool) -> "Facts":
+    def changed(self, sync: Iterable[str], solo: bool) -> Record:
         """The same epoch with another set of acknowledging nodes."""
-        return Facts(self.epoch, self.primary, self.gtid, sync, solo, self.loss, self.later)
+        return Record(self.epoch, self.primary, self.gtid, sync, solo, self.loss, self.later)
 
-    def begun(self, gtid: str) -> "Facts":
+    def begun(self, gtid: str) -> Record:
         """The same, where it had no history so far."""
-        return Facts(self.epoch, self.primary, gtid, self.sync, self.solo, self.loss, self.later)
+        return Record(self.epoch, self.primary, gtid, self.sync, self.solo, self.loss, self.later)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Facts) and str(self) == str(other)
+        return isinstance(other, Record) and str(self) == str(other)
 
     def __hash__(self) -> int:
         return hash(str(self))
@@ -88,4 +90,4 @@ class Facts:
         return f"epoch={self.epoch} primary={self.primary} gtid={gtid} sync={sync} solo={solo}{loss}{later}"
 
     def __repr__(self) -> str:
-        return f"Facts({self})"
+        return f"Record({self})"

@@ -1,6 +1,8 @@
 """The writer address has another holder: a replica is to go there, if that is where the primary is. One that follows nobody yet
 joins there."""
 
+from __future__ import annotations
+
 import time
 
 from backstay.host.deadline import Deadline, poll
@@ -12,7 +14,7 @@ from backstay.services.mysql.server import ServerUntrusted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from backstay.services.mysql.agent import Mysql
+    from backstay.services.mysql.context import MysqlContext
     from backstay.services.mysql.dialects.base import Dialect
 
 # Seconds before we heard of the move in which the new holder may already have answered. The old one has been fenced, or has given
@@ -24,7 +26,7 @@ _JOIN = 20.0  # seconds for all of it, where this replica follows nobody yet
 _ASK = 1.0  # seconds for the server behind the address to say whether it is open for writes
 
 
-def follow(agent: "Mysql") -> None:
+def follow(context: MysqlContext) -> None:
     """Connect to the address now, if its holder is open for writes. The old connection would be noticed by a timeout, a
     connection attempt under way waits for TCP's first retry, and a failed one for the receiver's: a second each.
 
@@ -35,23 +37,28 @@ def follow(agent: "Mysql") -> None:
     acknowledge and never will; and a MariaDB that loses its only replica in that moment may end the old connection's thread
     only when another replica comes, and admit this one no sooner (docs/decisions/0033). Raises AgentError."""
     begun = time.monotonic()
-    agent.begin(_JOIN)
-    address = str(agent.writer_address)
-    with agent.connect(Deadline(agent.probe_timeout)) as server:
-        dialect = agent.dialect(server)
+    context.begin(_JOIN)
+    address = str(context.parameters.writer_address)
+    with context.servers.here(Deadline(context.parameters.probe_timeout)) as server:
+        dialect = context.servers.dialect(server)
         unjoined = adrift(dialect.observe(server))
     if unjoined:
-        _join(agent, dialect)
+        _join(context, dialect)
         return
     try:
-        poll(lambda: _opened(agent, dialect, address), Deadline(agent.probe_timeout), "it to be open for writes", 0.1)
+        poll(
+            lambda: _opened(context, dialect, address),
+            Deadline(context.parameters.probe_timeout),
+            "it to be open for writes",
+            0.1,
+        )
     except TimedOut:
-        agent.log.info(f"{address} is where nothing is open for writes: the connection stays")
+        context.log.info(f"{address} is where nothing is open for writes: the connection stays")
         return
     place = parse_address(address)
     ended = reset_silent(place, time.monotonic() - begun + _EARLY)
     idle = Deadline(_IDLE if ended else 0.0)
-    with agent.connect(Deadline(agent.probe_timeout)) as server:
+    with context.servers.here(Deadline(context.parameters.probe_timeout)) as server:
 
         def found() -> bool:
             """Whether the receiver is connected, or nobody's. Raises TimedOut when it sleeps until its retry."""
@@ -67,39 +74,44 @@ def follow(agent: "Mysql") -> None:
 
         try:
             poll(found, Deadline(_LOG_IN), "the receiver to log in", 0.01)
-            agent.log.info(f"{address} moved: {ended} old connections ended")
+            context.log.info(f"{address} moved: {ended} old connections ended")
         except TimedOut:
             dialect.restart_receiver(server)
-            agent.log.info(f"{address} moved: connected anew")
+            context.log.info(f"{address} moved: connected anew")
 
 
-def _join(agent: "Mysql", dialect: "Dialect") -> None:
+def _join(context: MysqlContext, dialect: Dialect) -> None:
     """This replica follows nobody: join it as soon as there is a primary. Raises AgentError."""
-    facts = agent.facts()
-    if facts is None or facts.primary == agent.me:
+    record = context.record.read()
+    if record is None or record.primary == context.servers.me:
         return
-    host = str(agent.writer_address) or facts.primary
+    host = str(context.parameters.writer_address) or record.primary
     try:
-        poll(lambda: _opened(agent, dialect, host), Deadline(agent.probe_timeout), "it to be open for writes", 0.05)
+        poll(
+            lambda: _opened(context, dialect, host),
+            Deadline(context.parameters.probe_timeout),
+            "it to be open for writes",
+            0.05,
+        )
     except TimedOut:
         return  # the watcher asks again
-    overview = agent.pacemaker.overview()
-    own = [instance for instance in overview.instances if instance.node == agent.me] if overview else []
+    overview = context.pacemaker.overview()
+    own = [instance for instance in overview.instances if instance.node == context.servers.me] if overview else []
     if not own or not all(instance.managed for instance in own):
         return  # an admin's hands are in it
     from backstay.services.mysql import replica
 
-    with agent.connect(agent.deadline) as server:
-        replica.join(agent, server, dialect)
+    with context.servers.here(context.deadline) as server:
+        replica.join(context, server, dialect)
 
 
-def _opened(agent: "Mysql", dialect: "Dialect", address: str) -> bool:
+def _opened(context: MysqlContext, dialect: Dialect, address: str) -> bool:
     """Whether the server behind the address is the primary; taken for granted where TLS forbids to ask."""
     try:
-        with agent.server_on(address, dialect, Deadline(_ASK)) as holder:
+        with context.servers.on(address, dialect, Deadline(_ASK)) as holder:
             return dialect.peer(holder).writable
     except ServerUntrusted:
         return True
     except AgentError as error:
-        agent.log.debug(str(error))
+        context.log.debug(str(error))
         return False

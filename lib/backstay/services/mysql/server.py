@@ -13,6 +13,8 @@ What goes wrong comes out as one of these, each with a sentence for the admin:
 | StatementFailed | it answered with another error; `number` is MySQL's                         | no                        |
 """
 
+from __future__ import annotations
+
 from struct import pack
 
 from backstay.host import site_packages
@@ -66,7 +68,7 @@ class StatementFailed(AgentError):
         self.number = number
 
 
-def driver(encrypted: bool) -> "ModuleType":
+def driver(encrypted: bool) -> ModuleType:
     """PyMySQL, without what this connection cannot need.
 
     It imports cryptography, ssl and OpenSSL's hashes at once, 48 of its 58 ms, for logins over a network. A monitor asks
@@ -107,7 +109,7 @@ class Server:
         socket: str = "",
         host: str = "",
         port: int = 0,
-        tls: "Mapping[str, object] | None" = None,
+        tls: Mapping[str, object] | None = None,
     ) -> None:
         pymysql = self._pymysql = driver(encrypted=tls is not None)
         self.where = where
@@ -156,7 +158,7 @@ class Server:
 
         self._connection._request_authentication = guarded
 
-    def query(self, sql: str, arguments: "tuple[object, ...] | None" = None) -> "list[Row]":
+    def query(self, sql: str, arguments: tuple[object, ...] | None = None) -> list[Row]:
         """Run one statement within the deadline; its rows, as dictionaries. Raises the errors of the table."""
         pymysql = self._pymysql
         # The driver's timeouts are per read of the socket; one statement is one read here, so they bound it.
@@ -170,12 +172,12 @@ class Server:
         except OSError as error:
             raise ServerDown(f"{self.where} went away: {error}") from None
 
-    def one(self, sql: str, arguments: "tuple[object, ...] | None" = None) -> "Row":
+    def one(self, sql: str, arguments: tuple[object, ...] | None = None) -> Row:
         """The first row, empty when there is none."""
         rows = self.query(sql, arguments)
         return rows[0] if rows else {}
 
-    def kill(self, threads: "list[int]") -> None:
+    def kill(self, threads: list[int]) -> None:
         """End these connections; one that is gone already is fine."""
         for thread in threads:
             try:
@@ -193,7 +195,7 @@ class Server:
         except OSError as error:
             raise ServerDown(f"{self.where} went away: {error}") from None
 
-    def within(self, deadline: Deadline) -> "Server":
+    def within(self, deadline: Deadline) -> Server:
         """The same connection, bounded by another deadline from now on."""
         self.deadline = deadline
         return self
@@ -206,7 +208,7 @@ class Server:
     def close(self) -> None:
         self._connection.close()
 
-    def __enter__(self) -> "Server":
+    def __enter__(self) -> Server:
         return self
 
     def __exit__(self, *_: object) -> None:

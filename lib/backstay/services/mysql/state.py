@@ -1,53 +1,60 @@
 """What the MySQL agent remembers between its calls, and the mark beside the data."""
 
+from __future__ import annotations
+
 import fcntl
 import os
 
 from backstay.host.deadline import Deadline, poll
 from backstay.host.state_files import Files
 from backstay.ocf.errors import TimedOut
-from backstay.services.mysql.record import Facts, MalformedFacts
+from backstay.services.mysql.record import MalformedRecord, Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional
+    pass
+
+
+READER, READER_COMPLAINT = "reader", "reader-complaint"
 
 
 class State(Files):
     """The files of one resource.
 
-    promoted   identity of the server process that was promoted, and the facts it was promoted with: a restarted server
+    promoted   identity of the server process that was promoted, and the record it was promoted with: a restarted server
                is not promoted, whatever its variables say
     closed     identity of the server process whose promotion was refused, until Pacemaker demotes it
     refusal    why, until there is a primary
     silent     identity of the process that a monitor or the watcher found silent: demote and stop need not find out again
-    stopping   identity of the process that we end ourselves: the watcher keeps quiet (watch.py)
-    calm       what a replica's monitor found when it looked itself and all was calm (rest.py, health.py)
+    stopping   identity of the process that we end ourselves: the watcher keeps quiet (watch/client.py)
+    calm       what a replica's monitor found when it looked itself and all was calm (watch/reuse.py, health.py)
     readable   1 or 0, as published
     reviewed   when the primary last reviewed who acknowledges; in it the cluster's membership, if all recorded nodes were there
     unacknowledged  empty, dated when the last of the recorded acknowledgers went
-    ring       the cluster's membership, dated when it was first seen (membership.py)
+    ring       the cluster's membership, dated when it was first seen (ring.py)
     passwords  checksum of those that the accounts were last made, or this replica joined with
     errant     the errant transactions that were found
     stranded   why this node cannot become a replica by replicating (adoption.py)
-    trusted    the authority's file with which new connections were last seen to be trusted (trust.py)
+    trusted    the authority's file with which new connections were last seen to be trusted (tls_check.py)
+    reader     which process answers load balancers, for which server and with which parameters (reader_check)
+    reader-complaint  why none can
     rebuild*   of the job that copies the primary's data (rebuild.py): its lock, its log, its secrets, why it failed
     """
 
-    def replication(self, deadline: Deadline) -> "Replication":
+    def replication(self, deadline: Deadline) -> Replication:
         """For a `with` in which nobody else begins, ends or forgets the replication of this server. Raises Occupied."""
         return Replication(self.directory, deadline)
 
-    def promoted(self, identity: str) -> "Optional[Facts]":
-        """The facts, if this very server process was promoted."""
-        owner, _, facts = self.read("promoted").partition(" ")
+    def promoted(self, identity: str) -> Record | None:
+        """The record, if this very server process was promoted."""
+        owner, _, record = self.read("promoted").partition(" ")
         try:
-            return Facts.parse(facts) if owner == identity else None
-        except MalformedFacts:
+            return Record.parse(record) if owner == identity else None
+        except MalformedRecord:
             return None
 
-    def set_promoted(self, identity: str, facts: Facts) -> None:
-        self.write("promoted", f"{identity} {facts}")
+    def set_promoted(self, identity: str, record: Record) -> None:
+        self.write("promoted", f"{identity} {record}")
 
 
 class Occupied(TimedOut):

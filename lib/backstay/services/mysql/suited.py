@@ -5,13 +5,17 @@ on its disk. A start ends such a server and launches it anew; a monitor leaves i
 forbids it: it is read-only, acknowledges nothing and is never promoted, and others take its answer for none (`Peer.why`).
 """
 
+from __future__ import annotations
+
 from backstay.cluster.pacemaker import NEVER
 from backstay.ocf.errors import AgentError
+from backstay.services.mysql import process
 from backstay.services.mysql.dialects.base import spelled
+from backstay.services.mysql.publish import publish
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from backstay.services.mysql.agent import Mysql
+    from backstay.services.mysql.context import MysqlContext
     from backstay.services.mysql.dialects.base import Dialect
     from backstay.services.mysql.observation import Observed
     from backstay.services.mysql.process import Process
@@ -20,28 +24,27 @@ if TYPE_CHECKING:
 _CLOSE = 10.0  # seconds for a server that is to be ended to become read-only: a commit that waits holds it up
 
 
-def flaw(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed") -> str:
+def flaw(context: MysqlContext, server: Server, dialect: Dialect, seen: Observed) -> str:
     """Set what the server takes; why the set may not rest on it all the same, "" when it may."""
     amended = dialect.amend(server, seen.lacks)
     if amended:
-        agent.log.warning(f"had {spelled({name: seen.lacks[name] for name in amended})}: set as our promises need it")
+        context.log.warning(f"had {spelled({name: seen.lacks[name] for name in amended})}: set as our promises need it")
     left = {name: value for name, value in seen.lacks.items() if name not in amended}
-    if not seen.started_as(agent.me, agent.number):
+    if not seen.started_as(context.servers.me, context.servers.number):
         left.update({"report-host": seen.name or "''", "server-id": str(seen.server_id)})
     if not left:
         return ""
     return f"something else started this server: end it, and the cluster starts it anew (it runs with {spelled(left)})"
 
 
-def forbid(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed") -> None:
+def forbid(context: MysqlContext, server: Server, dialect: Dialect, seen: Observed) -> None:
     """It runs on, takes no writes, acknowledges nothing, and is not wanted as the primary or by readers."""
-    from backstay.services.mysql.replica import publish
     from backstay.watch import reuse
 
-    reuse.note(agent, agent.running(), "")
-    publish(agent, NEVER, False)
+    reuse.note(context, process.running(context.parameters), "")
+    publish(context, NEVER, False)
     if not seen.read_only:
-        agent.log.error("the server was writable without a promotion: making it read-only")
+        context.log.error("the server was writable without a promotion: making it read-only")
         dialect.set_read_only(server, True)
     if seen.acks.gives:
         dialect.acknowledge(server, False)
@@ -49,15 +52,17 @@ def forbid(agent: "Mysql", server: "Server", dialect: "Dialect", seen: "Observed
             dialect.stop_receiver(server)  # until its next connection it would go on
 
 
-def end(agent: "Mysql", running: "Process", server: "Server", dialect: "Dialect", seen: "Observed") -> None:
+def end(context: MysqlContext, running: Process, server: Server, dialect: Dialect, seen: Observed) -> None:
     """End a server that start launches anew. Killed where a clean end could commit what waits for an acknowledgement."""
+    from backstay.watch import client
+
     gently = False
     try:
         if not seen.read_only:
-            agent.log.warning("it was open: what was written to it meanwhile may be in no binary log")
-        dialect.set_read_only(server.within(agent.deadline.within(_CLOSE)), True)
+            context.log.warning("it was open: what was written to it meanwhile may be in no binary log")
+        dialect.set_read_only(server.within(context.deadline.within(_CLOSE)), True)
         gently = not dialect.observe(server).acks.waiting
     except AgentError as error:
-        agent.log.warning(f"killing process {running.pid}: {error}")
-    agent.quiet(running.pid, running.started)
-    running.end(agent.deadline, gently)
+        context.log.warning(f"killing process {running.pid}: {error}")
+    client.quiet(context, running.pid, running.started)
+    running.end(context.deadline, gently)

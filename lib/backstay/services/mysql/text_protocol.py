@@ -3,6 +3,8 @@ PyMySQL would take 4 MiB. Source: MySQL client/server protocol, "Text Resultset"
 logs in.
 """
 
+from __future__ import annotations
+
 from _socket import socket, timeout
 
 from backstay.host.deadline import Deadline
@@ -10,8 +12,6 @@ from backstay.services.mysql.server import Server, ServerDown, ServerSilent, Sta
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Union
-
     from backstay.services.mysql.server import Row
 
 _QUERY, _PING = 0x03, 0x0E
@@ -34,7 +34,7 @@ class Wire(Server):
         self._send(_PING, b"")
         self._packet()
 
-    def query(self, sql: str, arguments: "tuple[object, ...] | None" = None) -> "list[Row]":
+    def query(self, sql: str, arguments: tuple[object, ...] | None = None) -> list[Row]:
         """Run one statement, which takes no arguments here; its rows. Raises ServerSilent, ServerDown, StatementFailed."""
         if arguments:
             raise NotImplementedError("only the driver knows how to quote")
@@ -44,7 +44,7 @@ class Wire(Server):
         except (LookupError, ValueError):
             raise ServerDown(f"{self.where} says what no text query answers") from None
 
-    def _rows(self) -> "list[Row]":
+    def _rows(self) -> list[Row]:
         """The rows of an answer. Raises LookupError and ValueError where it is cut off or none, and as `_packet` does."""
         head = self._packet()
         if head[0] == _OK:
@@ -108,7 +108,7 @@ class Wire(Server):
         return taken
 
 
-def _number(packet: bytes, at: int) -> "tuple[int, int]":
+def _number(packet: bytes, at: int) -> tuple[int, int]:
     """A length-encoded integer, and where it ends."""
     first = packet[at]
     if first < _NULL:
@@ -117,14 +117,14 @@ def _number(packet: bytes, at: int) -> "tuple[int, int]":
     return int.from_bytes(packet[at + 1 : at + 1 + size], "little"), at + 1 + size
 
 
-def _value(packet: bytes, at: int) -> "tuple[Union[str, None], int]":
+def _value(packet: bytes, at: int) -> tuple[str | None, int]:
     if packet[at] == _NULL:
         return None, at + 1
     length, at = _number(packet, at)
     return packet[at : at + length].decode("utf-8", "replace"), at + length
 
 
-def _column(packet: bytes) -> "tuple[str, int]":
+def _column(packet: bytes) -> tuple[str, int]:
     """Name and type from a column definition: catalog, schema, table, its own name, NAME, its own name, …, type."""
     at = 0
     for _ in range(4):

@@ -2,6 +2,8 @@
 the file may be wrong for weeks before a failover, when every replica has to connect anew, finds out. Asked whenever the file
 or the server is new, when a receiver is refused, and once an hour, since certificates expire."""
 
+from __future__ import annotations
+
 import os
 
 from backstay.ocf.errors import AgentError
@@ -11,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from backstay.services.mysql.agent import Mysql
+    from backstay.services.mysql.context import MysqlContext
     from backstay.services.mysql.dialects.base import Dialect
 
 _TRUSTED = "trusted"  # a file of the agent's state: the authority's with which all was well
@@ -19,33 +21,33 @@ _FOR = 3600.0  # seconds
 _ASK = 1.0  # seconds for a connection
 
 
-def due(agent: "Mysql", identity: str) -> bool:
+def due(context: MysqlContext, identity: str) -> bool:
     """Whether to ask again. identity: of the server's process."""
-    if not agent.tls_ca:
+    if not context.parameters.tls_ca:
         return False
-    return agent.state.age(_TRUSTED) > _FOR or agent.state.read(_TRUSTED) != _noted(agent, identity)
+    return context.state.age(_TRUSTED) > _FOR or context.state.read(_TRUSTED) != _noted(context, identity)
 
 
-def doubt(agent: "Mysql", dialect: "Dialect", identity: str, hosts: "Iterable[str]") -> str:
+def doubt(context: MysqlContext, dialect: Dialect, identity: str, hosts: Iterable[str]) -> str:
     """Why a new connection to one of these, nodes or addresses, would be refused, in a sentence; "" when none would, or nobody
     knows. identity: as in `due`."""
-    noted = _noted(agent, identity)
+    noted = _noted(context, identity)
     for host in dict.fromkeys(hosts):
         try:
-            agent.connect_peer(host, dialect, _ASK).close()
+            context.servers.peer(host, dialect, _ASK).close()
         except ServerUntrusted as error:
-            agent.state.remove(_TRUSTED)
+            context.state.remove(_TRUSTED)
             return str(error)
         except AgentError as error:
-            agent.log.info(f"not known whether {host} is trusted: {error}")
+            context.log.info(f"not known whether {host} is trusted: {error}")
             return ""
-    agent.state.write(_TRUSTED, noted)
+    context.state.write(_TRUSTED, noted)
     return ""
 
 
-def _noted(agent: "Mysql", identity: str) -> str:
+def _noted(context: MysqlContext, identity: str) -> str:
     """The server's process and the authority's file; what replaces one is another."""
-    path = str(agent.tls_ca)
+    path = str(context.parameters.tls_ca)
     try:
         found = os.stat(path)
     except OSError:

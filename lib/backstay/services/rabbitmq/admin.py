@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backstay.admin.diagnose import is_true
-from backstay.cluster.model import Finding
+from backstay.cluster.model import Finding, is_true
 from backstay.cluster.pacemaker import NEVER
-from backstay.services.rabbitmq.record import Facts, MalformedFacts
 from backstay.services.advice import Advice
+from backstay.services.rabbitmq.record import Facts, MalformedFacts
 
 if TYPE_CHECKING:
     from backstay.cluster.model import Cluster, Instance

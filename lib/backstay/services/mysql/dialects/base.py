@@ -1,13 +1,14 @@
 """What differs between the families, named once. MariaDB and MySQL each implement it in a file of their own; anywhere
 else a question about the family is a defect."""
 
-from backstay.ocf.errors import AgentError, NotInstalled
+from __future__ import annotations
+
+from backstay.ocf.errors import AgentError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from backstay.services.mysql.daemon import Layout
     from backstay.services.mysql.gtid import History
     from backstay.services.mysql.observation import Holding, Observed, Peer, ReplicaStatus
     from backstay.services.mysql.server import Row, Server
@@ -23,12 +24,12 @@ def quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
-def spelled(lacks: "Mapping[str, str]") -> str:
+def spelled(lacks: Mapping[str, str]) -> str:
     """Settings as people read them."""
     return ", ".join(f"{name.replace('-', '_')}={value}" for name, value in lacks.items())
 
 
-def asked(names: "Iterable[str]") -> str:
+def asked(names: Iterable[str]) -> str:
     """The global variables of these options, for a SELECT whose row is named as they are."""
     return ", ".join(f"@@global.{name.replace('-', '_')} AS `{name}`" for name in names)
 
@@ -55,27 +56,27 @@ class Dialect:
 
     family = ""
     package = ""  # what to install when the program is missing
-    history: "type[History]"
-    unverified_tls: "dict[str, object] | None" = None  # for nodes among themselves, where no authority is configured
-    privilege_aliases: "dict[str, str]" = {}  # as SHOW GRANTS spells them → as we do  # noqa: RUF012
+    history: type[History]
+    unverified_tls: dict[str, object] | None = None  # for nodes among themselves, where no authority is configured
+    privilege_aliases: dict[str, str] = {}  # as SHOW GRANTS spells them → as we do  # noqa: RUF012
     position_query = ""  # its `position` is not empty where the history tells whose data it is
-    telling: "tuple[str, ...]" = ()  # settings without which a server's history does not tell what it holds
-    changeable: "frozenset[str]" = frozenset()  # of those wanted what a running server takes
+    telling: tuple[str, ...] = ()  # settings without which a server's history does not tell what it holds
+    changeable: frozenset[str] = frozenset()  # of those wanted what a running server takes
 
-    def __init__(self, version: "tuple[int, int, int]") -> None:
+    def __init__(self, version: tuple[int, int, int]) -> None:
         self.version = version
 
     # -- the daemon ---------------------------------------------------------------------------------------------------
 
-    def required(self) -> "dict[str, str]":
+    def required(self) -> dict[str, str]:
         """Variables that our promises rest on: option name on the command line to value."""
         raise NotImplementedError
 
-    def wanted(self) -> "dict[str, str]":
+    def wanted(self) -> dict[str, str]:
         """The same as a running server has them, and what start sees to otherwise."""
         return {"log-bin": "ON", **self.required()}
 
-    def lacking(self, look: "Row") -> "dict[str, str]":
+    def lacking(self, look: Row) -> dict[str, str]:
         """Of the settings in a row, named as options, those that are not as wanted, with what they are."""
         found = {}
         for name, wanted in self.wanted().items():
@@ -84,43 +85,43 @@ class Dialect:
                 found[name] = switch.get(str(look[name]), str(look[name]))
         return found
 
-    def untold(self, look: "Row") -> str:
+    def untold(self, look: Row) -> str:
         """Why the history of a server with these settings does not tell what it holds, "" when it does."""
         lacks = self.lacking({name: look[name] for name in self.telling})
         return f"it runs with {spelled(lacks)}, so its history does not tell what it holds" if lacks else ""
 
-    def amend(self, server: "Server", lacks: "Mapping[str, str]") -> "list[str]":
+    def amend(self, server: Server, lacks: Mapping[str, str]) -> list[str]:
         """Set what a running server takes; the names of those."""
         names = [name for name in lacks if name in self.changeable]
         for name in names:
             server.query(f"SET GLOBAL {name.replace('-', '_')} = {self.wanted()[name]}")
         return names
 
-    def start_options(self, discard_unacknowledged: bool) -> "list[str]":
+    def start_options(self, discard_unacknowledged: bool) -> list[str]:
         """Further options of every start. discard_unacknowledged: roll back what crashed before its acknowledgement,
         where the family can; only right when another primary is known to hold all that was acknowledged."""
         raise NotImplementedError
 
-    def discard_tail(self, datadir: str, index: str, survived: "History") -> str:
+    def discard_tail(self, datadir: str, index: str, survived: History) -> str:
         """Before such a start, for a family that cannot do it by an option. index: of the binary logs. survived: what the
         new primary had. Returns what was done, "" for nothing."""
         return ""
 
-    def initialize_command(self, binary: str, datadir: str, user: str, config: str) -> "list[str]":
+    def initialize_command(self, binary: str, datadir: str, user: str, config: str) -> list[str]:
         """The program and arguments that make an empty data directory a database."""
         raise NotImplementedError
 
-    def secure(self, server: "Server") -> None:
+    def secure(self, server: Server) -> None:
         """After initialising: root by socket only, no anonymous accounts, an empty GTID history."""
         raise NotImplementedError
 
-    def grants(self, rebuild: bool) -> "tuple[str, str]":
+    def grants(self, rebuild: bool) -> tuple[str, str]:
         """Privileges of the monitor account and of the replication account; `rebuild`: the latter also copies data."""
         raise NotImplementedError
 
     def account_statements(
-        self, monitor: "tuple[str, str]", replication: "tuple[str, str]", rebuild: bool, shown: bool = False
-    ) -> "list[str]":
+        self, monitor: tuple[str, str], replication: tuple[str, str], rebuild: bool, shown: bool = False
+    ) -> list[str]:
         """Make the two accounts, each with what it needs and no more. Pairs are user, password. rebuild: the replication
         account may also copy all data. shown: for people, who write passwords as they are."""
         statements = []
@@ -140,7 +141,7 @@ class Dialect:
         """The clause of an account's password: the server must write no password in clear to any of its logs."""
         return f"IDENTIFIED BY {quoted(password)}"
 
-    def missing_grant(self, server: "Server", statement: str) -> str:
+    def missing_grant(self, server: Server, statement: str) -> str:
         """For one of `account_statements`: "" when the server has it, else what is missing and the statement to run."""
         import re
 
@@ -157,11 +158,11 @@ class Dialect:
         )
         return f"account {name}@'%' lacks {lacks}: on the primary run {statement}" if lacks else ""
 
-    def missing_to_copy(self, donor: "Server") -> str:
+    def missing_to_copy(self, donor: Server) -> str:
         """What the account of this connection lacks to copy all data, "" for nothing."""
         return self._lacking_of(self.grants(True)[1], donor.query("SHOW GRANTS"))
 
-    def _lacking_of(self, privileges: str, rows: "list[Row]") -> str:
+    def _lacking_of(self, privileges: str, rows: list[Row]) -> str:
         """Which of the privileges, separated by commas, the rows of SHOW GRANTS do not give everywhere."""
         wanted = {privilege.strip() for privilege in privileges.split(",")}
         held = {
@@ -177,18 +178,18 @@ class Dialect:
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
-    def observe(self, server: "Server") -> "Observed":
+    def observe(self, server: Server) -> Observed:
         raise NotImplementedError
 
-    def replica(self, server: "Server") -> "ReplicaStatus | None":
+    def replica(self, server: Server) -> ReplicaStatus | None:
         """The default channel; None where it replicates from nobody."""
         raise NotImplementedError
 
-    def peer(self, server: "Server") -> "Peer":
+    def peer(self, server: Server) -> Peer:
         """Of another node, with the monitor account."""
         raise NotImplementedError
 
-    def holding(self, server: "Server") -> "Holding":
+    def holding(self, server: Server) -> Holding:
         """Whether there is data, and where it is from; with the monitor account or any that sees more."""
         from backstay.services.mysql.observation import Holding
 
@@ -205,53 +206,53 @@ class Dialect:
         # "#mysql50#" is before a directory that is no database, such as lost+found
         return Holding(tuple(sorted(n for n in names - OWN_DATABASES if not n.startswith("#mysql50#"))), told)
 
-    def out_of_reach(self, source: "Server", applied: "History") -> str:
+    def out_of_reach(self, source: Server, applied: History) -> str:
         """What the source's binary logs do not hold any more and a server with that history lacks, "" for nothing: it could
         not replicate from there."""
         raise NotImplementedError
 
-    def log_begins_empty(self, server: "Server") -> bool:
+    def log_begins_empty(self, server: Server) -> bool:
         """Whether an empty server could replicate all of this one's history, be the data in it or not."""
         raise NotImplementedError
 
     # -- replicating --------------------------------------------------------------------------------------------------
 
-    def follow(self, server: "Server", source: Source, seen: "Observed") -> None:
+    def follow(self, server: Server, source: Source, seen: Observed) -> None:
         """Replicate from the source by GTID. Only when nothing received is unapplied."""
         raise NotImplementedError
 
-    def restart_receiver(self, server: "Server") -> None:
+    def restart_receiver(self, server: Server) -> None:
         raise NotImplementedError
 
-    def stop_receiver(self, server: "Server") -> None:
+    def stop_receiver(self, server: Server) -> None:
         raise NotImplementedError
 
-    def start_applier(self, server: "Server") -> None:
+    def start_applier(self, server: Server) -> None:
         raise NotImplementedError
 
-    def forget_source(self, server: "Server") -> None:
+    def forget_source(self, server: Server) -> None:
         """End all replication on this server. Only when nothing received is unapplied."""
         raise NotImplementedError
 
-    def wait_applied(self, server: "Server", received: "History", seconds: float) -> bool:
+    def wait_applied(self, server: Server, received: History, seconds: float) -> bool:
         """Wait until what was received is applied, by GTID and never by thread-state text."""
         raise NotImplementedError
 
-    def rescue(self, server: "Server", datadir: str) -> str:
+    def rescue(self, server: Server, datadir: str) -> str:
         """After a restart: see that what was received before it, and acknowledged, gets applied. Returns what was done,
         "" when nothing was there to rescue."""
         raise NotImplementedError
 
-    def fetch(self, server: "Server", source: Source, seen: "Observed") -> None:
+    def fetch(self, server: Server, source: Source, seen: Observed) -> None:
         """Start getting what this node lacks over the FETCH channel, leaving the default channel alone."""
         raise NotImplementedError
 
-    def end_fetch(self, server: "Server") -> None:
+    def end_fetch(self, server: Server) -> None:
         raise NotImplementedError
 
     # -- copying a server's data --------------------------------------------------------------------------------------
 
-    def copy_obstacle(self, donor: "Server", local: "Server") -> str:
+    def copy_obstacle(self, donor: Server, local: Server) -> str:
         """Why the donor's data cannot be copied faithfully while it serves, "" when it can."""
         theirs, ours = (str(one.one("SELECT @@version AS version")["version"]) for one in (donor, local))
         if self.copy_series(theirs) != self.copy_series(ours):
@@ -268,77 +269,49 @@ class Dialect:
         """The part of a version that must be equal on both sides."""
         return ".".join(version.split(".")[:2])
 
-    def copy_size(self, donor: "Server") -> int:
+    def copy_size(self, donor: Server) -> int:
         """About how many bytes the copy takes."""
         row = donor.one("SELECT SUM(DATA_LENGTH + INDEX_LENGTH) AS size FROM information_schema.TABLES")
         return int(row["size"] or 0)
 
-    def copy_from(
-        self, donor: "Server", source: Source, local: "Server", layout: "Layout", workspace: str
-    ) -> "History":
-        """Make the directory `layout.datadir`, fill it with the donor's data, and return what it surely holds. source: the donor
-        and the replication account. local: the running server beside it. workspace: a private directory for secrets.
-        Takes up to the local server's deadline. Raises AgentError."""
-        raise NotImplementedError
-
     # -- acknowledging and writing ------------------------------------------------------------------------------------
 
-    def wait_for_acks(self, server: "Server", milliseconds: int) -> None:
+    def wait_for_acks(self, server: Server, milliseconds: int) -> None:
         """As a primary: wait for one acknowledgement before a commit returns; FOREVER or NOMINAL."""
         raise NotImplementedError
 
-    def stop_waiting(self, server: "Server") -> None:
+    def stop_waiting(self, server: Server) -> None:
         """Let go of all sessions that wait: their commits succeed unacknowledged."""
         raise NotImplementedError
 
-    def rouse(self, source: "Server") -> bool:
+    def rouse(self, source: Server) -> bool:
         """As a primary whose receiver of acknowledgements sleeps, so that no replica is let in: wake it, over a connection of the
         replication account; whether that was done. Only MariaDB's does so (docs/decisions/0033)."""
         return False
 
-    def acknowledge(self, server: "Server", wanted: bool) -> None:
+    def acknowledge(self, server: Server, wanted: bool) -> None:
         """As a replica. Takes effect with the receiver's next connection."""
         raise NotImplementedError
 
-    def set_read_only(self, server: "Server", wanted: bool) -> None:
+    def set_read_only(self, server: Server, wanted: bool) -> None:
         raise NotImplementedError
 
-    def write_closed(self, server: "Server", statement: str) -> None:
+    def write_closed(self, server: Server, statement: str) -> None:
         """Run a statement that writes, on a server that stays closed for everybody else."""
         server.query(statement)
 
-    def dump_threads(self, server: "Server") -> "list[int]":
+    def dump_threads(self, server: Server) -> list[int]:
         """Ids of the connections that send the binary log to replicas."""
         rows = server.query("SELECT ID FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'")
         return [int(row["ID"]) for row in rows]
 
-    def waiting_threads(self, server: "Server") -> "list[int]":
+    def waiting_threads(self, server: Server) -> list[int]:
         """Ids of the connections whose commits wait for an acknowledgement; of a group of commits its leader alone."""
         rows = server.query(
             "SELECT ID FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for semi-sync ACK from%'"
         )
         return [int(row["ID"]) for row in rows]
 
-    def client_threads(self, server: "Server") -> "list[int]":
+    def client_threads(self, server: Server) -> list[int]:
         """Ids of client connections: not replication, not the server's own, not ours."""
         raise NotImplementedError
-
-
-def dialect_for(banner: str) -> Dialect:
-    """From `mysqld --version`, or @@version. Raises NotInstalled for what is neither family.
-
-    The family is in the word, never in the number: MySQL's numbers have passed MariaDB's.
-    """
-    import re
-
-    number = re.search(r"(\d+)\.(\d+)\.(\d+)", banner)
-    if not number:
-        raise NotInstalled(f"not a MySQL or MariaDB server: {banner[:60]!r}")
-    version = (int(number[1]), int(number[2]), int(number[3]))
-    if "mariadb" in banner.lower():
-        from backstay.services.mysql.dialects.mariadb import Mariadb
-
-        return Mariadb(version)
-    from backstay.services.mysql.dialects.mysql import Oracle
-
-    return Oracle(version)

@@ -5,6 +5,8 @@ Traps, all seen live: with GTID, START SLAVE throws received but unapplied relay
 receiver is connecting; Gtid_IO_Pos is empty after a restart though relay logs hold acknowledged data.
 """
 
+from __future__ import annotations
+
 import os
 
 from backstay.ocf.errors import AgentError
@@ -15,7 +17,6 @@ from backstay.services.mysql.server import StatementFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from backstay.services.mysql.daemon import Layout
     from backstay.services.mysql.gtid import History
     from backstay.services.mysql.server import Row, Server
 
@@ -30,7 +31,7 @@ _LOOK = (
 _INIT_ROLE = {(10, 6): 19, (10, 11): 9, (11, 1): 6, (11, 2): 5, (11, 4): 3}
 
 
-def _top(history: "History") -> "dict[str, tuple[int, str]]":
+def _top(history: History) -> dict[str, tuple[int, str]]:
     """The highest number of each domain, and whose it is."""
     top: dict[str, tuple[int, str]] = {}
     for origin, intervals in history.sets.items():
@@ -39,7 +40,7 @@ def _top(history: "History") -> "dict[str, tuple[int, str]]":
     return top
 
 
-def _position(history: "History") -> str:
+def _position(history: History) -> str:
     """The position that stands for a history."""
     return ",".join(f"{origin}-{number}" for _, (number, origin) in sorted(_top(history).items()))
 
@@ -66,7 +67,7 @@ class Mariadb(Dialect):
 
     # -- the daemon ---------------------------------------------------------------------------------------------------
 
-    def required(self) -> "dict[str, str]":
+    def required(self) -> dict[str, str]:
         return {
             "log-slave-updates": "ON",
             "gtid-strict-mode": "ON",
@@ -78,7 +79,7 @@ class Mariadb(Dialect):
             "rpl-semi-sync-master-wait-no-slave": "ON",
         }
 
-    def start_options(self, discard_unacknowledged: bool) -> "list[str]":
+    def start_options(self, discard_unacknowledged: bool) -> list[str]:
         options = [
             "--skip-slave-start",
             "--read-only=ON",
@@ -96,7 +97,7 @@ class Mariadb(Dialect):
                 options = [o for o in options if "slave-enabled" not in o] + ["--rpl-semi-sync-slave-enabled=ON"]
         return options
 
-    def initialize_command(self, binary: str, datadir: str, user: str, config: str) -> "list[str]":
+    def initialize_command(self, binary: str, datadir: str, user: str, config: str) -> list[str]:
         return [
             "mariadb-install-db",
             f"--defaults-file={config}",
@@ -107,14 +108,14 @@ class Mariadb(Dialect):
             "--force",  # or it refuses when this host's own name does not resolve, which it does not need
         ]
 
-    def secure(self, server: "Server") -> None:
+    def secure(self, server: Server) -> None:
         server.query("SET SESSION sql_log_bin = 0")
         server.query("DELETE FROM mysql.global_priv WHERE User = ''")
         server.query("FLUSH PRIVILEGES")
         server.query("RESET MASTER")
         server.query("SET GLOBAL gtid_slave_pos = ''")
 
-    def grants(self, rebuild: bool) -> "tuple[str, str]":
+    def grants(self, rebuild: bool) -> tuple[str, str]:
         # What mariadb-dump asks for: it takes a snapshot and no locks, so neither RELOAD nor LOCK TABLES.
         dump = ", SELECT, SHOW VIEW, TRIGGER, EVENT, BINLOG MONITOR" if rebuild else ""
         return "SLAVE MONITOR, BINLOG MONITOR, SHOW DATABASES", f"REPLICATION SLAVE{dump}"
@@ -128,7 +129,7 @@ class Mariadb(Dialect):
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
-    def observe(self, server: "Server") -> Observed:
+    def observe(self, server: Server) -> Observed:
         look = server.one(_LOOK + asked(self.wanted()))
         status = {
             row["Variable_name"]: row["Value"] for row in server.query("SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync%'")
@@ -160,11 +161,11 @@ class Mariadb(Dialect):
             name=str(look["name"] or ""),
         )
 
-    def replica(self, server: "Server") -> "ReplicaStatus | None":
+    def replica(self, server: Server) -> ReplicaStatus | None:
         slave = server.one("SHOW SLAVE STATUS")
         return _replica(slave) if slave else None
 
-    def peer(self, server: "Server") -> Peer:
+    def peer(self, server: Server) -> Peer:
         look = server.one(
             "SELECT @@gtid_binlog_state AS state, @@gtid_slave_pos AS pos, @@read_only AS read_only,"
             f" @@server_id AS server_id, @@rpl_semi_sync_slave_enabled AS gives, {asked(self.telling)}"
@@ -179,7 +180,7 @@ class Mariadb(Dialect):
         receives = bool(slave) and slave["Slave_IO_Running"] != "No"
         return Peer(received, own, not look["read_only"], why, bool(look["gives"]), receives)
 
-    def out_of_reach(self, source: "Server", applied: "History") -> str:
+    def out_of_reach(self, source: Server, applied: History) -> str:
         reached = _top(applied)
         begins = _top(MariadbHistory.parse(self._log_begins(source)))
         return ",".join(
@@ -188,17 +189,17 @@ class Mariadb(Dialect):
             if reached.get(domain, (0, ""))[0] < number
         )
 
-    def log_begins_empty(self, server: "Server") -> bool:
+    def log_begins_empty(self, server: Server) -> bool:
         return not self._log_begins(server)
 
-    def _log_begins(self, server: "Server") -> str:
+    def _log_begins(self, server: Server) -> str:
         """What was before the first binary log that is left."""
         first = str(server.one("SHOW BINARY LOGS")["Log_name"])
         return str(server.one("SELECT BINLOG_GTID_POS(%s, 4) AS position", (first,))["position"] or "")
 
     # -- replicating --------------------------------------------------------------------------------------------------
 
-    def follow(self, server: "Server", source: Source, seen: Observed) -> None:
+    def follow(self, server: Server, source: Source, seen: Observed) -> None:
         server.query("STOP SLAVE")
         # What this server wrote itself, as a primary, counts as applied: slave_pos alone would fetch it again.
         server.query(f"SET GLOBAL gtid_slave_pos = {quoted(_position(seen.applied))}")
@@ -215,27 +216,27 @@ class Mariadb(Dialect):
             f" MASTER_HEARTBEAT_PERIOD = 1, {tls}"
         )
 
-    def restart_receiver(self, server: "Server") -> None:
+    def restart_receiver(self, server: Server) -> None:
         server.query("STOP SLAVE IO_THREAD")  # the applier runs on: with both stopped, the relay logs would go
         server.query("START SLAVE IO_THREAD")
 
-    def stop_receiver(self, server: "Server") -> None:
+    def stop_receiver(self, server: Server) -> None:
         server.query("STOP SLAVE IO_THREAD")
 
-    def start_applier(self, server: "Server") -> None:
+    def start_applier(self, server: Server) -> None:
         server.query("START SLAVE SQL_THREAD")
 
-    def forget_source(self, server: "Server") -> None:
+    def forget_source(self, server: Server) -> None:
         server.query("STOP ALL SLAVES")
         for row in server.query("SHOW ALL SLAVES STATUS"):
             server.query(f"RESET SLAVE {quoted(row['Connection_name'])} ALL")
 
-    def wait_applied(self, server: "Server", received: "History", seconds: float) -> bool:
+    def wait_applied(self, server: Server, received: History, seconds: float) -> bool:
         position = _position(received)
         row = server.one("SELECT MASTER_GTID_WAIT(%s, %s) AS reached", (position, round(max(seconds, 0.001), 3)))
         return bool(row["reached"] == 0)
 
-    def rescue(self, server: "Server", datadir: str) -> str:
+    def rescue(self, server: Server, datadir: str) -> str:
         """The sequence that keeps what both threads stopped would lose: replay by file and position, with GTID off.
 
         Replaying starts at the first event group that gtid_slave_pos does not cover: relay-log.info is not crash-safe
@@ -264,7 +265,7 @@ class Mariadb(Dialect):
         server.query("STOP SLAVE SQL_THREAD")
         return f"replayed the relay log from {start[0]}:{start[1]} up to {received}"
 
-    def fetch(self, server: "Server", source: Source, seen: Observed) -> None:
+    def fetch(self, server: Server, source: Source, seen: Observed) -> None:
         self.end_fetch(server)
         # gtid_slave_pos is what a channel starts from; only a server that has written itself is behind there, and then
         # its own channel is stopped, so it can be set.
@@ -273,28 +274,21 @@ class Mariadb(Dialect):
         server.query(f"CHANGE MASTER '{FETCH}' TO {self._source(source)}")
         server.query(f"START SLAVE '{FETCH}'")
 
-    def end_fetch(self, server: "Server") -> None:
+    def end_fetch(self, server: Server) -> None:
         if any(row["Connection_name"] == FETCH for row in server.query("SHOW ALL SLAVES STATUS")):
             server.query(f"STOP SLAVE '{FETCH}'")
             server.query(f"RESET SLAVE '{FETCH}' ALL")
 
-    def copy_from(
-        self, donor: "Server", source: Source, local: "Server", layout: "Layout", workspace: str
-    ) -> "History":
-        from backstay.services.mysql.dialects.mariadb_copy import copy
-
-        return copy(self, donor, source, layout, workspace, local.deadline)
-
     # -- acknowledging and writing ------------------------------------------------------------------------------------
 
-    def wait_for_acks(self, server: "Server", milliseconds: int) -> None:
+    def wait_for_acks(self, server: Server, milliseconds: int) -> None:
         server.query(f"SET GLOBAL rpl_semi_sync_master_timeout = {milliseconds:d}")
         server.query("SET GLOBAL rpl_semi_sync_master_enabled = ON")
 
-    def stop_waiting(self, server: "Server") -> None:
+    def stop_waiting(self, server: Server) -> None:
         server.query("SET GLOBAL rpl_semi_sync_master_enabled = OFF")
 
-    def rouse(self, source: "Server") -> bool:
+    def rouse(self, source: Server) -> bool:
         # It wakes when a replica registers, and that of the thread which waits for it may not. Whoever asks for the log from a
         # position is taken to have acknowledged all before it: from the very beginning that is nothing.
         source.query("SET @rpl_semi_sync_slave = 1, @mariadb_slave_capability = 4")
@@ -302,15 +296,15 @@ class Mariadb(Dialect):
         source.dump(_NOBODY)
         return True
 
-    def acknowledge(self, server: "Server", wanted: bool) -> None:
+    def acknowledge(self, server: Server, wanted: bool) -> None:
         server.query(f"SET GLOBAL rpl_semi_sync_slave_enabled = {'ON' if wanted else 'OFF'}")
 
-    def set_read_only(self, server: "Server", wanted: bool) -> None:
+    def set_read_only(self, server: Server, wanted: bool) -> None:
         # A commit that waits for an acknowledgement holds this up (T16); the session's lock wait bounds it.
         server.query(f"SET SESSION lock_wait_timeout = {max(1, int(server.deadline.remaining()))}")
         server.query(f"SET GLOBAL read_only = {'ON' if wanted else 'OFF'}")
 
-    def client_threads(self, server: "Server") -> "list[int]":
+    def client_threads(self, server: Server) -> list[int]:
         rows = server.query(
             "SELECT ID FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID()"
             " AND USER NOT IN ('system user', 'event_scheduler') AND COMMAND NOT IN ('Binlog Dump', 'Slave_IO',"
@@ -319,7 +313,7 @@ class Mariadb(Dialect):
         return [int(row["ID"]) for row in rows]
 
 
-def _replica(slave: "Row") -> ReplicaStatus:
+def _replica(slave: Row) -> ReplicaStatus:
     lag = slave["Seconds_Behind_Master"]
     return ReplicaStatus(
         host=str(slave["Master_Host"]),
@@ -333,7 +327,7 @@ def _replica(slave: "Row") -> ReplicaStatus:
     )
 
 
-def _relayed(server: "Server", slave: "Row", datadir: str) -> "list[tuple[str, int, int, str]]":
+def _relayed(server: Server, slave: Row, datadir: str) -> list[tuple[str, int, int, str]]:
     """Whole event groups in the relay logs from the applier's file on: file, position, domain, GTID. Raises AgentError.
 
     A crash cuts the last group off; it was not acknowledged, and waiting for it would last for ever.
@@ -360,7 +354,7 @@ def _relayed(server: "Server", slave: "Row", datadir: str) -> "list[tuple[str, i
     return whole_groups(events)
 
 
-def whole_groups(events: "list[tuple[str, int, str, str]]") -> "list[tuple[str, int, int, str]]":
+def whole_groups(events: list[tuple[str, int, str, str]]) -> list[tuple[str, int, int, str]]:
     """Of relay log events (file, position, type, text as SHOW RELAYLOG EVENTS has them) the groups that are complete:
     closed by XID, COMMIT or ROLLBACK, or by their only statement, or followed by another group. Pure. Raises DamagedRelayLog."""
     found = []

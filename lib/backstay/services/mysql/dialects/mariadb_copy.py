@@ -6,6 +6,8 @@ The binary log starts with the donor's GTID state: this node must be able to pro
 that were primary long ago, and must not seem to have the binary log of what it got by the dump.
 """
 
+from __future__ import annotations
+
 import os
 import signal
 
@@ -21,6 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.services.mysql.dialects.base import Dialect, Source
     from backstay.services.mysql.gtid import History
+    from backstay.services.mysql.layout import Layout
     from backstay.services.mysql.process import Process
 
 _START = 120.0  # seconds for an empty server to come up
@@ -61,9 +64,9 @@ _PLACES = (
 
 
 def copy(
-    dialect: "Dialect", donor: Server, source: "Source", layout: daemon.Layout, workspace: str, deadline: Deadline
-) -> "History":
-    """See Dialect.copy_from."""
+    dialect: Dialect, donor: Server, source: Source, layout: Layout, workspace: str, deadline: Deadline
+) -> History:
+    """See copying.copy."""
     outside = misplaced(daemon.configured(layout))
     if outside:
         raise AgentError(f"{layout.config} sets {outside}, outside the data directory: rebuild this node by hand")
@@ -84,7 +87,7 @@ def copy(
     return MariadbHistory.parse(state)
 
 
-def misplaced(admin: "dict[str, str]") -> str:
+def misplaced(admin: dict[str, str]) -> str:
     """The first option of the admin's file that puts data outside the data directory, "" when none does."""
     for name in _PLACES:
         value = admin.get(name, "")
@@ -111,12 +114,12 @@ def binlog_state(before: str, position: str) -> str:
     return ",".join(f"{domain}-{server}-{number}" for domain, number, server in sorted(lines))
 
 
-def _entries(text: str) -> "list[tuple[str, int, int]]":
+def _entries(text: str) -> list[tuple[str, int, int]]:
     parts = [item.strip().split("-") for item in text.split(",") if item.strip()]
     return [(domain, int(server), int(number)) for domain, server, number in parts]
 
 
-def _fill(source: "Source", layout: daemon.Layout, workspace: str, deadline: Deadline) -> None:
+def _fill(source: Source, layout: Layout, workspace: str, deadline: Deadline) -> None:
     """The dump, straight into the temporary server. The password goes by a file that only root reads."""
     secret = os.path.join(workspace, "client.cnf")
     tls = f"ssl-ca={_option(source.ca)}\nssl-verify-server-cert\n" if source.ca else ""
@@ -185,7 +188,7 @@ def _calm(server: Server) -> None:
         server.query(f"ALTER EVENT `{db}`.`{name}` DISABLE ON SLAVE")
 
 
-def _end(running: "Process", deadline: Deadline) -> None:
+def _end(running: Process, deadline: Deadline) -> None:
     """By itself, however long it takes: killed, with the settings above, the data would be worthless."""
     running.signal(signal.SIGTERM)
     poll(lambda: not running.alive(), deadline, "the copy's server to end", 0.1)

@@ -5,9 +5,10 @@ and one cut. Relay logs survive a restart here and the Retrieved set with them (
 rescue: starting the applier is enough.
 """
 
+from __future__ import annotations
+
 import os
 
-from backstay.ocf.errors import AgentError
 from backstay.services.mysql.dialects.base import FETCH, FOREVER, Dialect, Source, asked, quoted
 from backstay.services.mysql.gtid import MysqlHistory
 from backstay.services.mysql.observation import Acks, Observed, Peer, ReplicaStatus
@@ -15,7 +16,6 @@ from backstay.services.mysql.server import NO_SUCH_VARIABLE, StatementFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from backstay.services.mysql.daemon import Layout
     from backstay.services.mysql.gtid import History
     from backstay.services.mysql.server import Row, Server
 
@@ -40,9 +40,9 @@ class Oracle(Dialect):
     position_query = "SELECT @@global.gtid_executed AS position"
     history = MysqlHistory
     # caching_sha2_password wants an encrypted connection; without, the driver wants the package cryptography
-    unverified_tls: "dict[str, object] | None" = {"check_hostname": False}  # noqa: RUF012
+    unverified_tls: dict[str, object] | None = {"check_hostname": False}  # noqa: RUF012
 
-    def __init__(self, version: "tuple[int, int, int]") -> None:
+    def __init__(self, version: tuple[int, int, int]) -> None:
         super().__init__(version)
         new = version >= (8, 0, 26)
         self._source_word, self._replica_word = ("source", "replica") if new else ("master", "slave")
@@ -60,7 +60,7 @@ class Oracle(Dialect):
 
     # -- the daemon ---------------------------------------------------------------------------------------------------
 
-    def required(self) -> "dict[str, str]":
+    def required(self) -> dict[str, str]:
         return {
             "gtid-mode": "ON",
             "enforce-gtid-consistency": "ON",
@@ -71,14 +71,14 @@ class Oracle(Dialect):
             "relay-log-recovery": "OFF",  # it would discard acknowledged events
         }
 
-    def wanted(self) -> "dict[str, str]":
+    def wanted(self) -> dict[str, str]:
         return {
             **super().wanted(),
             f"{self._dashed}-wait-point": "AFTER_SYNC",
             f"{self._dashed}-wait-no-{self._replica_word}": "ON",
         }
 
-    def start_options(self, discard_unacknowledged: bool) -> "list[str]":
+    def start_options(self, discard_unacknowledged: bool) -> list[str]:
         source, replica = self._source_word, self._replica_word
         return [
             f"--skip-{replica}-start=ON",
@@ -95,7 +95,7 @@ class Oracle(Dialect):
             f"--{replica}-net-timeout=4",
         ]
 
-    def discard_tail(self, datadir: str, index: str, survived: "History") -> str:
+    def discard_tail(self, datadir: str, index: str, survived: History) -> str:
         """The server would commit it (bugs.mysql.com 99370). The tail is kept in a file that mysqlbinlog reads.
 
         The server also gets a new identity: it would give the numbers of what it lost to other transactions. That goes
@@ -129,23 +129,23 @@ class Oracle(Dialect):
             return f"no unacknowledged tail looked for: {error}"
         return f"cut {tail.gtids} off the binary log, which the new primary lacks; kept in {kept}"
 
-    def initialize_command(self, binary: str, datadir: str, user: str, config: str) -> "list[str]":
+    def initialize_command(self, binary: str, datadir: str, user: str, config: str) -> list[str]:
         return [binary, f"--defaults-file={config}", "--initialize-insecure", f"--user={user}", f"--datadir={datadir}"]
 
-    def secure(self, server: "Server") -> None:
+    def secure(self, server: Server) -> None:
         server.query("SET SESSION sql_log_bin = 0")
         server.query("SET GLOBAL super_read_only = OFF")
         server.query("INSTALL PLUGIN auth_socket SONAME 'auth_socket.so'")
         server.query("ALTER USER 'root'@'localhost' IDENTIFIED WITH auth_socket")
         server.query(self._reset_binlog)
 
-    def grants(self, rebuild: bool) -> "tuple[str, str]":
+    def grants(self, rebuild: bool) -> tuple[str, str]:
         # SELECT: to see which tables there are, and how large
         return "REPLICATION CLIENT, SHOW DATABASES", f"REPLICATION SLAVE{', BACKUP_ADMIN, SELECT' if rebuild else ''}"
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
-    def observe(self, server: "Server") -> Observed:
+    def observe(self, server: Server) -> Observed:
         look = self._look(
             server,
             "SELECT @@version AS version, @@server_id AS server_id, @@global.super_read_only AS read_only,"
@@ -188,7 +188,7 @@ class Oracle(Dialect):
             name=str(look["name"] or ""),
         )
 
-    def _look(self, server: "Server", query: str) -> "Row":
+    def _look(self, server: Server, query: str) -> Row:
         """One that was started by others may lack the plugins: then their variables read as what fits nothing."""
         try:
             return server.one(query)
@@ -199,23 +199,23 @@ class Oracle(Dialect):
 
         return server.one(re.sub(r"@@global\.rpl_semi_sync_\w+", "0", query))
 
-    def lacking(self, look: "Row") -> "dict[str, str]":
+    def lacking(self, look: Row) -> dict[str, str]:
         found = super().lacking(look)
         if found.get(f"{self._dashed}-wait-point") == "0":  # no variable of the plugins', as `_look` has it
             found = {name: value for name, value in found.items() if not name.startswith(self._dashed)}
             found[f"semisync-{self._source_word}"] = "missing"
         return found
 
-    def replica(self, server: "Server") -> "ReplicaStatus | None":
+    def replica(self, server: Server) -> ReplicaStatus | None:
         row = self._status(server)
         return self._read(row) if row else None
 
-    def _status(self, server: "Server") -> "Row":
+    def _status(self, server: Server) -> Row:
         """The default channel's row, with the FETCH channel left out."""
         rows = server.query(f"SHOW {self._replica} STATUS")
         return next((row for row in rows if row["Channel_Name"] != FETCH), {})
 
-    def _read(self, row: "Row") -> ReplicaStatus:
+    def _read(self, row: Row) -> ReplicaStatus:
         word, prefix = self._replica.capitalize(), self._prefix.capitalize()
         lag = row[f"Seconds_Behind_{prefix}"]
         return ReplicaStatus(
@@ -229,7 +229,7 @@ class Oracle(Dialect):
             applier_error=(int(row["Last_SQL_Errno"]), str(row["Last_SQL_Error"])),
         )
 
-    def peer(self, server: "Server") -> Peer:
+    def peer(self, server: Server) -> Peer:
         look = self._look(
             server,
             "SELECT @@global.gtid_executed AS executed, @@global.super_read_only AS read_only,"
@@ -241,18 +241,18 @@ class Oracle(Dialect):
         receives = bool(row) and self._read(row).io != "No"
         return Peer(received, own, not look["read_only"], self.untold(look), bool(look["gives"]), receives)
 
-    def out_of_reach(self, source: "Server", applied: "History") -> str:
+    def out_of_reach(self, source: Server, applied: History) -> str:
         return str(self._purged(source).minus(applied))
 
-    def log_begins_empty(self, server: "Server") -> bool:
+    def log_begins_empty(self, server: Server) -> bool:
         return not self._purged(server)
 
-    def _purged(self, server: "Server") -> "History":
+    def _purged(self, server: Server) -> History:
         return MysqlHistory.parse(server.one("SELECT @@global.gtid_purged AS purged")["purged"] or "")
 
     # -- replicating --------------------------------------------------------------------------------------------------
 
-    def follow(self, server: "Server", source: Source, seen: Observed) -> None:
+    def follow(self, server: Server, source: Source, seen: Observed) -> None:
         server.query(f"STOP {self._replica}")
         if not seen.acks.gives:
             # A disk write for every event is what acknowledging needs; catching up is at least ten times as fast without.
@@ -272,27 +272,27 @@ class Oracle(Dialect):
             f" {p}_RETRY_COUNT = 100000000, {p}_HEARTBEAT_PERIOD = 1, {tls}"
         )
 
-    def restart_receiver(self, server: "Server") -> None:
+    def restart_receiver(self, server: Server) -> None:
         server.query(f"STOP {self._replica} IO_THREAD")
         server.query(f"START {self._replica} IO_THREAD")
 
-    def stop_receiver(self, server: "Server") -> None:
+    def stop_receiver(self, server: Server) -> None:
         server.query(f"STOP {self._replica} IO_THREAD")
 
-    def start_applier(self, server: "Server") -> None:
+    def start_applier(self, server: Server) -> None:
         server.query(f"START {self._replica} SQL_THREAD")
 
-    def forget_source(self, server: "Server") -> None:
+    def forget_source(self, server: Server) -> None:
         server.query(f"STOP {self._replica}")
         server.query(f"RESET {self._replica} ALL")
 
-    def wait_applied(self, server: "Server", received: "History", seconds: float) -> bool:
+    def wait_applied(self, server: Server, received: History, seconds: float) -> bool:
         row = server.one(
             "SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s) AS late", (str(received), round(max(seconds, 0.001), 3))
         )
         return bool(row["late"] == 0)
 
-    def rescue(self, server: "Server", datadir: str) -> str:
+    def rescue(self, server: Server, datadir: str) -> str:
         row = self._status(server)
         if not row:
             return ""
@@ -303,12 +303,12 @@ class Oracle(Dialect):
         self.start_applier(server)
         return f"applying {left} from the relay log"
 
-    def fetch(self, server: "Server", source: Source, seen: Observed) -> None:
+    def fetch(self, server: Server, source: Source, seen: Observed) -> None:
         self.end_fetch(server)
         server.query(f"{self._change} {self._spelled(source)} FOR CHANNEL '{FETCH}'")
         server.query(f"START {self._replica} FOR CHANNEL '{FETCH}'")
 
-    def end_fetch(self, server: "Server") -> None:
+    def end_fetch(self, server: Server) -> None:
         if any(row["Channel_Name"] == FETCH for row in server.query(f"SHOW {self._replica} STATUS")):
             server.query(f"STOP {self._replica} FOR CHANNEL '{FETCH}'")
             server.query(f"RESET {self._replica} ALL FOR CHANNEL '{FETCH}'")
@@ -317,44 +317,16 @@ class Oracle(Dialect):
         # CLONE takes another point release of the same series since 8.0.37 (manual, "Cloning Remote Data")
         return ".".join(version.split(".")[:2]) if self.version >= (8, 0, 37) else version.partition("-")[0]
 
-    def copy_from(
-        self, donor: "Server", source: Source, local: "Server", layout: "Layout", workspace: str
-    ) -> "History":
-        from backstay.host import untrusted
-        from backstay.services.mysql import daemon
-
-        if self.version < (8, 0, 17):
-            raise AgentError("CLONE needs MySQL 8.0.17: rebuild this node by hand")
-        # The snapshot is that of the copy's end, so it holds at least this.
-        held = MysqlHistory.parse(donor.one("SELECT @@global.gtid_executed AS executed")["executed"] or "")
-        for each in (donor, local):
-            if not each.query(
-                "SELECT 1 AS there FROM information_schema.PLUGINS WHERE PLUGIN_NAME = 'clone'"
-                " AND PLUGIN_STATUS = 'ACTIVE'"
-            ):
-                raise AgentError(f"{each.where} has no clone plugin: restart it with rebuild=auto")
-        # The server makes the copy itself.
-        untrusted.set_directory(os.path.dirname(layout.datadir), daemon.account(layout.user), 0o700)
-        local.query(f"SET GLOBAL clone_valid_donor_list = {quoted(f'{source.host}:{source.port}')}")
-        if source.ca:
-            local.query(f"SET GLOBAL clone_ssl_ca = {quoted(source.ca)}")
-        local.query(
-            f"CLONE INSTANCE FROM {quoted(source.user)}@{quoted(source.host)}:{source.port}"
-            f" IDENTIFIED BY {quoted(source.password)} DATA DIRECTORY = {quoted(layout.datadir)}"
-            + (" REQUIRE SSL" if source.ca else "")
-        )
-        return held
-
     # -- acknowledging and writing ------------------------------------------------------------------------------------
 
-    def wait_for_acks(self, server: "Server", milliseconds: int) -> None:
+    def wait_for_acks(self, server: Server, milliseconds: int) -> None:
         server.query(f"SET GLOBAL {self._waits}_timeout = {milliseconds:d}")
         server.query(f"SET GLOBAL {self._waits}_enabled = ON")
 
-    def stop_waiting(self, server: "Server") -> None:
+    def stop_waiting(self, server: Server) -> None:
         server.query(f"SET GLOBAL {self._waits}_enabled = OFF")
 
-    def acknowledge(self, server: "Server", wanted: bool) -> None:
+    def acknowledge(self, server: Server, wanted: bool) -> None:
         if wanted:
             import glob
 
@@ -364,7 +336,7 @@ class Oracle(Dialect):
                 _synchronise(path)  # what came before it was set
         server.query(f"SET GLOBAL {self._gives}_enabled = {'ON' if wanted else 'OFF'}")
 
-    def set_read_only(self, server: "Server", wanted: bool) -> None:
+    def set_read_only(self, server: Server, wanted: bool) -> None:
         # A commit that waits for an acknowledgement holds this up (T16); the session's lock wait bounds it.
         server.query(f"SET SESSION lock_wait_timeout = {max(1, int(server.deadline.remaining()))}")
         if wanted:
@@ -373,14 +345,14 @@ class Oracle(Dialect):
             server.query("SET GLOBAL super_read_only = OFF")
             server.query("SET GLOBAL read_only = OFF")
 
-    def write_closed(self, server: "Server", statement: str) -> None:
+    def write_closed(self, server: Server, statement: str) -> None:
         server.query("SET GLOBAL super_read_only = OFF")  # read_only stays
         try:
             server.query(statement)
         finally:
             server.query("SET GLOBAL super_read_only = ON")
 
-    def client_threads(self, server: "Server") -> "list[int]":
+    def client_threads(self, server: Server) -> list[int]:
         rows = server.query(
             "SELECT ID FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID()"
             " AND USER NOT IN ('system user', 'event_scheduler')"

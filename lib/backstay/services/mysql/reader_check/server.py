@@ -1,5 +1,5 @@
 """Tell load balancers whether this server should get reads: a small process beside the server, on a port of its own. Here is
-the process; readercheck.py is the agent's side of it.
+the process; client.py is the agent's side of it.
 
 What it answers comes from the same state that the cluster is told (the attribute RESOURCE-readable), and from its own looks
 at the server, three times a second while balancers ask, by the same judgement: a replica that falls behind loses its readers
@@ -16,6 +16,8 @@ Words that change what an admin set at the balancer (ready, drain, maint) are ne
 configuration.txt; the answer is also what `tcp-check expect` can look for.
 """
 
+from __future__ import annotations
+
 import os
 import select
 import socket
@@ -24,14 +26,14 @@ import time
 from backstay.host.deadline import Deadline
 from backstay.host.process import no_core, start_time
 from backstay.ocf.errors import AgentError
+from backstay.services.mysql.context import MysqlContext
 from backstay.services.mysql.health import still_readable
 from backstay.services.mysql.persistent_connection import Kept
-from backstay.services.mysql.reader_check.client import COMPLAINT, RUNNING
 from backstay.services.mysql.server import ServerBusy, ServerSilent
+from backstay.services.mysql.state import READER, READER_COMPLAINT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from backstay.services.mysql.agent import Mysql
     from backstay.services.mysql.observation import ReplicaStatus
 
 _EVERY = 0.3  # seconds between looks while somebody asks: an answer comes from a look that is no older
@@ -41,12 +43,12 @@ _BIND_TIMEOUT = 5.0  # seconds for one before us to end
 _BACKLOG = 128
 
 
-def main(agent_class: "type[Mysql]", argv: "list[str]") -> int:
+def main(argv: list[str]) -> int:
     """Answer until the server's process ends. The environment is that of the agent's action that started this."""
     from backstay.ocf.invocation import Invocation
 
     no_core()
-    agent = agent_class(Invocation("reader", os.environ))
+    context = MysqlContext(Invocation("reader", os.environ))
     pid, started = int(argv[2]), argv[3]
     try:
         ended = os.pidfd_open(pid)
@@ -54,14 +56,14 @@ def main(agent_class: "type[Mysql]", argv: "list[str]") -> int:
         return 0
     if start_time(pid) != started:
         return 0
-    port = int(agent.reader_check_port)
+    port = int(context.parameters.reader_check_port)
     try:
         listener = _listen(port)
     except OSError as error:
         said = f"reader_check_port={port} cannot be used: {error.strerror}; no balancer sends reads here"
-        agent.state.write(COMPLAINT, said)
+        context.state.write(READER_COMPLAINT, said)
         return 1
-    Reader(agent, f"{pid}:{started}").answer(listener, ended)
+    Reader(context, f"{pid}:{started}").answer(listener, ended)
     return 0
 
 
@@ -82,12 +84,12 @@ def _listen(port: int) -> socket.socket:
 class Reader:
     """Looks and answers. identity: of the server's process, PID:START."""
 
-    def __init__(self, agent: "Mysql", identity: str) -> None:
-        self._agent = agent
+    def __init__(self, context: MysqlContext, identity: str) -> None:
+        self._context = context
         self._identity = identity
         self._own = f"{os.getpid()}:{start_time(os.getpid())}"
-        self._state = agent.state
-        self._kept = Kept(agent)
+        self._state = context.state
+        self._kept = Kept(context)
         self._reason = "not looked at yet"  # why the last look found it unfit, "" when it did not
         self._answer = b""
         self._answered_by = 0  # when the agent's files had changed last, as the answer was made; 0 where it is due anew
@@ -119,7 +121,7 @@ class Reader:
 
     def _replaced(self) -> bool:
         """Whether another was started in our place, by a monitor that found no note of us since /run was wiped."""
-        noted = self._state.read(RUNNING).rpartition(" ")[2]
+        noted = self._state.read(READER).rpartition(" ")[2]
         return noted not in ("", self._own)
 
     def _verdict(self) -> bytes:
@@ -154,12 +156,14 @@ class Reader:
             self._reason = str(error)
             return
         before = state.read("readable") == "1"
-        readable, self._reason = still_readable(replica, state.read("errant"), before, float(self._agent.max_lag))
+        readable, self._reason = still_readable(
+            replica, state.read("errant"), before, float(self._context.parameters.max_lag)
+        )
         if before and not readable:
-            self._agent.log.warning(f"no reads from now on: {self._reason}")
+            self._context.log.warning(f"no reads from now on: {self._reason}")
             state.write("readable", "0")
 
-    def _replica(self) -> "ReplicaStatus | None":
+    def _replica(self) -> ReplicaStatus | None:
         """By the kept connection, or by a new one: a demotion ends clients' connections, ours too."""
         if self._kept.wire:
             try:
@@ -170,7 +174,7 @@ class Reader:
                 self._kept.drop()  # what a new connection says counts
         return self._asked()
 
-    def _asked(self) -> "ReplicaStatus | None":
+    def _asked(self) -> ReplicaStatus | None:
         wire = self._kept.connected(Deadline(_PATIENCE))
         try:
             return self._kept.dialect(wire).replica(wire)
