@@ -64,8 +64,9 @@ def test_the_address_is_followed_only_to_a_server_that_is_open_for_writes(chambe
         sent() { n2 "select id from information_schema.processlist where command like 'Binlog Dump%'"; }
         sends() { sent | grep -q .; }; within 10 sends
         moved() { python3 -c 'import os
-from backstay.ocf.invocation import Invocation; from backstay.services.mysql.agent import Mysql
-Mysql(Invocation("monitor", dict(os.environ))).address_moved()' 2>&1 | grep -o 'the connection stays' || :; }
+from backstay.ocf.invocation import Invocation
+from backstay.services.mysql.watching import MysqlTarget as Target
+Target(Target.context_class(Invocation("watch", dict(os.environ)))).address_moved()' 2>&1 | grep -o 'the connection stays' || :; }
         n2 'set global read_only = 1'; before=$(sent)
         echo "rival=$(moved)"; [ "$(sent)" = "$before" ] && echo kept=yes
         n2 'set global read_only = 0'

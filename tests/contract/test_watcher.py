@@ -107,14 +107,18 @@ def test_a_start_and_the_monitor_right_after_it_start_one_watcher(chamber: Chamb
         cat > /tmp/twice.py <<'END'
 import os
 import subprocess
-from backstay import watch
 from backstay.host.deadline import Deadline, poll
-from backstay.ocf.invocation import Invocation
-from backstay.services.mysql.agent import Mysql
 from backstay.host.process import start_time
+from backstay.ocf.invocation import Invocation
+from backstay.services.mysql.context import MysqlContext
+from backstay.watch import client
 
 def look():
-    return watch.ensure(Mysql(Invocation("monitor", os.environ)), daemon.pid, start_time(daemon.pid))
+    context = MysqlContext(Invocation("monitor", os.environ))
+    client.watch(context, "backstay.services.mysql.watching:MysqlTarget", daemon.pid, start_time(daemon.pid))
+
+def lock():
+    return open("/run/backstay/db/watch.lock").read().split()
 
 def session(pid):
     try:
@@ -129,9 +133,13 @@ def running():
     return len({session(pid) for pid in found} - {""})
 
 daemon = subprocess.Popen(["sleep", "600"])
-print("started:", look(), look())
-poll(lambda: len(open("/run/backstay/db/watch.lock").read().split()) == 5, Deadline(20), "the watcher to begin")
-print("there:", running(), look())
+look()
+look()
+print("started:", running())
+poll(lambda: len(lock()) == 5, Deadline(20), "the watcher to begin")
+begun = lock()
+look()
+print("there:", running(), lock() == begun)
 daemon.kill()
 daemon.wait()
 poll(lambda: running() == 0, Deadline(40), "the watchers to end")
@@ -140,8 +148,8 @@ END
         cat /tmp/log
         """,
     )
-    assert "started: True False\n" in said
-    assert "there: 1 False\n" in said
+    assert "started: 1\n" in said, said
+    assert "there: 1 True\n" in said, said
     assert said.count(" died: ") == 1, said
 
 
@@ -213,6 +221,47 @@ def test_a_watcher_is_small(chamber: Chamber) -> None:
     )
     assert int(said.split("private ")[1].split()[0]) < 7000, said
     assert "\n0\n" in said
+
+
+def test_what_a_watcher_has_loaded(chamber: Chamber) -> None:
+    """As long as the server lives it keeps what it imported: no action, no promotion, no driver, no XML. What a replica is to do
+    when the writer address moved, or while it follows nobody, a child does, which loads that for itself."""
+    said = run(
+        chamber,
+        """
+        up; w=$(watcher); read _ started _ < /run/backstay/db/watch.lock
+        cat > /tmp/telling.py <<'END'
+import sys
+from backstay.services.mysql.watching import MysqlTarget
+from backstay.watch.daemon import main
+
+class Telling:
+    def __init__(self, prober):
+        self._prober = prober
+
+    def probe(self, deadline):
+        found = self._prober.probe(deadline)
+        with open("/tmp/loaded", "a") as sink:
+            print("found", found, *(name for name, module in sys.modules.items() if module), file=sink)
+        return found
+
+class Target(MysqlTarget):
+    def prober(self):
+        return Telling(super().prober())
+
+main(Target, sys.argv)
+END
+        kill -9 $w; within 20 gone $w
+        OCF_RESKEY_CRM_meta_on_node=n1 python3 /tmp/telling.py watch $(server) $started &
+        looked() { [ "$(cat /tmp/loaded 2>/dev/null | grep -c "^found adrift")" -ge 3 ]; }  # each time a child goes to join it
+        within 30 looked; tail -n 1 /tmp/loaded; act stop; wait $!
+        """,
+    )
+    loaded = set(said.partition("found adrift ")[2].splitlines()[0].split())
+    assert {"backstay.services.mysql.prober", "backstay.watch.daemon"} <= loaded
+    acting = {"agent", "promotion", "primary", "replica", "repoint", "daemon", "rebuild", "doctor"}
+    acting = {f"backstay.services.mysql.{name}" for name in acting}
+    assert loaded & (acting | {"backstay.agent.dispatch", "pymysql", "ssl", "lxml"}) == set()
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ PURE = [
     "backstay.services.rabbitmq.boot_errors", "backstay.services.rabbitmq.erlang_text", "backstay.services.rabbitmq.etf",
     "backstay.services.rabbitmq.formation", "backstay.services.rabbitmq.health", "backstay.services.rabbitmq.mirror_policy",
     "backstay.services.rabbitmq.observation", "backstay.services.rabbitmq.partition", "backstay.services.rabbitmq.record",
-    "backstay.services.rabbitmq.settings", "backstay.services.service", "backstay.services.vip.admin",
+    "backstay.services.rabbitmq.settings", "backstay.services.advice", "backstay.services.promoted_role", "backstay.services.vip.admin",
     "backstay.services.vip.arp_ndp", "backstay.services.vip.health", "backstay.watch.liveness",
     "backstay_lab.campaign.shrink", "backstay_lab.checkers.boots", "backstay_lab.checkers.evidence",
     "backstay_lab.checkers.leaks", "backstay_lab.checkers.messages", "backstay_lab.checkers.operations",
@@ -104,7 +104,7 @@ def test_no_agent_decides_by_the_wall_clock() -> None:
             if name == "st_mtime_ns":  # what is another for each file; never compared with a clock
                 assert path.name in (
                     "state_files.py",
-                    "dispatch.py",
+                    "context.py",
                     "ring.py",
                     "tls_check.py",
                     "server.py",
