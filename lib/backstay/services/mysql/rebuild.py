@@ -191,6 +191,7 @@ def main() -> int:
     no_core()
     context = MysqlContext(Invocation("monitor", os.environ))
     context.deadline = Deadline(_LONGEST)
+    context.settle_parameters(strict=False)
     with open(os.path.join(context.state.directory, _LOCK), "a+", encoding="ascii", opener=private) as lock:
         if not _taken(lock):
             return 0

@@ -49,6 +49,7 @@ def main(argv: list[str]) -> int:
 
     no_core()
     context = MysqlContext(Invocation("reader", os.environ))
+    context.settle_parameters(strict=False)
     pid, started = int(argv[2]), argv[3]
     try:
         ended = os.pidfd_open(pid)
