@@ -10,11 +10,6 @@ from backstay.host.state_files import Files
 from backstay.ocf.errors import TimedOut
 from backstay.services.mysql.record import MalformedRecord, Record
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
-
-
 READER, READER_COMPLAINT = "reader", "reader-complaint"
 
 
