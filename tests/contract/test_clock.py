@@ -67,18 +67,18 @@ cat > heal.py <<'END'
 import os
 from backstay.ocf.invocation import Invocation
 from backstay.host.process import at
-from backstay.services.rabbitmq import coordinator
-from backstay.services.rabbitmq.agent import Rabbitmq
+from backstay.services.rabbitmq import coordinator, monitor
+from backstay.services.rabbitmq.context import RabbitmqContext
 from backstay.services.rabbitmq.health import Restart
 from backstay.services.rabbitmq.observation import PAUSED, Seen
-agent = Rabbitmq(Invocation("monitor", os.environ))
+context = RabbitmqContext(Invocation("monitor", os.environ))
 members = frozenset({"rabbit@n1", "rabbit@n2", "rabbit@n3"})
-seen = Seen(PAUSED, members=members, partitions=members - {agent.erlang_name})
+seen = Seen(PAUSED, members=members, partitions=members - {context.broker.erlang_name})
 try:
-    said = coordinator._heal(agent, seen)
+    said = coordinator._heal(context, seen)
 except Restart as error:
     said = [str(error)]
-count, lasted = agent._count(at(1), PAUSED)
+count, lasted = monitor.count(context, at(1), PAUSED)
 print(len(said), count, int(lasted))
 END
 """

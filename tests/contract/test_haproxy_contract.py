@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from acting import Chamber
 from haproxy_box import run
+from watching import WATCHED, of_service
 
 C = "/etc/haproxy/haproxy.cfg"
 
@@ -156,6 +157,23 @@ END
     }
     assert set(loaded) & (unwanted | ours) == set()
     assert result.values["forks"] == "0"
+
+
+def test_what_a_watcher_loads(chamber: Chamber) -> None:
+    """It lives as long as HAProxy does: neither the actions nor what loads configurations stays in memory."""
+    result = run(
+        chamber,
+        WATCHED
+        + """
+        act start
+        watched backstay.services.haproxy.watching:HaproxyTarget $(cut -d' ' -f1,2 /run/backstay/lb/master) > /tmp/watcher 2>&1 &
+        within 20 grep -qs " ok" /run/backstay/lb/verdict
+        act stop; wait $!; cat /tmp/watcher
+        """,
+    )
+    assert result.codes == [0, 0], result.text
+    known = {"context", "daemon", "health", "master_cli", "parameters", "prober", "watching"}
+    assert of_service(result.values["loaded"], "haproxy") == known
 
 
 @pytest.mark.parametrize("clone", ["", "-o CRM_meta_promoted_max=1"])

@@ -10,6 +10,7 @@ import re
 import pytest
 from acting import Chamber
 from rabbitmq_box import PREPARE, run
+from watching import WATCHED, of_service
 
 
 def test_the_life_of_an_instance(chamber: Chamber) -> None:
@@ -280,6 +281,25 @@ def test_no_monitor_starts_an_erlang_machine(chamber: Chamber) -> None:
         assert set(programs.split()) <= {"1", "2", "3", "env", "python3", "rabbitmq", "attrd_updater", "crm_node"}, (
             programs
         )
+
+
+def test_what_a_watcher_loads(chamber: Chamber) -> None:
+    """It lives as long as the broker does: neither the actions nor what boots, leads or forms a cluster stays in memory."""
+    result = run(
+        chamber,
+        WATCHED
+        + """
+        act start; act promote; act monitor $RECURRING
+        watched backstay.services.rabbitmq.watching:RabbitmqTarget $(tr : ' ' < /run/backstay/rabbitmq/process) > /tmp/watcher &
+        within 20 grep -qs ' ok calm' /run/backstay/rabbitmq/verdict
+        act stop; wait $!; cat /tmp/watcher
+        """,
+    )
+    assert result.codes == [0, 0, 8, 0], result.text
+    known = {"context", "health", "local_broker", "observation", "parameters", "prober", "process", "watching"}
+    known |= {"amqp", "broker", "cookie", "distribution", "etf", "probe_account", "tcp"}  # to ask it
+    known |= {"dialects", "dialects.base", "dialects.mnesia"}
+    assert of_service(result.values["loaded"], "rabbitmq") == known
 
 
 def test_mirroring_is_refused_in_one_sentence_where_it_is_gone(chamber: Chamber) -> None:

@@ -37,7 +37,7 @@ from backstay.services.mysql.dialects.mariadb import whole_groups
 from backstay.services.mysql.gtid import History, MalformedGtid, MariadbHistory, MysqlHistory
 from backstay.services.mysql.text_protocol import Wire
 from backstay.services.rabbitmq import erlang_text, etf, mirror_policy
-from backstay.services.rabbitmq import record as rabbitmq_facts
+from backstay.services.rabbitmq import record as rabbitmq_record
 from backstay.services.rabbitmq.agent import Rabbitmq
 from backstay.services.rabbitmq.amqp import BrokerRefuses, BrokerSilent
 from backstay.services.rabbitmq.distribution import Node, NodeSilent
@@ -158,9 +158,9 @@ def test_records_in_the_cluster_are_read_or_malformed(text: str) -> None:
     record = only(mysql_record.MalformedRecord, lambda: mysql_record.Record.parse(text))
     if record is not None:
         assert mysql_record.Record.parse(str(record)) == record
-    record = only(rabbitmq_facts.MalformedFacts, lambda: rabbitmq_facts.Facts.parse(text))
+    record = only(rabbitmq_record.MalformedRecord, lambda: rabbitmq_record.Record.parse(text))
     if record is not None:
-        assert str(rabbitmq_facts.Facts.parse(str(record))) == str(record)
+        assert str(rabbitmq_record.Record.parse(str(record))) == str(record)
     notes = str(mirror_policy.Notes.parse(text))
     assert str(mirror_policy.Notes.parse(notes)) == notes
 

@@ -9,7 +9,7 @@ from backstay.cluster.pacemaker import NEVER
 from backstay.services.rabbitmq import formation, health
 from backstay.services.rabbitmq.admin import Admin
 from backstay.services.rabbitmq.boot_errors import complaint
-from backstay.services.rabbitmq.dialects.base import dialect_for
+from backstay.services.rabbitmq.dialects import dialect_for
 from backstay.services.rabbitmq.formation import ASIDE, BOOT, DATA, EMPTY, REFUSE, SEED, UNSAID, WAIT
 from backstay.services.rabbitmq.observation import (
     ANSWERS,
@@ -24,13 +24,13 @@ from backstay.services.rabbitmq.observation import (
     Seen,
 )
 from backstay.services.rabbitmq.partition import heal
-from backstay.services.rabbitmq.record import Facts, MalformedFacts
+from backstay.services.rabbitmq.record import MalformedRecord, Record
 
 NODES = {node: f"rabbit@{node}" for node in ("n1", "n2", "n3")}
 
 
 def plan(me="n1", data=False, facts="", peers=None, running=(), down=(), patient=True):
-    return formation.plan(me, data, Facts.parse(facts), peers or {}, set(running), set(down), patient)
+    return formation.plan(me, data, Record.parse(facts), peers or {}, set(running), set(down), patient)
 
 
 class TestBeginning:
@@ -89,24 +89,24 @@ class TestBeginning:
         assert plan(peers={"n2": UNSAID}, patient=False).step == SEED
 
     def test_words_of_a_later_version_are_borne_and_kept(self):
-        facts = Facts.parse("epoch=4 members=n1:rabbit@n1 seed=n2 flag")
+        facts = Record.parse("epoch=4 members=n1:rabbit@n1 seed=n2 flag")
         assert facts.members == {"n1": "rabbit@n1"} and facts.seed == "n2"
         for changed in (facts.seeded_by("n3"), facts.with_member("n2", "rabbit@n2"), facts.without("n1", "rabbit@n1")):
-            assert str(changed).endswith(" epoch=4 flag") and Facts.parse(str(changed)).unknown == ("epoch=4", "flag")
+            assert str(changed).endswith(" epoch=4 flag") and Record.parse(str(changed)).unknown == ("epoch=4", "flag")
 
     def test_the_record_reads_back(self):
-        facts = Facts.parse("").seeded_by("n1")
+        facts = Record.parse("").seeded_by("n1")
         assert str(facts) == "seed=n1"
         facts = facts.with_member("n1", "rabbit@n1").with_member("n2", "rabbit@n2")
         assert str(facts) == "members=n1:rabbit@n1,n2:rabbit@n2"
         facts = facts.without("n2", "rabbit@n2")
-        assert str(Facts.parse(str(facts))) == "members=n1:rabbit@n1 removed=n2:rabbit@n2"
+        assert str(Record.parse(str(facts))) == "members=n1:rabbit@n1 removed=n2:rabbit@n2"
         assert not facts.with_member("n2", "rabbit@n2").removed
 
     @pytest.mark.parametrize("text", ["members=n1", "members=:rabbit@n1", "members=n1:rabbit"])
     def test_what_is_no_record_is_malformed(self, text):
-        with pytest.raises(MalformedFacts):
-            Facts.parse(text)
+        with pytest.raises(MalformedRecord):
+            Record.parse(text)
 
 
 class TestForcedBoot:
@@ -213,7 +213,7 @@ class TestBelonging:
 
     def stray(self, members, facts="", full=(), leaving=(), me="n1"):
         names = {node: NODES[node] for node in full}
-        return formation.stray(me, NODES[me], {NODES[node] for node in members}, Facts.parse(facts), leaving, names)
+        return formation.stray(me, NODES[me], {NODES[node] for node in members}, Record.parse(facts), leaving, names)
 
     three = "members=n1:rabbit@n1,n2:rabbit@n2,n3:rabbit@n3"
 

@@ -4,7 +4,7 @@ import pytest
 
 from backstay.ocf.errors import Misconfigured, NotInstalled
 from backstay.services.rabbitmq import settings
-from backstay.services.rabbitmq.dialects.base import dialect_for
+from backstay.services.rabbitmq.dialects import dialect_for
 
 
 class TestSettings:

@@ -19,7 +19,7 @@ from backstay.agent.degraded import attribute
 from backstay.host.deadline import Deadline, poll
 from backstay.ocf.errors import CommandFailed
 from backstay.services.rabbitmq.dialects.mnesia import POLICY
-from backstay.services.rabbitmq.record import Facts
+from backstay.services.rabbitmq.record import Record
 from backstay_lab.machines.cluster import Lab
 from backstay_lab.machines.layout import CLIENT
 from backstay_lab.run.rehearsal import Outcome, conclude, rehearse, suffer
@@ -197,10 +197,10 @@ wait
 """
 
 
-def record(service: RabbitSet) -> Facts:
+def record(service: RabbitSet) -> Record:
     """What the cluster has recorded."""
     get = ["crm_attribute", "-t", "crm_config", "-s", "backstay", "-n", f"{service.name}-facts", "-G", "-q"]
-    return Facts.parse(service.lab.run(service.lab.nodes[0], get, check=False).out.strip())
+    return Record.parse(service.lab.run(service.lab.nodes[0], get, check=False).out.strip())
 
 
 def members(service: RabbitSet, asked: str, name: str) -> set[str]:

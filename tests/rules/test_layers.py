@@ -28,13 +28,7 @@ LAYERS = {
 }
 GRAPH, MODULES = structure.graph(), structure.modules()
 # What is still to be mended. A line may go, none may come.
-UPWARD = {
-    ("backstay.agent.dispatch", "backstay.watch.client"),
-    ("backstay.services.haproxy.admin", "backstay.admin.preflight"),
-    ("backstay.services.mysql.admin", "backstay.admin.preflight"),
-    ("backstay.services.rabbitmq.admin", "backstay.admin.diagnose"),
-    ("backstay_lab.machines.cluster", "backstay_lab.systems.topology"),
-}
+UPWARD = {("backstay_lab.machines.cluster", "backstay_lab.systems.topology")}
 KNOTS = 8  # sets of modules that import each other
 
 

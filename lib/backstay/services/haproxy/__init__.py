@@ -1,2 +1,2 @@
-"""ocf:backstay:haproxy. Pure: findings, servers. Clients: control (master CLI), daemon (files and processes), listeners. The
-agent and reload join them."""
+"""ocf:backstay:haproxy. Pure: health, server_state. Clients: master_cli, daemon (files and processes), listeners. The agent's
+actions join them by look, reload, frontends and drain; watching is what the watcher knows."""

@@ -1,5 +1,7 @@
 """HAProxy's files and processes: check a configuration, start, find, end. A client; what its words mean is in findings.py."""
 
+from __future__ import annotations
+
 import os
 
 from backstay.host.deadline import Deadline, poll
@@ -9,7 +11,7 @@ from backstay.ocf.errors import AgentError, NotInstalled, PermissionMissing, Tim
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional
+    pass
 
 _BINARIES = ("/usr/sbin/haproxy", "/usr/local/sbin/haproxy")
 _LONGEST_SOCKET = 90  # HAProxy binds a temporary name, with its pid, of the 107 bytes that a socket's name may have
@@ -42,7 +44,7 @@ def find_binary(wanted: str) -> str:
     raise NotInstalled(f"no haproxy at {wanted or _BINARIES[0]}: install it, or set binary")
 
 
-def files(config: str) -> "list[str]":
+def files(config: str) -> list[str]:
     """What HAProxy reads for `-f config`: the file, or a directory's *.cfg in order. Raises WrongParameter."""
     try:
         if not os.path.isdir(config):
@@ -205,7 +207,7 @@ def _is_ours(pid: int, socket: str) -> bool:
         return False
 
 
-def ours(socket: str) -> "list[Process]":
+def ours(socket: str) -> list[Process]:
     """Every process of this instance, master and workers."""
     pids = [int(name) for name in os.listdir("/proc") if name.isdigit() and _is_ours(int(name), socket)]
     return [process for process in map(at, pids) if process]
@@ -223,7 +225,7 @@ def _program(pid: int) -> str:
         return ""
 
 
-def master(socket: str, hint: str) -> "Optional[Process]":
+def _master(socket: str, hint: str) -> Process | None:
     """The master of this instance. `hint` is from `identify`; without a match every process is looked at."""
     pid, _, rest = hint.partition(" ")
     if pid.isdigit():
@@ -242,6 +244,38 @@ def parent(pid: int) -> int:
             return int(source.read().rpartition(")")[2].split()[1])
     except OSError:
         return 0
+
+
+class Master:
+    """The master of this instance, and what the agent remembers of it. files: of its state."""
+
+    def __init__(self, socket: str, files: Files) -> None:
+        self._socket = socket
+        self._files = files
+
+    def find(self) -> Process | None:
+        return _master(self._socket, self._files.read("master"))
+
+    def running(self) -> Process:
+        """Raises AgentError."""
+        found = self.find()
+        if found is None:
+            raise AgentError("HAProxy does not run")
+        return found
+
+    def note(self, master: Process) -> None:
+        self._files.write("master", identify(master))
+
+    def is_promoted(self, master: Process) -> bool:
+        """Whether this very master was promoted."""
+        return self._files.read("promoted") == identify(master)
+
+    def promote(self, master: Process) -> None:
+        self._files.write("promoted", identify(master))
+
+    def demote(self, must: bool = False) -> None:
+        """must: that this cannot be noted is an error."""
+        self._files.remove("promoted", must)
 
 
 def drain(master: Process, seconds: float, deadline: Deadline) -> None:

@@ -3,6 +3,8 @@
 The configuration needs no stats socket: the master passes `@!PID command` on to a worker.
 """
 
+from __future__ import annotations
+
 import os
 import time
 from _socket import AF_UNIX, SHUT_WR, SOCK_STREAM, socket
@@ -13,7 +15,7 @@ from backstay.services.haproxy.health import Processes, Stat, parse_processes, p
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional
+    pass
 
 
 _STEP = 0.005  # seconds between two tries
@@ -73,7 +75,7 @@ def worker(path: str, pid: int, command: str, deadline: Deadline) -> str:
     return ask(path, f"@!{pid} {command}", deadline)
 
 
-def look(path: str, deadline: Deadline) -> "tuple[Processes, Optional[Stat]]":
+def look(path: str, deadline: Deadline) -> tuple[Processes, Stat | None]:
     """The processes, and what the worker says of its proxies; None when none that serves was found in time. A worker that
     is listed but still loads (HAProxy 3.1 and later) is waited for, and then the one asked that serves meanwhile. Raises
     NoAnswer, AgentError."""
@@ -90,7 +92,7 @@ def look(path: str, deadline: Deadline) -> "tuple[Processes, Optional[Stat]]":
         time.sleep(_STEP)
 
 
-def every(path: str, pid: int, commands: "list[str]", deadline: Deadline) -> str:
+def every(path: str, pid: int, commands: list[str], deadline: Deadline) -> str:
     """Many runtime commands in few connections; all answers. Raises NoAnswer."""
     said = ""
     for begin in range(0, len(commands), 20):  # a line may hold 16 KiB

@@ -1,11 +1,12 @@
 """The parameters of ocf:backstay:haproxy."""
 
-from backstay.agent.dispatch import Agent
+from __future__ import annotations
+
 from backstay.ocf.errors import Misconfigured
-from backstay.ocf.parameters import Parameter
+from backstay.ocf.parameters import Parameter, Parameters
 
 
-class HaproxyParameters(Agent):
+class HaproxyParameters(Parameters):
     name = "haproxy"
     short = "HAProxy"
     long = """
@@ -81,7 +82,7 @@ class HaproxyParameters(Agent):
         reloadable=True,
     )
 
-    def required(self) -> "dict[str, int]":
+    def required(self) -> dict[str, int]:
         """Backend to the least number of servers. Raises Misconfigured."""
         found = {}
         for word in words(self.require_backends):
@@ -91,10 +92,14 @@ class HaproxyParameters(Agent):
             found[name] = int(count or 1)
         return found
 
-    def check_parameters(self) -> None:
-        super().check_parameters()
+    def chosen_frontends(self) -> list[str]:
+        """Empty for all that have a bind line."""
+        return words(self.frontends)
+
+    def check(self) -> None:
+        super().check()
         self.required()
 
 
-def words(text: str) -> "list[str]":
+def words(text: str) -> list[str]:
     return text.replace(",", " ").split()

@@ -1,5 +1,7 @@
 """Whether HAProxy answers, for the watcher."""
 
+from __future__ import annotations
+
 from backstay.host.deadline import Deadline
 from backstay.ocf.errors import AgentError
 from backstay.services.haproxy import master_cli

@@ -1,17 +1,17 @@
 """Load a configuration, at start and at a reload: checked first, with the servers' state carried over."""
 
+from __future__ import annotations
+
 from backstay.host.deadline import poll
 from backstay.ocf.errors import AgentError, TimedOut, WrongParameter
-from backstay.services.haproxy import daemon, listeners, master_cli, server_state
+from backstay.services.haproxy import daemon, frontends, listeners, master_cli, server_state
 from backstay.services.haproxy.health import complaint, descriptors
 from backstay.services.haproxy.server_state import Configuration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional
-
     from backstay.host.process import Process
-    from backstay.services.haproxy.agent import Haproxy
+    from backstay.services.haproxy.context import HaproxyContext
     from backstay.services.haproxy.health import Stat
 
 _DUMP = "server-dump"  # file of the agent's state: what stop saw, for the next start
@@ -19,14 +19,14 @@ _FAILED = -1  # instead of a pid
 _DUMP_COMMAND = "show servers state"
 
 
-def check(agent: "Haproxy", layout: daemon.Layout, known_good: str = "") -> "tuple[str, Configuration]":
+def check(context: HaproxyContext, layout: daemon.Layout, known_good: str = "") -> tuple[str, Configuration]:
     """The configuration on disk, found good: by HAProxy, unless it is this text. Raises WrongParameter with file and
     line."""
     text = daemon.read(layout.config)
     configuration = Configuration(text)
     daemon.prepare(layout)
     own_state_file = "server-state-file" not in configuration.settings
-    daemon.write_fragment(layout, agent.hard_stop_after, own_state_file, configuration.fetches)
+    daemon.write_fragment(layout, context.parameters.hard_stop_after, own_state_file, configuration.fetches)
     maxconn = configuration.settings.get("maxconn", "")
     if maxconn.isdigit() and "no strict-limits" not in configuration.settings:
         allowed = daemon.descriptors_allowed()
@@ -36,48 +36,48 @@ def check(agent: "Haproxy", layout: daemon.Layout, known_good: str = "") -> "tup
                 "raise LimitNOFILE of pacemaker, or lower maxconn"
             )
     if not known_good or text != known_good:
-        daemon.check(layout, agent.deadline)
+        daemon.check(layout, context.deadline)
     return text, configuration
 
 
-def load(agent: "Haproxy", layout: daemon.Layout) -> "Process":
+def load(context: HaproxyContext, layout: daemon.Layout) -> Process:
     """Start; the master, when its worker serves. Raises AgentError; nothing is left running then."""
     # What was loaded since boot was checked: after a crash that saves a tenth of the way back.
-    text, configuration = check(agent, layout, known_good=agent.state.read("text"))
-    dump = agent.state.read(_DUMP)
-    agent.state.remove(_DUMP)
-    agent.state.remove("refused")
-    same = server_state.unchanged(Configuration(agent.state.read("text")), configuration) if dump else frozenset()
+    text, configuration = check(context, layout, known_good=context.state.read("text"))
+    dump = context.state.read(_DUMP)
+    context.state.remove(_DUMP)
+    context.state.remove("refused")
+    same = server_state.unchanged(Configuration(context.state.read("text")), configuration) if dump else frozenset()
     daemon.write(layout.server_state, server_state.keep(dump, same))
-    master = daemon.launch(layout, agent.deadline)
+    master = daemon.launch(layout, context.deadline)
     try:
-        _alone(layout, master_cli.processes(layout.socket, agent.deadline).worker)
-        _settle(agent, layout, text, dump, same)
+        _alone(layout, master_cli.processes(layout.socket, context.deadline).worker)
+        _settle(context, layout, text, dump, same)
     except BaseException:
-        daemon.end(layout.socket, agent.deadline)
+        daemon.end(layout.socket, context.deadline)
         raise
     return master
 
 
-def reload(agent: "Haproxy", layout: daemon.Layout) -> None:
+def reload(context: HaproxyContext, layout: daemon.Layout) -> None:
     """Have a new worker serve the configuration on disk, by the same listening sockets. Raises WrongParameter when it is
     refused, or not loaded in time, as where names of servers are asked for in vain: the old worker serves on then, and the
     monitor says why."""
-    before = master_cli.processes(layout.socket, agent.deadline)
+    before = master_cli.processes(layout.socket, context.deadline)
     text = ""
     try:
-        text, configuration = check(agent, layout)
-        same = server_state.unchanged(Configuration(agent.state.read("text")), configuration)
-        dump = master_cli.worker(layout.socket, before.worker, _DUMP_COMMAND, agent.deadline)
+        text, configuration = check(context, layout)
+        same = server_state.unchanged(Configuration(context.state.read("text")), configuration)
+        dump = master_cli.worker(layout.socket, before.worker, _DUMP_COMMAND, context.deadline)
         daemon.write(layout.server_state, server_state.keep(dump, same))
-        worker = _renew(agent, layout, before.worker, before.failed)
+        worker = _renew(context, layout, before.worker, before.failed)
     except (WrongParameter, TimedOut) as refused:
         reason = f"{refused} (not loaded, the old configuration serves)"
-        agent.state.write("refused", f"{reason}\n{text or _text(layout)}")
+        context.state.write("refused", f"{reason}\n{text or _text(layout)}")
         raise WrongParameter(reason) from None
-    agent.state.remove("refused")
-    _settle(agent, layout, text, dump, same)
-    agent.log.notice(f"reloaded {layout.config}: worker {worker} serves")
+    context.state.remove("refused")
+    _settle(context, layout, text, dump, same)
+    context.log.notice(f"reloaded {layout.config}: worker {worker} serves")
 
 
 def _text(layout: daemon.Layout) -> str:
@@ -87,21 +87,21 @@ def _text(layout: daemon.Layout) -> str:
         return ""
 
 
-def _renew(agent: "Haproxy", layout: daemon.Layout, old: int, failed: int) -> int:
+def _renew(context: HaproxyContext, layout: daemon.Layout, old: int, failed: int) -> int:
     """The pid of the new worker. HAProxy 2.6 answers a reload with nothing, and later ones count failures differently:
     what tells is whether another worker serves."""
     offset = daemon.size(layout.log)
-    said = master_cli.ask(layout.socket, "reload", agent.deadline)
+    said = master_cli.ask(layout.socket, "reload", context.deadline)
 
-    def settled() -> "Optional[int]":
-        now = master_cli.processes(layout.socket, agent.deadline)
+    def settled() -> int | None:
+        now = master_cli.processes(layout.socket, context.deadline)
         if now.worker and now.worker != old:
             return now.worker
         return _FAILED if "Success=0" in said or now.failed > failed else None
 
     try:
         worker = poll(
-            lambda: None if (answer := settled()) is None else [answer], agent.deadline, "the new worker", 0.01
+            lambda: None if (answer := settled()) is None else [answer], context.deadline, "the new worker", 0.01
         )[0]
     except TimedOut:
         raise TimedOut(complaint(daemon.tail(layout.log, offset)) or "HAProxy has no new worker: see its log") from None
@@ -111,49 +111,49 @@ def _renew(agent: "Haproxy", layout: daemon.Layout, old: int, failed: int) -> in
 
 
 def _settle(
-    agent: "Haproxy",
+    context: HaproxyContext,
     layout: daemon.Layout,
     text: str,
     dump: str,
-    same: "frozenset[tuple[str, str]]",
+    same: frozenset[tuple[str, str]],
 ) -> None:
     """What a new worker needs: its frontends closed if they should be, its servers as they were, and to be known."""
-    processes, stat = master_cli.look(layout.socket, agent.deadline)
+    processes, stat = master_cli.look(layout.socket, context.deadline)
     worker = processes.worker
-    learn(agent, layout, worker, stat, text)
-    missing = [name for name in agent.chosen_frontends() if stat is None or name not in stat.frontends]
+    learn(context, layout, worker, stat, text)
+    missing = [name for name in context.parameters.chosen_frontends() if stat is None or name not in stat.frontends]
     if missing:
         raise WrongParameter(f"there is no frontend {missing[0]} in {layout.config}: correct the parameter frontends")
-    master = agent.master()
-    if agent.invocation.promotable and not (master and agent.promoted(master)):
-        agent.hold(agent.deadline)
+    master = context.master.find()
+    if context.invocation.promotable and not (master and context.master.is_promoted(master)):
+        frontends.close_all(context, context.deadline)
     if dump:
-        now = master_cli.worker(layout.socket, worker, _DUMP_COMMAND, agent.deadline)
-        master_cli.every(layout.socket, worker, server_state.restore(dump, now, same), agent.deadline)
+        now = master_cli.worker(layout.socket, worker, _DUMP_COMMAND, context.deadline)
+        master_cli.every(layout.socket, worker, server_state.restore(dump, now, same), context.deadline)
     daemon.write(layout.server_state, "1\n")  # it is used up: whoever else reloads would load a past
 
 
 def learn(
-    agent: "Haproxy", layout: daemon.Layout, worker: int, stat: "Optional[Stat]", text: "Optional[str]" = None
+    context: HaproxyContext, layout: daemon.Layout, worker: int, stat: Stat | None, text: str | None = None
 ) -> None:
     """Note what this worker has loaded; without `text`, what is on disk."""
     text = _text(layout) if text is None else text
     bound = [name for name in Configuration(text).bound if stat and name in stat.frontends]
-    agent.state.write("text", text)
-    agent.state.write("frontends", "\n".join(bound))
-    agent.state.write("loaded", str(worker))
+    context.state.write("text", text)
+    context.state.write("frontends", "\n".join(bound))
+    context.state.write("loaded", str(worker))
 
 
-def remember_servers(agent: "Haproxy", layout: daemon.Layout) -> bool:
+def remember_servers(context: HaproxyContext, layout: daemon.Layout) -> bool:
     """Before a stop, for the next start on this node before it boots again. Whether HAProxy answered."""
     try:
-        deadline = agent.deadline.within(1)
+        deadline = context.deadline.within(1)
         worker = master_cli.processes(layout.socket, deadline).worker
         dump = master_cli.worker(layout.socket, worker, _DUMP_COMMAND, deadline)
     except AgentError as error:
-        agent.log.warning(f"HAProxy is not drained but killed: {error}")
+        context.log.warning(f"HAProxy is not drained but killed: {error}")
         return False
-    agent.state.write(_DUMP, dump)
+    context.state.write(_DUMP, dump)
     return True
 
 

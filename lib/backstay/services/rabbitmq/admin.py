@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from backstay.cluster.model import Finding, is_true
 from backstay.cluster.pacemaker import NEVER
 from backstay.services.advice import Advice
-from backstay.services.rabbitmq.record import Facts, MalformedFacts
+from backstay.services.rabbitmq.record import MalformedRecord, Record
 
 if TYPE_CHECKING:
     from backstay.cluster.model import Cluster, Instance
@@ -24,28 +24,28 @@ class Admin(Advice):
     """A cluster: its record, and who serves."""
 
     def note(self, cluster: Cluster, instance: Instance) -> str:
-        facts = self._facts(cluster)
-        words = [] if facts is None or instance.node in facts.members else ["not yet a recorded member"]
+        record = self._record(cluster)
+        words = [] if record is None or instance.node in record.members else ["not yet a recorded member"]
         if cluster.attribute(instance.node, f"master-{self.resource.id}") == NEVER:
             words.append("does not serve")
         return ", ".join(words)
 
     def summary(self, cluster: Cluster) -> str:
-        facts = self._facts(cluster)
-        if facts is None or not facts.members:
+        record = self._record(cluster)
+        if record is None or not record.members:
             return "never begun"
-        text = f"members {', '.join(sorted(facts.members))}"
-        return text + (f"; removed {', '.join(sorted(facts.removed))}" if facts.removed else "")
+        text = f"members {', '.join(sorted(record.members))}"
+        return text + (f"; removed {', '.join(sorted(record.removed))}" if record.removed else "")
 
     def findings(self, cluster: Cluster) -> list[Finding]:
         name = self.resource.id
         try:
-            facts = Facts.parse(cluster.facts.get(name, ""))
-        except MalformedFacts as error:
+            record = Record.parse(cluster.facts.get(name, ""))
+        except MalformedRecord as error:
             return [Finding("error", name, str(error), "restore the property from a backup of the CIB")]
         up = {one.node for one in cluster.active(name)}
         found = super().findings(cluster)
-        for node in sorted(set(facts.members) - up):
+        for node in sorted(set(record.members) - up):
             what = f"{node} is a member and runs no broker: its queues have a copy less"
             found.append(Finding("warning", name, what, f"start it, or name {node} in removed if it is gone for good"))
         for node in sorted(up):
@@ -68,8 +68,8 @@ class Admin(Advice):
             found.append(Finding("warning", self.resource.id, what, remedy))
         return found
 
-    def _facts(self, cluster: Cluster) -> Facts | None:
+    def _record(self, cluster: Cluster) -> Record | None:
         try:
-            return Facts.parse(cluster.facts.get(self.resource.id, ""))
-        except MalformedFacts:
+            return Record.parse(cluster.facts.get(self.resource.id, ""))
+        except MalformedRecord:
             return None  # `findings` says so

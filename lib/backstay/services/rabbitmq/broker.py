@@ -1,8 +1,10 @@
 """The broker's Erlang node: look at it, ask it."""
 
+from __future__ import annotations
+
 from backstay.ocf.errors import AgentError, WrongParameter
 from backstay.services.rabbitmq import amqp
-from backstay.services.rabbitmq.dialects.base import Dialect, dialect_for
+from backstay.services.rabbitmq.dialects import dialect_for
 from backstay.services.rabbitmq.distribution import CallFailed, Node, NodeDown, NodeSilent
 from backstay.services.rabbitmq.observation import ANSWERS, DRAINED, REFUSES, RUNNING, SHUT_OUT, SILENT, UNKNOWN, Seen
 from backstay.services.rabbitmq.tcp import LOOPBACK
@@ -10,16 +12,17 @@ from backstay.services.rabbitmq.tcp import LOOPBACK
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Optional, TypeVar
+    from typing import TypeVar
 
     from backstay.host.deadline import Deadline
+    from backstay.services.rabbitmq.dialects.base import Dialect
 
     T = TypeVar("T")
 
 _PATIENCE = 0.5  # seconds for a question that may have to wait for other nodes
 
 
-def connect(node: str, cookie: str, deadline: "Deadline", purpose: str, local: bool = True) -> Node:
+def connect(node: str, cookie: str, deadline: Deadline, purpose: str, local: bool = True) -> Node:
     """The broker's Erlang node. `local`: ours, which listens on the loopback unless it is told otherwise."""
     if local:
         try:
@@ -37,9 +40,9 @@ def dialect_of(node: Node) -> Dialect:
 
 def greets(
     listener: amqp.Listener,
-    deadline: "Deadline",
-    account: "Optional[amqp.Account]" = None,
-    notes: "Optional[list[str]]" = None,
+    deadline: Deadline,
+    account: amqp.Account | None = None,
+    notes: list[str] | None = None,
 ) -> str:
     """ANSWERS, REFUSES or SILENT; with an account also SHUT_OUT. One that is not to be trusted answers; why
     goes into `notes`, else BrokerUntrusted or WrongParameter is raised."""
@@ -77,7 +80,7 @@ def look(node: Node, dialect: Dialect, greeted: str) -> Seen:
     return Seen(greeted, app, members, running, _in_time(node, dialect.partitions) or frozenset(), alarms)
 
 
-def _in_time(node: Node, question: "Callable[[Node], T]") -> "Optional[T]":
+def _in_time(node: Node, question: Callable[[Node], T]) -> T | None:
     """The answer, None when it is not known or late. These are asked of processes that talk to the other nodes, and wait
     with them for one that has just lost its power."""
     whole = node.deadline
@@ -90,7 +93,7 @@ def _in_time(node: Node, question: "Callable[[Node], T]") -> "Optional[T]":
         node.deadline = whole
 
 
-def serves(node: str, cookie: str, deadline: "Deadline") -> bool:
+def serves(node: str, cookie: str, deadline: Deadline) -> bool:
     """Whether the broker of another host is up and serving. Raises WrongCookie."""
     try:
         with connect(node, cookie, deadline, "backstay-peer", local=False) as peer:

@@ -1,12 +1,15 @@
 """The Erlang cookie: the secret that brokers, and this agent, prove to each other."""
 
+from __future__ import annotations
+
 import os
 
 from backstay.host import untrusted
 from backstay.ocf.errors import PermissionMissing, WrongParameter
-from backstay.services.rabbitmq.launch import account
 
 TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import pwd
 
 
 def read(path: str) -> str:
@@ -22,12 +25,11 @@ def read(path: str) -> str:
     return cookie
 
 
-def ensure(path: str, wanted: str, user: str) -> str:
+def ensure(path: str, wanted: str, owner: pwd.struct_passwd) -> str:
     """The cookie, with `wanted` written when it is given and the file differs, and the file readable by the account
     alone, as Erlang demands. Raises WrongParameter, PermissionMissing."""
     if os.path.basename(path) != ".erlang.cookie":
         raise WrongParameter(f"cookie_file={path}: Erlang reads only a file named .erlang.cookie")
-    owner = account(user)
     try:
         if wanted and _held(path) != wanted:
             # As a whole or not at all: half a cookie locks the node out of its cluster.

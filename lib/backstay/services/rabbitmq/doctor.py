@@ -3,13 +3,15 @@
 Looks at files, names, peers and, when it runs, the broker; changes nothing.
 """
 
+from __future__ import annotations
+
 import os
 import re
 
 from backstay.host import untrusted
 from backstay.ocf.errors import AgentError
 from backstay.services.rabbitmq import amqp, belonging, boot, broker, cookie, launch, settings
-from backstay.services.rabbitmq.dialects.base import Dialect, dialect_for
+from backstay.services.rabbitmq.dialects import dialect_for
 from backstay.services.rabbitmq.distribution import WrongCookie
 from backstay.services.rabbitmq.health import Stray
 
@@ -17,77 +19,78 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from backstay.services.rabbitmq.agent import Rabbitmq
+    from backstay.services.rabbitmq.context import RabbitmqContext
+    from backstay.services.rabbitmq.dialects.base import Dialect
     from backstay.services.rabbitmq.distribution import Node
 
 _ENVIRONMENT = "/etc/rabbitmq/rabbitmq-env.conf"
 _SETTING = re.compile(r"\s*([\w.$-]+)\s*=\s*(\S.*)?$")
 
 
-def findings(agent: "Rabbitmq") -> "list[str]":
+def findings(context: RabbitmqContext) -> list[str]:
     """All findings, the gravest first; empty for a host that suits. Raises NotInstalled, WrongParameter, Misconfigured for
     what makes looking further pointless."""
-    layout = agent.layout()
+    layout = context.broker.layout()
     dialect = dialect_for(launch.version(layout.server))
-    agent.mirroring(dialect)
+    context.parameters.mirroring(dialect)
     launch.account(layout.user)
-    boot.check_files(agent, layout, dialect)
+    boot.check_files(context, layout, dialect)
     secret = cookie.read(layout.cookie_file)
-    found = [*_cookie(agent, layout), *_files(agent, layout), *_names(agent, layout), *_settings(layout)]
-    found += _data(agent, layout, dialect)
+    found = [*_cookie(context, layout), *_files(context, layout), *_names(context, layout), *_settings(layout)]
+    found += _data(context, layout, dialect)
     if layout.listener.ca:
         amqp.context(layout.listener.ca)
-    found += _peers(agent, secret)
-    if agent.find_process():
+    found += _peers(context, secret)
+    if context.broker.find():
         try:
-            with agent.connect(agent.deadline.within(5)) as node:
-                found += _running(agent, node, dialect)
+            with context.broker.connect(context.deadline.within(5)) as node:
+                found += _running(context, node, dialect)
         except AgentError as error:
             found.append(str(error))
     return found
 
 
-def _cookie(agent: "Rabbitmq", layout: launch.Layout) -> "Iterator[str]":
+def _cookie(context: RabbitmqContext, layout: launch.Layout) -> Iterator[str]:
     path = layout.cookie_file
     status = os.stat(path)
     if status.st_mode & 0o077 or status.st_uid != launch.account(layout.user).pw_uid:
         yield f"the Erlang cookie {path} must be {layout.user}'s and nobody else's: chown {layout.user}, chmod 400"
-    if agent.cookie and agent.cookie != cookie.read(path):
+    if context.parameters.cookie and context.parameters.cookie != cookie.read(path):
         yield f"the Erlang cookie {path} is not what the parameter cookie says: the next start writes it"
 
 
-def _files(agent: "Rabbitmq", layout: launch.Layout) -> "Iterator[str]":
+def _files(context: RabbitmqContext, layout: launch.Layout) -> Iterator[str]:
     there = [path for path in (layout.base, layout.logs) if os.path.isdir(path)]
     unwritable = launch.unwritable_by(layout.user, there)
     if unwritable:
         yield f"{unwritable} cannot be written by {layout.user}: change its owner or mount it writable"
     port = layout.listener.port
     taken = amqp.holder(port)
-    if taken and agent.find_process() is None:
+    if taken and context.broker.find() is None:
         yield f"port {port} is taken by {taken}: end that, or set port"
 
 
-def _data(agent: "Rabbitmq", layout: launch.Layout, dialect: Dialect) -> "Iterator[str]":
+def _data(context: RabbitmqContext, layout: launch.Layout, dialect: Dialect) -> Iterator[str]:
     """What is there before a broker runs, as far as its files tell."""
-    if agent.find_process() or not launch.has_data(layout.directory, dialect):
+    if context.broker.find() or not launch.has_data(layout.directory, dialect):
         return
-    members, facts = dialect.members_on_disk(layout.directory), agent.facts()
+    members, record = dialect.members_on_disk(layout.directory), context.record.read()
     try:
-        belonging.compare(agent, members, facts)
+        belonging.compare(context, members, record)
     except Stray as error:
         yield str(error)
-    if not facts.members and not facts.seed and members <= {layout.node}:
+    if not record.members and not record.seed and members <= {layout.node}:
         why = "nothing is recorded, and this broker has data: if only the package's first start made it"
         yield f"{why}, rename {layout.directory}"
 
 
-def _names(agent: "Rabbitmq", layout: launch.Layout) -> "Iterator[str]":
+def _names(context: RabbitmqContext, layout: launch.Layout) -> Iterator[str]:
     """Brokers reach each other by the host part of their names."""
     import socket
 
-    hosts = {name.partition("@")[2] for name in (layout.node, *agent.facts().members.values())}
-    if not agent.node_name:
-        hosts |= {name.partition(".")[0] for name in agent.pacemaker.nodes()}
+    hosts = {name.partition("@")[2] for name in (layout.node, *context.record.read().members.values())}
+    if not context.parameters.node_name:
+        hosts |= {name.partition(".")[0] for name in context.pacemaker.nodes()}
     for host in sorted(hosts):
         try:
             socket.getaddrinfo(host, layout.listener.port, type=socket.SOCK_STREAM)
@@ -95,7 +98,7 @@ def _names(agent: "Rabbitmq", layout: launch.Layout) -> "Iterator[str]":
             yield f"the name {host} does not resolve: add its address to /etc/hosts on every node"
 
 
-def _settings(layout: launch.Layout) -> "Iterator[str]":
+def _settings(layout: launch.Layout) -> Iterator[str]:
     """What the admin's files say that cannot be, or that the agent overrides or cannot."""
     given = {}
     for number, line in enumerate(launch.admin_settings(layout).splitlines(), 1):
@@ -135,7 +138,7 @@ def _text(path: str) -> str:
         return source.read()
 
 
-def _assigned(path: str) -> "set[str]":
+def _assigned(path: str) -> set[str]:
     """Names of variables that a shell file sets, without their prefix."""
     try:
         return set(re.findall(r"^\s*(?:export\s+)?(?:RABBITMQ_)?(\w+)=", _text(path), re.MULTILINE))
@@ -143,22 +146,22 @@ def _assigned(path: str) -> "set[str]":
         return set()
 
 
-def _peers(agent: "Rabbitmq", secret: str) -> "Iterator[str]":
-    online = agent.pacemaker.members()
-    for node, erlang in sorted(agent.facts().members.items()):
-        if node != agent.me and node in online:
+def _peers(context: RabbitmqContext, secret: str) -> Iterator[str]:
+    online = context.pacemaker.members()
+    for node, erlang in sorted(context.record.read().members.items()):
+        if node != context.pacemaker.node() and node in online:
             try:
-                broker.serves(erlang, secret, agent.deadline.within(2))
+                broker.serves(erlang, secret, context.deadline.within(2))
             except WrongCookie as error:
                 yield str(error)
 
 
-def _running(agent: "Rabbitmq", node: "Node", dialect: Dialect) -> "Iterator[str]":
-    wanted = settings.partition_handling(boot.broker_count(agent))
+def _running(context: RabbitmqContext, node: Node, dialect: Dialect) -> Iterator[str]:
+    wanted = settings.partition_handling(boot.broker_count(context))
     effective = dialect.partition_handling(node)
     if effective not in ("", wanted, "pause_if_all_down"):
         yield f"cluster_partition_handling is {effective} and should be {wanted}: restart the broker through the cluster"
-    ticktime = dialect.ticktime(node)
-    if ticktime != round(agent.net_ticktime):
-        yield f"net_ticktime is {ticktime} and should be {agent.net_ticktime:g}: restart the broker through the cluster"
+    ticktime, asked = dialect.ticktime(node), context.parameters.net_ticktime
+    if ticktime != round(asked):
+        yield f"net_ticktime is {ticktime} and should be {asked:g}: restart the broker through the cluster"
     yield from dialect.unsafe_policies(node)

@@ -25,12 +25,14 @@ replaced, or not mounted, must not begin a second one beside it.
 Whatever it does, the members that the broker then has are compared with the record: `stray`.
 """
 
+from __future__ import annotations
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
-    from backstay.services.rabbitmq.record import Facts
+    from backstay.services.rabbitmq.record import Record
 
 BOOT, SEED, JOIN, WAIT, REFUSE, ASIDE = "boot", "seed", "join", "wait", "refuse", "put aside"
 # What a peer says of itself before it boots.
@@ -42,7 +44,7 @@ class Plan:
 
     __slots__ = ("reason", "step", "targets")
 
-    def __init__(self, step: str, reason: str = "", targets: "tuple[str, ...]" = ()) -> None:
+    def __init__(self, step: str, reason: str = "", targets: tuple[str, ...] = ()) -> None:
         self.step = step
         self.reason = reason
         self.targets = targets
@@ -51,30 +53,30 @@ class Plan:
 def plan(
     me: str,
     has_data: bool,
-    facts: "Facts",
-    peers: "Mapping[str, str]",
-    running: "AbstractSet[str]",
-    down: "AbstractSet[str]",
+    record: Record,
+    peers: Mapping[str, str],
+    running: AbstractSet[str],
+    down: AbstractSet[str],
     patient: bool,
 ) -> Plan:
     """peers: online nodes other than this one -> EMPTY, DATA or UNSAID. running: Erlang names of members that serve now.
     down: nodes that surely run no broker. patient: peers that have said nothing are still waited for."""
     if has_data:
-        if me in facts.removed and me not in facts.members:
+        if me in record.removed and me not in record.members:
             return Plan(ASIDE, f"{me} had been removed from the cluster")
-        return _with_data(me, facts, peers, down, patient)
-    if me in facts.members:
+        return _with_data(me, record, peers, down, patient)
+    if me in record.members:
         what = f"{me} is a member of the cluster and its data directory is empty: mount it, or, if the data is lost for good,"
-        remedy = "delete the record" if len(facts.members) == 1 else f"name {me} in removed and then take it out again"
+        remedy = "delete the record" if len(record.members) == 1 else f"name {me} in removed and then take it out again"
         return Plan(REFUSE, f"{what} {remedy}")
-    if facts.members:
-        serving = tuple(sorted(running & set(facts.members.values())))
+    if record.members:
+        serving = tuple(sorted(running & set(record.members.values())))
         if serving:
             return Plan(JOIN, targets=serving)
-        names = " or ".join(sorted(facts.members))
+        names = " or ".join(sorted(record.members))
         return Plan(WAIT, f"{me} has no data and waits for {names}, which hold the cluster's: start one of them")
-    if facts.seed and facts.seed != me and facts.seed not in down:
-        return Plan(WAIT, f"{me} waits for {facts.seed}, which begins the cluster")
+    if record.seed and record.seed != me and record.seed not in down:
+        return Plan(WAIT, f"{me} waits for {record.seed}, which begins the cluster")
     full = sorted(node for node, has in peers.items() if has == DATA)
     if full:
         return Plan(WAIT, f"{me} has no data and waits for {full[0]}, which has, to serve")
@@ -87,14 +89,14 @@ def plan(
     return Plan(SEED)
 
 
-def _with_data(me: str, facts: "Facts", peers: "Mapping[str, str]", down: "AbstractSet[str]", patient: bool) -> Plan:
-    others = tuple(sorted(erlang for node, erlang in facts.members.items() if node != me))
-    if facts.members:
+def _with_data(me: str, record: Record, peers: Mapping[str, str], down: AbstractSet[str], patient: bool) -> Plan:
+    others = tuple(sorted(erlang for node, erlang in record.members.items() if node != me))
+    if record.members:
         return Plan(BOOT, targets=others)
-    if facts.seed == me:
+    if record.seed == me:
         return Plan(SEED)
-    if facts.seed and facts.seed not in down:
-        return Plan(WAIT, f"{me} waits for {facts.seed}, which begins the cluster")
+    if record.seed and record.seed not in down:
+        return Plan(WAIT, f"{me} waits for {record.seed}, which begins the cluster")
     unsaid = sorted(node for node, has in peers.items() if has == UNSAID)
     if unsaid and patient:
         return Plan(WAIT, f"{me} waits for {unsaid[0]} to say whether it has data")
@@ -104,10 +106,10 @@ def _with_data(me: str, facts: "Facts", peers: "Mapping[str, str]", down: "Abstr
 def stray(
     me: str,
     erlang: str,
-    members: "AbstractSet[str]",
-    facts: "Facts",
-    leaving: "Container[str]",
-    full: "Mapping[str, str]",
+    members: AbstractSet[str],
+    record: Record,
+    leaving: Container[str],
+    full: Mapping[str, str],
 ) -> str:
     """Why the broker `erlang` of the node `me` may not serve: its cluster is another than the record's; "" when it may.
 
@@ -116,19 +118,19 @@ def stray(
     """
     if not members:
         return ""
-    recorded = {node: name for node, name in facts.members.items() if node != me and node not in leaving}
+    recorded = {node: name for node, name in record.members.items() if node != me and node not in leaving}
     alone = "alone" if members == {erlang} else f"with {', '.join(sorted(members - {erlang}))}"
     if recorded:
         if members & set(recorded.values()):
             return ""
         return f"{erlang} has data of another cluster ({alone}) than {_several(recorded)}"
     strangers = sorted(node for node, name in full.items() if name not in members)
-    if facts.members or facts.seed == me or not strangers:
+    if record.members or record.seed == me or not strangers:
         return ""
     return f"{_several([me, *strangers])} have data of different clusters"
 
 
-def _several(names: "Iterable[str]") -> str:
+def _several(names: Iterable[str]) -> str:
     *some, last = sorted(names)
     return f"{', '.join(some)} and {last}" if some else last
 
@@ -138,7 +140,7 @@ class Force:
 
     __slots__ = ("force", "missing", "reason")
 
-    def __init__(self, force: bool, missing: "tuple[str, ...]" = (), reason: str = "") -> None:
+    def __init__(self, force: bool, missing: tuple[str, ...] = (), reason: str = "") -> None:
         self.force = force
         self.missing = missing
         self.reason = reason
@@ -146,9 +148,9 @@ class Force:
 
 def force_boot(
     me: str,
-    up_at_shutdown: "Mapping[str, AbstractSet[str]]",
-    erlang_names: "Mapping[str, str]",
-    down: "AbstractSet[str]",
+    up_at_shutdown: Mapping[str, AbstractSet[str]],
+    erlang_names: Mapping[str, str],
+    down: AbstractSet[str],
     allowed: bool,
 ) -> Force:
     """Whether this node may boot without a node that went down last.

@@ -18,6 +18,8 @@ its application does. A broker that is silent has said nothing: load does that t
 | silent   | any              | failed at the Nth           | hung, or starved                                           |
 """
 
+from __future__ import annotations
+
 from backstay.cluster.pacemaker import NEVER
 from backstay.ocf.codes import ExitCode
 from backstay.ocf.errors import AgentError
@@ -44,14 +46,14 @@ class Verdict:
 
     __slots__ = ("outcome", "reason", "score")
 
-    def __init__(self, outcome: str, score: "int | str", reason: str = "") -> None:
+    def __init__(self, outcome: str, score: int | str, reason: str = "") -> None:
         self.outcome = outcome
         self.score = score
         self.reason = reason
 
 
 def judge(
-    seen: Seen, in_a_row: int, tolerated: int, not_serving_for: float, grace: float, boot: "float | None" = None
+    seen: Seen, in_a_row: int, tolerated: int, not_serving_for: float, grace: float, boot: float | None = None
 ) -> Verdict:
     """in_a_row: monitors without a greeting, this one included; `tolerated` of them make a failure. not_serving_for:
     seconds since the first of them. grace: for how many a paused broker may stay paused. boot: the seconds that are left to
@@ -77,7 +79,7 @@ def judge(
     return _counted(in_a_row, tolerated, FAILED, "the broker refuses AMQP connections")
 
 
-def calm(seen: Seen, connected: "frozenset[str]") -> str:
+def calm(seen: Seen, connected: frozenset[str]) -> str:
     """What a look found where a monitor would have nothing to do and nothing to say, "" where it would: `calm`, and who is
     there. connected: to this one. Who is to be let go of, or to be recorded, or comes or goes, is seen by that, or by a new
     membership of the cluster (membership.py)."""

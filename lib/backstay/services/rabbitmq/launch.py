@@ -2,6 +2,8 @@
 
 The launcher's exit status is never asked: it was 0 after a failed boot. What it and the broker write is."""
 
+from __future__ import annotations
+
 import os
 import pwd
 
@@ -20,7 +22,6 @@ from backstay.services.rabbitmq.settings import ERLANG_ARGUMENTS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Optional
 
     from backstay.services.rabbitmq.dialects.base import Dialect
 
@@ -84,7 +85,7 @@ def version(server: str) -> str:
     raise NotInstalled(f"the version of {server} cannot be told: there is no application rabbit in {plugins}")
 
 
-def account(user: str) -> "pwd.struct_passwd":
+def account(user: str) -> pwd.struct_passwd:
     """Raises WrongParameter."""
     try:
         return pwd.getpwnam(user)
@@ -95,7 +96,7 @@ def account(user: str) -> "pwd.struct_passwd":
 # -- what is on disk ---------------------------------------------------------------------------------------------------
 
 
-def has_data(directory: str, dialect: "Dialect") -> bool:
+def has_data(directory: str, dialect: Dialect) -> bool:
     """Whether the broker takes what is there for its data. A boot that was cut off early leaves a directory that it does not."""
     try:
         return dialect.has_data(set(os.listdir(directory)))
@@ -103,7 +104,7 @@ def has_data(directory: str, dialect: "Dialect") -> bool:
         return False
 
 
-def up_at_shutdown(directory: str) -> "frozenset[str]":
+def up_at_shutdown(directory: str) -> frozenset[str]:
     """The Erlang names of the nodes that were up when this one went down, empty when that is not recorded (RabbitMQ 4 with
     its own metadata store)."""
     try:
@@ -144,7 +145,7 @@ def prepare(layout: Layout) -> None:
         )
 
 
-def unwritable_by(user: str, paths: "Sequence[str]") -> str:
+def unwritable_by(user: str, paths: Sequence[str]) -> str:
     """The first of the directories in which the account cannot make a file, "" when there is none."""
     owner = account(user)
     child = os.fork()
@@ -162,7 +163,7 @@ def unwritable_by(user: str, paths: "Sequence[str]") -> str:
     return paths[number] if 0 <= number < len(paths) else ""
 
 
-def _additional(layout: Layout) -> "list[str]":
+def _additional(layout: Layout) -> list[str]:
     """The admin's files of settings beside the main one, in the broker's order."""
     theirs = os.path.join(os.path.dirname(layout.config), "conf.d")
     return [os.path.join(theirs, name) for name in sorted(os.listdir(theirs))] if os.path.isdir(theirs) else []
@@ -224,7 +225,7 @@ def ensure_port_mapper(layout: Layout, deadline: Deadline) -> None:
     poll(lambda: bool(amqp.listening(4369)), deadline.within(10), "epmd, Erlang's port mapper, to listen")
 
 
-def environment(layout: Layout) -> "dict[str, str]":
+def environment(layout: Layout) -> dict[str, str]:
     """Names, places and what must not be lost. The admin's rabbitmq-env.conf is read by the launcher itself. Where the agent asks
     with TLS, whether there is a port without is for the admin's configuration to say."""
     plain = {} if layout.listener.ca else {"RABBITMQ_NODE_PORT": str(layout.listener.port)}
@@ -266,13 +267,11 @@ def launch(layout: Layout) -> Process:
     return Process(pid, start_time(pid))
 
 
-def await_greeting(
-    layout: Layout, launcher: Process, deadline: Deadline, watch: "Optional[Callable[[], None]]"
-) -> Process:
+def await_greeting(layout: Layout, launcher: Process, deadline: Deadline, watch: Callable[[], None] | None) -> Process:
     """The broker's process, once AMQP answers. watch: looks at the boot meanwhile, and may raise. Raises AgentError with the
     broker's own words when it ends before, TimedOut."""
 
-    def settled() -> "Optional[Process]":
+    def settled() -> Process | None:
         if watch:
             watch()
         if amqp.listening(layout.listener.port) and broker.greets(layout.listener, deadline.within(2)) == ANSWERS:

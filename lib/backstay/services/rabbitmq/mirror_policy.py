@@ -22,6 +22,8 @@ queue can stay a copy short while all nodes run:
 A leader takes nothing while it synchronises, so an attempt that does not help is made ever more rarely.
 """
 
+from __future__ import annotations
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,7 +44,7 @@ class Mirror:
 
     __slots__ = ("node", "pid", "synchronised")
 
-    def __init__(self, pid: "Any", node: str, synchronised: bool) -> None:
+    def __init__(self, pid: Any, node: str, synchronised: bool) -> None:
         self.pid = pid
         self.node = node
         self.synchronised = synchronised
@@ -54,9 +56,7 @@ class Short:
 
     __slots__ = ("leader", "mirrors", "name", "queue", "vhost", "wanted")
 
-    def __init__(
-        self, name: "Any", vhost: str, queue: str, leader: "Any", mirrors: "Sequence[Mirror]", wanted: int
-    ) -> None:
+    def __init__(self, name: Any, vhost: str, queue: str, leader: Any, mirrors: Sequence[Mirror], wanted: int) -> None:
         self.name = name
         self.vhost = vhost
         self.queue = queue
@@ -70,7 +70,7 @@ class Short:
         return f"{self.vhost.encode().hex()}/{self.queue.encode().hex()}"
 
 
-def wanted_mirrors(definition: "dict[str, Any]", running: "AbstractSet[str]") -> int:
+def wanted_mirrors(definition: dict[str, Any], running: AbstractSet[str]) -> int:
     """How many mirrors a policy wants beside the leader while these nodes run; 0 where it wants none, or none that is
     synchronised without being asked."""
     mode, count = definition.get("ha-mode"), definition.get("ha-params")
@@ -85,7 +85,7 @@ def wanted_mirrors(definition: "dict[str, Any]", running: "AbstractSet[str]") ->
     return 0
 
 
-def doing(stack: "Sequence[tuple[str, str]]") -> str:
+def doing(stack: Sequence[tuple[str, str]]) -> str:
     """What a leader does, from its stack: module and function, the innermost first."""
     if any(module == "rabbit_mirror_queue_sync" for module, _ in stack):
         return SYNCHRONISING
@@ -93,7 +93,7 @@ def doing(stack: "Sequence[tuple[str, str]]") -> str:
     return IDLE if waits else WORKING
 
 
-def remedy(states: "Iterable[str]", wanted: int, leader: str, tries: int) -> str:
+def remedy(states: Iterable[str], wanted: int, leader: str, tries: int) -> str:
     """The table above. states: of the recorded mirrors. tries: so far."""
     states = list(states)
     if GONE in states:
@@ -125,12 +125,12 @@ class Notes:
 
     __slots__ = ("queues", "running")
 
-    def __init__(self, running: "AbstractSet[str]", queues: "dict[str, Note]") -> None:
+    def __init__(self, running: AbstractSet[str], queues: dict[str, Note]) -> None:
         self.running = frozenset(running)
         self.queues = queues
 
     @classmethod
-    def parse(cls, text: str) -> "Notes":
+    def parse(cls, text: str) -> Notes:
         """From str(); what is not that is left out."""
         running, *lines = text.split("\n") if text else [""]
         queues = {}
@@ -144,18 +144,18 @@ class Notes:
         lines = (f"{key} {note.since:.0f} {note.tries} {note.due:.0f}" for key, note in self.queues.items())
         return "\n".join([" ".join(sorted(self.running)), *lines])
 
-    def after(self, running: "AbstractSet[str]", keys: "Iterable[str]", now: float) -> "Notes":
+    def after(self, running: AbstractSet[str], keys: Iterable[str], now: float) -> Notes:
         """After a look that found these queues short. Whenever other nodes run than before, RabbitMQ is at it anew."""
         known = self.queues if self.running == running else {}
         return Notes(running, {key: known.get(key) or Note(now, 0, now + GRACE) for key in keys})
 
-    def due(self, now: float) -> "list[str]":
+    def due(self, now: float) -> list[str]:
         """The queues whose turn it is, those first that have waited longest."""
         return sorted(
             (key for key, note in self.queues.items() if note.due <= now), key=lambda key: self.queues[key].due
         )
 
-    def tried(self, key: str, what: str, now: float) -> "Notes":
+    def tried(self, key: str, what: str, now: float) -> Notes:
         """After this remedy. One that waits has lost nothing but its turn."""
         note = self.queues[key]
         tries = note.tries + (what != WAIT)
@@ -163,7 +163,7 @@ class Notes:
         return Notes(self.running, {**self.queues, key: Note(note.since, tries, now + pause)})
 
 
-def reason(found: "Sequence[Short]", notes: Notes, now: float, held: str) -> str:
+def reason(found: Sequence[Short], notes: Notes, now: float, held: str) -> str:
     """What to tell the admin: of queues that have been short for longer than RabbitMQ is left to itself; "" for none. held:
     why nothing is done about it. No names: they differ in digits often, which no attribute follows (standing.py)."""
     lasting = sum(now - notes.queues[short.key].since >= GRACE for short in found)

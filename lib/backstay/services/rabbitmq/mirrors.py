@@ -4,6 +4,8 @@ The metadata are on every node, so one scan of the local table finds the queues 
 short is looked at, and only so much in one monitor: a thousand queues must not make it late.
 """
 
+from __future__ import annotations
+
 import time
 
 from backstay.host.deadline import poll
@@ -13,7 +15,7 @@ from backstay.services.rabbitmq.distribution import CallFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from backstay.services.rabbitmq.agent import Rabbitmq
+    from backstay.services.rabbitmq.context import RabbitmqContext
     from backstay.services.rabbitmq.dialects.base import Dialect
     from backstay.services.rabbitmq.distribution import Node
     from backstay.services.rabbitmq.mirror_policy import Mirror, Short
@@ -31,25 +33,25 @@ _DONE = {
 }
 
 
-def attend(agent: "Rabbitmq", node: "Node", dialect: "Dialect", seen: "Seen") -> "list[str]":
+def attend(context: RabbitmqContext, node: Node, dialect: Dialect, seen: Seen) -> list[str]:
     """What an admin should know. What the broker cannot say is left for the next monitor."""
     if seen.partitions or not seen.running:
         return []
-    node.deadline = agent.deadline.within(agent.probe_timeout)
+    node.deadline = context.deadline.within(context.parameters.probe_timeout)
     try:
-        return _attend(agent, node, dialect, seen)
+        return _attend(context, node, dialect, seen)
     except AgentError as error:
-        agent.log.info(f"not looked for queues that are short of copies: {error}")
+        context.log.info(f"not looked for queues that are short of copies: {error}")
         return []
 
 
-def _attend(agent: "Rabbitmq", node: "Node", dialect: "Dialect", seen: "Seen") -> "list[str]":
+def _attend(context: RabbitmqContext, node: Node, dialect: Dialect, seen: Seen) -> list[str]:
     found = dialect.short_of_mirrors(node, seen.running, _LOOKED_AT)
     if not found:
-        agent.state.remove("short")
+        context.state.remove("short")
         return []
     now = time.monotonic()
-    notes = mirror_policy.Notes.parse(agent.state.read("short")).after(
+    notes = mirror_policy.Notes.parse(context.state.read("short")).after(
         seen.running, (short.key for short in found), now
     )
     # A leader that synchronises takes nothing until the last alarm is over: no consumer could bring that about.
@@ -61,25 +63,25 @@ def _attend(agent: "Rabbitmq", node: "Node", dialect: "Dialect", seen: "Seen") -
         if node.deadline.expired:
             break
         try:
-            what = _treat(agent, node, dialect, by_key[key], notes.queues[key].tries)
+            what = _treat(context, node, dialect, by_key[key], notes.queues[key].tries)
         except CallFailed as error:
             what = mirror_policy.WAIT  # deleted meanwhile, or without a leader; else it has its turn again
-            agent.log.info(f"queue {by_key[key].queue} in {by_key[key].vhost}: {error}")
+            context.log.info(f"queue {by_key[key].queue} in {by_key[key].vhost}: {error}")
         except AgentError as error:
-            agent.log.info(f"the next monitor goes on with queues that are short of copies: {error}")
+            context.log.info(f"the next monitor goes on with queues that are short of copies: {error}")
             break
         notes = notes.tried(key, what, now)
         done.setdefault(what, []).append(f"{by_key[key].queue} in {by_key[key].vhost}")
-    agent.state.write("short", str(notes))
+    context.state.write("short", str(notes))
     for what, names in done.items():
         if what in _DONE:
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-            agent.log.notice(f"{_DONE[what]}: {', '.join(names[:_NAMED])}{more}")
+            context.log.notice(f"{_DONE[what]}: {', '.join(names[:_NAMED])}{more}")
     said = mirror_policy.reason(found, notes, now, held)
     return [said] if said else []
 
 
-def _treat(agent: "Rabbitmq", node: "Node", dialect: "Dialect", short: "Short", tries: int) -> str:
+def _treat(context: RabbitmqContext, node: Node, dialect: Dialect, short: Short, tries: int) -> str:
     """Help one queue; how. Raises AgentError."""
     leader = mirror_policy.doing(dialect.stack(node, short.leader))
     states = {
@@ -95,11 +97,11 @@ def _treat(agent: "Rabbitmq", node: "Node", dialect: "Dialect", short: "Short", 
         dialect.update_mirrors(node, short)
     elif what == mirror_policy.RENEW:
         for mirror in (mirror for mirror, state in states.items() if state == mirror_policy.BEHIND):
-            _renew(agent, node, dialect, short, mirror)
+            _renew(context, node, dialect, short, mirror)
     return what
 
 
-def _renew(agent: "Rabbitmq", node: "Node", dialect: "Dialect", short: "Short", mirror: "Mirror") -> None:
+def _renew(context: RabbitmqContext, node: Node, dialect: Dialect, short: Short, mirror: Mirror) -> None:
     """Drop a mirror, and add another in its place; one that is added while the old one lives ends at once."""
     dialect.drop_mirror(node, mirror.pid)
     try:
@@ -109,6 +111,6 @@ def _renew(agent: "Rabbitmq", node: "Node", dialect: "Dialect", short: "Short", 
             f"the mirror of {short.queue} in {short.vhost} on {mirror.node} to end",
         )
     except TimedOut as error:
-        agent.log.info(f"{error}: a later monitor adds another")
+        context.log.info(f"{error}: a later monitor adds another")
         return
     dialect.add_mirrors(node, short, [mirror.node])

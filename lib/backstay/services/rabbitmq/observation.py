@@ -1,5 +1,7 @@
 """What one look at a broker saw. Pure values."""
 
+from __future__ import annotations
+
 TYPE_CHECKING = False
 
 # How AMQP answered.
@@ -23,10 +25,10 @@ class Seen:
         self,
         amqp: str,
         app: str = UNKNOWN,
-        members: "frozenset[str]" = frozenset(),
-        running: "frozenset[str]" = frozenset(),
-        partitions: "frozenset[str]" = frozenset(),
-        alarms: "tuple[str, ...]" = (),
+        members: frozenset[str] = frozenset(),
+        running: frozenset[str] = frozenset(),
+        partitions: frozenset[str] = frozenset(),
+        alarms: tuple[str, ...] = (),
     ) -> None:
         self.amqp = amqp
         self.app = app

@@ -1,11 +1,16 @@
 """What an admin can set for ocf:backstay:rabbitmq. Meta-data, defaults and the manual page come from here."""
 
-from backstay.agent.dispatch import Agent
+from __future__ import annotations
+
 from backstay.ocf.errors import Misconfigured
-from backstay.ocf.parameters import Parameter
+from backstay.ocf.parameters import Parameter, Parameters
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backstay.services.rabbitmq.dialects.base import Dialect, Mirroring
 
 
-class RabbitmqParameters(Agent):
+class RabbitmqParameters(Parameters):
     name = "rabbitmq"
     short = "RabbitMQ: one broker of a cluster that loses no confirmed message"
     long = """
@@ -177,8 +182,22 @@ class RabbitmqParameters(Agent):
         reloadable=True,
     )
 
-    def check_parameters(self) -> None:
-        super().check_parameters()
+    def mirroring(self, dialect: Dialect) -> Mirroring:
+        """Raises Misconfigured where this RabbitMQ cannot do what is asked for."""
+        from backstay.services.rabbitmq.dialects.base import Mirroring
+
+        mode = dialect.default_mirroring(self.ha_mode or "")
+        return Mirroring(mode, self.ha_params, self.ha_pattern, _names(self.ha_vhosts), self.probe_vhost)
+
+    def removed_nodes(self) -> tuple[str, ...]:
+        return _names(self.removed)
+
+    def check(self) -> None:
+        super().check()
         if bool(self.tls_port) != bool(self.tls_ca):
             missing, given = ("tls_port", "tls_ca") if self.tls_ca else ("tls_ca", "tls_port")
             raise Misconfigured(f"parameter {missing} is not set: {given} needs it")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())

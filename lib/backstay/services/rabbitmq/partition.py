@@ -5,6 +5,8 @@ side taking the other for dead, and they do not come together by themselves. Wha
 since then is lost: so wait, for the partition may be on its way to an end, and restart the smaller side.
 """
 
+from __future__ import annotations
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -15,12 +17,12 @@ class Healing:
 
     __slots__ = ("reason", "restart")
 
-    def __init__(self, restart: "tuple[str, ...]", reason: str = "") -> None:
+    def __init__(self, restart: tuple[str, ...], reason: str = "") -> None:
         self.restart = restart
         self.reason = reason
 
 
-def heal(me: str, members: "AbstractSet[str]", apart: "AbstractSet[str]", lasted: float, grace: float) -> Healing:
+def heal(me: str, members: AbstractSet[str], apart: AbstractSet[str], lasted: float, grace: float) -> Healing:
     """me: the coordinator's Erlang name. apart: the members that it is partitioned from. Of equal sides it keeps its own."""
     if not apart:
         return Healing(())

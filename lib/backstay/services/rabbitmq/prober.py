@@ -6,20 +6,19 @@ run. A broker that runs and takes no clients is for the monitor to judge.
 What else a monitor would ask is asked here, too: while that stays calm (health.py), the monitor rests on it (rest.py).
 """
 
+from __future__ import annotations
+
 import time
 
 from backstay.ocf.errors import AgentError
-from backstay.services.rabbitmq import amqp, broker
-from backstay.services.rabbitmq import deep_check as probe
+from backstay.services.rabbitmq import amqp, broker, probe_account
 from backstay.services.rabbitmq.health import calm
 from backstay.services.rabbitmq.observation import ANSWERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional
-
     from backstay.host.deadline import Deadline
-    from backstay.services.rabbitmq.agent import Rabbitmq
+    from backstay.services.rabbitmq.context import RabbitmqContext
     from backstay.services.rabbitmq.dialects.base import Dialect
     from backstay.services.rabbitmq.distribution import Node
 
@@ -29,19 +28,19 @@ _PATIENCE = 1.0  # seconds for the questions of a look
 
 
 class RabbitmqProber:
-    def __init__(self, agent: "Rabbitmq") -> None:
-        self._agent = agent
-        self._kept: Optional[Node] = None
-        self._dialect: Optional[Dialect] = None
+    def __init__(self, context: RabbitmqContext) -> None:
+        self._context = context
+        self._kept: Node | None = None
+        self._dialect: Dialect | None = None
         self._seen = ""
         self._look_again = self._log_in_again = 0.0
         self._let_in = False
 
-    def probe(self, deadline: "Deadline") -> str:
+    def probe(self, deadline: Deadline) -> str:
         """See watch.Prober: what is calm, or ""."""
         try:
             if self._kept is None:
-                self._kept = self._agent.connect(deadline)
+                self._kept = self._context.broker.connect(deadline)
             self._kept.deadline = deadline
             self._kept.call("erlang", "is_alive")
         except AgentError:
@@ -54,7 +53,7 @@ class RabbitmqProber:
             self._seen = self._look(self._kept, deadline.within(_PATIENCE))
         return self._seen
 
-    def _look(self, node: "Node", deadline: "Deadline") -> str:
+    def _look(self, node: Node, deadline: Deadline) -> str:
         """Not being told, or late, is no silence: the machine runs, and these questions may wait for other brokers."""
         try:
             if not self._lets_in(deadline):
@@ -65,15 +64,15 @@ class RabbitmqProber:
             return calm(broker.look(node, dialect, ANSWERS), connected)
         except AgentError as error:
             if self._seen:
-                self._agent.log.info(f"no look at the broker: {error}")
+                self._context.log.info(f"no look at the broker: {error}")
             return ""
 
-    def _lets_in(self, deadline: "Deadline") -> bool:
+    def _lets_in(self, deadline: Deadline) -> bool:
         """Whether it takes clients. Not asked over TLS, which would have to be loaded to stay. Raises AgentError."""
         if time.monotonic() < self._log_in_again:
             return self._let_in
-        running, listener = self._agent.find_process(), self._agent.listener
-        account = probe.known_account(self._agent, running) if running and not listener.ca else None
+        running, listener = self._context.broker.find(), self._context.broker.listener
+        account = probe_account.known(self._context, running) if running and not listener.ca else None
         if account is None:
             return False
         self._let_in, self._log_in_again = False, time.monotonic() + _LOG_IN

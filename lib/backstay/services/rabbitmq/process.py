@@ -1,17 +1,19 @@
 """The broker's process: which Erlang machine is the broker of a node."""
 
+from __future__ import annotations
+
 import os
 
 from backstay.host.process import Process, at, start_time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional
+    pass
 
 _BOOTS = b"\0-s\0rabbit\0boot\0"  # arguments that a broker's Erlang machine has and a rabbitmqctl's has not
 
 
-def find(hint: str, node: str, directory: str) -> "Optional[Process]":
+def find(hint: str, node: str, directory: str) -> Process | None:
     """The Erlang machine that is the broker `node` with its data in `directory`. hint: identity of the last one known."""
     pid, _, started = hint.partition(":")
     if pid.isdigit() and start_time(int(pid)) == started != "":

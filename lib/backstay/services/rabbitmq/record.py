@@ -10,25 +10,27 @@ seed      began the cluster and has not yet said that it serves
 Words that this version does not know are of a later one. They are borne, and kept when the record is written again.
 """
 
+from __future__ import annotations
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-class MalformedFacts(ValueError):
+class MalformedRecord(ValueError):
     """This text is no record."""
 
 
 _KNOWN = ("members", "removed", "seed")
 
 
-class Facts:
+class Record:
     """members, removed: node of the cluster -> Erlang name. unknown: words of a later version."""
 
     __slots__ = ("members", "removed", "seed", "unknown")
 
     def __init__(
-        self, members: "Mapping[str, str]", removed: "Mapping[str, str]", seed: str = "", unknown: "Sequence[str]" = ()
+        self, members: Mapping[str, str], removed: Mapping[str, str], seed: str = "", unknown: Sequence[str] = ()
     ) -> None:
         self.members = dict(members)
         self.removed = dict(removed)
@@ -36,8 +38,8 @@ class Facts:
         self.unknown = tuple(unknown)
 
     @classmethod
-    def parse(cls, text: str) -> "Facts":
-        """From its text; "" is an empty record. Raises MalformedFacts."""
+    def parse(cls, text: str) -> Record:
+        """From its text; "" is an empty record. Raises MalformedRecord."""
         words = text.split()
         fields = dict(word.partition("=")[::2] for word in words)
         unknown = [word for word in words if word.partition("=")[0] not in _KNOWN]
@@ -52,25 +54,25 @@ class Facts:
         ]
         return " ".join([*words, *([f"seed={self.seed}"] if self.seed else []), *self.unknown])
 
-    def seeded_by(self, node: str) -> "Facts":
-        return Facts(self.members, self.removed, node, self.unknown)
+    def seeded_by(self, node: str) -> Record:
+        return Record(self.members, self.removed, node, self.unknown)
 
-    def with_member(self, node: str, erlang: str) -> "Facts":
+    def with_member(self, node: str, erlang: str) -> Record:
         """It serves: the cluster has begun, if it had not."""
         removed = {other: name for other, name in self.removed.items() if other != node}
-        return Facts({**self.members, node: erlang}, removed, unknown=self.unknown)
+        return Record({**self.members, node: erlang}, removed, unknown=self.unknown)
 
-    def without(self, node: str, erlang: str) -> "Facts":
+    def without(self, node: str, erlang: str) -> Record:
         """It left on purpose."""
         members = {other: name for other, name in self.members.items() if other != node}
-        return Facts(members, {**self.removed, node: erlang}, self.seed, self.unknown)
+        return Record(members, {**self.removed, node: erlang}, self.seed, self.unknown)
 
 
-def _pairs(text: str) -> "dict[str, str]":
+def _pairs(text: str) -> dict[str, str]:
     pairs = {}
     for entry in filter(None, text.split(",")):
         node, colon, erlang = entry.partition(":")
         if not colon or not node or "@" not in erlang:
-            raise MalformedFacts(f"{entry!r} is no member")
+            raise MalformedRecord(f"{entry!r} is no member")
         pairs[node] = erlang
     return pairs

@@ -5,6 +5,8 @@ RabbitMQ neither takes copies away from a node that it forgets nor gives any to 
 them a queue goes on counting a member that is gone, and one that was replaced votes with an empty log.
 """
 
+from __future__ import annotations
+
 from backstay.services.rabbitmq.distribution import CallFailed
 from backstay.services.rabbitmq.etf import Atom, function, text
 
@@ -25,7 +27,7 @@ class Replicated:
 
     __slots__ = ("kind", "name", "nodes", "state", "vhost", "wanted")
 
-    def __init__(self, kind: str, vhost: bytes, name: bytes, state: "dict[Any, Any]", wanted: int) -> None:
+    def __init__(self, kind: str, vhost: bytes, name: bytes, state: dict[Any, Any], wanted: int) -> None:
         self.kind = kind
         self.vhost = vhost
         self.name = name
@@ -34,7 +36,7 @@ class Replicated:
         self.wanted = wanted
 
 
-def replicated(node: "Node", kind: str, members: int) -> "Iterator[Replicated]":
+def replicated(node: Node, kind: str, members: int) -> Iterator[Replicated]:
     """All of a kind. Raises AgentError."""
     queues = node.call("rabbit_amqqueue", "list_by_type", Atom(kind))
     if not queues:
@@ -51,12 +53,12 @@ _PARTS = ("name", "arguments", "type_state")
 _USUAL = (Atom("rabbit"), Atom("quorum_cluster_size"))
 
 
-def _number(answer: "Any") -> int:
+def _number(answer: Any) -> int:
     """RabbitMQ's own default where the setting is not there."""
     return answer[1] if isinstance(answer, tuple) and isinstance(answer[1], int) else 3
 
 
-def take(node: "Node", leaver: str) -> None:
+def take(node: Node, leaver: str) -> None:
     """From a node that is about to be forgotten, as RabbitMQ's own command does. It can be done again. Raises AgentError."""
     node.call(_QUORUM, "shrink_all", Atom(leaver))
     try:
@@ -71,7 +73,7 @@ def take(node: "Node", leaver: str) -> None:
         return  # before 3.12: the coordinator finds out by itself
 
 
-def give(node: "Node", returned: str, members: int) -> "tuple[int, int]":
+def give(node: Node, returned: str, members: int) -> tuple[int, int]:
     """To a node that has returned, of the queues that have fewer copies than they were declared with: how many, and how many
     of those failed. Raises AgentError, after some of them when the time is over."""
     added = failed = 0

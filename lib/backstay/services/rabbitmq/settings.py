@@ -11,6 +11,8 @@ log.connection.level        (unless the admin sets it) a monitor logs in every f
 mnesia_table_loading…       300 s by default, longer than any start: end within ours, with a reason
 """
 
+from __future__ import annotations
+
 import re
 
 TYPE_CHECKING = False
@@ -29,12 +31,12 @@ def partition_handling(nodes: int) -> str:
 
 
 def fragment(
-    dialect: "Dialect",
+    dialect: Dialect,
     nodes: int,
     ticktime: float,
     boot_within: float,
     me: str,
-    join: "Sequence[str]",
+    join: Sequence[str],
     definitions: str,
     queue_type: str,
     theirs: str,

@@ -1,5 +1,7 @@
 """RabbitMQ 3.8 to 3.13: metadata in Mnesia, classic queues mirrored by policy."""
 
+from __future__ import annotations
+
 import os
 
 from backstay.services.rabbitmq.dialects.base import (
@@ -47,10 +49,10 @@ _OVERLOOKED = {
 
 
 class Mnesia(Dialect):
-    def has_data(self, names: "AbstractSet[str]") -> bool:
+    def has_data(self, names: AbstractSet[str]) -> bool:
         return any(self.version < _OVERLOOKED.get(name, (99,)) for name in beside_flags(names))
 
-    def members_on_disk(self, directory: str) -> "frozenset[str]":
+    def members_on_disk(self, directory: str) -> frozenset[str]:
         """From the broker's own file, which names all members and those with a disk."""
         from backstay.host import untrusted
         from backstay.services.rabbitmq import erlang_text as terms
@@ -64,34 +66,34 @@ class Mnesia(Dialect):
             frozenset(str(name) for name in every if isinstance(name, Atom)) if isinstance(every, list) else frozenset()
         )
 
-    def settled(self, node: "Node") -> "frozenset[str]":
+    def settled(self, node: Node) -> frozenset[str]:
         if self.version >= (3, 13):
             return initialised(self, node)
         found = node.call("rabbit_mnesia", "cluster_status_from_mnesia")
         return names(found[1][0]) if isinstance(found, tuple) and found[0] == "ok" else frozenset()
 
-    def members(self, node: "Node") -> "frozenset[str]":
+    def members(self, node: Node) -> frozenset[str]:
         return names(node.call("mnesia", "system_info", Atom("db_nodes")))
 
-    def running(self, node: "Node") -> "frozenset[str]":
+    def running(self, node: Node) -> frozenset[str]:
         return names(node.call("mnesia", "system_info", Atom("running_db_nodes")))
 
-    def partitions(self, node: "Node") -> "frozenset[str]":
+    def partitions(self, node: Node) -> frozenset[str]:
         return names(node.call("rabbit_node_monitor", "partitions"))
 
-    def irreplaceable(self, node: "Node") -> "dict[str, int]":
+    def irreplaceable(self, node: Node) -> dict[str, int]:
         unsynced = node.call("rabbit_amqqueue", "list_local_mirrored_classic_without_synchronised_mirrors")
         minimum = node.call("rabbit_quorum_queue", "list_with_minimum_quorum")
         found = {"queue(s) without a synchronised mirror": unsynced, "quorum queue(s) at their minimum": minimum}
         return {what: len(queues) for what, queues in found.items() if isinstance(queues, list) and queues}
 
-    def forget(self, node: "Node", other: str) -> None:
+    def forget(self, node: Node, other: str) -> None:
         from backstay.services.rabbitmq import replicas
 
         replicas.take(node, other)
         checked(node.call("rabbit_mnesia", "forget_cluster_node", Atom(other), False), f"forgetting {other}")
 
-    def ensure_mirroring(self, node: "Node", wanted: Mirroring) -> "list[str]":
+    def ensure_mirroring(self, node: Node, wanted: Mirroring) -> list[str]:
         said: list[str] = []
         if wanted.mode == "none":
             return said
@@ -101,14 +103,14 @@ class Mnesia(Dialect):
                 said.append(f"set policy {POLICY} in virtual host {vhost}")
         return said + self.unsafe_policies(node)
 
-    def unsafe_policies(self, node: "Node") -> "list[str]":
+    def unsafe_policies(self, node: Node) -> list[str]:
         said: list[str] = []
         for policy in node.call("rabbit_policy", "list"):
             found = _plain(dict(policy))
             said += _unsafe(str(found.get("vhost")), found)
         return said
 
-    def _ensure_policy(self, node: "Node", vhost: str, wanted: Mirroring) -> bool:
+    def _ensure_policy(self, node: Node, vhost: str, wanted: Mirroring) -> bool:
         """Compare, then write: a policy that is written again, though equal, makes every queue look at it again."""
         definition = {"ha-mode": wanted.mode, **_SAFE}
         if wanted.mode == "exactly":
@@ -124,7 +126,7 @@ class Mnesia(Dialect):
         checked(node.call("rabbit_policy", "set", *given), f"policy {POLICY} in virtual host {vhost}")
         return True
 
-    def short_of_mirrors(self, node: "Node", running: "AbstractSet[str]", most: int) -> "list[Short]":
+    def short_of_mirrors(self, node: Node, running: AbstractSet[str], most: int) -> list[Short]:
         from backstay.services.rabbitmq.mirror_policy import wanted_mirrors
 
         wants = []
@@ -138,13 +140,13 @@ class Mnesia(Dialect):
         rows = node.call("ets", "select", Atom("rabbit_queue"), wants, most)
         return [_short(*row) for row in rows[0]] if isinstance(rows, tuple) else []  # else '$end_of_table'
 
-    def stack(self, node: "Node", pid: Opaque) -> "list[tuple[str, str]]":
+    def stack(self, node: Node, pid: Opaque) -> list[tuple[str, str]]:
         found = _remotely(node, node_of(pid), "process_info", pid, Atom("current_stacktrace"))
         if not isinstance(found, tuple):
             raise CallFailed("its leader is gone", found)
         return [(str(frame[0]), str(frame[1])) for frame in found[1]]
 
-    def mirror_state(self, node: "Node", pid: Opaque) -> str:
+    def mirror_state(self, node: Node, pid: Opaque) -> str:
         from backstay.services.rabbitmq.mirror_policy import BEHIND, GONE, UNKNOWN
 
         try:
@@ -152,18 +154,18 @@ class Mnesia(Dialect):
         except CallFailed:
             return UNKNOWN
 
-    def update_mirrors(self, node: "Node", short: "Short") -> None:
+    def update_mirrors(self, node: Node, short: Short) -> None:
         _taken(node.call("rabbit_amqqueue", "with", short.name, function(_MIRRORS, "update_mirrors", 1)))
 
-    def add_mirrors(self, node: "Node", short: "Short", places: "list[str]") -> None:
+    def add_mirrors(self, node: Node, short: Short, places: list[str]) -> None:
         node.call(_MIRRORS, "add_mirrors", short.name, list(map(Atom, places)), Atom("async"))
 
-    def drop_mirror(self, node: "Node", pid: Opaque) -> None:
+    def drop_mirror(self, node: Node, pid: Opaque) -> None:
         node.call(
             "erlang", "exit", pid, (Atom("shutdown"), Atom("dropped"))
         )  # as drop_mirror/2 does, which is not exported
 
-    def settings(self, partition_handling: str, queue_type: str) -> "list[str]":
+    def settings(self, partition_handling: str, queue_type: str) -> list[str]:
         return [f"cluster_partition_handling = {partition_handling}"]
 
     def default_mirroring(self, mode: str) -> str:
@@ -173,7 +175,7 @@ class Mnesia(Dialect):
         return os.path.exists(os.path.join(directory, "schema.DAT"))
 
 
-def _unsafe(vhost: str, policy: "dict[str, Any]") -> "list[str]":
+def _unsafe(vhost: str, policy: dict[str, Any]) -> list[str]:
     """What a policy of the admin's risks. Ours is never unsafe; it is put right."""
     definition = policy.get("definition")
     if not isinstance(definition, dict) or "ha-mode" not in definition or policy.get("name") == POLICY:
@@ -186,7 +188,7 @@ def _unsafe(vhost: str, policy: "dict[str, Any]") -> "list[str]":
     return [f"policy {policy.get('name')} in virtual host {vhost} can lose confirmed messages: {', '.join(wrong)}"]
 
 
-def _fewer(policy: "Any", wanted: int) -> "Any":
+def _fewer(policy: Any, wanted: int) -> Any:
     """A clause of a match specification: name, leader, mirrors and synchronised mirrors of the classic queues that live, belong
     to nobody, have this policy and fewer synchronised mirrors than wanted. A record of another shape does not match."""
     anything = Atom("_")
@@ -200,7 +202,7 @@ def _fewer(policy: "Any", wanted: int) -> "Any":
     return record, [few], [((name, leader, mirrors, synchronised, wanted),)]
 
 
-def _short(name: "Any", leader: Opaque, mirrors: "list[Opaque]", synchronised: "list[Opaque]", wanted: int) -> "Short":
+def _short(name: Any, leader: Opaque, mirrors: list[Opaque], synchronised: list[Opaque], wanted: int) -> Short:
     from backstay.services.rabbitmq.mirror_policy import Mirror, Short
 
     _, vhost, _, queue = name  # {resource, VirtualHost, queue, Name}
@@ -212,18 +214,18 @@ def _words(name: bytes) -> str:
     return name.decode("utf-8", "backslashreplace")
 
 
-def _taken(answer: "Any") -> None:
+def _taken(answer: Any) -> None:
     """Raises CallFailed for an answer that says that the queue is not there any more, or has no leader."""
     if isinstance(answer, tuple) and answer[:1] == ("error",):
         raise CallFailed(f"the broker says {answer[1]!r:.80}", answer)
 
 
-def _remotely(node: "Node", place: str, question: str, *arguments: "Any") -> "Any":
+def _remotely(node: Node, place: str, question: str, *arguments: Any) -> Any:
     """Erlang's own function, evaluated on the node `place`. Raises CallFailed when that gives no answer in time."""
     return node.call("rpc", "call", Atom(place), Atom("erlang"), Atom(question), list(arguments), _PATIENCE)
 
 
-def _plain(term: "Any") -> "Any":
+def _plain(term: Any) -> Any:
     """A policy in plain Python: property lists as dicts, names as str."""
     if isinstance(term, dict):
         return {text(key): _plain(value) for key, value in term.items()}
@@ -234,5 +236,5 @@ def _plain(term: "Any") -> "Any":
     return term.decode("utf-8", "replace") if isinstance(term, bytes) else term
 
 
-def _binary(value: "str | int") -> "bytes | int":
+def _binary(value: str | int) -> bytes | int:
     return value.encode() if isinstance(value, str) else value

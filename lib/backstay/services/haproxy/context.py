@@ -1,0 +1,42 @@
+"""What the parts of this agent share: the parameters, where this instance lives, its master, and its frontends.
+
+What it remembers, in its directory under /run:
+
+master      pid, start time and program of the master
+promoted    the same, once that master was promoted: a restarted one is not
+loaded      the worker whose configuration the next two describe
+text        the configuration as it was loaded
+frontends   names of the frontends that listen
+refused     a configuration that was checked and refused, and why
+"""
+
+from __future__ import annotations
+
+from backstay.agent.context import Context
+from backstay.host.state_files import Files
+from backstay.services.haproxy import daemon
+from backstay.services.haproxy.parameters import HaproxyParameters
+
+
+class HaproxyContext(Context):
+    parameters_class = HaproxyParameters
+    parameters: HaproxyParameters
+
+    @property
+    def state(self) -> Files:
+        """In a directory that is not made here: stop must work where nothing can be written."""
+        return Files(self.layout().directory, self.complaints)
+
+    def layout(self, complete: bool = False) -> daemon.Layout:
+        """Where this instance lives. complete: with the program, which a stop does not need. Raises NotInstalled then."""
+        binary = daemon.find_binary(self.parameters.binary) if complete else ""
+        run = self.invocation.environ.get("BACKSTAY_RUN", "/run/backstay")
+        return daemon.Layout(binary, self.parameters.config, f"{run}/{self.invocation.resource}")
+
+    @property
+    def master(self) -> daemon.Master:
+        return daemon.Master(self.layout().socket, self.state)
+
+    def frontends(self) -> list[str]:
+        """Names of those that matter: as the parameter says, or all that listen."""
+        return self.parameters.chosen_frontends() or self.state.read("frontends").split()

@@ -1,0 +1,56 @@
+"""What is known of the other nodes: which are down, and what each has told of its data before it boots.
+
+A private attribute of each node: its broker's Erlang name, whether it has data, and who was up when it went down.
+"""
+
+from __future__ import annotations
+
+from backstay.services.rabbitmq import formation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from backstay.cluster.pacemaker import Pacemaker
+
+_ATTRIBUTE = "data"
+
+
+def down(pacemaker: Pacemaker) -> frozenset[str]:
+    """Nodes out of the cluster whose broker is known to have ended: fenced, or stopped before they left. One that left in
+    maintenance runs it on. Raises AgentError."""
+    overview = pacemaker.overview(ends=True)
+    gone = overview.offline if overview and overview.fencing else ()
+    return frozenset(node for node in gone if overview and overview.surely_inactive(node))
+
+
+def tell(pacemaker: Pacemaker, erlang: str, full: bool, up: AbstractSet[str]) -> None:
+    """Of this node. erlang: its broker. full: whether it has data. up: Erlang names. Raises AgentError."""
+    has = formation.DATA if full else formation.EMPTY
+    said = f"{erlang} {has} {','.join(sorted(up))}".rstrip()
+    pacemaker.set_attribute(_attribute(pacemaker), said, private=True)
+
+
+def said_of(pacemaker: Pacemaker) -> dict[str, tuple[str, str, frozenset[str]]]:
+    """Other online nodes: Erlang name, what it has, who was up when it went down; "" where it has not said. Raises
+    AgentError."""
+    heard = {}
+    for node in pacemaker.members():
+        if node != pacemaker.node():
+            words = _said(pacemaker, node)
+            up = frozenset(words[2].split(",")) if len(words) > 2 else frozenset()
+            heard[node] = (words[0], words[1], up) if len(words) > 1 else ("", formation.UNSAID, up)
+    return heard
+
+
+def erlang_name(pacemaker: Pacemaker, node: str) -> str:
+    """Of a node's broker, "" where it has not said. Raises AgentError."""
+    return next(iter(_said(pacemaker, node)), "")
+
+
+def _said(pacemaker: Pacemaker, node: str) -> list[str]:
+    return (pacemaker.attribute(_attribute(pacemaker), node) or "").split()
+
+
+def _attribute(pacemaker: Pacemaker) -> str:
+    return f"{pacemaker.resource}-{_ATTRIBUTE}"
