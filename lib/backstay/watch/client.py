@@ -33,32 +33,23 @@ has failed; the watcher spends a third of it on each of its two looks, and looks
 What has no process, as an address, passes pid 0 and as `started` what is different at each start; it is watched until a
 `quiet`. Its prober is asked every `look_every()` seconds, and when `events()` says so. See services/vip/watching.py.
 
-Files in the agent's state directory:
-
-    watch.lock   held by the watcher; pid and start of the daemon, and, once it has begun, of the watcher, and which
-                 installation that runs from (Context.installation)
-    verdict      its last look: PID:START, when (CLOCK_MONOTONIC, seconds), the finding, what the prober added; replaced at
-                 each look
-    silent       PID:START of a daemon that was found silent and told: demote and stop need not find out again
-    stopping     PID:START of a daemon that we end ourselves; empty: any
-    told         when silence was told lately (CLOCK_MONOTONIC, seconds)
+What both leave for each other in the agent's state directory: notes.py.
 """
 
 import fcntl
 import os
 import sys
-import time
 
 from backstay.host.command import spawn
 from backstay.host.process import Process
 from backstay.host.state_files import Files, Unwritable, private, stamp, unwritable
 from backstay.ocf.errors import AgentError
+from backstay.watch.notes import LOCK, STOPPING, VERDICT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.agent.context import Context
 
-LOCK, VERDICT, SILENT, STOPPING, TOLD = "watch.lock", "verdict", "silent", "stopping", "told"
 STARTING = 5.0  # seconds that a watcher may take from its start to its lock
 STALE = 10.0  # seconds after which a watcher that has written no verdict stands still; it writes one a second
 
@@ -131,21 +122,6 @@ def _ensure(context: "Context", target: str, pid: int, started: str, anew: bool)
     code = f"import sys; sys.path[:0] = {sys.path!r}; from {module} import {name}; "
     code += f"from backstay.watch.daemon import main; sys.exit(main({name}, sys.argv))"
     spawn([sys.executable, "-I", "-c", code, f"watch({context.invocation.resource})", str(pid), started], own=True)
-
-
-def is_quiet(files: Files, pid: int, started: str) -> bool:
-    """Whether we end this process ourselves."""
-    return files.has(STOPPING) and files.read(STOPPING) in ("", f"{pid}:{started}")
-
-
-def verdict(files: Files, pid: int, started: str, within: float) -> str:
-    """The watcher's last finding on this very process (liveness.Finding) and, after a blank, what the prober added; "" when
-    there is none of the last `within` seconds."""
-    identity, _, rest = files.read(VERDICT).partition(" ")
-    at, _, finding = rest.partition(" ")
-    if identity != f"{pid}:{started}" or not 0 <= time.monotonic() - float(at) <= within:
-        return ""
-    return finding
 
 
 def _end(watcher: "list[str]") -> None:

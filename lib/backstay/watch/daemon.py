@@ -12,7 +12,7 @@ from backstay.host.fork import Child
 from backstay.host.process import no_core, start_time
 from backstay.host.state_files import Files, private, stamp
 from backstay.ocf.errors import AgentError, TimedOut
-from backstay.watch import client
+from backstay.watch import notes
 from backstay.watch.liveness import Finding, Heard, judge
 from backstay.watch.reuse import CALM
 from backstay.watch.target import ADRIFT
@@ -57,7 +57,7 @@ def main(target_class: "type[Target]", argv: "list[str]") -> int:
 
 def _main(target: "Target", pid: int, started: str) -> int:
     context = target.context
-    with open(os.path.join(context.state_directory(), client.LOCK), "a+", encoding="ascii", opener=private) as lock:
+    with open(os.path.join(context.state_directory(), notes.LOCK), "a+", encoding="ascii", opener=private) as lock:
         try:
             poll(lambda: _locked(lock.fileno()), Deadline(_TAKEOVER), "the watcher before")
         except TimedOut:
@@ -145,7 +145,7 @@ class Watcher:
             passing_on.go(ready)
             sending.go(ready)
             if time.monotonic() >= due:
-                if self._replaced() or (ended < 0 and client.is_quiet(self._files, self._pid, self._started)):
+                if self._replaced() or (ended < 0 and notes.is_quiet(self._files, self._pid, self._started)):
                     return False
                 if self._controller < 0 and (found := controld.find()) >= 0:
                     self._controller = found
@@ -158,7 +158,7 @@ class Watcher:
     def _replaced(self) -> bool:
         """Whether our lock is not the one in the directory any more: that was wiped, and another watches or will at once."""
         try:
-            return os.stat(os.path.join(self._files.directory, client.LOCK)).st_ino != self._lock
+            return os.stat(os.path.join(self._files.directory, notes.LOCK)).st_ino != self._lock
         except FileNotFoundError:
             return False  # until then this one does
 
@@ -197,7 +197,7 @@ class Watcher:
     def _write_verdict(self) -> None:
         known = len(self._unwritten)
         text = f"{self._pid}:{self._started} {time.monotonic():.3f} {self._finding.value} {self._added}".rstrip()
-        self._files.write(client.VERDICT, text)
+        self._files.write(notes.VERDICT, text)
         for complaint in self._unwritten[known:]:
             self._context.log.error(complaint)  # once: it may last
 
@@ -206,7 +206,7 @@ class Watcher:
     def tell(self, what: str) -> bool:
         """Tell the cluster that the resource failed, unless there is a reason to keep quiet; whether it was told."""
         deadline = Deadline(_TELL)
-        while not client.is_quiet(self._files, self._pid, self._started):
+        while not notes.is_quiet(self._files, self._pid, self._started):
             try:
                 return self._tell(what, deadline)
             except (AgentError, OSError) as error:
@@ -228,12 +228,12 @@ class Watcher:
             context.log.info(f"{what}: not told, the resource is not managed or not active here")
             return False
         # Again: the question took a while, and a stop may have begun meanwhile.
-        if client.is_quiet(self._files, self._pid, self._started):
+        if notes.is_quiet(self._files, self._pid, self._started):
             return False
         context.log.warning(f"{what}: telling the cluster")
         if self._finding is Finding.SILENT:
-            self._files.write(client.TOLD, " ".join([*self._told_lately(), f"{time.monotonic():.0f}"]))
-            self._files.write(client.SILENT, f"{self._pid}:{self._started}")
+            self._files.write(notes.TOLD, " ".join([*self._told_lately(), f"{time.monotonic():.0f}"]))
+            self._files.write(notes.SILENT, f"{self._pid}:{self._started}")
         try:
             pacemaker.fail()
         except TimedOut as error:
@@ -252,7 +252,7 @@ class Watcher:
 
     def _told_lately(self) -> "list[str]":
         now = time.monotonic()
-        return [moment for moment in self._files.read(client.TOLD).split() if 0 <= now - float(moment) < _WITHIN]
+        return [moment for moment in self._files.read(notes.TOLD).split() if 0 <= now - float(moment) < _WITHIN]
 
     # -- errands ------------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@
 The service's health module says whether an observation is calm, by a short text that stays equal while the observation does.
 """
 
-from backstay.watch import client
+from backstay.watch import notes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def rests(context: "Context", running: "Process", added: str = "", look_every: f
     files = context.state
     if files.age(CALM) > look_every:
         return False
-    verdict, _, calm = client.verdict(files, running.pid, running.started, _FRESH).partition(" ")
+    verdict, _, calm = notes.verdict(files, running.pid, running.started, _FRESH).partition(" ")
     return verdict == "ok" and calm.startswith(CALM) and files.read(CALM) == _found(context, running, added, calm)
 
 
