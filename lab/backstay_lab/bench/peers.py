@@ -10,8 +10,7 @@ from backstay_lab.bench.contender import Clustered
 from backstay_lab.bench.keepalived import Keepalived
 from backstay_lab.bench.stacks import Stack
 from backstay_lab.run import baseline
-from backstay_lab.systems.catalogue import benched, rehearsed
-from backstay_lab.systems.openstack.deploy import openstack
+from backstay_lab.systems.catalogue import benched, rehearsed, topology
 
 if TYPE_CHECKING:
     from backstay_lab.bench.contender import Contender
@@ -25,7 +24,11 @@ CONTENDERS: dict[str, Contender] = {
         Managed("ocf:backstay:vip", "an address alone, its monitor every 10 s: the floor of the stack", IP),
         Managed("ocf:heartbeat:IPaddr2", "an address alone, its monitor every 10 s", f"{IP} cidr_netmask=24"),
         Keepalived(),
-        Stack("ocf:backstay:all", "crm-templates/openstack.crm: MySQL with readers, HAProxy, RabbitMQ", openstack),
+        Stack(
+            "ocf:backstay:all",
+            "crm-templates/openstack.crm: MySQL with readers, HAProxy, RabbitMQ",
+            topology("openstack").deploy,
+        ),
         Stack(
             "peers:all",
             "ocf:heartbeat:mysql and IPaddr2, ocf:pidfile:haproxy and IPaddr2, ocf:heartbeat:rabbitmq-cluster",
