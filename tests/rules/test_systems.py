@@ -93,6 +93,10 @@ def test_without_the_folder_there_is_no_such_system(tmp_path: Path) -> None:
     assert "there are none, haproxy, mysql" in backstay(tmp_path, "lab", "up", "--topology", "lamps")
 
 
+def test_the_proving_ground_has_no_circle() -> None:
+    assert [knot for knot in structure.circles(structure.graph()) if knot[0].startswith("backstay_lab.")] == []
+
+
 def test_others_know_systems_by_their_declarations() -> None:
     folder = "backstay_lab.systems."
     graph = structure.graph()
