@@ -18,6 +18,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("lib", "lab")]
 
 from backstay_lab.machines.cluster import Lab  # noqa: E402
+from backstay_lab.systems.catalogue import topology  # noqa: E402
 from backstay_lab.systems.readers import workload  # noqa: E402
 
 SCENARIOS = {
@@ -40,7 +41,10 @@ def main() -> None:
     own = lab.layout.supervisor is None
     if own:
         lab = Lab.up(
-            options.dir, image=options.image, topology=options.topology, say=lambda line: print(line, file=sys.stderr)
+            options.dir,
+            image=options.image,
+            topology=topology(options.topology),
+            say=lambda line: print(line, file=sys.stderr),
         )
     try:
         for _ in range(options.runs):

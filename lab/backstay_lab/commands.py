@@ -2,7 +2,7 @@
 
 # Name -> (module, its click command, one line for the help).
 COMMANDS = {
-    "lab": ("backstay_lab.machines.cli", "lab", "A real cluster of several nodes on this machine."),
+    "lab": ("backstay_lab.run.lab", "lab", "A real cluster of several nodes on this machine."),
     "demo": ("backstay_lab.run.demo", "demo", "A real failover from start to finish."),
     "rehearse": ("backstay_lab.run.cli", "command", "Inflict faults on a lab and measure what they cost."),
     "campaign": (

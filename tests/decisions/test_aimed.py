@@ -14,8 +14,12 @@ from backstay_lab.campaign.series import summary
 from backstay_lab.checkers.evidence import Evidence
 from backstay_lab.checkers.rules import judge
 from backstay_lab.nemesis.aimed import aimed
-from backstay_lab.nemesis.catalogue import KINDS, PARTS, kinds_of, parts_of
+from backstay_lab.nemesis.catalogue import KINDS, kinds_of, parts_for
 from backstay_lab.nemesis.schedule import Schedule, draw, draw_calm, from_json, to_json
+from backstay_lab.systems.catalogue import campaigned
+
+SYSTEMS = campaigned()
+MYSQL = SYSTEMS["mysql"]
 
 # Of the schedules of seeds 1 to 20 as they have been since campaigns were run (docs/campaign.md names the seeds).
 BEFORE = {
@@ -34,33 +38,33 @@ def digest(schedules: list[Schedule]) -> str:
 
 def test_seeds_give_the_schedules_that_they_gave() -> None:
     seeds = range(1, 21)
-    found = {service: digest([draw(service, seed) for seed in seeds]) for service in PARTS}
-    found["mysql over ssh"] = digest([draw("mysql", seed, kinds_of("mysql", over_ssh=True)) for seed in seeds])
-    found["mysql soak"] = digest([draw_calm("mysql", seed, 5) for seed in seeds])
+    found = {name: digest([draw(system, seed) for seed in seeds]) for name, system in SYSTEMS.items()}
+    found["mysql over ssh"] = digest([draw(MYSQL, seed, kinds_of(MYSQL, over_ssh=True)) for seed in seeds])
+    found["mysql soak"] = digest([draw_calm(MYSQL, seed, 5) for seed in seeds])
     assert found == BEFORE
 
 
 def test_no_seed_draws_what_is_aimed() -> None:
-    for service in PARTS:
-        assert not any(kind.aimed for kind in kinds_of(service))
+    for system in SYSTEMS.values():
+        assert not any(kind.aimed for kind in kinds_of(system))
 
 
-@pytest.mark.parametrize("service", sorted(PARTS))
+@pytest.mark.parametrize("service", sorted(SYSTEMS))
 def test_aimed_schedules_are_of_their_service_and_come_back_from_json(service: str) -> None:
     for name, schedule in aimed(service).items():
         assert (schedule.service, schedule.name, schedule.title) == (service, name, name)
-        assert from_json(json.loads(json.dumps(to_json(schedule)))) == schedule
+        assert from_json(json.loads(json.dumps(to_json(schedule))), SYSTEMS) == schedule
         for one in schedule.injections:
-            assert set(KINDS[one.kind].parts) & set(parts_of(service)) and one.target in KINDS[one.kind].targets
+            assert parts_for(KINDS[one.kind], SYSTEMS[service]) and one.target in KINDS[one.kind].targets
         assert not schedule.injections[0].overlaps
-    used = {one.kind for each in PARTS for schedule in aimed(each).values() for one in schedule.injections}
+    used = {one.kind for each in SYSTEMS for schedule in aimed(each).values() for one in schedule.injections}
     assert {kind.name for kind in KINDS.values() if kind.aimed} <= used
 
 
 def test_a_schedule_that_was_kept_before_is_read_still() -> None:
-    record = to_json(draw("mysql", 17))
+    record = to_json(draw(MYSQL, 17))
     del record["name"], record["fresh"]
-    assert from_json(record) == draw("mysql", 17)
+    assert from_json(record, SYSTEMS) == draw(MYSQL, 17)
 
 
 def test_the_command_lists_them_and_refuses_others(tmp_path: Path) -> None:

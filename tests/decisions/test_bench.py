@@ -13,6 +13,7 @@ from backstay_lab.bench.contender import Clustered
 from backstay_lab.bench.peers import CONTENDERS
 from backstay_lab.bench.stacks import Stack
 from backstay_lab.report.results import gather
+from backstay_lab.systems.haproxy.peers import AGENT
 
 
 def test_every_round_has_every_contender_and_begins_with_another() -> None:
@@ -39,6 +40,10 @@ def test_faults_that_a_contender_takes_are_in_its_table(name: str) -> None:
 def test_the_same_faults_come_to_all_contenders_of_a_service() -> None:
     for service in {contender.service for contender in CONTENDERS.values()}:
         assert len({contender.faults for contender in CONTENDERS.values() if contender.service == service}) == 1
+
+
+def test_the_agent_that_nobody_packages_is_beside_what_deploys_it() -> None:
+    assert Path(AGENT).read_text().startswith("#!/bin/sh")
 
 
 def test_a_contender_that_cannot_be_deployed_is_recorded_and_costs_the_next_nothing(tmp_path: Path) -> None:

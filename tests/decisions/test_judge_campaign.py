@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from backstay_lab.campaign.subjects import incarnations
 from backstay_lab.checkers import boots, messages, registers
 from backstay_lab.checkers.boots import ACTIVE, BUILDING, ERROR, FAILED
 from backstay_lab.checkers.evidence import Evidence, Promotion, Spoil
@@ -24,6 +23,7 @@ from backstay_lab.checkers.history import (
 from backstay_lab.checkers.registers import Operation, list_flaws, register_flaws, torn
 from backstay_lab.checkers.rules import RULES, SHOWN, judge
 from backstay_lab.checkers.sampling import Hole
+from backstay_lab.systems.mysql.campaign import incarnations
 
 
 def ack(ident: int, begun: float, server: int, ended: float | None = None, result: str = OK) -> Attempt:

@@ -17,8 +17,7 @@ from backstay_lab.campaign.cli import campaign
 from backstay_lab.campaign.runner import Hit, missed
 from backstay_lab.campaign.series import PACE, kept, parts, summary
 from backstay_lab.campaign.shrink import shortest, shrink
-from backstay_lab.campaign.subjects import SUBJECTS
-from backstay_lab.nemesis.catalogue import KINDS, PARTS, ROWS, kinds_of, may_fence, most_moves, parts_of
+from backstay_lab.nemesis.catalogue import KINDS, ROWS, kinds_of, may_fence, most_moves, parts_for
 from backstay_lab.nemesis.harm import HARMS
 from backstay_lab.nemesis.schedule import (
     LONGEST,
@@ -30,11 +29,13 @@ from backstay_lab.nemesis.schedule import (
     to_json,
     with_injections,
 )
-from backstay_lab.nemesis.target import TRAITS
 from backstay_lab.run.cli import command as rehearse
-from backstay_lab.systems.catalogue import SERVICES
+from backstay_lab.systems.catalogue import campaigned, rehearsed
+from backstay_lab.systems.declaration import Campaigned
 
-SERVICE = st.sampled_from(sorted(PARTS))
+SYSTEMS = campaigned()
+MYSQL = SYSTEMS["mysql"]
+SYSTEM = st.sampled_from([SYSTEMS[name] for name in sorted(SYSTEMS)])
 BARRED = {"node-hang", "disk-full", "disk-slow", "disk-frozen", "memory", "starvation"}
 SEED = st.integers(min_value=0, max_value=2**40)
 MYSQL_17 = "address-removed(leader, 0.0 s) power-off(follower, 13.2 s)"
@@ -42,79 +43,90 @@ OVER_SSH_1 = "new-agents(all, 0.0 s) duplicate-address(follower, 8.7 s)"
 OPENSTACK_1 = "based-kill(coordinator, 0.0 s)"
 
 
-@given(SERVICE, SEED)
-def test_a_seed_gives_the_same_schedule_again_and_json_keeps_it(service: str, seed: int) -> None:
-    schedule = draw(service, seed)
-    assert draw(service, seed) == schedule
-    assert from_json(json.loads(json.dumps(to_json(schedule)))) == schedule
+@given(SYSTEM, SEED)
+def test_a_seed_gives_the_same_schedule_again_and_json_keeps_it(system: Campaigned, seed: int) -> None:
+    schedule = draw(system, seed)
+    assert draw(system, seed) == schedule
+    assert from_json(json.loads(json.dumps(to_json(schedule))), SYSTEMS) == schedule
 
 
-@given(SERVICE, SEED)
-def test_a_schedule_stays_within_its_kinds(service: str, seed: int) -> None:
-    schedule = draw(service, seed)
+@given(SYSTEM, SEED)
+def test_a_schedule_stays_within_its_kinds(system: Campaigned, seed: int) -> None:
+    schedule = draw(system, seed)
     assert 1 <= len(schedule.injections) <= LONGEST
     assert not schedule.injections[0].overlaps
     for one in schedule.injections:
         kind = KINDS[one.kind]
-        assert one.part in (PARTS[service] or ("",)) and one.target in kind.targets
-        assert (one.part or service) in kind.parts
+        assert one.part in system.traits and one.target in kind.targets
+        assert kind.suits(one.part or system.name, system.traits[one.part])
         assert kind.lasts[0] <= one.lasts <= kind.lasts[1]
         assert 0 <= one.phase < 1.001
 
 
 def test_a_hundred_seeds_reach_every_kind_and_target_and_overlap() -> None:
-    for service in PARTS:
-        drawn = [one for seed in range(100) for one in draw(service, seed).injections]
-        assert {one.kind for one in drawn} == {kind.name for kind in kinds_of(service)}
+    for system in SYSTEMS.values():
+        drawn = [one for seed in range(100) for one in draw(system, seed).injections]
+        assert {one.kind for one in drawn} == {kind.name for kind in kinds_of(system)}
         assert {"leader", "follower", "coordinator"} <= {one.target for one in drawn}
         assert any(one.overlaps for one in drawn)
-        hit = {part: {one.kind for one in drawn if one.part == part} for part in PARTS[service]}
+        hit = {part: {one.kind for one in drawn if one.part == part} for part in system.traits}
         assert all(len(kinds) > 15 for kinds in hit.values())
 
 
 def test_the_schedules_of_seeds_that_have_been_run_stay_what_they_were() -> None:
     """docs/campaign.md names seeds; a new kind changes them, and then says so here."""
-    assert str(draw("mysql", 17)) == MYSQL_17
-    assert str(draw("openstack", 1)) == OPENSTACK_1
-    assert str(draw("mysql", 1, kinds_of("mysql", over_ssh=True))) == OVER_SSH_1
+    assert str(draw(MYSQL, 17)) == MYSQL_17
+    assert str(draw(SYSTEMS["openstack"], 1)) == OPENSTACK_1
+    assert str(draw(MYSQL, 1, kinds_of(MYSQL, over_ssh=True))) == OVER_SSH_1
 
 
 @given(SEED)
 def test_what_ssh_does_not_allow_is_not_drawn_for_machines_behind_it(seed: int) -> None:
-    drawn = draw("mysql", seed, kinds_of("mysql", over_ssh=True)).injections
+    drawn = draw(MYSQL, seed, kinds_of(MYSQL, over_ssh=True)).injections
     assert all(one.kind not in BARRED for one in drawn)
 
 
 def test_what_ssh_does_not_allow_says_why() -> None:
-    able = {kind.name for kind in kinds_of("mysql", over_ssh=True)}
-    assert {kind.name for kind in kinds_of("mysql")} - able == BARRED
-    drawn = [one for seed in range(100) for one in draw("mysql", seed, kinds_of("mysql", over_ssh=True)).injections]
+    able = {kind.name for kind in kinds_of(MYSQL, over_ssh=True)}
+    assert {kind.name for kind in kinds_of(MYSQL)} - able == BARRED
+    drawn = [one for seed in range(100) for one in draw(MYSQL, seed, kinds_of(MYSQL, over_ssh=True)).injections]
     assert {one.kind for one in drawn} == able
 
 
-@given(SERVICE, SEED, st.integers(1, 9))
-def test_faults_of_a_soak_come_one_by_one(service: str, seed: int, number: int) -> None:
-    schedule = draw_calm(service, seed, number)
+@given(SYSTEM, SEED, st.integers(1, 9))
+def test_faults_of_a_soak_come_one_by_one(system: Campaigned, seed: int, number: int) -> None:
+    schedule = draw_calm(system, seed, number)
     assert len(schedule.injections) == number
     assert not any(one.overlaps for one in schedule.injections)
-    assert from_json(json.loads(json.dumps(to_json(schedule)))) == schedule
+    assert from_json(json.loads(json.dumps(to_json(schedule))), SYSTEMS) == schedule
 
 
 @pytest.mark.parametrize(("minutes", "sizes"), [(120, [5] * 12), (10, [5]), (14, [5, 2]), (1, [1])])
 def test_a_soak_has_a_fault_for_every_two_minutes(minutes: float, sizes: list[int]) -> None:
-    found = parts("mysql", 7, minutes)
+    found = parts(MYSQL, 7, minutes)
     assert [len(one.injections) for one in found] == sizes
     assert len({one.seed for one in found}) == len(sizes)
     assert sum(sizes) * PACE >= minutes * 60
 
 
-def test_every_part_has_traits_and_every_service_a_subject() -> None:
-    assert set(SUBJECTS) == set(PARTS) <= set(SERVICES)
-    assert set(TRAITS) == {part for service in PARTS for part in parts_of(service)}
-    for part, traits in TRAITS.items():
-        kinds = {kind.name for kind in KINDS.values() if part in kind.parts}
-        assert ("port-cut" in kinds) is (traits.peers != 0)
-        assert ("address-removed" in kinds) is (traits.address != "")
+def test_every_part_has_traits_and_what_a_campaign_runs_on_is_rehearsed_too() -> None:
+    assert set(SYSTEMS) <= set(rehearsed())
+    for system in SYSTEMS.values():
+        for part, traits in system.traits.items():
+            kinds = {kind.name for kind in kinds_of(system) if part in parts_for(kind, system)}
+            assert ("port-cut" in kinds) is (traits.peers != 0)
+            assert ("address-removed" in kinds) is (traits.address != "")
+            assert ("disk-full" in kinds) is (traits.data != "")
+
+
+def test_what_each_system_can_suffer_goes_by_what_it_has() -> None:
+    plane = SYSTEMS["openstack"]
+    assert list(plane.traits) == ["mysql", "rabbitmq", "haproxy"]  # the order is part of what a seed gives
+    assert parts_for(KINDS["kill"], plane) == list(plane.traits)
+    assert parts_for(KINDS["port-cut"], plane) == parts_for(KINDS["disk-slow"], plane) == ["mysql", "rabbitmq"]
+    assert parts_for(KINDS["address-removed"], plane) == ["mysql", "haproxy"]
+    assert parts_for(KINDS["wrong-cookie"], plane) == ["rabbitmq"]
+    assert parts_for(KINDS["move"], MYSQL) == [""] and parts_for(KINDS["move"], SYSTEMS["rabbitmq"]) == []
 
 
 @pytest.mark.parametrize(
@@ -122,21 +134,21 @@ def test_every_part_has_traits_and_every_service_a_subject() -> None:
     [{"kind": "meteorite"}, {"target": "moon"}, {"speed": 3}, {"part": "rabbitmq"}],
 )
 def test_a_schedule_of_another_version_is_refused(change: dict[str, object]) -> None:
-    record = to_json(draw("mysql", 1))
+    record = to_json(draw(MYSQL, 1))
     record["injections"][0].update(change)
     with pytest.raises(ValueError, match="not a"):
-        from_json(record)
+        from_json(record, SYSTEMS)
 
 
 def test_a_fault_of_a_part_that_has_no_such_thing_is_refused() -> None:
     record = to_json(Schedule("openstack", 1, (Injection("wrong-cookie", "leader", 0.5, 0.0, part="rabbitmq"),)))
-    assert from_json(record).injections[0].where == "rabbitmq leader"
+    assert from_json(record, SYSTEMS).injections[0].where == "rabbitmq leader"
     for part in ("mysql", "", "moon"):
         record["injections"][0]["part"] = part
         with pytest.raises(ValueError, match="not a fault"):
-            from_json(record)
+            from_json(record, SYSTEMS)
     with pytest.raises(ValueError, match="not a service"):
-        from_json({**record, "service": "moon"})
+        from_json({**record, "service": "moon"}, SYSTEMS)
 
 
 def test_every_row_of_the_catalogue_has_a_scenario_or_a_reason() -> None:
@@ -146,7 +158,7 @@ def test_every_row_of_the_catalogue_has_a_scenario_or_a_reason() -> None:
         assert row.kinds or row.elsewhere or row.reason, row
         for where in row.elsewhere:
             service, _, fault = where.partition(" ")
-            assert fault in SERVICES[service].faults if fault else (CHECKOUT / where).exists(), where
+            assert fault in rehearsed()[service].faults if fault else (CHECKOUT / where).exists(), where
     assert {kind.row for kind in KINDS.values()} <= set(range(1, 31))
 
 
@@ -231,7 +243,11 @@ def test_the_command_shows_the_catalogue_of_a_service() -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("{}", "not a schedule"), ("[", "Expecting"), (json.dumps(to_json(draw("rabbitmq", 1))), "schedule of rabbitmq")],
+    [
+        ("{}", "not a schedule"),
+        ("[", "Expecting"),
+        (json.dumps(to_json(draw(SYSTEMS["rabbitmq"], 1))), "schedule of rabbitmq"),
+    ],
 )
 def test_the_command_refuses_what_is_no_schedule_of_the_service(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "schedule.json").write_text(text)

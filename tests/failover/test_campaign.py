@@ -14,12 +14,13 @@ from backstay.host.deadline import Deadline, poll
 from backstay_lab.campaign.resources import EVERY, ResourceWatch
 from backstay_lab.campaign.runner import Report, Run
 from backstay_lab.campaign.series import VOLUME
-from backstay_lab.campaign.subjects import SUBJECTS, MysqlSubject
 from backstay_lab.checkers.leaks import BOUNDS, DAEMON, HELPER, Reading
 from backstay_lab.checkers.sampling import CLOSE
 from backstay_lab.machines.cluster import Lab
 from backstay_lab.nemesis.aimed import aimed
 from backstay_lab.nemesis.schedule import Injection, Schedule, draw, from_json
+from backstay_lab.systems.catalogue import campaigned, topology
+from backstay_lab.systems.mysql.campaign import MysqlSubject
 
 pytestmark = pytest.mark.lab
 
@@ -78,7 +79,7 @@ def test_a_schedule_is_run_and_judged_and_its_histories_are_kept(three: Lab, tmp
     assert report.counted["promotions"] == 1
     assert report.sampled is not None and report.sampled.usual < CLOSE
     assert all(counted["database"].done for counted in report.operations) and len(report.operations) == len(report.gaps)
-    assert from_json(json.loads((tmp_path / "schedule.json").read_text())) == SHORT
+    assert from_json(json.loads((tmp_path / "schedule.json").read_text()), campaigned()) == SHORT
     for name in ("ledger", "sampler", "transactions", "dbclient", *(f"addresses-{node}" for node in three.nodes)):
         assert [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
     assert len(told) == 2
@@ -94,7 +95,7 @@ def test_a_smoke_of_schedules_breaks_no_rule(three: Lab, tmp_path: Path, what: s
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_schedules_from_seeds_break_no_rule(three: Lab, tmp_path: Path, seed: int) -> None:
-    report = Run(MysqlSubject(three), draw("mysql", seed), str(tmp_path), print).run()
+    report = Run(MysqlSubject(three), draw(campaigned()["mysql"], seed), str(tmp_path), print).run()
     assert broken_rules(report) == []
 
 
@@ -131,9 +132,9 @@ def test_the_primary_of_a_set_that_was_just_made_may_be_lost(tmp_path: Path) -> 
 
 def on_a_lab_of_its_own(schedule: Schedule, directory: Path) -> Report:
     """A clean run, with volumes that can be full."""
-    lab = Lab.up(str(directory / "lab"), topology=schedule.service, volume=VOLUME)
+    lab = Lab.up(str(directory / "lab"), topology=topology(schedule.service), volume=VOLUME)
     try:
-        report = Run(SUBJECTS[schedule.service](lab), schedule, str(directory / "run"), print).run()
+        report = Run(campaigned()[schedule.service].subject(lab), schedule, str(directory / "run"), print).run()
     finally:
         lab.down()
     assert broken_rules(report) == []

@@ -16,6 +16,7 @@ from backstay.host.deadline import Deadline, poll
 from backstay.services.rabbitmq.cookie import derived_password
 from backstay_lab.machines.cluster import Lab
 from backstay_lab.run.secret_leaks import Hit, Sampler, files
+from backstay_lab.systems.catalogue import topology
 from backstay_lab.systems.openstack.workload import ControlPlane
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -91,7 +92,7 @@ def mark(*_: int) -> str:
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(secrets, "token_hex", mark)  # whence the lab has its passwords
-        lab = Lab.up(str(tmp_path_factory.mktemp("exposed") / "lab"), topology="openstack")
+        lab = Lab.up(str(tmp_path_factory.mktemp("exposed") / "lab"), topology=topology("openstack"))
     yield Plane(lab)
     lab.down()
 
@@ -114,25 +115,25 @@ def by_hand(lab: Lab, node: str, agent: str, action: str, **parameters: str) -> 
 
 def live(plane: Plane, sampler: Sampler) -> dict[str, str]:
     """Everything in which the agents handle secrets; what they and the admin's commands said."""
-    lab, mysql, rabbitmq = plane.lab, plane.service.mysql, plane.service.rabbitmq
-    plane.service.wait_whole(120)
+    lab, mysql, rabbitmq = plane.lab, plane.system.mysql, plane.system.rabbitmq
+    plane.system.wait_whole(120)
     lab.run("n1", ["crm", "resource", "param", "mysql", "set", "rebuild", "auto"])
     for name in ("replication_password", "monitor_password"):
         text = mark()
         sampler.add(f"{name}, later", text)
         plane.configure(name, text)
-        plane.service.wait_whole(120)
+        plane.system.wait_whole(120)
 
     first = mysql.primary()
     lab.fault("kill", first, "mysql")
     poll(lambda: mysql.in_role("Promoted") not in ([], [first]), Deadline(60), "another primary")
     mysql.cleanup(first)
-    plane.service.wait_whole(120)
+    plane.system.wait_whole(120)
     lost = rabbitmq.promoted()
     lab.fault("kill", lost, "rabbitmq")
     poll(lambda: rabbitmq.in_role("Promoted") not in ([], [lost]), Deadline(60), "another coordinator")
     rabbitmq.cleanup(lost)
-    plane.service.wait_whole(180)
+    plane.system.wait_whole(180)
 
     primary = mysql.primary()
     replica = next(node for node in lab.nodes if node != primary)
@@ -143,7 +144,7 @@ def live(plane: Plane, sampler: Sampler) -> dict[str, str]:
     kept = ["sh", "-c", "ls -d /var/lib/mysql.errant-* 2>/dev/null || true"]
     poll(lambda: lab.run(replica, kept).out.strip(), Deadline(120), "the old data to be moved aside")
     mysql.cleanup(replica)
-    plane.service.wait_whole(120)
+    plane.system.wait_whole(120)
 
     wrong = mark()
     sampler.add("a wrong password", wrong)
@@ -230,7 +231,7 @@ def test_our_files_and_sockets_have_owner_and_mode(plane: Plane) -> None:
 def test_a_secret_kept_outside_is_in_its_file_alone(plane: Plane) -> None:
     """As cibsecret keeps it: the configuration says lrm://, the node's own Pacemaker fills it in."""
     lab, text = plane.lab, mark()
-    plane.service.wait_whole(120)
+    plane.system.wait_whole(120)
     keep = r"""
     umask 077; read -r text; mkdir -p /var/lib/pacemaker/lrm/secrets/mysql; cd /var/lib/pacemaker/lrm/secrets/mysql
     echo "$text" > replication_password; printf %s "$text" | md5sum | cut -d' ' -f1 > replication_password.sign
@@ -239,12 +240,12 @@ def test_a_secret_kept_outside_is_in_its_file_alone(plane: Plane) -> None:
         lab.run(node, ["sh", "-ec", keep], input=f"{text}\n")
     with Sampler(lab, {"kept": text}) as sampler:
         plane.configure("replication_password", "lrm://")
-        plane.service.wait_whole(120)
-        first = plane.service.mysql.primary()
+        plane.system.wait_whole(120)
+        first = plane.system.mysql.primary()
         lab.fault("kill", first, "mysql")
-        poll(lambda: plane.service.mysql.in_role("Promoted") not in ([], [first]), Deadline(60), "another primary")
-        plane.service.mysql.cleanup(first)
-        plane.service.wait_whole(120)
+        poll(lambda: plane.system.mysql.in_role("Promoted") not in ([], [first]), Deadline(60), "another primary")
+        plane.system.mysql.cleanup(first)
+        plane.system.wait_whole(120)
     assert sampler.seen and all(one.what == "environment" and AGENT.search(one.program) for one in sampler.seen)
     kept = r"/var/lib/pacemaker/lrm/secrets/mysql/replication_password|/var/lib/mysql/master\.info"
     hits = [hit for node in lab.nodes for hit in files(lab, node, {"kept": text})]
@@ -257,8 +258,8 @@ def test_a_secret_kept_outside_is_in_its_file_alone(plane: Plane) -> None:
 def test_a_wiped_run_moves_neither_primary_nor_address_nor_broker(plane: Plane) -> None:
     """The balancers lose their master sockets, and are restarted in place."""
     lab = plane.lab
-    plane.service.wait_whole(120)
-    roles, facts = lab.roles(), plane.service.mysql.facts()
+    plane.system.wait_whole(120)
+    roles, facts = lab.roles(), plane.system.mysql.facts()
     processes = ["pgrep", "-x", "-d", " ", "mariadbd|beam.smp"]
     before = {node: lab.run(node, processes).out for node in lab.nodes}
     for node in lab.nodes:
@@ -268,9 +269,9 @@ def test_a_wiped_run_moves_neither_primary_nor_address_nor_broker(plane: Plane) 
         look = ["sh", "-c", there]
         poll(lambda node=node, look=look: lab.run(node, look, check=False).status == 0, Deadline(60), "watchers")  # type: ignore[misc]
     lab.run("n1", ["crm_resource", "--cleanup"])
-    plane.service.wait_whole(120)
+    plane.system.wait_whole(120)
     assert {node: lab.run(node, processes).out for node in lab.nodes} == before
-    assert plane.service.mysql.facts() == facts
+    assert plane.system.mysql.facts() == facts
     for name in ("mysql", "rabbitmq", "mysql-writer"):
         assert {node: held.get(name) for node, held in lab.roles().items()} == {
             n: held.get(name) for n, held in roles.items()

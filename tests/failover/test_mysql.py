@@ -21,6 +21,7 @@ from backstay_lab.machines import logs
 from backstay_lab.machines.cluster import Lab
 from backstay_lab.run.false_alarms import measure
 from backstay_lab.run.rehearsal import WHOLE_TIMEOUT, Manner, Outcome, rehearse
+from backstay_lab.systems.catalogue import topology
 from backstay_lab.systems.faults import Stage, power_on
 from backstay_lab.systems.mysql.faults import FAULTS
 from backstay_lab.systems.mysql.workload import MysqlSet
@@ -33,7 +34,7 @@ FLOOR = 20.0  # the same for membership, election of a coordinator and fencing, 
 
 @pytest.fixture(scope="module")
 def sid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    lab = Lab.up(str(tmp_path_factory.mktemp("sid") / "lab"), image="sid", topology="mysql")
+    lab = Lab.up(str(tmp_path_factory.mktemp("sid") / "lab"), image="sid", topology=topology("mysql"))
     yield lab
     lab.down()
 

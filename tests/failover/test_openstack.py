@@ -13,6 +13,7 @@ from judged import is_clean
 from backstay_lab.checkers.boots import Boots
 from backstay_lab.machines.cluster import Lab
 from backstay_lab.run.rehearsal import rehearse
+from backstay_lab.systems.catalogue import topology
 from backstay_lab.systems.openstack.faults import FAULTS
 from backstay_lab.systems.openstack.workload import ControlPlane
 
@@ -21,7 +22,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    lab = Lab.up(str(tmp_path_factory.mktemp("plane") / "lab"), topology="openstack")
+    lab = Lab.up(str(tmp_path_factory.mktemp("plane") / "lab"), topology=topology("openstack"))
     yield ControlPlane(lab)
     lab.down()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from backstay_lab.machines.cluster import Lab
+from backstay_lab.systems.catalogue import topology
 from backstay_lab.systems.readers import workload
 from backstay_lab.systems.readers.deploy import BALANCER
 
@@ -22,7 +23,7 @@ BEYOND_FENCING = 1.5  # seconds
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     suite = os.environ.get("BACKSTAY_TEST_IMAGE", "bookworm")
-    lab = Lab.up(str(tmp_path_factory.mktemp("warm") / "lab"), image=suite, topology="readers-promotable")
+    lab = Lab.up(str(tmp_path_factory.mktemp("warm") / "lab"), image=suite, topology=topology("readers-promotable"))
     yield lab
     lab.down()
 

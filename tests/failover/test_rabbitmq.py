@@ -23,6 +23,7 @@ from backstay.services.rabbitmq.record import Record
 from backstay_lab.machines.cluster import Lab
 from backstay_lab.machines.layout import CLIENT
 from backstay_lab.run.rehearsal import Outcome, conclude, rehearse, suffer
+from backstay_lab.systems.catalogue import topology
 from backstay_lab.systems.faults import other
 from backstay_lab.systems.rabbitmq.faults import FAULTS, STOP_TIMEOUT, early_stop
 from backstay_lab.systems.rabbitmq.lost_copies import BACKLOG, FORGOTTEN, LOST_COPIES, MESSAGES, await_copies, lead
@@ -40,14 +41,14 @@ MILDER = ("lose-promoted", "standby", "partition-other")  # what the others do a
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitSet]:
-    lab = Lab.up(str(tmp_path_factory.mktemp("three") / "lab"), topology="rabbitmq")
+    lab = Lab.up(str(tmp_path_factory.mktemp("three") / "lab"), topology=topology("rabbitmq"))
     yield RabbitSet(lab)
     lab.down()
 
 
 @pytest.fixture(scope="module")
 def sid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitSet]:
-    lab = Lab.up(str(tmp_path_factory.mktemp("sid") / "lab"), image="sid", topology="rabbitmq")
+    lab = Lab.up(str(tmp_path_factory.mktemp("sid") / "lab"), image="sid", topology=topology("rabbitmq"))
     yield RabbitSet(lab)
     lab.down()
 

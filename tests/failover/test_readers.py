@@ -11,6 +11,7 @@ import pytest
 
 from backstay.host.deadline import Deadline, poll
 from backstay_lab.machines.cluster import Lab
+from backstay_lab.systems.catalogue import topology
 from backstay_lab.systems.readers import workload
 from backstay_lab.systems.readers.deploy import READERS, wait_spread
 
@@ -23,7 +24,7 @@ BUSY = 6.0  # a machine that runs ten other things may be this much slower
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     suite = os.environ.get("BACKSTAY_TEST_IMAGE", "bookworm")
-    lab = Lab.up(str(tmp_path_factory.mktemp("readers") / "lab"), image=suite, topology="readers")
+    lab = Lab.up(str(tmp_path_factory.mktemp("readers") / "lab"), image=suite, topology=topology("readers"))
     yield lab
     lab.down()
 

@@ -9,6 +9,7 @@ import pytest
 
 from backstay.host.deadline import Deadline, poll
 from backstay_lab.machines.cluster import Lab
+from backstay_lab.systems.catalogue import topology
 from backstay_lab.systems.mysql.workload import MysqlSet
 
 pytestmark = pytest.mark.lab
@@ -18,7 +19,7 @@ OLD = "ls -d /var/lib/mysql.errant-* 2>/dev/null || true"
 
 @pytest.fixture(params=["bookworm", pytest.param("sid", marks=pytest.mark.slow)])
 def mysql(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MysqlSet]:
-    lab = Lab.up(str(tmp_path / "lab"), image=request.param, topology="mysql")
+    lab = Lab.up(str(tmp_path / "lab"), image=request.param, topology=topology("mysql"))
     lab.run("n1", ["crm", "resource", "param", "mysql", "set", "rebuild", "auto"])
     yield MysqlSet(lab)
     lab.down()

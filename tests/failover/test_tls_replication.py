@@ -9,6 +9,7 @@ import pytest
 
 from backstay.host.deadline import Deadline, poll
 from backstay_lab.machines.cluster import Lab
+from backstay_lab.systems.catalogue import topology
 from backstay_lab.systems.mysql.deploy import CONFIG, WRITER
 from backstay_lab.systems.mysql.workload import MysqlSet
 
@@ -89,7 +90,7 @@ class TlsSet(MysqlSet):
 @pytest.fixture(scope="module", params=STATEMENTS)
 def mysql(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsSet]:
     directory = str(tmp_path_factory.mktemp("tls") / "lab")
-    lab = Lab.up(directory, nodes=2, image=request.param, topology="mysql")
+    lab = Lab.up(directory, nodes=2, image=request.param, topology=topology("mysql"))
     lab.run("n1", ["crm", "resource", "param", "mysql", "set", "rebuild", "auto"])
     lab.run("n1", ["sh", "-ec", MAKE, "sh", PLACE, WRITER, *lab.nodes])
     options = lab.run("n1", ["cat", CONFIG]).out

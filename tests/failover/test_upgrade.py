@@ -13,7 +13,7 @@ from backstay.host.deadline import Deadline, poll
 from backstay_lab.machines import release
 from backstay_lab.machines.cluster import Lab
 from backstay_lab.run.rehearsal import rehearse
-from backstay_lab.systems.catalogue import SERVICES
+from backstay_lab.systems.catalogue import rehearsed, topology
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
@@ -30,8 +30,8 @@ TRUSTING = "3af6ab2"
 def test_versions_mix_on_the_way_there_and_back(name: str, tmp_path: Path) -> None:
     """A node of each version leads and is lost, while the others are of the other version."""
     release.fetch(TRUSTING, str(tmp_path / "earlier"))
-    subject = SERVICES[name]
-    lab = Lab.up(str(tmp_path / "lab"), topology=subject.topology, revision=TRUSTING)
+    subject = rehearsed()[name]
+    lab = Lab.up(str(tmp_path / "lab"), topology=topology(subject.topology), revision=TRUSTING)
     try:
         service = subject.attach(lab)
 
@@ -70,8 +70,8 @@ def test_versions_mix_on_the_way_there_and_back(name: str, tmp_path: Path) -> No
 def test_a_set_of_earlier_agents_is_upgraded_under_load_and_survives_its_leader(name: str, tmp_path: Path) -> None:
     """Fails with a sentence where the history lacks the earlier revision, as in a shallow clone."""
     release.fetch(EARLIER, str(tmp_path / "earlier"))
-    subject = SERVICES[name]
-    lab = Lab.up(str(tmp_path / "lab"), topology=subject.topology, revision=EARLIER)
+    subject = rehearsed()[name]
+    lab = Lab.up(str(tmp_path / "lab"), topology=topology(subject.topology), revision=EARLIER)
     try:
         service = subject.attach(lab)
         for fault in ("upgrade", "kill"):

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from backstay_lab.machines.cluster import Lab
+from backstay_lab.systems.catalogue import topology
 
 
 @pytest.fixture(scope="package")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    lab = Lab.up(str(tmp_path_factory.mktemp("lab")), boot_delay=1, volume=64)
+    lab = Lab.up(str(tmp_path_factory.mktemp("lab")), topology=topology("none"), boot_delay=1, volume=64)
     yield lab
     lab.down()
 

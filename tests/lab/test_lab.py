@@ -12,9 +12,8 @@ import pytest
 
 from backstay.host.deadline import Deadline, poll
 from backstay.ocf.errors import CommandFailed
-from backstay_lab.machines.cluster import Lab
+from backstay_lab.machines.cluster import Lab, Topology
 from backstay_lab.machines.layout import LabError, Layout, started
-from backstay_lab.systems.topology import TOPOLOGIES
 
 pytestmark = [
     pytest.mark.lab,
@@ -324,17 +323,17 @@ def test_a_directory_that_holds_other_things_is_left_alone(tmp_path: Path) -> No
     assert (tmp_path / "nodes" / "thesis").read_text() == "precious"
 
 
-def test_a_topology_that_fails_leaves_nothing_unless_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_topology_that_fails_leaves_nothing_unless_kept(tmp_path: Path) -> None:
     def fails(lab: Lab) -> None:
         raise LabError("the topology does not serve")
 
-    monkeypatch.setitem(TOPOLOGIES, "fails", fails)
+    topology = Topology("fails", fails)
     directory = str(tmp_path / "lab")
     with pytest.raises(LabError, match="does not serve"):
-        Lab.up(directory, nodes=1, topology="fails")
+        Lab.up(directory, nodes=1, topology=topology)
     assert not os.path.exists(directory)
     with pytest.raises(LabError, match="does not serve"):
-        Lab.up(directory, nodes=1, topology="fails", keep=True)
+        Lab.up(directory, nodes=1, topology=topology, keep=True)
     kept = Lab.attach(directory)
     assert kept.run("n1", ["hostname"]).out == "n1\n"
     kept.down()

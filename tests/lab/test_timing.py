@@ -8,13 +8,14 @@ import pytest
 
 from backstay_lab.machines.cluster import Lab
 from backstay_lab.run.timing import Disturbance, measure
+from backstay_lab.systems.catalogue import topology
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
 def set_of_three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    lab = Lab.up(str(tmp_path_factory.mktemp("timing") / "lab"), topology="mysql")
+    lab = Lab.up(str(tmp_path_factory.mktemp("timing") / "lab"), topology=topology("mysql"))
     yield lab
     lab.down()
 

@@ -9,10 +9,11 @@ import pytest
 from backstay.ocf.errors import AgentError
 from backstay_lab.campaign.observers import records_of
 from backstay_lab.campaign.runner import Run
-from backstay_lab.campaign.subjects import MysqlSubject
 from backstay_lab.machines.layout import LabError
 from backstay_lab.machines.vagrant import Vagrant
 from backstay_lab.nemesis.schedule import Injection, Schedule
+from backstay_lab.systems.catalogue import topology
+from backstay_lab.systems.mysql.campaign import MysqlSubject
 from backstay_lab.systems.mysql.deploy import WRITER
 from backstay_lab.systems.mysql.workload import MysqlSet
 
@@ -32,7 +33,7 @@ SHORT = Schedule(
 
 
 def test_a_schedule_is_run_and_judged_over_ssh(tmp_path: Path) -> None:
-    lab = Vagrant.up(str(tmp_path / "lab"), topology="mysql")
+    lab = Vagrant.up(str(tmp_path / "lab"), topology=topology("mysql"))
     try:
         mysql = MysqlSet(lab)
         mysql.wait_whole(240)

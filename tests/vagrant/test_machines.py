@@ -15,6 +15,7 @@ from backstay.host.deadline import Deadline, poll
 from backstay_lab.machines.containers import container
 from backstay_lab.machines.layout import LabError
 from backstay_lab.machines.vagrant import TOOLS, Vagrant
+from backstay_lab.systems.catalogue import topology
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
@@ -40,7 +41,7 @@ def test_machines_are_fenced_and_leave_nothing_behind(tmp_path: Path) -> None:
     assert all(map(command.available, TOOLS)), "`make setup-vagrant` installs them"
     directory = tmp_path / "lab"
     before = left(directory)
-    lab = Vagrant.up(str(directory), nodes=1)
+    lab = Vagrant.up(str(directory), nodes=1, topology=topology("none"))
     try:
         assert lab.run("n1", ["cat", "/proc/1/comm"]).out.strip() == "systemd"
         assert lab.run("n1", ["sh", "-c", "cat; exit 3"], input="told", check=False).status == 3

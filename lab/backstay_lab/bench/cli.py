@@ -19,7 +19,8 @@ from backstay.ocf.errors import AgentError
 from backstay_lab.bench.contender import record as blank
 from backstay_lab.bench.peers import CONTENDERS
 from backstay_lab.checkers import operations
-from backstay_lab.machines.cluster import Lab
+from backstay_lab.machines.cluster import NONE, Lab
+from backstay_lab.systems.catalogue import topology
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -134,7 +135,7 @@ class Turn:
     def lab(self) -> Lab:
         """The lab of this turn, booted and deployed when there is none. Raises AgentError."""
         if self._lab is None:
-            lab = Lab.up(self.directory, image=self.image)
+            lab = Lab.up(self.directory, image=self.image, topology=topology(NONE.name))
             try:
                 self.contender.deploy(lab)
                 self.sink.write("about", about(lab, self.image))

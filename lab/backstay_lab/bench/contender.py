@@ -13,14 +13,14 @@ from backstay.ocf.errors import AgentError
 from backstay_lab.bench import costs, growth
 from backstay_lab.checkers import operations
 from backstay_lab.run import rehearsal
-from backstay_lab.systems.catalogue import SERVICES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
 
     from backstay_lab.machines.cluster import Lab
+    from backstay_lab.systems.declaration import Rehearsed, Way
     from backstay_lab.systems.faults import Fault
-    from backstay_lab.systems.system import Service, Verdict
+    from backstay_lab.systems.system import System, Verdict
 
 SERVE_TIMEOUT = 120.0  # seconds from a configured cluster to a service that is whole
 WHOLE_TIMEOUT = 120.0  # seconds until it is whole before a fault, and before costs are measured
@@ -79,56 +79,44 @@ class Contender(ABC):
 
 
 class Clustered(Contender):
-    """A contender with a service of `rehearse`. Its faults come from that service's table. in_place: it may bring the server
-    back where it was, instead of promoting another."""
+    """A way to keep a system of `rehearse` alive. Its faults come from that system's table."""
 
-    def __init__(
-        self,
-        name: str,
-        service: str,
-        what: str,
-        deploy: Callable[[Lab], None],
-        attach: Callable[[Lab], Service],
-        table: Mapping[str, Fault],
-        faults: tuple[str, ...],
-        notes: tuple[str, ...] = (),
-        in_place: bool = False,
-    ) -> None:
-        self.name, self.service, self.what, self.notes, self.faults = name, service, what, notes, faults
-        self._deploy, self._attach, self.table, self._in_place = deploy, attach, table, in_place
-        self.client = SERVICES[service].client
+    def __init__(self, service: str, rehearsed: Rehearsed, way: Way, faults: tuple[str, ...]) -> None:
+        self.name, self.service, self.what, self.notes, self.faults = way.name, service, way.what, way.notes, faults
+        self._deploy, self._attach, self._in_place = way.deploy, way.attach, way.in_place
+        self.table, self.client = rehearsed.faults, rehearsed.client
 
     def deploy(self, lab: Lab) -> None:
         self._deploy(lab)
         self._attach(lab).wait_whole(SERVE_TIMEOUT)
 
     def suffer(self, lab: Lab, fault: str, histories: str, patience: float) -> dict[str, Any]:
-        service = self._attach(lab)
-        service.wait_whole(WHOLE_TIMEOUT)
+        system = self._attach(lab)
+        system.wait_whole(WHOLE_TIMEOUT)
         what = self.table[fault]._replace(patience=patience)
         if what.silences and self._in_place:
             what = what._replace(elsewhere=False, silences=False)
-        marks = service.log_marks()
+        marks = system.log_marks()
         try:
-            return self._suffer(service, what, histories, patience)
+            return self._suffer(system, what, histories, patience)
         finally:
-            service.keep_logs(marks, histories)  # evidence, if it went wrong
+            system.keep_logs(marks, histories)  # evidence, if it went wrong
 
-    def _suffer(self, service: Service, what: Fault, histories: str, patience: float) -> dict[str, Any]:
+    def _suffer(self, system: System, what: Fault, histories: str, patience: float) -> dict[str, Any]:
         try:
-            suffered = rehearsal.suffer(service, what, histories)
+            suffered = rehearsal.suffer(system, what, histories)
         except rehearsal.Unserved as late:
             counted = operations.as_json(late.operations)
-            return record(error=f"{late}; {service.lab.complaints()}", operations=counted)
+            return record(error=f"{late}; {system.lab.complaints()}", operations=counted)
         known = record(gap=suffered.gap, phases=suffered.phases, operations=operations.as_json(suffered.operations))
         known.update(was=suffered.stage.leader, coordinator=suffered.coordinator)
         try:
-            outcome = rehearsal.conclude(service, what, suffered, patience)
+            outcome = rehearsal.conclude(system, what, suffered, patience)
         except AgentError as failed:
             known["error"] = str(failed)
             # What was acknowledged must be there, whether the others came back or not.
             with suppress(AgentError):  # unless nobody is left to be asked
-                known.update(_counts(service.judge(suffered.histories, what, suffered.stage)))
+                known.update(_counts(system.judge(suffered.histories, what.inflicted(suffered.stage))))
             return known
         known.update(_counts(outcome.verdict), phases=outcome.phases, now=outcome.now, whole=True)
         if not outcome.clean:
@@ -136,11 +124,11 @@ class Clustered(Contender):
         return known
 
     def costs(self, lab: Lab, runs: int) -> Iterator[tuple[str, dict[str, Any]]]:
-        service = self._attach(lab)
-        service.wait_whole(WHOLE_TIMEOUT)
+        system = self._attach(lab)
+        system.wait_whole(WHOLE_TIMEOUT)
         for role in ("Promoted", "Unpromoted", "Started"):
-            for node in service.in_role(role)[:1]:
-                cost = costs.monitor(lab, service.name, node, role, runs)
+            for node in system.in_role(role)[:1]:
+                cost = costs.monitor(lab, system.name, node, role, runs)
                 yield "monitor", {"agent": self.name, "what": role.lower(), **cost}
         yield from self._nodes(lab)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from backstay.ocf.errors import AgentError
 from backstay_lab.bench.contender import Contender
-from backstay_lab.systems.catalogue import SERVICES
+from backstay_lab.systems.catalogue import rehearsed
 from backstay_lab.systems.haproxy import peers as haproxypeers
 from backstay_lab.systems.mysql import peers as mysqlpeers
 from backstay_lab.systems.rabbitmq import peers as rabbitpeers
@@ -30,7 +30,7 @@ class Stack(Contender):
     """Its costs are those of a node with everything on it; single monitors are measured service by service."""
 
     service = "openstack"
-    client = SERVICES[service].client
+    client = rehearsed()[service].client
     faults = ()
 
     def __init__(self, name: str, what: str, deploy: Callable[[Lab], None], notes: tuple[str, ...] = ()) -> None:

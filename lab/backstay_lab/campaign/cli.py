@@ -13,25 +13,26 @@ import click
 
 from backstay_lab.campaign.series import Campaign, Soak, clean, kept, parts, summary, told
 from backstay_lab.campaign.shrink import shrink
-from backstay_lab.campaign.subjects import SUBJECTS
 from backstay_lab.checkers.leaks import unflat
-from backstay_lab.machines.cli import driver
+from backstay_lab.machines.drivers import driver
 from backstay_lab.nemesis.aimed import aimed
-from backstay_lab.nemesis.catalogue import KINDS, PARTS, ROWS, kinds_of
+from backstay_lab.nemesis.catalogue import KINDS, ROWS, kinds_of, parts_for
 from backstay_lab.nemesis.schedule import Schedule, draw, from_json, to_json
 from backstay_lab.run.cli import plain
+from backstay_lab.systems.catalogue import campaigned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from backstay_lab.nemesis.catalogue import Kind
+    from backstay_lab.systems.declaration import Campaigned
 
 MINUTES = 120.0  # of a soak
 
 
-def table(service: str, over_ssh: bool = False) -> list[str]:
+def table(system: Campaigned, over_ssh: bool = False) -> list[str]:
     """The catalogue's rows: what is injected, what is expected, and what is done elsewhere or not at all."""
-    able = {kind.name: [part for part in PARTS[service] if part in kind.parts] for kind in kinds_of(service)}
+    able = {kind.name: list(filter(None, parts_for(kind, system))) for kind in kinds_of(system)}
     lines = []
     for row in ROWS:
         lines.append(f"{row.number:2} {row.fault}: {row.expected}")
@@ -48,7 +49,7 @@ def table(service: str, over_ssh: bool = False) -> list[str]:
 
 
 @click.command("campaign")
-@click.argument("service", type=click.Choice(sorted(SUBJECTS)), default="mysql")
+@click.argument("service", type=click.Choice(sorted(campaigned())), default="mysql")
 @click.option("--runs", type=click.IntRange(min=1), default=5, show_default=True, help="Schedules, of as many seeds.")
 @click.option("--seed", default=1, show_default=True, help="The first seed; the next are the numbers after it.")
 @click.option(
@@ -97,9 +98,9 @@ def campaign(
 
     A schedule that broke a rule is replayed from schedule.json in its directory, or by its seed.
     """
-    kind = driver(vagrant)
+    kind, system = driver(vagrant), campaigned()[service]
     if listing:
-        click.echo("\n".join(table(service, kind.over_ssh) if names is None else aims(service)))
+        click.echo("\n".join(table(system, kind.over_ssh) if names is None else aims(service)))
         return
     if telling:
         records = kept(histories, service)
@@ -115,8 +116,8 @@ def campaign(
         raise click.UsageError(
             "aimed schedules are a list of their own, for the lab: leave --soak, --replay and --vagrant out"
         )
-    able = kinds_of(service, kind.over_ssh)
-    schedules = [draw(service, number, able) for number in range(seed, seed + runs)]
+    able = kinds_of(system, kind.over_ssh)
+    schedules = [draw(system, number, able) for number in range(seed, seed + runs)]
     if names is not None:
         schedules = _chosen(service, names)
     if replay:
@@ -124,7 +125,7 @@ def campaign(
         schedules = [_read(replay, service, able)]
     until = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
     if soaking:
-        schedules, until = parts(service, seed, MINUTES if minutes is None else minutes), float("inf")
+        schedules, until = parts(system, seed, MINUTES if minutes is None else minutes), float("inf")
     made = Soak if soaking else Campaign
     series = made(service, os.path.abspath(directory), image, os.path.abspath(histories), kind)
     try:
@@ -166,7 +167,7 @@ def _read(path: str, service: str, able: Sequence[Kind]) -> Schedule:
     """Raises BadParameter when the file has no schedule of this service, or one with other kinds of fault than these."""
     try:
         with open(path, encoding="utf-8") as source:
-            schedule = from_json(json.load(source))
+            schedule = from_json(json.load(source), campaigned())
     except ValueError as flaw:
         raise click.BadParameter(f"{path}: {flaw}") from None
     if schedule.service != service:

@@ -11,20 +11,19 @@ import psutil
 
 from backstay_lab.campaign.observers import Watch
 from backstay_lab.checkers.leaks import DAEMON, DISK, HELPER, NODE, RESOURCE, Reading
-from backstay_lab.machines.faults import SERVICES, processes
+from backstay_lab.machines.faults import processes
 from backstay_lab.machines.layout import started
 from backstay_lab.machines.logs import LOGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from backstay_lab.machines.cluster import Lab
-    from backstay_lab.machines.faults import Process
+    from backstay_lab.machines.faults import Daemon, Process
 
 EVERY = 5.0  # seconds
 AGENTS = "/resource.d/backstay/"  # in the arguments of an agent that runs
 HELPERS = ("watch(", "reader(")  # how our lasting processes call themselves, each with its resource
-DAEMONS = ("mysql", "rabbitmq", "haproxy")
 STATE, TEMPORARY = "run/backstay", "tmp"  # in the node; empty after a boot
 CONFIGURATION = "var/lib/pacemaker/cib/cib.xml"
 MIB, KIB = 1 << 20, 1 << 10
@@ -35,7 +34,7 @@ class ResourceWatch(Watch):
 
     def __init__(self, lab: Lab, directory: str) -> None:
         super().__init__(directory, EVERY)
-        self._lab, self._path = lab, os.path.join(directory, "resources.jsonl")
+        self._lab, self._daemons, self._path = lab, lab.daemons, os.path.join(directory, "resources.jsonl")
         self._logged: dict[str, tuple[float, int]] = {}
         self.seen: list[Reading] = []
 
@@ -57,7 +56,7 @@ class ResourceWatch(Watch):
             return
         life = f"{init}:{boot}"
         running = list(processes(init))
-        roles = [role_of(process) for process in running]
+        roles = [role_of(process, self._daemons) for process in running]
         for process, (kind, name) in zip(running, roles):
             if kind in (HELPER, DAEMON):
                 for measure, value in used_by(process.pid).items():
@@ -87,7 +86,7 @@ class ResourceWatch(Watch):
         yield "configuration, KiB", size_of(self._lab.disk(node, CONFIGURATION)) / KIB
 
 
-def role_of(process: Process) -> tuple[str, str]:
+def role_of(process: Process, daemons: Mapping[str, Daemon]) -> tuple[str, str]:
     """Kind and name of a process that is watched: a daemon, a helper of ours that lasts, an agent that runs (NODE); else ""."""
     for word in process.arguments:
         if word.startswith(HELPERS):
@@ -95,7 +94,7 @@ def role_of(process: Process) -> tuple[str, str]:
     for word in process.arguments:  # after those, which have the agents' directory in their code
         if AGENTS in word:
             return NODE, word.rpartition("/")[2]
-    return next(((DAEMON, name) for name in DAEMONS if SERVICES[name](process)), ("", ""))
+    return next(((DAEMON, name) for name, daemon in daemons.items() if daemon.has(process)), ("", ""))
 
 
 def used_by(pid: int) -> dict[str, float]:

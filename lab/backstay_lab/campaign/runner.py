@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from backstay.host.deadline import Deadline, poll
 from backstay.ocf.errors import AgentError
 from backstay_lab.campaign.observers import AddressWatch
-from backstay_lab.campaign.subjects import Subject
 from backstay_lab.checkers.evidence import Evidence
 from backstay_lab.checkers.messages import Outage
 from backstay_lab.checkers.operations import as_json as as_told
@@ -23,7 +22,7 @@ from backstay_lab.machines import logs, timeline
 from backstay_lab.nemesis.catalogue import COORDINATOR, DAEMON, FOLLOWER, KINDS, NODES, may_fence, most_moves
 from backstay_lab.nemesis.harm import HARMS
 from backstay_lab.nemesis.schedule import Injection, Schedule, to_json
-from backstay_lab.nemesis.target import Scene, scenes_of
+from backstay_lab.nemesis.target import targets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,7 +32,8 @@ if TYPE_CHECKING:
     from backstay_lab.checkers.sampling import Reached
     from backstay_lab.clients.application import Application
     from backstay_lab.clients.workload import Load
-    from backstay_lab.nemesis.target import Undo
+    from backstay_lab.nemesis.target import Target, Undo
+    from backstay_lab.systems.subject import Subject
 
 STEADY = 30.0  # seconds for a whole service to take the load
 PATIENCE = (
@@ -88,12 +88,12 @@ class Run:
         self, subject: Subject, schedule: Schedule, directory: str, say: Callable[[str], None], pace: float = 0.0
     ) -> None:
         self.subject, self.schedule, self.directory, self.say, self.pace = subject, schedule, directory, say, pace
-        self.service, self.lab = subject.service, subject.service.lab
+        self.system, self.lab = subject.system, subject.system.lab
         self.hits: list[Hit] = []
         self.pending: list[tuple[float, int, Injection, Undo]] = []  # a heap: when to undo what
         self.trouble: list[str] = []
         self.spoiled: list[Spoil] = []
-        self.scenes: dict[str, Scene] = {}
+        self.targets: dict[str, Target] = {}
         self.began = 0.0
         self.marks: dict[str, int] = {}  # of the nodes' logs when it began
 
@@ -102,14 +102,14 @@ class Run:
         os.makedirs(self.directory, exist_ok=True)
         write(self.directory, "schedule.json", to_json(self.schedule))
         self.began = time.monotonic()
-        self.marks = self.service.log_marks()
+        self.marks = self.system.log_marks()
         if not self.schedule.fresh:
-            self.service.wait_whole(WHOLE)
-        marks, offset = self.service.log_marks(), time.time() - time.monotonic()
+            self.system.wait_whole(WHOLE)
+        marks, offset = self.system.log_marks(), time.time() - time.monotonic()
         watching = AddressWatch(self.lab, self.subject.addresses, self.directory)
         with self.subject.load(self.directory) as load, self._application() as application, watching as watch:
             load.wait_steady(0.0, STEADY)
-            self.scenes = scenes_of(self.service, self.spoiled)
+            self.targets = targets_of(self.system, self.spoiled)
             counted = self._counted()
             first = "" if counted is None else counted.leader
             for injection in self.schedule.injections:
@@ -120,7 +120,7 @@ class Run:
             application.finish()
             histories = load.finish()
         counts = application.counts([group[0].at for group in self._groups()], time.monotonic())
-        self._try("whole again", lambda: self.service.wait_whole(WHOLE))
+        self._try("whole again", lambda: self.system.wait_whole(WHOLE))
         evidence = self._evidence(histories)
         lines = logs.lines_since(marks)
         evidence = evidence._replace(
@@ -142,16 +142,16 @@ class Run:
 
     def _application(self) -> Application:
         """None on a fresh set: what it is aimed at is over before an application has begun."""
-        return none() if self.schedule.fresh else self.service.application(self.directory)
+        return none() if self.schedule.fresh else self.system.application(self.directory)
 
     def keep_logs(self) -> None:
         """What the nodes' logs say of this run, beside the histories."""
-        self.service.keep_logs(self.marks, self.directory)
+        self.system.keep_logs(self.marks, self.directory)
 
     # -- faults -------------------------------------------------------------------------------------------------------
 
     def _inject(self, load: Load, injection: Injection) -> None:
-        scene = self.scenes[injection.part]
+        target = self.targets[injection.part]
         calm = not injection.overlaps and (bool(self.hits) or not self.schedule.fresh)
         if not self.hits and self.schedule.fresh:
             pass  # at once: writes have come for a second
@@ -163,19 +163,19 @@ class Run:
             begin = self.hits[-1].at + injection.after
             self._undo(lambda due: due <= begin)
             time.sleep(max(0.0, begin - time.monotonic()))
-        node = self._target(scene, injection)
+        node = self._target(target, injection)
         if calm:
-            self._meet_phase(scene, node, injection.phase)
+            self._meet_phase(target, node, injection.phase)
             # What the fault before costs may have begun meanwhile: a node that lost a Pacemaker daemon is fenced late.
             self._try("writes to resume", lambda: load.wait_steady(time.monotonic(), PATIENCE))
-            node = self._target(scene, injection)
+            node = self._target(target, injection)
         at, missed, undo = time.monotonic(), "", None
         try:
-            undo = HARMS[injection.kind](scene, node, injection)
+            undo = HARMS[injection.kind](target, node, injection)
         except AgentError as reason:
             missed = str(reason)
-        self.hits.append(Hit(injection, node, at, self._leads(scene, node, injection), missed))
-        led = [name for name, each in self.scenes.items() if each.leader == node]
+        self.hits.append(Hit(injection, node, at, self._leads(target, node, injection), missed))
+        led = [name for name, each in self.targets.items() if each.leader == node]
         role = f", which {' '.join(['leads', *led]).strip()}" if led else ""
         what = f"{injection.kind} ({injection.where}) on {node}{role}"
         self.say(f"{at - self.began:7.1f} s  {what}{': missed, ' + missed if missed else ''}")
@@ -187,35 +187,35 @@ class Run:
         if self.hits:
             time.sleep(max(0.0, self.hits[-1].at + self.pace - time.monotonic()))
 
-    def _counted(self) -> Scene | None:
+    def _counted(self) -> Target | None:
         """Of the service whose promotions count."""
-        return next((scene for scene in self.scenes.values() if scene.service is self.subject.counted), None)
+        return next((target for target in self.targets.values() if target.system is self.subject.counted), None)
 
-    def _leads(self, scene: Scene, node: str, injection: Injection) -> bool:
+    def _leads(self, target: Target, node: str, injection: Injection) -> bool:
         """Whether it may have reached the leader whose moves count. What overlaps may come when nobody knows who leads."""
-        counted, scope = self._counted() or scene, KINDS[injection.kind].scope
-        if scope == DAEMON and scene is not counted:
+        counted, scope = self._counted() or target, KINDS[injection.kind].scope
+        if scope == DAEMON and target is not counted:
             return False
         return scope == NODES or node == counted.leader or injection.overlaps
 
-    def _target(self, scene: Scene, injection: Injection) -> str:
+    def _target(self, target: Target, injection: Injection) -> str:
         """Who is to be hit as things are now."""
-        for each in self.scenes.values():
+        for each in self.targets.values():
             each.look(not injection.overlaps)
-        return self._resolve(scene, injection.target)
+        return self._resolve(target, injection.target)
 
-    def _resolve(self, scene: Scene, target: str) -> str:
+    def _resolve(self, target: Target, role: str) -> str:
         """The node of a role; of the whole set, its leader stands for all."""
-        others = scene.others(scene.leader)
-        if target == COORDINATOR:
-            return next((node for node in self.lab.nodes if self.service.is_dc(node)), scene.leader)
-        return others[0] if target == FOLLOWER else scene.leader
+        others = target.others(target.leader)
+        if role == COORDINATOR:
+            return next((node for node in self.lab.nodes if self.system.is_dc(node)), target.leader)
+        return others[0] if role == FOLLOWER else target.leader
 
-    def _meet_phase(self, scene: Scene, node: str, phase: float) -> None:
+    def _meet_phase(self, target: Target, node: str, phase: float) -> None:
         """The moment within the interval between two monitors there; any moment where none comes, or the node is lost."""
-        interval = scene.traits.interval
+        interval = target.traits.interval
         with suppress(AgentError):
-            if self.lab.wait_for_action(node, scene.service.name, "monitor", MONITORS * interval):
+            if self.lab.wait_for_action(node, target.system.name, "monitor", MONITORS * interval):
                 time.sleep(phase * interval)
 
     def _undo(self, wanted: Callable[[float], bool]) -> None:
@@ -290,7 +290,7 @@ class Run:
         groups = self._groups()
         ends = [group[0].at for group in groups[1:]] + [float("inf")]
         return [
-            self.service.gap([one for one in load.attempts if one.ended < end], group[0].at)
+            self.system.gap([one for one in load.attempts if one.ended < end], group[0].at)
             for group, end in zip(groups, ends)
         ]
 

@@ -15,18 +15,20 @@ import click
 from backstay.ocf.errors import AgentError
 from backstay_lab.campaign.resources import ResourceWatch
 from backstay_lab.campaign.runner import Report, Run, as_json, write
-from backstay_lab.campaign.subjects import SUBJECTS
 from backstay_lab.checkers.leaks import Trend, trends, unflat
 from backstay_lab.checkers.recovery import by_fault
+from backstay_lab.machines import drivers
 from backstay_lab.machines.cluster import Lab
 from backstay_lab.machines.layout import LabError
 from backstay_lab.nemesis.schedule import Schedule, draw_calm, to_json
 from backstay_lab.run.cli import counted, distribution, laboratory
-from backstay_lab.systems.catalogue import SERVICES
+from backstay_lab.systems.catalogue import campaigned, rehearsed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
+
+    from backstay_lab.systems.declaration import Campaigned
 
 VOLUME = 768  # MiB for a node's data, so that its disk can be full, slow or frozen; it holds some hundred
 SOAK_VOLUME = 8192  # MiB: two hours of the ledger and its binary logs
@@ -50,7 +52,7 @@ class Campaign:
         """Each schedule once, none begun after `until` (monotonic seconds)."""
         waiting, reports = list(schedules), []
         while waiting and time.monotonic() < until:
-            topology, volume = SERVICES[self.service].topology, 0 if self.driver.over_ssh else self.volume
+            topology, volume = rehearsed()[self.service].topology, 0 if self.driver.over_ssh else self.volume
             if waiting[0].fresh:
                 self._anew()
             with laboratory(self.directory, 3, self.image, topology, self.driver, volume) as lab, self.beside(lab):
@@ -73,7 +75,9 @@ class Campaign:
         """None when the lab failed, and not the service: that run is on record and proves nothing."""
         place = os.path.join(self.histories, f"{self.service}-{schedule.title}-{time.strftime('%H%M%S')}")
         click.echo(f"{self.service} {schedule.name or f'seed {schedule.seed}'}: {schedule}")
-        run = Run(SUBJECTS[self.service](lab), schedule, place, lambda line: click.echo(f"    {line}"), self.pace)
+        run = Run(
+            campaigned()[self.service].subject(lab), schedule, place, lambda line: click.echo(f"    {line}"), self.pace
+        )
         try:
             report = run.run()
         except (AgentError, OSError) as failed:
@@ -109,7 +113,7 @@ class Campaign:
     def _anew(self) -> None:
         """A lab that an unclean run left proves nothing about the next schedule."""
         try:
-            Lab.attach(self.directory).down()
+            drivers.attach(self.directory).down()
         except LabError:
             return  # it was ours, and is down already
 
@@ -131,11 +135,11 @@ class Soak(Campaign):
         return trends(reading for watch in self.watches for reading in watch.seen)
 
 
-def parts(service: str, seed: int, minutes: float) -> list[Schedule]:
+def parts(system: Campaigned, seed: int, minutes: float) -> list[Schedule]:
     """The schedules of a soak of so many minutes, each of PART faults or what is left."""
     faults = max(1, math.ceil(minutes * 60 / PACE))
     return [
-        draw_calm(service, seed + number, min(PART, faults - number * PART))
+        draw_calm(system, seed + number, min(PART, faults - number * PART))
         for number in range(math.ceil(faults / PART))
     ]
 

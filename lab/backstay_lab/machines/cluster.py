@@ -1,8 +1,11 @@
 """`Lab`: the handle that tests, demos and the command line use."""
 
+from __future__ import annotations
+
 import json
 import os
 import sys
+from typing import NamedTuple
 
 from backstay.host import command
 from backstay.host.deadline import Deadline, poll
@@ -13,9 +16,9 @@ from backstay_lab.machines.layout import CLIENT, LabError, Layout, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from typing import Any, Optional
+    from typing import Any
 
     from lxml.etree import _Element
 
@@ -26,6 +29,22 @@ OLD_ROLES = {"Master": "Promoted", "Slave": "Unpromoted"}  # as Pacemaker before
 
 def _silent(line: str) -> None:
     """For callers that want no progress."""
+
+
+def _nothing(lab: Lab) -> None:
+    """Fencing alone."""
+
+
+class Topology(NamedTuple):
+    """What a lab is to serve. deploy: gets a lab whose cluster has quorum and fencing, and returns when it serves; it raises
+    AgentError. daemons: name -> what faults can hit besides the cluster's own daemons."""
+
+    name: str
+    deploy: Callable[[Lab], None]
+    daemons: Mapping[str, faults.Daemon] = {}
+
+
+NONE = Topology("none", _nothing)
 
 
 class Lab:
@@ -46,15 +65,15 @@ class Lab:
         directory: str,
         nodes: int = 3,
         image: str = "bookworm",
-        topology: str = "none",
+        topology: Topology = NONE,
         token: int = 1000,
         boot_delay: float = 5.0,
         fence_action: str = "reboot",
         keep: bool = False,
         volume: int = 0,
         revision: str = "",
-        say: "Callable[[str], None]" = _silent,
-    ) -> "Lab":
+        say: Callable[[str], None] = _silent,
+    ) -> Lab:
         """Boot a lab and return when its topology serves.
 
         `token` is Corosync's, in milliseconds; `boot_delay` the seconds between the death of a fenced node and its
@@ -63,17 +82,14 @@ class Lab:
         gets for its data, 0 for none. `revision`: of this checkout's history, whose agents and templates the nodes begin
         with; "" for those that run here.
         """
-        from backstay_lab.systems.topology import TOPOLOGIES
-
-        if topology not in TOPOLOGIES:
-            raise LabError(f"no topology {topology}; there are {', '.join(TOPOLOGIES)}")
         if not 1 <= nodes <= 16:
             raise LabError(f"a lab has 1 to 16 nodes, not {nodes}")
         lab = cls(directory)
         plan: dict[str, object] = {
             "nodes": nodes,
             "image": image,
-            "topology": topology,
+            "topology": topology.name,
+            "daemons": dict(topology.daemons),
             "token": token,
             "boot_delay": boot_delay,
             "fence_action": fence_action,
@@ -84,9 +100,9 @@ class Lab:
         with lab._boot(plan, say):
             lab.wait_online(lab.nodes, ONLINE_TIMEOUT)
             say("the cluster has quorum")
-            failure: Optional[Exception] = None
+            failure: Exception | None = None
             try:
-                TOPOLOGIES[topology](lab)
+                topology.deploy(lab)
             except AgentError as failed:
                 if not keep:
                     raise
@@ -96,26 +112,16 @@ class Lab:
         return lab
 
     @classmethod
-    def attach(cls, directory: str) -> "Lab":
-        """The lab that runs in this directory. Raises LabError when there is none."""
-        lab = Lab.of(directory)
+    def attach(cls, directory: str) -> Lab:
+        """The lab of this kind that runs in the directory; of any kind: `drivers.attach`. Raises LabError when there is none."""
+        lab = cls(directory)
         if lab.layout.supervisor is None:
             raise LabError(f"no lab is up in {lab.layout.directory}; `backstay lab up` starts one")
-        if not isinstance(lab, cls):
-            raise LabError(f"the nodes of the lab in {lab.layout.directory} are {lab.driver}, not {cls.driver}")
+        if lab.kind != cls.driver:
+            raise LabError(f"the nodes of the lab in {lab.layout.directory} are {lab.kind}, not {cls.driver}")
         return lab
 
-    @staticmethod
-    def of(directory: str) -> "Lab":
-        """The handle for what is in this directory, alive or not."""
-        lab = Lab(directory)
-        if os.path.exists(lab.layout.path("lab.json")) and lab._plan().get("driver") == "vagrant":
-            from backstay_lab.machines.vagrant import Vagrant
-
-            return Vagrant(directory)
-        return lab
-
-    def _boot(self, plan: "dict[str, object]", say: "Callable[[str], None]") -> "AbstractContextManager[None]":
+    def _boot(self, plan: dict[str, object], say: Callable[[str], None]) -> AbstractContextManager[None]:
         """All nodes on, as `launch.supervisor` has it."""
         return launch.supervisor(self.layout, plan, say)
 
@@ -124,14 +130,14 @@ class Lab:
         launch.remove(self.layout)
 
     @property
-    def nodes(self) -> "list[str]":
+    def nodes(self) -> list[str]:
         """The cluster's nodes, in order; `client` is not among them."""
         return [name for name in self._machines() if name != CLIENT]
 
     # Commands and files.
 
     def run(
-        self, node: str, argv: "Sequence[str]", timeout: float = 60.0, input: str = "", check: bool = True
+        self, node: str, argv: Sequence[str], timeout: float = 60.0, input: str = "", check: bool = True
     ) -> command.Finished:
         """Run a program in a node to its end. Raises as `command.run` does, and LabError when the node is off."""
         return command.run(enter.argv_for(self.layout, node, argv), timeout, input=input, check=check)
@@ -185,17 +191,17 @@ class Lab:
         """Cut a node from all others, `client` too."""
         self.impair("cut", self.between(node, [name for name in self._machines() if name != node]))
 
-    def impair(self, kind: str, pairs: "Sequence[tuple[str, str]]", number: int = 0) -> None:
+    def impair(self, kind: str, pairs: Sequence[tuple[str, str]], number: int = 0) -> None:
         """What the first of each pair sends to the second: all of it is dropped (`cut`), the TCP segments to and from the
         port `number` (`ports`), or `number` of a hundred packets, by default 30 (`lossy`: one of `network.LOSSES`)."""
         self._ask("impair", kind=kind, pairs=pairs, number=number)
 
-    def repair(self, kind: str, pairs: "Sequence[tuple[str, str]]", number: int = 0) -> None:
+    def repair(self, kind: str, pairs: Sequence[tuple[str, str]], number: int = 0) -> None:
         """Undo one such `impair`; what another one wants as well stays."""
         self._ask("repair", kind=kind, pairs=pairs, number=number)
 
     @staticmethod
-    def between(one: str, others: "Sequence[str]") -> "list[tuple[str, str]]":
+    def between(one: str, others: Sequence[str]) -> list[tuple[str, str]]:
         """Both ways between a node and others."""
         return [pair for other in others for pair in ((one, other), (other, one))]
 
@@ -214,16 +220,20 @@ class Lab:
     def fault(self, kind: str, node: str, service: str) -> int:
         """kill (SIGKILL), hang (SIGSTOP) or resume (SIGCONT) a daemon; return how many processes it reached.
 
-        Services: the keys of `faults.SERVICES`. Raises LabError when the node is off or the service does not run.
+        Services: the keys of `daemons` and of `faults.CLUSTER`. Raises LabError when the node is off or the service does not run.
         """
-        return int(self._ask_node(node, "inflict", kind, service))
+        known = {**self.daemons, **faults.CLUSTER}
+        if kind not in faults.SIGNALS or service not in known:
+            signals, services = ", ".join(faults.SIGNALS), ", ".join(known)
+            raise LabError(f"no fault {kind} {service}; faults: {signals}; services: {services}")
+        return int(self._ask_node(node, "inflict", kind, service, *known[service]))
 
     def wait_for_action(self, node: str, agent: str, action: str, seconds: float) -> bool:
         """Until the agent of ocf:backstay is called for the action in the node; False when it is not within so many seconds.
         Raises LabError when the node is off."""
         return bool(self._ask_node(node, "wait_for_action", agent, action, seconds))
 
-    def observer(self, node: str, module: str, arguments: "Sequence[str]") -> "list[str]":
+    def observer(self, node: str, module: str, arguments: Sequence[str]) -> list[str]:
         """The argument list that runs one of our modules where it sees the node's processes: here, where it goes on while the
         node stands still. Its first argument is the pid of the node's init. Raises LabError when the node is off."""
         library = f"PYTHONPATH={self.layout.path('code', 'lab')}"  # the copy: edits do not reach a running lab
@@ -231,7 +241,7 @@ class Lab:
 
     # What is so.
 
-    def status(self) -> "dict[str, Any]":
+    def status(self) -> dict[str, Any]:
         """{"dir", "nodes": {name: {"address", "power", "plugged", "online"}}, "roles": {node: {resource: role}},
         "cuts": [[from, to]], "endpoints": {name: URL or URLs}}.
 
@@ -258,7 +268,7 @@ class Lab:
         }
 
     @property
-    def endpoints(self) -> "dict[str, Any]":
+    def endpoints(self) -> dict[str, Any]:
         """What the topology serves, with the credentials of an unprivileged account; empty for `none`."""
         try:
             with open(self.layout.path("endpoints.json"), encoding="utf-8") as source:
@@ -268,20 +278,20 @@ class Lab:
             return {}
 
     @endpoints.setter
-    def endpoints(self, urls: "dict[str, Any]") -> None:
+    def endpoints(self, urls: dict[str, Any]) -> None:
         write(self.layout.path("endpoints.json"), json.dumps(urls))
 
-    def roles(self) -> "dict[str, dict[str, str]]":
+    def roles(self) -> dict[str, dict[str, str]]:
         """Node -> resource -> Started, Promoted or Unpromoted, as the quorate partition sees it."""
         crm = self.cluster_status()
         return _roles(crm) if crm is not None else {}
 
-    def online(self) -> "set[str]":
+    def online(self) -> set[str]:
         """The nodes that Pacemaker, in the quorate partition, has as full members."""
         crm = self.cluster_status()
         return _online(crm) if crm is not None and _is_quorate(crm) else set()
 
-    def cluster_status(self, node: "Optional[str]" = None) -> "Optional[_Element]":
+    def cluster_status(self, node: str | None = None) -> _Element | None:
         """crm_mon's XML from `node`, else from the quorate partition, else from any node that answers; None if none."""
         from lxml import etree
 
@@ -306,7 +316,7 @@ class Lab:
         ]
         return "; ".join(told) or "no failure is on record"
 
-    def wait_online(self, nodes: "Sequence[str]", timeout: float) -> None:
+    def wait_online(self, nodes: Sequence[str], timeout: float) -> None:
         """Until each of these nodes sees all of them as members of the quorate partition, and fencing armed.
 
         Each is asked itself: the others take a node that lost its power for a member until Corosync's token is lost,
@@ -326,8 +336,18 @@ class Lab:
 
     @property
     def topology(self) -> str:
-        """What `up` was asked to serve."""
+        """The name of what `up` was asked to serve."""
         return str(self._plan()["topology"])
+
+    @property
+    def kind(self) -> str:
+        """The driver that made its nodes."""
+        return str(self._plan().get("driver"))
+
+    @property
+    def daemons(self) -> dict[str, faults.Daemon]:
+        """Name -> what faults can hit besides the cluster's own daemons."""
+        return {name: faults.Daemon(*how) for name, how in self._plan()["daemons"].items()}
 
     def data(self, usual: str) -> str:
         """Where a service keeps its data: the usual directory, or one on the node's volume in a lab that has volumes."""
@@ -335,11 +355,11 @@ class Lab:
 
         return f"{PLACE}/{os.path.basename(usual)}" if self._plan().get("volume") else usual
 
-    def _machines(self) -> "dict[str, str]":
+    def _machines(self) -> dict[str, str]:
         addresses: dict[str, str] = self._plan()["nodes"]
         return addresses
 
-    def _plan(self) -> "dict[str, Any]":
+    def _plan(self) -> dict[str, Any]:
         try:
             with open(self.layout.path("lab.json"), encoding="utf-8") as source:
                 plan: dict[str, Any] = json.load(source)
@@ -347,21 +367,21 @@ class Lab:
         except FileNotFoundError:
             raise LabError(f"there is no lab in {self.layout.directory}; `backstay lab up` starts one") from None
 
-    def _ask_node(self, node: str, function: str, *arguments: "Any") -> "Any":
+    def _ask_node(self, node: str, function: str, *arguments: Any) -> Any:
         """Call one of `faults.ON_A_NODE` for the node. Raises as that does, and LabError when the node is off."""
         return faults.ON_A_NODE[function](self.init_of(node), *arguments)
 
-    def _ask(self, do: str, **details: "Any") -> "dict[str, Any]":
+    def _ask(self, do: str, **details: Any) -> dict[str, Any]:
         self._machines()
         return request(os.path.join(self.layout.directory, "control"), do, **details)
 
 
-def _is_quorate(crm: "_Element") -> bool:
+def _is_quorate(crm: _Element) -> bool:
     dc = crm.find("summary/current_dc")
     return dc is not None and dc.get("with_quorum") == "true"
 
 
-def _online(crm: "_Element") -> "set[str]":
+def _online(crm: _Element) -> set[str]:
     return {
         str(node.get("name"))
         for node in crm.iterfind("nodes/node")
@@ -369,7 +389,7 @@ def _online(crm: "_Element") -> "set[str]":
     }
 
 
-def _roles(crm: "_Element") -> "dict[str, dict[str, str]]":
+def _roles(crm: _Element) -> dict[str, dict[str, str]]:
     roles: dict[str, dict[str, str]] = {}
     for resource in crm.iterfind("resources//resource"):
         role = str(resource.get("role"))

@@ -1,20 +1,25 @@
 """Faults of daemons: SIGKILL, SIGSTOP and SIGCONT, by what a process is and in which node it runs; and calls of agents, seen.
 
+The cluster's own daemons are known here; those of a system are told by the topology that the lab serves.
+
 faults FUNCTION ARGUMENTS     in a node, on itself: one of ON_A_NODE, and a JSON list; prints what it returns, as JSON
 """
+
+from __future__ import annotations
 
 import json
 import os
 import signal
 import time
 from contextlib import suppress
+from typing import NamedTuple
 
 from backstay.host.deadline import Deadline
 from backstay_lab.machines.layout import LabError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
 SIGNALS = {"kill": signal.SIGKILL, "hang": signal.SIGSTOP, "resume": signal.SIGCONT}
@@ -29,40 +34,36 @@ class Process:
         self.arguments = _arguments(str(pid))
 
 
-def _is(*programs: str) -> "Callable[[Process], bool]":
-    return lambda process: process.program in programs
+class Daemon(NamedTuple):
+    """How a daemon's processes are known. programs: base names of their program; any program where there are none. words: one of
+    them is in their arguments, where there are some."""
+
+    programs: Sequence[str]
+    words: Sequence[str] = ()
+
+    def has(self, process: Process) -> bool:
+        if self.programs and process.program not in self.programs:
+            return False
+        arguments = " ".join(process.arguments)
+        return not self.words or any(word in arguments for word in self.words)
 
 
-def _is_broker(process: Process) -> bool:
-    """The broker's own Erlang machine, not that of a rabbitmqctl that happens to run."""
-    arguments = " ".join(process.arguments)
-    # Started by itself, or as an empty machine that loads the broker later.
-    return process.program == "beam.smp" and ("-s rabbit boot" in arguments or "-sname rabbit@" in arguments)
+NODE = "node"  # stands for all that runs there
+_NAMED_ALIKE = (
+    "keepalived",
+    "corosync",
+    "pacemakerd",
+    "pacemaker-attrd",
+    "pacemaker-based",
+    "pacemaker-controld",
+    "pacemaker-execd",
+    "pacemaker-fenced",
+    "pacemaker-schedulerd",
+)
+CLUSTER: dict[str, Daemon] = {**{name: Daemon((name,)) for name in _NAMED_ALIKE}, NODE: Daemon(())}
 
 
-SERVICES: "dict[str, Callable[[Process], bool]]" = {
-    "mysql": _is("mysqld", "mariadbd"),
-    "rabbitmq": _is_broker,
-    "haproxy": _is("haproxy"),
-    "keepalived": _is("keepalived"),
-    "corosync": _is("corosync"),
-    **{
-        name: _is(name)
-        for name in (
-            "pacemakerd",
-            "pacemaker-attrd",
-            "pacemaker-based",
-            "pacemaker-controld",
-            "pacemaker-execd",
-            "pacemaker-fenced",
-            "pacemaker-schedulerd",
-        )
-    },
-    "node": lambda process: True,
-}
-
-
-def processes(init: int) -> "Iterator[Process]":
+def processes(init: int) -> Iterator[Process]:
     """Every process of the node whose init is `init`, as this host sees them."""
     namespace = os.readlink(f"/proc/{init}/ns/pid")
     for entry in os.listdir("/proc"):
@@ -75,24 +76,24 @@ def processes(init: int) -> "Iterator[Process]":
             continue  # it ended while we looked; a zombie has no executable; what root may not read is not ours
 
 
-def inflict(init: int, fault: str, service: str) -> int:
-    """Send the fault's signal to every process of the service; return how many there were.
+def inflict(init: int, fault: str, name: str, programs: Sequence[str], words: Sequence[str]) -> int:
+    """Send the fault's signal to every process of a daemon (its name, and what is in its Daemon); return how many there were.
 
-    Service `node` is every process of the node (its kernel still answers pings). Raises LabError when nothing runs.
+    Without programs and words it is every process of the node (its kernel still answers pings). Raises LabError when nothing
+    runs.
     """
-    if fault not in SIGNALS or service not in SERVICES:
-        raise LabError(f"no fault {fault} {service}; faults: {', '.join(SIGNALS)}; services: {', '.join(SERVICES)}")
+    daemon = Daemon(programs, words)
     reached: set[int] = set()
     while True:
-        found = {process.pid for process in processes(init) if SERVICES[service](process)} - reached
+        found = {process.pid for process in processes(init) if daemon.has(process)} - reached
         for pid in found:
             with suppress(ProcessLookupError):
                 os.kill(pid, SIGNALS[fault])
         reached |= found
-        if not found or service != "node":  # a whole node forks while we look; a daemon's successor is left alone
+        if not found or name != NODE:  # a whole node forks while we look; a daemon's successor is left alone
             break
     if not reached:
-        raise LabError(f"{service} does not run on this node")
+        raise LabError(f"{name} does not run on this node")
     return len(reached)
 
 
@@ -124,13 +125,13 @@ def wait_for_action(init: int, agent: str, action: str, seconds: float) -> bool:
     return False
 
 
-def _arguments(pid: str) -> "list[str]":
+def _arguments(pid: str) -> list[str]:
     with open(f"/proc/{pid}/cmdline", "rb") as cmdline:
         return cmdline.read().decode(errors="replace").rstrip("\0").split("\0")
 
 
 # What can be asked of a node by the pid of its init, from this host or in the node itself.
-ON_A_NODE: "dict[str, Callable[..., Any]]" = {"inflict": inflict, "wait_for_action": wait_for_action}
+ON_A_NODE: dict[str, Callable[..., Any]] = {"inflict": inflict, "wait_for_action": wait_for_action}
 
 if __name__ == "__main__":
     import sys

@@ -7,29 +7,30 @@ more than that needless. What no fault may ever cause is in `judge`.
 from __future__ import annotations
 
 from math import inf
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from backstay_lab.systems.declaration import Campaigned
+    from backstay_lab.systems.system import Traits
 
 LEADER, FOLLOWER, COORDINATOR, ALL = "leader", "follower", "coordinator", "all"
 ONE = (LEADER, FOLLOWER)
 ANY = (LEADER, FOLLOWER, COORDINATOR)
 ORDERS = ("order 1 2 3", "order 1 3 2", "order 2 1 3", "order 2 3 1", "order 3 1 2", "order 3 2 1")
-# What a campaign runs on, and the parts that it has, of which a fault hits one; a service alone has none.
-PARTS: dict[str, tuple[str, ...]] = {"mysql": (), "rabbitmq": (), "openstack": ("mysql", "rabbitmq", "haproxy")}
-EVERY = ("mysql", "rabbitmq", "haproxy")
-MYSQL, RABBITMQ = ("mysql",), ("rabbitmq",)
-STATEFUL = ("mysql", "rabbitmq")  # their data is on the node's volume
-ADDRESSED = ("mysql", "haproxy")  # clients come to one address, that is where the leader is
+# What a kind needs of what it hits: one of Traits' fields that says something, or to be a certain system.
+ANYTHING, PEERS, DATA, ADDRESS = "", "peers", "data", "address"
+MYSQL, RABBITMQ = "mysql", "rabbitmq"
 DAEMON, NODE, NODES = "daemon", "node", "nodes"
 
 
 class Kind(NamedTuple):
     """row: of the catalogue. lasts: least and most seconds until it is undone; what cannot be undone, or undoes itself,
     has none. moves: how often the leader may change because of it, if it hits the leader. fences: whether a node may be
-    fenced because of it. targets: roles, which are resolved when it is inflicted, or orders of power-on. parts: the services,
-    alone or as parts of others, whose leaders and followers it can hit. scope: what it reaches there, the part's daemon or
-    address alone, all that is on the node, or more nodes than one. barred: why it is not done to machines that are reached over
-    ssh alone (Vagrant's), "" where it is. aimed: no seed draws it, schedules of `aimed` have it. bound: seconds without an
-    acknowledgement that it may cost at most."""
+    fenced because of it. targets: roles, which are resolved when it is inflicted, or orders of power-on. needs: which
+    systems, alone or as parts of others, have leaders and followers that it can hit. scope: what it reaches there, the
+    part's daemon or address alone, all that is on the node, or more nodes than one. barred: why it is not done to machines
+    that are reached over ssh alone (Vagrant's), "" where it is. aimed: no seed draws it, schedules of `aimed` have it.
+    bound: seconds without an acknowledgement that it may cost at most."""
 
     name: str
     row: int
@@ -38,11 +39,17 @@ class Kind(NamedTuple):
     lasts: tuple[float, float] = (0.0, 0.0)
     moves: int = 1
     fences: bool = False
-    parts: tuple[str, ...] = EVERY
+    needs: str = ANYTHING
     scope: str = NODE
     barred: str = ""
     aimed: bool = False
     bound: float = inf
+
+    def suits(self, system: str, traits: Traits) -> bool:
+        """Whether it can be done to the system of this name."""
+        if self.needs in (PEERS, DATA, ADDRESS):
+            return bool(getattr(traits, self.needs))
+        return self.needs in (ANYTHING, system)
 
 
 STOPPED = "sshd is stopped with the rest, and nobody can let them go on"
@@ -68,18 +75,18 @@ KINDS = {
         Kind("deaf", 6, "nothing that the others send reaches the node", ANY, SHORT, fences=True),
         Kind("port-cut", 7,
             "the others are cut off from the port by which the leader's daemon talks to them, not from the node",
-            (LEADER,), LONG, moves=0, parts=STATEFUL, scope=DAEMON),
+            (LEADER,), LONG, moves=0, needs=PEERS, scope=DAEMON),
         Kind("client-cut", 7, "clients are cut off from the service's port on the node", ONE, SHORT, moves=0, scope=DAEMON),
         Kind("loss", 8, "30 % of the packets from and to the node are lost", ANY, LONG, fences=True),
         Kind("slow-link", 9, "the node's link carries 2 Mbit/s and queues the rest up to 400 ms", ONE, LONG, moves=0),
-        Kind("disk-full", 10, "the file system with the data is filled to the last block", ONE, LONG, parts=STATEFUL,
+        Kind("disk-full", 10, "the file system with the data is filled to the last block", ONE, LONG, needs=DATA,
             barred=NO_VOLUME),
-        Kind("disk-slow", 11, "twenty writes a second to the disk with the data", ONE, LONG, parts=STATEFUL,
+        Kind("disk-slow", 11, "twenty writes a second to the disk with the data", ONE, LONG, needs=DATA,
             barred=NO_VOLUME),
         Kind("disk-frozen", 12, "who writes to the disk with the data waits, and cannot be killed", ONE, SHORT, fences=True,
-            parts=STATEFUL, barred=NO_VOLUME),
+            needs=DATA, barred=NO_VOLUME),
         Kind("torn-relay-log", 13, "the server is killed, its newest relay log cut short", (FOLLOWER,), moves=0,
-            parts=MYSQL, scope=DAEMON),
+            needs=MYSQL, scope=DAEMON),
         Kind("corosync-kill", 16, "SIGKILL of Corosync", ANY, fences=True),
         Kind("corosync-hang", 16, "SIGSTOP of Corosync, SIGCONT later", ANY, SHORT, fences=True),
         Kind("attrd-kill", 17, "SIGKILL of pacemaker-attrd", ANY, moves=0),
@@ -94,52 +101,52 @@ KINDS = {
         Kind("memory", 19, "the node gets 16 MiB more and no more: the kernel kills what asks", ONE,
             (2.0, 5.0), fences=True, barred=NO_LIMIT),
         Kind("starvation", 20, "the node gets a tenth of a processor", ANY, (3.0, 10.0), fences=True, barred=NO_LIMIT),
-        Kind("wrong-cookie", 21, "the broker is killed and its cookie replaced", ONE, parts=RABBITMQ, scope=DAEMON),
+        Kind("wrong-cookie", 21, "the broker is killed and its cookie replaced", ONE, needs=RABBITMQ, scope=DAEMON),
         Kind("port-taken", 22, "the daemon is killed, another program takes its port for a while", ONE, LONG, scope=DAEMON),
         Kind("broken-configuration", 24, "a line that is no option in the configuration, and the daemon is killed",
             ONE, LONG, scope=DAEMON),
         Kind("flapping", 25, "SIGKILL of the daemon whenever it runs again, for a while", ONE, LONG, scope=DAEMON),
         Kind("link-flapping", 25, "five times cut off for half a second, once a second", ANY, fences=True),
         Kind("kill-promoting", 26, "SIGKILL of the primary's server, then of the one that is being promoted",
-            (LEADER,), moves=2, parts=MYSQL, scope=DAEMON),
+            (LEADER,), moves=2, needs=MYSQL, scope=DAEMON),
         # The third cannot prove that it has everything: its promotion is refused, which is no move (decision 9).
         Kind("kill-two", 26, "SIGKILL of the leader's and a follower's daemon", (LEADER,), scope=DAEMON),
         Kind("blackout", 27, "all nodes off; power returns one by one, in the order, each later than the one before",
             ORDERS, (0.5, 4.0), fences=True, scope=NODES),
         Kind("standby", 28, "standby and back, as planned work", ONE, SHORT),
-        Kind("move", 28, "planned move of the promoted role", (LEADER,), SHORT, parts=MYSQL, scope=DAEMON),
+        Kind("move", 28, "planned move of the promoted role", (LEADER,), SHORT, needs=MYSQL, scope=DAEMON),
         Kind("new-agents", 29, "agents and library installed anew on one node after the other, as an upgrade does", (ALL,),
             moves=0, scope=NODES),
         Kind("duplicate-address", 30, "another node adds the address that clients come to, and announces it", (FOLLOWER,),
-            SHORT, moves=0, parts=ADDRESSED, scope=DAEMON),
+            SHORT, moves=0, needs=ADDRESS, scope=DAEMON),
         Kind("address-removed", 30, "the address that clients come to is deleted behind the cluster's back", (LEADER,), moves=0,
-            parts=ADDRESSED, scope=DAEMON),
+            needs=ADDRESS, scope=DAEMON),
         # What follows is in no draw, and schedules of seeds stay what they are.
         Kind("two-promotions", 26, "one replica receives nothing; SIGKILL of the primary's server, then of the next one's",
-            (LEADER,), moves=3, parts=MYSQL, scope=DAEMON, barred=AIMED, aimed=True),
+            (LEADER,), moves=3, needs=MYSQL, scope=DAEMON, barred=AIMED, aimed=True),
         Kind("clean-stop", 28, "a node in maintenance, Pacemaker and Corosync stopped there; then SIGKILL of the leader's daemon",
-            (FOLLOWER,), parts=STATEFUL, scope=NODES, barred=AIMED, aimed=True),
+            (FOLLOWER,), needs=DATA, scope=NODES, barred=AIMED, aimed=True),
         Kind("first-boot", 3, "a node without data loses its power 0.3 s into its daemon's first start", (FOLLOWER,), moves=0,
-            fences=True, parts=STATEFUL, barred=AIMED, aimed=True),
+            fences=True, needs=DATA, barred=AIMED, aimed=True),
         Kind("clock-forward", 15, "the times of the agents' files, as a clock's step of an hour leaves them", ONE, moves=0,
-            parts=STATEFUL, scope=DAEMON, barred=AIMED, aimed=True),
-        Kind("clock-back", 15, "the same of a step back", ONE, moves=0, parts=STATEFUL, scope=DAEMON, barred=AIMED, aimed=True),
+            needs=DATA, scope=DAEMON, barred=AIMED, aimed=True),
+        Kind("clock-back", 15, "the same of a step back", ONE, moves=0, needs=DATA, scope=DAEMON, barred=AIMED, aimed=True),
         Kind("lost-when-new", 3, "the primary of a new set loses its power a second after the first write", (LEADER,),
-            fences=True, parts=MYSQL, barred=AIMED, aimed=True, bound=30.0),
+            fences=True, needs=MYSQL, barred=AIMED, aimed=True, bound=30.0),
         Kind("lost-after-blackout", 27, "all power fails and returns; the primary's node is lost a second after the first write",
-            (ALL,), moves=2, fences=True, parts=MYSQL, scope=NODES, barred=AIMED, aimed=True, bound=75.0),
+            (ALL,), moves=2, fences=True, needs=MYSQL, scope=NODES, barred=AIMED, aimed=True, bound=75.0),
     )
 }  # fmt: skip
 
 
-def parts_of(service: str) -> tuple[str, ...]:
-    """Its parts; a service alone is its own."""
-    return PARTS[service] or (service,)
+def parts_for(kind: Kind, system: Campaigned) -> list[str]:
+    """The parts of the system that it can hit, in their order; [""] for a system that has no parts, and that it can hit."""
+    return [part for part, traits in system.traits.items() if kind.suits(part or system.name, traits)]
 
 
-def kinds_of(service: str, over_ssh: bool = False) -> list[Kind]:
+def kinds_of(system: Campaigned, over_ssh: bool = False) -> list[Kind]:
     """What a campaign draws from. over_ssh: on machines that are reached over ssh alone."""
-    own = [kind for kind in KINDS.values() if set(kind.parts) & set(parts_of(service)) and not kind.aimed]
+    own = [kind for kind in KINDS.values() if parts_for(kind, system) and not kind.aimed]
     return [kind for kind in own if not (over_ssh and kind.barred)]
 
 

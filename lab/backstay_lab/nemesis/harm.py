@@ -1,6 +1,6 @@
 """Doing each kind of fault to a node, and undoing it. Nothing here measures or judges.
 
-A harm is a function of the scene, the node and the injection. It returns what undoes it, or None when nothing does; what
+A harm is a function of the target, the node and the injection. It returns what undoes it, or None when nothing does; what
 undoes it may be called again, also after the node came back from a reset, and raises AgentError while it cannot be done.
 A harm raises AgentError when there is nothing that it could hit (a daemon that an earlier fault has ended already).
 """
@@ -17,11 +17,10 @@ from backstay_lab.machines import logs
 from backstay_lab.nemesis import surroundings
 from backstay_lab.nemesis.sequences import SEQUENCES
 from backstay_lab.nemesis.target import void, with_nothing_left
-from backstay_lab.systems.mysql.deploy import DATA as MYSQL_DATA
 
 if TYPE_CHECKING:
     from backstay_lab.nemesis.schedule import Injection
-    from backstay_lab.nemesis.target import Harm, Scene, Undo
+    from backstay_lab.nemesis.target import Harm, Target, Undo
 
 
 PROMOTING = r"Requesting local execution of promote operation for {resource} on (\S+)"
@@ -31,29 +30,29 @@ NEXT = 2.0  # seconds from an upgraded node to the next: monitors of both versio
 NOTICED = 30.0  # seconds for the cluster to begin with what a harm waits for
 
 
-def signal(scene: Scene, node: str, injection: Injection, name: str, daemon: str = "") -> Undo | None:
-    """kill or hang; `daemon`: a key of lab.faults.SERVICES, by default the service's own."""
-    what = daemon or scene.service.name
-    scene.lab.fault(name, node, what)
+def signal(target: Target, node: str, injection: Injection, name: str, daemon: str = "") -> Undo | None:
+    """kill or hang; `daemon`: one of the cluster's own, by default the system's."""
+    what = daemon or target.system.name
+    target.lab.fault(name, node, what)
     if name != "hang":
         return None
-    return lambda: with_nothing_left(lambda: scene.lab.fault("resume", node, what))
+    return lambda: with_nothing_left(lambda: target.lab.fault("resume", node, what))
 
 
-def power_off(scene: Scene, node: str, injection: Injection) -> Undo:
-    scene.lab.power_off(node)
-    return lambda: scene.lab.power_on(node)
+def power_off(target: Target, node: str, injection: Injection) -> Undo:
+    target.lab.power_off(node)
+    return lambda: target.lab.power_on(node)
 
 
-def torn_relay_log(scene: Scene, node: str, injection: Injection) -> None:
+def torn_relay_log(target: Target, node: str, injection: Injection) -> None:
     """As a crash of the machine leaves it whose last pages were not yet on the disk."""
-    signal(scene, node, injection, "kill")
-    scene.sh(node, 'truncate -s -100 "$(ls -t "$1"/relay*.[0-9]* | head -n 1)"', scene.lab.data(MYSQL_DATA))
+    signal(target, node, injection, "kill")
+    target.sh(node, 'truncate -s -100 "$(ls -t "$1"/relay*.[0-9]* | head -n 1)"', target.lab.data(target.traits.data))
 
 
-def wrong_cookie(scene: Scene, node: str, injection: Injection) -> None:
-    scene.sh(node, "f=/var/lib/rabbitmq/.erlang.cookie; chmod 600 $f; echo WRONG > $f; chmod 400 $f")
-    signal(scene, node, injection, "kill")
+def wrong_cookie(target: Target, node: str, injection: Injection) -> None:
+    target.sh(node, "f=/var/lib/rabbitmq/.erlang.cookie; chmod 600 $f; echo WRONG > $f; chmod 400 $f")
+    signal(target, node, injection, "kill")
 
 
 HOLD = """
@@ -72,76 +71,76 @@ time.sleep(max(0.0, end - time.monotonic()))
 """
 
 
-def take_port(scene: Scene, node: str, injection: Injection) -> None:
+def take_port(target: Target, node: str, injection: Injection) -> None:
     """The program that has the port ends by itself, so that there is nothing to undo on a node that was reset."""
     hold = 'setsid python3 -c "$1" "$2" "$3" < /dev/null > /dev/null 2>&1 &'  # a session's end would end it
-    scene.sh(node, hold, HOLD, str(scene.traits.port), str(injection.lasts))
-    signal(scene, node, injection, "kill")
+    target.sh(node, hold, HOLD, str(target.traits.port), str(injection.lasts))
+    signal(target, node, injection, "kill")
 
 
-def break_configuration(scene: Scene, node: str, injection: Injection) -> Undo:
-    path = scene.traits.configuration
-    scene.sh(node, 'cp -p "$1" "$1.sound"; printf "\\n%s\\n" "$2" >> "$1"', path, scene.traits.nonsense)
-    with_nothing_left(lambda: signal(scene, node, injection, "kill"))  # what does not run cannot start now
-    return lambda: void(scene.sh(node, '[ ! -e "$1.sound" ] || mv "$1.sound" "$1"', path))
+def break_configuration(target: Target, node: str, injection: Injection) -> Undo:
+    path = target.traits.configuration
+    target.sh(node, 'cp -p "$1" "$1.sound"; printf "\\n%s\\n" "$2" >> "$1"', path, target.traits.nonsense)
+    with_nothing_left(lambda: signal(target, node, injection, "kill"))  # what does not run cannot start now
+    return lambda: void(target.sh(node, '[ ! -e "$1.sound" ] || mv "$1.sound" "$1"', path))
 
 
-def flap(scene: Scene, node: str, injection: Injection) -> None:
+def flap(target: Target, node: str, injection: Injection) -> None:
     end = Deadline(injection.lasts)
     while not end.expired:
-        with_nothing_left(lambda: scene.lab.fault("kill", node, scene.service.name))
+        with_nothing_left(lambda: target.lab.fault("kill", node, target.system.name))
         time.sleep(0.5)
 
 
-def kill_promoting(scene: Scene, node: str, injection: Injection) -> None:
-    marks = scene.service.log_marks()
-    wanted = re.compile(PROMOTING.replace("{resource}", re.escape(scene.service.name)))
-    signal(scene, node, injection, "kill")
+def kill_promoting(target: Target, node: str, injection: Injection) -> None:
+    marks = target.system.log_marks()
+    wanted = re.compile(PROMOTING.replace("{resource}", re.escape(target.system.name)))
+    signal(target, node, injection, "kill")
 
     def promoting() -> str | None:
         found = [wanted.search(line) for line in logs.lines_since(marks)]
         return next((match[1] for match in found if match), None)
 
     candidate = poll(promoting, Deadline(NOTICED), "a promotion to begin", interval=0.02)
-    signal(scene, candidate, injection, "kill")
+    signal(target, candidate, injection, "kill")
 
 
-def kill_two(scene: Scene, node: str, injection: Injection) -> None:
-    for each in (scene.others(node)[0], node):
-        signal(scene, each, injection, "kill")
+def kill_two(target: Target, node: str, injection: Injection) -> None:
+    for each in (target.others(node)[0], node):
+        signal(target, each, injection, "kill")
 
 
-def blackout(scene: Scene, node: str, injection: Injection) -> Undo:
-    """The target names the order in which power returns."""
-    for each in scene.lab.nodes:
-        scene.lab.power_off(each)
+def blackout(target: Target, node: str, injection: Injection) -> Undo:
+    """The injection's target names the order in which power returns."""
+    for each in target.lab.nodes:
+        target.lab.power_off(each)
     for number in injection.target.split()[1:]:
-        scene.lab.power_on(f"n{number}")
+        target.lab.power_on(f"n{number}")
         time.sleep(injection.lasts)
 
     def power_on() -> None:
-        for each in scene.lab.nodes:
-            scene.lab.power_on(each)
+        for each in target.lab.nodes:
+            target.lab.power_on(each)
 
     return power_on
 
 
-def standby(scene: Scene, node: str, injection: Injection) -> Undo:
-    scene.lab.run(scene.asked(but=node), ["crm_standby", "--node", node, "-v", "on"])
-    return lambda: void(scene.lab.run(scene.asked(), ["crm_standby", "--node", node, "-D"]))
+def standby(target: Target, node: str, injection: Injection) -> Undo:
+    target.lab.run(target.asked(but=node), ["crm_standby", "--node", node, "-v", "on"])
+    return lambda: void(target.lab.run(target.asked(), ["crm_standby", "--node", node, "-D"]))
 
 
-def move(scene: Scene, node: str, injection: Injection) -> Undo:
+def move(target: Target, node: str, injection: Injection) -> Undo:
     """As an admin does; the constraint that it leaves goes when it is undone."""
-    where, target = ["--resource", scene.service.clone], scene.others(node)[0]
-    scene.lab.run(scene.asked(), ["crm_resource", "--move", "--promoted", "--node", target, *where])
-    return lambda: void(scene.lab.run(scene.asked(), ["crm_resource", "--clear", *where]))
+    where, other = ["--resource", target.system.clone], target.others(node)[0]
+    target.lab.run(target.asked(), ["crm_resource", "--move", "--promoted", "--node", other, *where])
+    return lambda: void(target.lab.run(target.asked(), ["crm_resource", "--clear", *where]))
 
 
-def new_agents(scene: Scene, node: str, injection: Injection) -> None:
+def new_agents(target: Target, node: str, injection: Injection) -> None:
     """On one node after the other, as an admin upgrades; the content is the same."""
-    for each in scene.lab.nodes:
-        scene.lab.upgrade(each)
+    for each in target.lab.nodes:
+        target.lab.upgrade(each)
         time.sleep(NEXT)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from backstay_lab.nemesis.catalogue import FOLLOWER, KINDS, LEADER, PARTS, Kind, kinds_of
+from backstay_lab.nemesis.catalogue import FOLLOWER, KINDS, LEADER, Kind, kinds_of, parts_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from backstay_lab.systems.declaration import Campaigned
 
 LONGEST = 4  # injections of one schedule: more take longer and find nothing that these do not
 OVERLAPPING = 0.4  # the share of injections that come while the one before lasts
@@ -18,7 +20,7 @@ class Injection(NamedTuple):
     """One fault. kind: a key of KINDS. target: one of the kind's, a role or an order, resolved when it is inflicted.
     phase: when within the interval of the target's monitors, 0 to 1. lasts: seconds until it is undone. overlaps: it
     comes `after` seconds after the one before was inflicted, undone or not; otherwise once all before are undone and
-    the service took the load again. part: of the service, whose role it is; "" where the service has no parts."""
+    the service took the load again. part: of the system, whose role it is; "" where the system has no parts."""
 
     kind: str
     target: str
@@ -53,24 +55,24 @@ class Schedule(NamedTuple):
         )
 
 
-def draw(service: str, seed: int, kinds: Sequence[Kind] = ()) -> Schedule:
-    """The schedule of a seed. kinds: to draw from, by default all of the service; the seed gives another schedule with others."""
-    chance = Random(f"{service} {seed}")  # noqa: S311  chance that repeats is the point
-    able = list(kinds or kinds_of(service))
+def draw(system: Campaigned, seed: int, kinds: Sequence[Kind] = ()) -> Schedule:
+    """The schedule of a seed. kinds: to draw from, by default all of the system; the seed gives another schedule with others."""
+    chance = Random(f"{system.name} {seed}")  # noqa: S311  chance that repeats is the point
+    able = list(kinds or kinds_of(system))
     number = chance.randint(1, LONGEST)
     return Schedule(
-        service, seed, tuple(_draw(chance, service, able, OVERLAPPING if n else 0.0) for n in range(number))
+        system.name, seed, tuple(_draw(chance, system, able, OVERLAPPING if n else 0.0) for n in range(number))
     )
 
 
-def draw_calm(service: str, seed: int, number: int) -> Schedule:
+def draw_calm(system: Campaigned, seed: int, number: int) -> Schedule:
     """So many faults of a seed, of which none overlaps another: a part of a soak."""
-    chance = Random(f"{service} {seed} calm")  # noqa: S311  as above
-    able = kinds_of(service)
-    return Schedule(service, seed, tuple(_draw(chance, service, able, 0.0) for _ in range(number)))
+    chance = Random(f"{system.name} {seed} calm")  # noqa: S311  as above
+    able = kinds_of(system)
+    return Schedule(system.name, seed, tuple(_draw(chance, system, able, 0.0) for _ in range(number)))
 
 
-def _draw(chance: Random, service: str, able: Sequence[Kind], overlapping: float) -> Injection:
+def _draw(chance: Random, system: Campaigned, able: Sequence[Kind], overlapping: float) -> Injection:
     kind = chance.choice(able)
     lasts = round(chance.uniform(*kind.lasts), 2)
     overlaps = overlapping > 0.0 and chance.random() < overlapping
@@ -81,7 +83,7 @@ def _draw(chance: Random, service: str, able: Sequence[Kind], overlapping: float
         lasts,
         overlaps,
         round(chance.uniform(0.0, 6.0), 2) if overlaps else 0.0,
-        chance.choice([part for part in PARTS[service] if part in kind.parts]) if PARTS[service] else "",
+        "" if "" in system.traits else chance.choice(parts_for(kind, system)),
     )
 
 
@@ -90,23 +92,20 @@ def to_json(schedule: Schedule) -> dict[str, Any]:
     return {**schedule._asdict(), "injections": [one._asdict() for one in schedule.injections]}
 
 
-def from_json(found: Mapping[str, Any]) -> Schedule:
-    """What json.loads gave. Raises ValueError when it is no schedule of this version."""
+def from_json(found: Mapping[str, Any], systems: Mapping[str, Campaigned]) -> Schedule:
+    """What json.loads gave. systems: those of this version, by name. Raises ValueError when it is no schedule of this version."""
     try:
         injections = tuple(Injection(**one) for one in found["injections"])
         known = str(found.get("name", "")), bool(found.get("fresh", False))
         schedule = Schedule(str(found["service"]), int(found["seed"]), injections, *known)
     except (KeyError, TypeError) as flaw:
         raise ValueError(f"not a schedule: {flaw}") from None
-    if schedule.service not in PARTS:
+    if schedule.service not in systems:
         raise ValueError(f"not a service of this version: {schedule.service}")
     for one in injections:
         if one.kind not in KINDS or one.target not in KINDS[one.kind].targets:
             raise ValueError(f"not a fault of this version: {one.kind} on {one.target}")
-        if (
-            one.part not in (PARTS[schedule.service] or ("",))
-            or (one.part or schedule.service) not in KINDS[one.kind].parts
-        ):
+        if one.part not in parts_for(KINDS[one.kind], systems[schedule.service]):
             raise ValueError(f"not a fault of this version: {one.kind} on a part {one.part!r} of {schedule.service}")
     return schedule
 

@@ -12,12 +12,10 @@ from backstay.host.deadline import Deadline, poll
 from backstay.ocf.errors import AgentError, CommandFailed, TimedOut
 from backstay_lab.machines.layout import LabError
 from backstay_lab.nemesis.target import void
-from backstay_lab.systems.mysql.deploy import DATA as MYSQL_DATA
-from backstay_lab.systems.rabbitmq.deploy import DATA as RABBITMQ_DATA
 
 if TYPE_CHECKING:
     from backstay_lab.nemesis.schedule import Injection
-    from backstay_lab.nemesis.target import Harm, Scene, Undo
+    from backstay_lab.nemesis.target import Harm, Target, Undo
     from backstay_lab.systems.mysql.workload import MysqlSet
     from backstay_lab.systems.rabbitmq.workload import RabbitSet
 
@@ -53,61 +51,61 @@ BEGUN = 'until find "$1" -mindepth 1 -name "$2" | grep -q .; do sleep 0.02; done
 WIPE = 'find "$1" -mindepth 1 -delete'
 
 
-def _deafen(scene: Scene, node: str) -> Undo:
+def _deafen(target: Target, node: str) -> Undo:
     """What clients' address sends does not reach the node; what others ask of it, and it of them, does."""
-    scene.lab.run(node, ["nft", DEAF % (scene.traits.address, scene.traits.port)])
-    return lambda: void(scene.lab.run(node, ["nft", "delete", "table", "ip", "deaf"], check=False))
+    target.lab.run(node, ["nft", DEAF % (target.traits.address, target.traits.port)])
+    return lambda: void(target.lab.run(node, ["nft", "delete", "table", "ip", "deaf"], check=False))
 
 
-def _another(scene: Scene, *lost: str) -> str:
+def _another(target: Target, *lost: str) -> str:
     """The next to be promoted."""
 
     def promoted() -> str | None:
-        found = scene.service.in_role("Promoted")
+        found = target.system.in_role("Promoted")
         return found[0] if len(found) == 1 and found[0] not in lost else None
 
     return poll(promoted, Deadline(PATIENCE), "another to be promoted", interval=0.1)
 
 
-def two_promotions(scene: Scene, node: str, injection: Injection) -> None:
+def two_promotions(target: Target, node: str, injection: Injection) -> None:
     """One replica receives nothing; the primary's server is killed, and the next one's as soon as it is promoted."""
-    second, deaf = scene.others(node)
-    ban = ["crm_resource", "--resource", scene.service.clone]
-    scene.lab.run(node, [*ban, "--ban", "--promoted", "--node", deaf])
-    hear = _deafen(scene, deaf)
+    second, deaf = target.others(node)
+    ban = ["crm_resource", "--resource", target.system.clone]
+    target.lab.run(node, [*ban, "--ban", "--promoted", "--node", deaf])
+    hear = _deafen(target, deaf)
     try:
         time.sleep(BEHIND)
-        scene.lab.fault("kill", node, scene.service.name)
-        after = _another(scene, node)
-        scene.lab.run(after, [*ban, "--clear"])
-        scene.lab.fault("kill", after, scene.service.name)
+        target.lab.fault("kill", node, target.system.name)
+        after = _another(target, node)
+        target.lab.run(after, [*ban, "--clear"])
+        target.lab.fault("kill", after, target.system.name)
     finally:
         hear()
-        scene.lab.run(second, [*ban, "--clear"], check=False)
+        target.lab.run(second, [*ban, "--clear"], check=False)
 
 
-def clean_stop(scene: Scene, node: str, injection: Injection) -> Undo:
+def clean_stop(target: Target, node: str, injection: Injection) -> Undo:
     """A node in maintenance, its cluster software ended in order while its daemon runs on. Then the leader's daemon is killed; of
     a database at a moment when the node alone acknowledges."""
-    [other] = [each for each in scene.others(node) if each != scene.leader]
-    scene.lab.run(scene.leader, ["crm", "node", "maintenance", node])
-    scene.lab.run(node, ["sh", "-c", LEAVE], timeout=PATIENCE)
-    poll(lambda: node not in scene.lab.online(), Deadline(PATIENCE), f"{node} to leave", interval=0.2)
+    [other] = [each for each in target.others(node) if each != target.leader]
+    target.lab.run(target.leader, ["crm", "node", "maintenance", node])
+    target.lab.run(node, ["sh", "-c", LEAVE], timeout=PATIENCE)
+    poll(lambda: node not in target.lab.online(), Deadline(PATIENCE), f"{node} to leave", interval=0.2)
 
     def back() -> None:
-        scene.lab.run(node, ["sh", "-c", RETURN], timeout=PATIENCE)
-        poll(lambda: node in scene.lab.online(), Deadline(PATIENCE), f"{node} to come back", interval=0.5)
-        scene.lab.run(scene.asked(but=node), ["crm", "node", "ready", node])
+        target.lab.run(node, ["sh", "-c", RETURN], timeout=PATIENCE)
+        poll(lambda: node in target.lab.online(), Deadline(PATIENCE), f"{node} to come back", interval=0.5)
+        target.lab.run(target.asked(but=node), ["crm", "node", "ready", node])
 
-    if scene.service.name == "mysql":
-        _kill_while_one_acknowledges(scene, node, other)
+    if target.system.name == "mysql":
+        _kill_while_one_acknowledges(target, node, other)
     else:
-        scene.lab.fault("kill", scene.leader, scene.service.name)
+        target.lab.fault("kill", target.leader, target.system.name)
     return back
 
 
-def _kill_while_one_acknowledges(scene: Scene, node: str, other: str) -> None:
-    mysql = cast("MysqlSet", scene.service)
+def _kill_while_one_acknowledges(target: Target, node: str, other: str) -> None:
+    mysql = cast("MysqlSet", target.system)
 
     def forgotten() -> bool:
         facts = dict(field.split("=", 1) for field in mysql.facts().split())
@@ -115,26 +113,26 @@ def _kill_while_one_acknowledges(scene: Scene, node: str, other: str) -> None:
 
     with suppress(TimedOut):  # as it should be
         poll(forgotten, Deadline(FORGOTTEN), f"{node} to be forgotten", interval=0.1)
-    hear = _deafen(scene, other)
+    hear = _deafen(target, other)
     try:
         time.sleep(ALONE)
-        scene.lab.fault("kill", scene.leader, mysql.name)
+        target.lab.fault("kill", target.leader, mysql.name)
         with suppress(
             TimedOut
         ):  # what it lacks may be too much to be fetched in a promotion: then it is refused, and rightly
-            _another(scene, scene.leader)
+            _another(target, target.leader)
     finally:
         hear()
 
 
-def first_boot(scene: Scene, node: str, injection: Injection) -> None:
+def first_boot(target: Target, node: str, injection: Injection) -> None:
     """A node without data, as after a new disk, loses its power a moment into its daemon's first start."""
-    lab, data = scene.lab, scene.lab.data(MYSQL_DATA if scene.service.name == "mysql" else RABBITMQ_DATA)
-    asked = scene.asked(but=node)
-    if scene.service.name == "rabbitmq":
-        removed = ["crm", "resource", "param", scene.service.name]
+    lab, data = target.lab, target.lab.data(target.traits.data)
+    asked = target.asked(but=node)
+    if target.system.name == "rabbitmq":
+        removed = ["crm", "resource", "param", target.system.name]
         lab.run(asked, [*removed, "set", "removed", node])
-        poll(lambda: not _member(scene, asked, node), Deadline(PATIENCE), f"{node} to be forgotten", interval=0.5)
+        poll(lambda: not _member(target, asked, node), Deadline(PATIENCE), f"{node} to be forgotten", interval=0.5)
     lab.run(asked, ["crm_standby", "--node", node, "-v", "on"])
     running = ["pgrep", "-x", "mariadbd|mysqld|beam.smp"]
     poll(
@@ -143,16 +141,16 @@ def first_boot(scene: Scene, node: str, injection: Injection) -> None:
         f"{node} to be stopped",
         interval=0.3,
     )
-    scene.sh(node, WIPE, data)
+    target.sh(node, WIPE, data)
     lab.power_off(node)
     lab.run(asked, ["crm_standby", "--node", node, "-D"])
-    if scene.service.name == "rabbitmq":
+    if target.system.name == "rabbitmq":
         lab.run(asked, [*removed, "delete", "removed"])
     lab.power_on(node)
     with suppress(AgentError):  # its failures, if it has any
-        scene.service.forget(node)
+        target.system.forget(node)
     # A broker's own files come some time after its first: the aim is between them and its joining the others.
-    name, rest = ("coordination", 0.0) if scene.service.name == "rabbitmq" else ("*", FIRST)
+    name, rest = ("coordination", 0.0) if target.system.name == "rabbitmq" else ("*", FIRST)
 
     def begun() -> bool:
         with suppress(AgentError):  # it may be fenced only now, or again
@@ -166,24 +164,24 @@ def first_boot(scene: Scene, node: str, injection: Injection) -> None:
     lab.power_on(node)
 
 
-def _member(scene: Scene, asked: str, node: str) -> bool:
+def _member(target: Target, asked: str, node: str) -> bool:
     """Whether the broker of a node that is asked has another's for a member."""
     try:
-        status = json.loads(cast("RabbitSet", scene.service).ctl(asked, "--formatter", "json", "cluster_status"))
+        status = json.loads(cast("RabbitSet", target.system).ctl(asked, "--formatter", "json", "cluster_status"))
     except (CommandFailed, TimedOut, LabError):
         return True
     return f"rabbit@{node}" in status["disk_nodes"]
 
 
-def step_clock(scene: Scene, node: str, injection: Injection, by: int) -> None:
+def step_clock(target: Target, node: str, injection: Injection, by: int) -> None:
     """All nodes have this machine's clock, which stays. What an agent finds after a step is done instead: its files' times of
     last change are so many seconds further from now, or nearer."""
-    scene.sh(node, SHIFT, str(-by))
+    target.sh(node, SHIFT, str(-by))
 
 
-def lose_after_blackout(scene: Scene, node: str, injection: Injection) -> Undo:
+def lose_after_blackout(target: Target, node: str, injection: Injection) -> Undo:
     """All power fails and returns; a second after the first write the primary's node is lost."""
-    lab, mysql = scene.lab, cast("MysqlSet", scene.service)
+    lab, mysql = target.lab, cast("MysqlSet", target.system)
     for each in lab.nodes:
         lab.power_off(each)
     for each in lab.nodes:
@@ -205,9 +203,9 @@ def lose_after_blackout(scene: Scene, node: str, injection: Injection) -> Undo:
     return power_on
 
 
-def lose(scene: Scene, node: str, injection: Injection) -> Undo:
-    scene.lab.power_off(node)
-    return lambda: scene.lab.power_on(node)
+def lose(target: Target, node: str, injection: Injection) -> Undo:
+    target.lab.power_off(node)
+    return lambda: target.lab.power_on(node)
 
 
 SEQUENCES: dict[str, Harm] = {

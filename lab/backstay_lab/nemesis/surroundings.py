@@ -16,67 +16,67 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from backstay_lab.nemesis.schedule import Injection
-    from backstay_lab.nemesis.target import Scene, Undo
+    from backstay_lab.nemesis.target import Target, Undo
 
 
 def impair(
-    scene: Scene,
+    target: Target,
     node: str,
     injection: Injection,
     kind: str,
-    pairs: Callable[[Scene, str], list[tuple[str, str]]],
+    pairs: Callable[[Target, str], list[tuple[str, str]]],
     port: str = "",
 ) -> Undo:
     """Between the pairs of nodes; `port`: a field of Traits."""
-    number = int(getattr(scene.traits, port)) if port else 0
-    chosen = pairs(scene, node)
-    scene.lab.impair(kind, chosen, number)
+    number = int(getattr(target.traits, port)) if port else 0
+    chosen = pairs(target, node)
+    target.lab.impair(kind, chosen, number)
     done = False
 
     def repair() -> None:
         nonlocal done
         if not done:
-            scene.lab.repair(kind, chosen, number)
+            target.lab.repair(kind, chosen, number)
             done = True
 
     return repair
 
 
-def with_others(scene: Scene, node: str) -> list[tuple[str, str]]:
-    return scene.lab.between(node, scene.others(node))
+def with_others(target: Target, node: str) -> list[tuple[str, str]]:
+    return target.lab.between(node, target.others(node))
 
 
-def with_leader_or_one(scene: Scene, node: str) -> list[tuple[str, str]]:
-    return scene.lab.between(node, [scene.leader if node != scene.leader else scene.others(node)[0]])
+def with_leader_or_one(target: Target, node: str) -> list[tuple[str, str]]:
+    return target.lab.between(node, [target.leader if node != target.leader else target.others(node)[0]])
 
 
-def to_others(scene: Scene, node: str) -> list[tuple[str, str]]:
-    return [(node, each) for each in scene.others(node)]
+def to_others(target: Target, node: str) -> list[tuple[str, str]]:
+    return [(node, each) for each in target.others(node)]
 
 
-def from_others(scene: Scene, node: str) -> list[tuple[str, str]]:
-    return [(each, node) for each in scene.others(node)]
+def from_others(target: Target, node: str) -> list[tuple[str, str]]:
+    return [(each, node) for each in target.others(node)]
 
 
-def with_client(scene: Scene, node: str) -> list[tuple[str, str]]:
-    return scene.lab.between(node, [CLIENT])
+def with_client(target: Target, node: str) -> list[tuple[str, str]]:
+    return target.lab.between(node, [CLIENT])
 
 
-def with_all(scene: Scene, node: str) -> list[tuple[str, str]]:
-    return scene.lab.between(node, [*scene.others(node), CLIENT])
+def with_all(target: Target, node: str) -> list[tuple[str, str]]:
+    return target.lab.between(node, [*target.others(node), CLIENT])
 
 
-def slow_link(scene: Scene, node: str, injection: Injection) -> Undo:
-    scene.lab.slow(node)
-    return lambda: scene.lab.hasten(node)
+def slow_link(target: Target, node: str, injection: Injection) -> Undo:
+    target.lab.slow(node)
+    return lambda: target.lab.hasten(node)
 
 
-def flap_link(scene: Scene, node: str, injection: Injection) -> None:
-    pairs = with_others(scene, node)
+def flap_link(target: Target, node: str, injection: Injection) -> None:
+    pairs = with_others(target, node)
     for _ in range(5):
-        scene.lab.impair("cut", pairs)
+        target.lab.impair("cut", pairs)
         time.sleep(0.5)
-        scene.lab.repair("cut", pairs)
+        target.lab.repair("cut", pairs)
         time.sleep(0.5)
 
 
@@ -90,16 +90,16 @@ BROKEN = {
 TOOLS = ("crm_attribute", "crm_master", "attrd_updater")
 
 
-def break_tools(scene: Scene, node: str, injection: Injection, way: str) -> Undo:
+def break_tools(target: Target, node: str, injection: Injection, way: str) -> Undo:
     paths = [f"/usr/local/sbin/{tool}" for tool in TOOLS]
     for path in paths:
-        scene.lab.put(node, path, BROKEN[way], mode=0o755)
-    return lambda: void(scene.sh(node, 'rm -f "$@"', *paths))
+        target.lab.put(node, path, BROKEN[way], mode=0o755)
+    return lambda: void(target.sh(node, 'rm -f "$@"', *paths))
 
 
-def limit(scene: Scene, node: str, injection: Injection, controller: str, **values: str) -> Undo:
+def limit(target: Target, node: str, injection: Injection, controller: str, **values: str) -> Undo:
     spelled = {name.replace("__", "."): value for name, value in values.items()}
-    return Limit.impose(scene.lab.init_of(node), controller, spelled).lift
+    return Limit.impose(target.lab.init_of(node), controller, spelled).lift
 
 
 FILL = """
@@ -110,22 +110,22 @@ room=$(($(df --output=avail -k . | tail -n 1) - 4096))
 """
 
 
-def fill_disk(scene: Scene, node: str, injection: Injection) -> Undo:
-    volume.path_of(scene.lab.layout, node)
-    scene.sh(node, FILL, volume.PLACE)
-    return lambda: void(scene.sh(node, f"rm -f {volume.PLACE}/filler"))
+def fill_disk(target: Target, node: str, injection: Injection) -> Undo:
+    volume.path_of(target.lab.layout, node)
+    target.sh(node, FILL, volume.PLACE)
+    return lambda: void(target.sh(node, f"rm -f {volume.PLACE}/filler"))
 
 
-def slow_disk(scene: Scene, node: str, injection: Injection) -> Undo:
+def slow_disk(target: Target, node: str, injection: Injection) -> Undo:
     """Twenty writes a second."""
-    device = volume.device(scene.lab.layout, node)
+    device = volume.device(target.lab.layout, node)
     values = {"blkio.throttle.write_iops_device": f"{device} 20"}
-    return Limit.impose(scene.lab.init_of(node), "blkio", values).lift
+    return Limit.impose(target.lab.init_of(node), "blkio", values).lift
 
 
-def freeze_disk(scene: Scene, node: str, injection: Injection) -> Undo:
-    volume.freeze(scene.lab.layout, node)
-    return lambda: volume.thaw(scene.lab.layout, node)
+def freeze_disk(target: Target, node: str, injection: Injection) -> Undo:
+    volume.freeze(target.lab.layout, node)
+    return lambda: volume.thaw(target.lab.layout, node)
 
 
 CLAIM = """
@@ -139,20 +139,20 @@ Wire(address, Link().interface("eth0")).announce()
 """
 
 
-def duplicate_address(scene: Scene, node: str, injection: Injection) -> Undo:
+def duplicate_address(target: Target, node: str, injection: Injection) -> Undo:
     """By hand, with the announcement that a careless tool sends."""
-    address, begun = scene.traits.address, time.monotonic()
-    scene.sh(node, f'ip address add {address}/24 dev eth0 && python3 -c "$1" {address}', CLAIM)
+    address, begun = target.traits.address, time.monotonic()
+    target.sh(node, f'ip address add {address}/24 dev eth0 && python3 -c "$1" {address}', CLAIM)
 
     def remove() -> None:
-        scene.sh(
+        target.sh(
             node, f"ip address del {address}/24 dev eth0 2> /dev/null || ! ip -o address show to {address} | grep ."
         )
-        scene.spoiled.append(Spoil(address, begun, time.monotonic()))
+        target.spoiled.append(Spoil(address, begun, time.monotonic()))
 
     return remove
 
 
-def remove_address(scene: Scene, node: str, injection: Injection) -> None:
-    find = f"ip -o address show to {scene.traits.address} | awk '{{ print $4, $2 }}'"
-    scene.sh(node, f"set -- $({find}); ip address del $1 dev $2")
+def remove_address(target: Target, node: str, injection: Injection) -> None:
+    find = f"ip -o address show to {target.traits.address} | awk '{{ print $4, $2 }}'"
+    target.sh(node, f"set -- $({find}); ip address del $1 dev $2")

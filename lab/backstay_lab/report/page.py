@@ -10,6 +10,7 @@ from lxml import etree
 from lxml.builder import E
 
 from backstay_lab.report import draw, summary
+from backstay_lab.systems import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -19,13 +20,7 @@ if TYPE_CHECKING:
     from backstay_lab.report.results import Contender, Results, Run
     from backstay_lab.report.summary import Cell
 
-TITLES = {
-    "mysql": "MySQL and MariaDB",
-    "rabbitmq": "RabbitMQ",
-    "openstack": "All services",
-    "haproxy": "HAProxy",
-    "address": "An address",
-}
+TITLES = {"address": "An address", **{name: one.title for name, one in catalogue.declared().items()}}
 FAULTS = {
     "kill": "SIGKILL of the leading server",
     "hang": "SIGSTOP of the leading server",

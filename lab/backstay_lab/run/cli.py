@@ -18,18 +18,20 @@ import click
 
 from backstay.ocf.errors import AgentError
 from backstay_lab.checkers import operations
-from backstay_lab.machines.cli import driver
-from backstay_lab.machines.cluster import Lab
+from backstay_lab.machines import drivers
+from backstay_lab.machines.cluster import NONE, Lab
+from backstay_lab.machines.drivers import driver
 from backstay_lab.machines.layout import LabError
 from backstay_lab.run import baseline
 from backstay_lab.run.rehearsal import Manner, Outcome, Unserved, rehearse
-from backstay_lab.systems.catalogue import SERVICES, Rehearsed
+from backstay_lab.systems.catalogue import rehearsed, topology
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from backstay_lab.systems.declaration import Rehearsed
     from backstay_lab.systems.faults import Fault
-    from backstay_lab.systems.system import Service
+    from backstay_lab.systems.system import System
 
 FLOOR = "vip-floor"
 BLACKOUT_ORDERS = ["123", "132", "213", "231", "312", "321"]
@@ -48,20 +50,21 @@ def distribution(values: Sequence[float]) -> str:
 
 @contextmanager
 def laboratory(
-    directory: str, nodes: int, image: str, topology: str, kind: type[Lab] = Lab, volume: int = 0
+    directory: str, nodes: int, image: str, name: str, kind: type[Lab] = Lab, volume: int = 0
 ) -> Iterator[Lab]:
-    """A lab for the length of the block. One that is up in the directory is used if it has that many nodes."""
+    """A lab for the length of the block. name: of its topology. One that is up in the directory is used if it has that many
+    nodes. Raises LabError."""
     try:
-        lab = kind.attach(directory)
+        lab = drivers.attach(directory, kind)
     except LabError:
-        lab = kind.up(directory, nodes=nodes, image=image, topology=topology, volume=volume, say=click.echo)
+        lab = kind.up(directory, nodes=nodes, image=image, topology=topology(name), volume=volume, say=click.echo)
         try:
             yield lab
         finally:
             lab.down()
         return
-    if len(lab.nodes) != nodes or lab.topology != topology:
-        raise LabError(f"the lab in {directory} is not a {topology} lab of {nodes} nodes; give another --dir")
+    if len(lab.nodes) != nodes or lab.topology != name:
+        raise LabError(f"the lab in {directory} is not a {name} lab of {nodes} nodes; give another --dir")
     yield lab
 
 
@@ -95,23 +98,23 @@ def rehearse_all(
     for nodes in sorted({fault.nodes for fault in faults}, reverse=True):
         place = directory if nodes == 3 else f"{directory}-{nodes}"
         with laboratory(place, nodes, image, subject.topology, kind) as lab:
-            service = subject.attach(lab)
+            system = subject.attach(lab)
             first = int(time.time())  # of the orders of a blackout: short series begin with different ones
             for fault in (one for one in faults if one.nodes == nodes):
                 for number in range(runs):
                     order = tuple(f"n{digit}" for digit in BLACKOUT_ORDERS[(first + number) % len(BLACKOUT_ORDERS)])
-                    records.append(_run(service, fault, manner._replace(order=order)))
+                    records.append(_run(system, fault, manner._replace(order=order)))
     return records
 
 
-def _run(service: Service, fault: Fault, manner: Manner) -> dict[str, Any]:
+def _run(system: System, fault: Fault, manner: Manner) -> dict[str, Any]:
     histories = tempfile.mkdtemp(prefix=f"backstay-{fault.name}-")
-    marks = service.log_marks()
+    marks = system.log_marks()
     try:
-        outcome = rehearse(service, fault, histories, manner)
+        outcome = rehearse(system, fault, histories, manner)
     except AgentError as error:
-        service.keep_logs(marks, histories)
-        _mend(service.lab)
+        system.keep_logs(marks, histories)
+        _mend(system.lab)
         click.echo(f"{fault.name}: {error}\n    histories: {histories}")
         record = {"fault": fault.name, "clean": False, "gap": None, "error": str(error), "histories": histories}
         record["operations"] = operations.as_json(error.operations) if isinstance(error, Unserved) else {}
@@ -125,7 +128,7 @@ def _run(service: Service, fault: Fault, manner: Manner) -> dict[str, Any]:
     if outcome.clean:
         shutil.rmtree(histories)
     else:
-        service.keep_logs(marks, histories)
+        system.keep_logs(marks, histories)
         click.echo(f"    NOT CLEAN; histories: {histories}")
         record["histories"] = histories
     return record
@@ -141,7 +144,7 @@ def _mend(lab: Lab) -> None:
 def measure_floor(runs: int, directory: str, image: str, kind: type[Lab] = Lab) -> list[dict[str, Any]]:
     """The floor, `runs` times, on a lab of its own."""
     records = []
-    with laboratory(f"{directory}-floor", 3, image, "none", kind) as lab, tempfile.TemporaryDirectory() as histories:
+    with laboratory(f"{directory}-floor", 3, image, NONE.name, kind) as lab, tempfile.TemporaryDirectory() as histories:
         baseline.prepare(lab)
         for _ in range(runs):
             measured = baseline.measure(lab, histories)
@@ -190,7 +193,7 @@ def _bounds(fault: Fault | None, gaps: list[float]) -> str:
 
 
 @click.command("rehearse")
-@click.argument("service", type=click.Choice(sorted(SERVICES)), default="mysql")
+@click.argument("service", type=click.Choice(sorted(rehearsed())), default="mysql")
 @click.option("--fault", "names", multiple=True, metavar="NAME", help="As --list has it, or all. May be repeated.")
 @click.option("--runs", type=click.IntRange(min=1), default=1, show_default=True, help="Of each fault.")
 @click.option("--json", "path", type=click.Path(dir_okay=False, writable=True), help="Write a record of every run.")
@@ -222,7 +225,7 @@ def command(
 
     The gap is the longest time without an acknowledgement, at the client that the first line describes.
     """
-    subject = SERVICES[service]
+    subject = rehearsed()[service]
     if listing or not names:
         for fault in subject.faults.values():
             click.echo(f"{fault.name:18} {fault.what}")

@@ -5,72 +5,25 @@ from __future__ import annotations
 import tempfile
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from backstay_lab.machines import drivers
 from backstay_lab.machines.cluster import Lab
 from backstay_lab.machines.layout import LabError
 from backstay_lab.run.rehearsal import Manner, Outcome, rehearse
-from backstay_lab.systems.catalogue import SERVICES
+from backstay_lab.systems import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from backstay_lab.systems.declaration import Show
 
+SHOWS = catalogue.shows()
 SHOWN = Manner(application=False)  # its packages come from PyPI; a demo needs the image alone
-
-
-class Show(NamedTuple):
-    """One demo. boots: what is booted. whole: what is waited for before each fault. load: who works meanwhile. story: fault
-    -> what is done. tell: phase -> what a reader who does not know Pacemaker calls it. verdict: of an outcome's fields and
-    those of its verdict."""
-
-    boots: str
-    whole: str
-    load: str
-    story: dict[str, str]
-    tell: dict[str, str]
-    verdict: str
-
-
-SHOWS = {
-    "mysql": Show(
-        "three nodes: Pacemaker, Corosync, fencing, MariaDB, the writer address",
-        "every replica acknowledges",
-        "four clients write through the writer address",
-        {"kill": "kill -9 of the primary's server", "power-off": "power cut of the primary's node"},
-        {
-            "detected": "the cluster notices",
-            "fenced": "the lost node is confirmed dead",
-            "promoted": "a replica is promoted",
-            "address": "the writer address is there",
-            "first write": "the first write is acknowledged",
-            "whole": "the old node has rejoined as a replica, all servers hold the same rows",
-        },
-        "The ledger: {acknowledged} rows acknowledged, {lost} lost; two servers writable at once: {both_writable} times; "
-        "no write was acknowledged for {gap:.2f} s",
-    ),
-    "openstack": Show(
-        "three nodes: Pacemaker, MariaDB with readers behind HAProxy, RabbitMQ",
-        "all services are whole",
-        "nova boots instances: api, scheduler, computes on oslo.messaging and oslo.db",
-        {
-            "mysql-kill": "kill -9 of the primary's server",
-            "rabbitmq-kill": "kill -9 of the broker that leads the queues",
-            "haproxy-kill": "kill -9 of HAProxy where its address is",
-        },
-        {
-            "detected": "the cluster notices",
-            "first write": "boots come to an end again, and their callers read it from a replica",
-            "whole": "all services are whole",
-        },
-        "{accepted} boots accepted, {lost} vanished, {twice} in two final states, {failed} reported failed; "
-        "none came to its end for {gap:.2f} s",
-    ),
-}
 
 
 @contextmanager
@@ -85,10 +38,10 @@ def step(console: Console, text: str) -> Iterator[Callable[[str], None]]:
 def bring_up(console: Console, directory: str, image: str, topology: str) -> Lab:
     """The lab in the directory, booted if there is none."""
     try:
-        lab = Lab.attach(directory)
+        lab = drivers.attach(directory)
     except LabError:
         with step(console, f"boot {SHOWS[topology].boots}") as say:
-            return Lab.up(directory, image=image, topology=topology, say=say)
+            return Lab.up(directory, image=image, topology=catalogue.topology(topology), say=say)
     if lab.topology != topology:
         raise LabError(f"the lab in {directory} is no {topology}; end it with `backstay lab down --dir {directory}`")
     return lab
@@ -121,14 +74,15 @@ def demo(topology: str, directory: str, image: str, down: bool) -> None:
     console = Console(highlight=False, soft_wrap=True)
     show = SHOWS[topology]
     lab = bring_up(console, directory, image, topology)
-    service = SERVICES[topology].attach(lab)
+    rehearsed = catalogue.rehearsed()[topology]
+    system = rehearsed.attach(lab)
     clean = True
     try:
         for name, text in show.story.items():
             with step(console, f"wait until {show.whole}"):
-                service.wait_whole(120)
+                system.wait_whole(120)
             with tempfile.TemporaryDirectory() as histories, step(console, f"{show.load}; {text}"):
-                outcome = rehearse(service, SERVICES[topology].faults[name], histories, SHOWN)
+                outcome = rehearse(system, rehearsed.faults[name], histories, SHOWN)
             tell(console, outcome, show)
             clean = clean and outcome.clean
     finally:

@@ -1,4 +1,4 @@
-"""One rehearsal of one fault, from a whole service to a whole service again."""
+"""One rehearsal of one fault, from a whole system to a whole system again."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from backstay_lab.checkers.history import Attempt
     from backstay_lab.checkers.operations import Operations
     from backstay_lab.clients.application import Application
-    from backstay_lab.systems.system import Service, Verdict
+    from backstay_lab.systems.system import System, Verdict
 
-STEADY_TIMEOUT = 30.0  # seconds for a whole service to take the load
+STEADY_TIMEOUT = 30.0  # seconds for a whole system to take the load
 WHOLE_TIMEOUT = 240.0  # seconds until all nodes are back; includes booting and, unless cleaned up, failure-timeout
 
 
@@ -52,7 +52,7 @@ class Unserved(TimedOut):
 
 
 class Suffered(NamedTuple):
-    """One fault as the clients suffered it, when the service need not be whole yet. inflicted: the monotonic time when that
+    """One fault as the clients suffered it, when the system need not be whole yet. inflicted: the monotonic time when that
     was done. before: the server that acknowledged last. trouble: what went wrong after writes were acknowledged again. The
     rest as in Outcome."""
 
@@ -70,7 +70,7 @@ class Suffered(NamedTuple):
 
 class Manner(NamedTuple):
     """How a fault is rehearsed. order: of power-on in a blackout. clean_up: forget failures once writes work, as an admin
-    would, instead of waiting for failure-timeout. until_whole: the load lasts until the service is whole again, not only until
+    would, instead of waiting for failure-timeout. until_whole: the load lasts until the system is whole again, not only until
     it is acknowledged again; the gap includes the return of what was hit. application: its operations are counted too."""
 
     order: tuple[str, ...] = ()
@@ -82,20 +82,20 @@ class Manner(NamedTuple):
 ADMINS = Manner()  # the usual one
 
 
-def rehearse(service: Service, fault: Fault, directory: str, manner: Manner = ADMINS) -> Outcome:
-    """Inflict the fault under load, wait until the service is whole, and judge.
+def rehearse(system: System, fault: Fault, directory: str, manner: Manner = ADMINS) -> Outcome:
+    """Inflict the fault under load, wait until the system is whole, and judge.
 
-    `directory` gets the histories. Raises TimedOut when writes or the service do not come back.
+    `directory` gets the histories. Raises TimedOut when writes or the system do not come back.
     """
-    service.wait_whole(WHOLE_TIMEOUT)
-    return conclude(service, fault, suffer(service, fault, directory, manner))
+    system.wait_whole(WHOLE_TIMEOUT)
+    return conclude(system, fault, suffer(system, fault, directory, manner))
 
 
-def suffer(service: Service, fault: Fault, directory: str, manner: Manner = ADMINS) -> Suffered:
-    """The first half of `rehearse`: from a whole service until writes are acknowledged again, or it is whole. Raises
+def suffer(system: System, fault: Fault, directory: str, manner: Manner = ADMINS) -> Suffered:
+    """The first half of `rehearse`: from a whole system until writes are acknowledged again, or it is whole. Raises
     Unserved, and other AgentErrors before the fault."""
-    hit = fault.hits(service)
-    with service.load(directory) as load, _application(service, directory, manner) as application:
+    hit = fault.hits(system)
+    with system.load(directory) as load, _application(system, directory, manner) as application:
         load.wait_steady(0.0, STEADY_TIMEOUT)
         stage = Stage(hit, load, manner.order)
         before = load.acknowledged()[-1].server
@@ -118,7 +118,7 @@ def suffer(service: Service, fault: Fault, directory: str, manner: Manner = ADMI
             fault.heal(stage)
             load.wait_steady(time.monotonic(), fault.patience)
             if manner.until_whole:
-                service.wait_whole(WHOLE_TIMEOUT)
+                system.wait_whole(WHOLE_TIMEOUT)
         except AgentError as failed:
             trouble = failed  # what the clients suffered is known all the same
         application.finish()
@@ -127,7 +127,7 @@ def suffer(service: Service, fault: Fault, directory: str, manner: Manner = ADMI
         stage=stage,
         attempts=load.attempts,
         histories=histories,
-        gap=service.gap(load.attempts, start),
+        gap=system.gap(load.attempts, start),
         phases={**hit.phases_since(marks, wall), **stage.phases, "first write": first.ended - start},
         coordinator=coordinator,
         inflicted=inflicted,
@@ -137,24 +137,24 @@ def suffer(service: Service, fault: Fault, directory: str, manner: Manner = ADMI
     )
 
 
-def _application(service: Service, directory: str, manner: Manner) -> Application:
-    return service.application(directory) if manner.application else none()
+def _application(system: System, directory: str, manner: Manner) -> Application:
+    return system.application(directory) if manner.application else none()
 
 
-def conclude(service: Service, fault: Fault, suffered: Suffered, timeout: float = WHOLE_TIMEOUT) -> Outcome:
-    """The second half: once the service is whole again, in `timeout` seconds, the verdict. Raises TimedOut, or the trouble."""
+def conclude(system: System, fault: Fault, suffered: Suffered, timeout: float = WHOLE_TIMEOUT) -> Outcome:
+    """The second half: once the system is whole again, in `timeout` seconds, the verdict. Raises TimedOut, or the trouble."""
     if suffered.trouble:
         raise suffered.trouble
-    service.wait_whole(timeout)
+    system.wait_whole(timeout)
     whole = time.monotonic() - suffered.stage.began
     silenced = unsilenced(suffered.attempts, suffered.before, suffered.inflicted) if fault.silences else []
     return Outcome(
         fault=fault.name,
         gap=suffered.gap,
-        verdict=service.judge(suffered.histories, fault, suffered.stage),
+        verdict=system.judge(suffered.histories, fault.inflicted(suffered.stage)),
         phases={**suffered.phases, "whole": whole},
         was=suffered.stage.leader,
-        now=suffered.stage.service.leader(),
+        now=suffered.stage.system.leader(),
         coordinator=suffered.coordinator,
         unsilenced=silenced,
         operations=suffered.operations,

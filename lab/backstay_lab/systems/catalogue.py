@@ -1,63 +1,62 @@
-"""The services that can be rehearsed, as a table."""
+"""The systems that there are: one for each folder here that has a `declaration`. Look-ups, no table."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import importlib
+import pkgutil
+from typing import TYPE_CHECKING
 
-from backstay_lab.systems.haproxy import faults as haproxyfaults
-from backstay_lab.systems.haproxy.workload import Balanced
-from backstay_lab.systems.mysql import faults as mysqlfaults
-from backstay_lab.systems.mysql.workload import MysqlSet
-from backstay_lab.systems.openstack import faults as openstackfaults
-from backstay_lab.systems.openstack.workload import ControlPlane
-from backstay_lab.systems.rabbitmq import faults as rabbitfaults
-from backstay_lab.systems.rabbitmq.workload import RabbitSet
+from backstay_lab import systems
+from backstay_lab.machines.cluster import NONE, Topology
+from backstay_lab.machines.layout import LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from backstay_lab.machines.cluster import Lab
-    from backstay_lab.systems.faults import Fault
-    from backstay_lab.systems.system import Service
+    from backstay_lab.machines.faults import Daemon
+    from backstay_lab.systems.declaration import Benched, Campaigned, Declaration, Rehearsed, Show
 
 
-class Rehearsed(NamedTuple):
-    """attach: the service of a lab. topology: the lab's that has it. client: what the figures are to be read with."""
-
-    attach: Callable[[Lab], Service]
-    topology: str
-    faults: Mapping[str, Fault]
-    client: str
+def declared() -> dict[str, Declaration]:
+    """Name of the folder -> what it declares, in alphabetical order. All of them are loaded, with the modules that they need."""
+    names = sorted(found.name for found in pkgutil.iter_modules(systems.__path__) if found.ispkg)
+    return {name: importlib.import_module(f"{systems.__name__}.{name}.declaration").SYSTEM for name in names}
 
 
-SERVICES = {
-    "mysql": Rehearsed(
-        MysqlSet,
-        "mysql",
-        mysqlfaults.FAULTS,
-        "four writers, an attempt every 10 ms, 1 s to connect, send and receive, a fresh connection after an error; "
-        "failed operations are those of ten threads on oslo.db, each with a transaction every 100 ms",
-    ),
-    "rabbitmq": Rehearsed(
-        RabbitSet,
-        "rabbitmq",
-        rabbitfaults.FAULTS,
-        "four publishers, an attempt every 20 ms each, 1 s to connect, 2 s for a confirm, the next node after an error; the "
-        "gap is that of the publisher that waited longest; failed operations are those of ten calls and ten casts a second on "
-        "oslo.messaging",
-    ),
-    "haproxy": Rehearsed(
-        Balanced,
-        "haproxy",
-        haproxyfaults.FAULTS,
-        "two hundred new connections a second, each with a line that must come back, and four that are kept; 1 s to connect "
-        "and 1 s for the line; the gap is the new ones'",
-    ),
-    "openstack": Rehearsed(
-        ControlPlane,
-        "openstack",
-        openstackfaults.FAULTS,
-        "four callers, twenty boots a second; a boot is done when its caller reads from a replica that the instance is active; "
-        "failed operations are those of clients on oslo.db and oslo.messaging beside them, which try nothing again",
-    ),
-}
+def rehearsed() -> dict[str, Rehearsed]:
+    """Those with a workload and a table of faults."""
+    return {name: one.rehearsed for name, one in declared().items() if one.rehearsed}
+
+
+def campaigned() -> dict[str, Campaigned]:
+    """Those that schedules of faults are drawn for."""
+    return {name: one.campaigned for name, one in declared().items() if one.campaigned}
+
+
+def benched() -> dict[str, Benched]:
+    """Those that are kept alive in several ways, beside each other."""
+    return {name: one.benched for name, one in declared().items() if one.benched}
+
+
+def shows() -> dict[str, Show]:
+    """Those that have a demo."""
+    return {name: one.show for name, one in declared().items() if one.show}
+
+
+def daemons() -> dict[str, Daemon]:
+    """What faults can hit besides the cluster's own daemons."""
+    return {name: daemon for one in declared().values() for name, daemon in one.daemons.items()}
+
+
+def topologies() -> dict[str, Topology]:
+    """What a lab can serve: `none`, which is fencing alone, and what the systems give. In each of them the daemons of all systems
+    can be hit, since more can be deployed later."""
+    known = daemons()
+    every = {name: deploy for one in declared().values() for name, deploy in one.topologies.items()}
+    return {name: Topology(name, deploy, known) for name, deploy in {NONE.name: NONE.deploy, **every}.items()}
+
+
+def topology(name: str) -> Topology:
+    """Raises LabError when no system gives one of this name."""
+    known = topologies()
+    if name not in known:
+        raise LabError(f"no topology {name}; there are {', '.join(known)}")
+    return known[name]

@@ -1,4 +1,4 @@
-"""What a fault is, and the faults that every service must survive. Nothing here measures."""
+"""What a fault is, and the faults that every system must survive. Nothing here measures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from backstay.host.deadline import Deadline, poll
 from backstay_lab.machines.layout import CLIENT, LabError
-from backstay_lab.systems.system import Service
+from backstay_lab.systems.system import Inflicted, System
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 LOSS_LASTS = 20.0  # seconds
 RENEWED = 90.0  # seconds for all watchers of a node to be renewed by monitors, whose longest interval is 10
-# Program and pid of each daemon that a service runs; watchers that live, each as PID:START of its process.
-_DAEMONS = "pgrep -lx 'mysqld|mariadbd|haproxy|beam.smp' | tr ' ' : || true"
+# Program and pid of each daemon that a system runs; watchers that live, each as PID:START of its process.
+_DAEMONS = "pgrep -lx '{programs}' | tr ' ' : || true"
 _WATCHERS = """
 for lock in /run/backstay/*/watch.lock; do
     read -r _ _ pid started _ < "$lock" || true
@@ -27,7 +27,7 @@ for lock in /run/backstay/*/watch.lock; do
 done
 """
 
-S = TypeVar("S", bound=Service)
+S = TypeVar("S", bound=System)
 
 
 class Stage(Generic[S]):
@@ -35,11 +35,11 @@ class Stage(Generic[S]):
     is the monotonic time of the fault. What a fault measures itself goes to `phases`: phase -> seconds; what it has to
     remember to `noted`."""
 
-    def __init__(self, service: S, load: Load, order: tuple[str, ...] = ()) -> None:
-        self.service = service
+    def __init__(self, system: S, load: Load, order: tuple[str, ...] = ()) -> None:
+        self.system = system
         self.load = load
-        self.lab: Lab = service.lab
-        self.leader = service.leader()
+        self.lab: Lab = system.lab
+        self.leader = system.leader()
         self.others = [node for node in self.lab.nodes if node != self.leader]
         self.order = order or tuple(self.lab.nodes)
         self.began = math.inf
@@ -47,9 +47,9 @@ class Stage(Generic[S]):
         self.noted: dict[str, str] = {}
 
 
-def itself(service: Service) -> Service:
-    """The service that is rehearsed has no parts."""
-    return service
+def itself(system: System) -> System:
+    """The system that is rehearsed has no parts."""
+    return system
 
 
 class Fault(NamedTuple):
@@ -58,8 +58,8 @@ class Fault(NamedTuple):
     remembers, which keeps its server stopped until failure-timeout or a cleanup. patience: seconds until writes must be
     acknowledged again. median, worst: bounds of the write gap, seconds, None where there is none. nodes: the size of
     the set it needs. unseen: the node whose loss clients of the others must not notice. silences: nothing that was begun
-    after it may be acknowledged by the server that led before. hits: which part of the service that is rehearsed it acts
-    upon; that part is the stage's service. all_lost: no server is left."""
+    after it may be acknowledged by the server that led before. hits: which part of the system that is rehearsed it acts
+    upon; that part is the stage's system. all_lost: no server is left."""
 
     name: str
     what: str
@@ -74,8 +74,12 @@ class Fault(NamedTuple):
     nodes: int = 3
     unseen: Callable[[Stage[Any]], str] | None = None
     silences: bool = False
-    hits: Callable[[Any], Service] = itself
+    hits: Callable[[Any], System] = itself
     all_lost: bool = False
+
+    def inflicted(self, stage: Stage[Any]) -> Inflicted:
+        """What the verdict must know of it."""
+        return Inflicted(stage.began, self.moves, self.unseen(stage) if self.unseen else "", self.all_lost)
 
 
 def leader(stage: Stage[Any]) -> str:
@@ -92,21 +96,21 @@ def nothing(stage: Stage[Any]) -> None:
 
 
 def kill(stage: Stage[Any]) -> None:
-    stage.lab.fault("kill", stage.leader, stage.service.name)
+    stage.lab.fault("kill", stage.leader, stage.system.name)
 
 
 def kill_other(stage: Stage[Any]) -> None:
-    stage.lab.fault("kill", other(stage), stage.service.name)
+    stage.lab.fault("kill", other(stage), stage.system.name)
 
 
 def hang(stage: Stage[Any]) -> None:
-    stage.lab.fault("hang", stage.leader, stage.service.name)
+    stage.lab.fault("hang", stage.leader, stage.system.name)
 
 
 def resume(stage: Stage[Any]) -> None:
     """The hung server gets going again, if nobody ended it meanwhile."""
     try:
-        stage.lab.fault("resume", stage.leader, stage.service.name)
+        stage.lab.fault("resume", stage.leader, stage.system.name)
     except LabError:
         return
 
@@ -164,8 +168,9 @@ def upgrade(stage: Stage[Any]) -> None:
     before are of that installation. Daemons that ran must run on, and nothing may be on record as failed."""
     lab, begun = stage.lab, time.monotonic()
     failed = lab.complaints()
+    running = _DAEMONS.format(programs="|".join(name for one in lab.daemons.values() for name in one.programs))
     for node in [*stage.others, stage.leader]:
-        daemons, watchers = (set(lab.run(node, ["sh", "-c", ask]).out.split()) for ask in (_DAEMONS, _WATCHERS))
+        daemons, watchers = (set(lab.run(node, ["sh", "-c", ask]).out.split()) for ask in (running, _WATCHERS))
         lab.upgrade(node)
 
         def renewed(node: str = node, watchers: set[str] = watchers) -> bool:
@@ -173,7 +178,7 @@ def upgrade(stage: Stage[Any]) -> None:
             return not now & watchers and len(now) >= len(watchers)
 
         poll(renewed, Deadline(RENEWED), f"new watchers on {node}", interval=0.5)
-        ended = daemons - set(lab.run(node, ["sh", "-c", _DAEMONS]).out.split())
+        ended = daemons - set(lab.run(node, ["sh", "-c", running]).out.split())
         if ended:
             raise LabError(f"{node}: {', '.join(sorted(ended))} did not outlive the upgrade")
     if lab.complaints() != failed:

@@ -1,8 +1,8 @@
-"""A service of a lab, seen from outside, as a rehearsal needs it: is it whole, where is its leader, load it, judge it.
+"""A system of a lab, seen from outside, as a rehearsal needs it: is it whole, where is its leader, load it, judge it.
 
-A service is a promotable clone, or several together. What differs between services is in its subclass (mysqlset,
-rabbitset, …) and in its table of faults; how a fault is rehearsed (scenarios) and what is common to all faults (faults) does
-not.
+A system is a clone, mostly a promotable one, or several together. What differs between systems is in the folders here, one for
+each: the subclass in `workload`, the table in `faults`. How a fault is rehearsed is the same for all (run.rehearsal), and so is
+what all tables of faults have in common (systems.faults).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from backstay.host.deadline import Deadline, poll
 from backstay.ocf.errors import AgentError, TimedOut
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from backstay_lab.clients.application import Application
     from backstay_lab.clients.workload import Load
     from backstay_lab.machines.cluster import Lab
-    from backstay_lab.systems.faults import Fault, Stage
 
 DEGRADED = ("190", "191")  # of monitors: no failures, though Pacemaker lists them, and goes on doing so afterwards
 
@@ -44,16 +43,45 @@ class Verdict(Protocol):
     def _asdict(self) -> Mapping[str, Any]: ...
 
 
-class Service(ABC):
-    """`name` is the daemon's, as `lab fault` knows it, and the primitive's; `clone` its clone."""
+class Inflicted(NamedTuple):
+    """What a verdict must know of the fault. began: the monotonic time of it. moves: how often the leader may have changed.
+    unseen: the node whose loss clients of the others must not have noticed, "" for none. all_lost: no server was left."""
+
+    began: float
+    moves: int
+    unseen: str = ""
+    all_lost: bool = False
+
+
+class Traits(NamedTuple):
+    """What the nemesis must know of a system that has no parts. port: of clients. peers: of the daemons among themselves, 0 where
+    they do not talk. configuration: a file; nonsense: a line that it cannot hold. interval: seconds between two monitors of the
+    leader, in crm-templates. address: where clients come to, that is where the leader is, "" where they know all nodes. data: the
+    directory, on the node's volume where it has one; "" where there is nothing to lose. slow: asking who leads takes a second
+    where all is well, and a minute where a daemon hangs."""
+
+    port: int
+    peers: int
+    configuration: str
+    nonsense: str
+    interval: float = 3.0
+    address: str = ""
+    data: str = ""
+    slow: bool = False
+
+
+class System(ABC):
+    """`name` is the daemon's, as `lab fault` knows it, and the primitive's; `clone` its clone. traits: of one without parts,
+    where campaigns hit it."""
 
     name: str
     clone: str
+    traits: Traits
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
 
-    # -- what a service must say --------------------------------------------------------------------------------------
+    # -- what a system must say ---------------------------------------------------------------------------------------
 
     @abstractmethod
     def leader(self) -> str:
@@ -61,7 +89,7 @@ class Service(ABC):
 
     @abstractmethod
     def incomplete(self, crm: _Element) -> str:
-        """What the service lacks of being whole, "" for nothing; every node is online and no failure is on record."""
+        """What the system lacks of being whole, "" for nothing; every node is online and no failure is on record."""
 
     @abstractmethod
     def load(self, directory: str) -> Load:
@@ -73,12 +101,12 @@ class Service(ABC):
         return application.none()
 
     @abstractmethod
-    def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> Verdict:
-        """The verdict over the histories that the load's recorders wrote, once the service is whole again."""
+    def judge(self, histories: Sequence[Sequence[str]], fault: Inflicted) -> Verdict:
+        """The verdict over the histories that the load's recorders wrote, once the system is whole again."""
 
     @property
-    def parts(self) -> Mapping[str, Service]:
-        """The services that it consists of, by name; none where it is one itself."""
+    def parts(self) -> Mapping[str, System]:
+        """The systems that it consists of, by name; none where it is one itself."""
         return {}
 
     def gap(self, attempts: Sequence[Attempt], fault: float) -> float:
@@ -90,7 +118,7 @@ class Service(ABC):
     # -- whole --------------------------------------------------------------------------------------------------------
 
     def broken(self) -> str:
-        """What is not yet as it should be, "" when the service is whole."""
+        """What is not yet as it should be, "" when the system is whole."""
         crm = self.lab.cluster_status()
         if crm is None:
             return "no node answers"

@@ -1,12 +1,12 @@
 """What a watcher and the actions leave for each other, files in the agent's state directory:
 
-    watch.lock   held by the watcher; pid and start of the daemon, and, once it has begun, of the watcher, and which
-                 installation that runs from (Context.installation)
-    verdict      its last look: PID:START, when (CLOCK_MONOTONIC, seconds), the finding, what the prober added; replaced at
-                 each look
-    silent       PID:START of a daemon that was found silent and told: demote and stop need not find out again
-    stopping     PID:START of a daemon that we end ourselves; empty: any
-    told         when silence was told lately (CLOCK_MONOTONIC, seconds)
+watch.lock   held by the watcher; pid and start of the daemon, and, once it has begun, of the watcher, and which
+             installation that runs from (Context.installation)
+verdict      its last look: PID:START, when (CLOCK_MONOTONIC, seconds), the finding, what the prober added; replaced at
+             each look
+silent       PID:START of a daemon that was found silent and told: demote and stop need not find out again
+stopping     PID:START of a daemon that we end ourselves; empty: any
+told         when silence was told lately (CLOCK_MONOTONIC, seconds)
 """
 
 from __future__ import annotations

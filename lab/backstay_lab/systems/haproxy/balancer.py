@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backstay.ocf.errors import AgentError
+from backstay_lab.systems.readers import deploy
 from backstay_lab.systems.readers.deploy import READERS, reading
-from backstay_lab.systems.system import Service
+from backstay_lab.systems.system import System, Traits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,18 +15,25 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
     from backstay_lab.clients.workload import Load
-    from backstay_lab.systems.faults import Fault, Stage
-    from backstay_lab.systems.system import Verdict
+    from backstay_lab.systems.system import Inflicted, Verdict
 
 ADDRESS = "haproxy-address"  # as in crm-templates/haproxy.crm
 READER = "mysql-reader-"  # as in crm-templates/mysql-readers.crm
 
 
-class Balancer(Service):
+class Balancer(System):
     """A plain clone; its leader is the node that has its address. In front of replicas it is loaded and judged only as a part
-    of others: see controlplane. Alone: see balanced."""
+    of others: see openstack. Alone: see Balanced."""
 
     name, clone = "haproxy", "haproxy-clone"  # as in crm-templates/haproxy.crm
+    traits = Traits(
+        port=deploy.PORT,
+        peers=0,
+        configuration=deploy.PROXY,
+        nonsense="no such keyword",
+        interval=10.0,
+        address=deploy.BALANCER,
+    )
 
     def leader(self) -> str:
         for node, held in self.lab.roles().items():
@@ -50,5 +58,5 @@ class Balancer(Service):
     def load(self, directory: str) -> Load:
         raise AgentError("HAProxy has no workload of its own")
 
-    def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> Verdict:
+    def judge(self, histories: Sequence[Sequence[str]], fault: Inflicted) -> Verdict:
         raise AgentError("HAProxy has no workload of its own")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def reload(stage: Stage[Balanced]) -> None:
-    stage.service.reload(stage)
+    stage.system.reload()
 
 
 FAULTS = {

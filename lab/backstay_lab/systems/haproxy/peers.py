@@ -39,7 +39,7 @@ colocation haproxy-address-with-haproxy inf: haproxy-address haproxy-clone
 order haproxy-then-address Optional: haproxy-clone haproxy-address
 """
 NOTES = (
-    "No agent of this kind is packaged: what is measured is a rewrite of what they share (lib/backstay/bench/pidfile_haproxy).",
+    "No agent of this kind is packaged: what is measured is a rewrite of what they share (systems/haproxy/pidfile_haproxy).",
     "monitors every 10 s, as ours; the guides have 20 s to 1 min, with which the times would be longer.",
     "`daemon` in HAProxy's section global: without it a start never ends.",
     "A changed configuration is loaded by `crm_resource --restart` of the clone: the agents have no reload.",

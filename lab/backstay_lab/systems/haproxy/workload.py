@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backstay.host.deadline import Deadline, poll
 from backstay_lab.checkers import writes
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
     from backstay_lab.checkers.history import Attempt
-    from backstay_lab.systems.faults import Fault, Stage
+    from backstay_lab.systems.system import Inflicted
 
 RELOAD_TIMEOUT = 60.0  # seconds until a changed configuration is in effect
 
@@ -31,7 +31,7 @@ class Balanced(Balancer):
     def incomplete(self, crm: _Element) -> str:
         return "" if deploy.answers(self.lab, deploy.PORT) else "no line comes back through the address"
 
-    def reload(self, stage: Stage[Any]) -> None:
+    def reload(self) -> None:
         """Change the configuration everywhere, as an admin does; returns when what is new in it serves."""
         port = 7100 + time.time_ns() // 10**9 % 800  # another one each time
         text = deploy.configuration(port, self.options)
@@ -59,5 +59,5 @@ class Balanced(Balancer):
         """Of new connections alone: kept ones go on while new ones are refused."""
         return writes.write_gap([one for one in attempts if one.writer == 0], fault).seconds
 
-    def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> writes.Connections:
+    def judge(self, histories: Sequence[Sequence[str]], fault: Inflicted) -> writes.Connections:
         return writes.judge_connections(parse_attempts(histories[0]))

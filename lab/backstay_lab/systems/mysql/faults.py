@@ -38,20 +38,20 @@ if TYPE_CHECKING:
 
 def move(stage: Stage[MysqlSet]) -> None:
     target = stage.others[0]
-    argv = ["crm_resource", "--move", "--resource", stage.service.clone, "--node", target, "--promoted"]
+    argv = ["crm_resource", "--move", "--resource", stage.system.clone, "--node", target, "--promoted"]
     stage.lab.run(target, argv)
 
 
 def unmove(stage: Stage[MysqlSet]) -> None:
     """The move left a constraint; without it the role stays where it is."""
-    stage.lab.run(stage.others[0], ["crm_resource", "--clear", "--resource", stage.service.clone])
+    stage.lab.run(stage.others[0], ["crm_resource", "--clear", "--resource", stage.system.clone])
 
 
 def pause(stage: Stage[MysqlSet]) -> None:
     """Hung until the cluster has noticed, then going again, with its clients and their statements, before it is ended."""
-    marks, wall = stage.service.log_marks(), time.time()
+    marks, wall = stage.system.log_marks(), time.time()
     hang(stage)
-    poll(lambda: "detected" in stage.service.phases_since(marks, wall), Deadline(30), "the hang to be noticed", 0.01)
+    poll(lambda: "detected" in stage.system.phases_since(marks, wall), Deadline(30), "the hang to be noticed", 0.01)
     resume(stage)
 
 
@@ -71,7 +71,7 @@ def relay_log(stage: Stage[MysqlSet]) -> None:
     since = 0.0
     for node in stage.others:
         stop = "STOP REPLICA SQL_THREAD"
-        stage.service.root(node, stop)
+        stage.system.root(node, stop)
         since = max(since, stage.load.acknowledged()[-1].ended)
     stage.load.wait_steady(since, timeout=10)
     for node in stage.others:
@@ -85,17 +85,17 @@ def lose_replica(stage: Stage[MysqlSet]) -> None:
 
 
 def return_replica(stage: Stage[MysqlSet]) -> None:
-    facts = stage.service.facts()
+    facts = stage.system.facts()
     if "solo=yes" not in facts.split():
         raise AgentError(f"the primary acknowledges alone and the record does not say so: {facts}")
     stage.lab.power_on(stage.others[0])
-    poll(lambda: "solo=no" in stage.service.facts().split(), Deadline(120), "the record to say solo=no", interval=0.5)
+    poll(lambda: "solo=no" in stage.system.facts().split(), Deadline(120), "the record to say solo=no", interval=0.5)
 
 
 def passwords(stage: Stage[MysqlSet]) -> None:
     """Both accounts get others, as an admin changes them: in the cluster's configuration, at any time."""
     for kind in ("replication", "monitor"):
-        asked = ["crm_resource", "--resource", stage.service.name]
+        asked = ["crm_resource", "--resource", stage.system.name]
         old = stage.lab.run(stage.leader, [*asked, "--get-parameter", f"{kind}_password"]).out.strip()
         stage.noted[f"backstay_{kind}"] = old
         change = ["--set-parameter", f"{kind}_password", "--parameter-value", secrets.token_hex(12)]
@@ -114,7 +114,7 @@ def reconnect(stage: Stage[MysqlSet]) -> None:
 
     poll(refused, Deadline(20), "the old passwords to be refused", interval=0.2)
     running = "SELECT id FROM information_schema.PROCESSLIST WHERE command LIKE 'Binlog Dump%'"
-    kills = "".join(f"KILL {thread};" for thread in stage.service.root(stage.leader, running).split())
+    kills = "".join(f"KILL {thread};" for thread in stage.system.root(stage.leader, running).split())
     stage.lab.run(stage.leader, ["mysql", "--force", f"--execute={kills}"], check=False)  # one may be gone already
 
 

@@ -13,7 +13,8 @@ from backstay_lab.checkers import writes
 from backstay_lab.checkers.history import parse_attempts, parse_samples
 from backstay_lab.clients import application, workload
 from backstay_lab.machines.layout import CLIENT, LabError
-from backstay_lab.systems.system import Service
+from backstay_lab.systems.mysql import deploy
+from backstay_lab.systems.system import System, Traits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,16 +22,24 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
     from backstay_lab.machines.cluster import Lab
-    from backstay_lab.systems.faults import Fault, Stage
+    from backstay_lab.systems.system import Inflicted
 
 WRITER = "mysql-writer"  # as in crm-templates/mysql.crm
 MARKER = "CREATE TABLE IF NOT EXISTS marker (id INT PRIMARY KEY, value BIGINT NOT NULL)"
 
 
-class MysqlSet(Service):
+class MysqlSet(System):
     """`readers` maps node to URL. The leader is the primary."""
 
     name, clone = "mysql", "mysql-clone"  # as in crm-templates/mysql.crm
+    traits = Traits(
+        port=3306,
+        peers=3306,
+        configuration=deploy.CONFIG,
+        nonsense="[mysqld]\nno-such-option = 1",
+        address=deploy.WRITER,
+        data=deploy.DATA,
+    )
 
     def __init__(self, lab: Lab) -> None:
         super().__init__(lab)
@@ -116,7 +125,7 @@ class MysqlSet(Service):
     def application(self, directory: str) -> application.Application:
         return application.of_database(self.lab, self.writer, directory)
 
-    def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> writes.Verdict:
+    def judge(self, histories: Sequence[Sequence[str]], fault: Inflicted) -> writes.Verdict:
         """Against the rows on the primary. That the replicas hold the same ones is part of it; one that does not answer has
         none."""
         attempts, samples = parse_attempts(histories[0]), parse_samples(histories[1])

@@ -26,10 +26,10 @@ PARTS = {
 def kill_while_a_broker_starts(stage: Stage[MysqlSet]) -> None:
     """The cluster plans anew only when all that it has begun is done, and a broker's start takes long."""
     broker, begun = stage.others[0], time.monotonic()
-    marks = stage.service.log_marks()
+    marks = stage.system.log_marks()
     stage.lab.fault("kill", broker, "rabbitmq")
     starts = "Requesting local execution of start operation for rabbitmq on"
-    poll(lambda: stage.service.logged_since(marks, starts), Deadline(30), "the broker's start", interval=0.05)
+    poll(lambda: stage.system.logged_since(marks, starts), Deadline(30), "the broker's start", interval=0.05)
     stage.phases["killed"] = time.monotonic() - begun
     kill(stage)
 

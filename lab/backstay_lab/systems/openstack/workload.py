@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backstay.host.deadline import Deadline, poll
 from backstay.ocf.errors import AgentError
@@ -15,7 +15,7 @@ from backstay_lab.machines import packages
 from backstay_lab.systems.haproxy.balancer import Balancer
 from backstay_lab.systems.mysql.workload import MysqlSet
 from backstay_lab.systems.rabbitmq.workload import RabbitSet
-from backstay_lab.systems.system import Service
+from backstay_lab.systems.system import System
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from backstay_lab.checkers.messages import Outage
     from backstay_lab.machines.cluster import Lab
-    from backstay_lab.systems.faults import Fault, Stage
+    from backstay_lab.systems.system import Inflicted
 
 TOPICS = re.compile(r"(scheduler|compute)(\.\w+)?")  # the queues that boots go through, without answers and fanouts
 
@@ -40,7 +40,7 @@ class BootLoad(workload.Load):
         ]
 
 
-class ControlPlane(Service):
+class ControlPlane(System):
     """`mysql`, `rabbitmq` and `haproxy` are its parts. It has no leader of its own: a fault hits the leader of a part."""
 
     name = "openstack"
@@ -50,7 +50,7 @@ class ControlPlane(Service):
         self.mysql, self.rabbitmq, self.haproxy = MysqlSet(lab), RabbitSet(lab, TOPICS), Balancer(lab)
 
     @property
-    def parts(self) -> dict[str, Service]:
+    def parts(self) -> dict[str, System]:
         return {part.name: part for part in (self.mysql, self.haproxy, self.rabbitmq)}
 
     def leader(self) -> str:
@@ -81,7 +81,7 @@ class ControlPlane(Service):
     def application(self, directory: str) -> application.Application:
         return application.of_all(self.lab, self.mysql.writer, self.rabbitmq.oslo(), directory)
 
-    def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> boots.Boots:
+    def judge(self, histories: Sequence[Sequence[str]], fault: Inflicted) -> boots.Boots:
         return self.verdict(histories)
 
     def verdict(self, histories: Sequence[Sequence[str]], outages: Sequence[Outage] = ()) -> boots.Boots:

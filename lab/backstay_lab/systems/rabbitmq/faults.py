@@ -37,7 +37,7 @@ def promoted(stage: Stage[RabbitSet]) -> str:
 
 def _move_role_off_the_leader(stage: Stage[RabbitSet]) -> None:
     """The role's node must lead no queue, else clients lose a leader and not just the role. A move is no event either."""
-    service = stage.service
+    service = stage.system
     if service.promoted() == stage.leader:
         where = ["--resource", service.clone]
         stage.lab.run(stage.others[0], ["crm_resource", "--move", "--promoted", "--node", stage.others[0], *where])
@@ -48,7 +48,7 @@ def _move_role_off_the_leader(stage: Stage[RabbitSet]) -> None:
 
 def lose_promoted(stage: Stage[RabbitSet]) -> None:
     _move_role_off_the_leader(stage)
-    stage.lab.fault("kill", promoted(stage), stage.service.name)
+    stage.lab.fault("kill", promoted(stage), stage.system.name)
 
 
 def _standby(stage: Stage[RabbitSet], node: str, on: bool) -> float:
@@ -58,7 +58,7 @@ def _standby(stage: Stage[RabbitSet], node: str, on: bool) -> float:
     stage.lab.run(asked, ["crm_standby", "--node", node, "-v", "on" if on else "off"])
 
     def settled() -> bool:
-        return (stage.service.name in stage.lab.roles().get(node, {})) != on
+        return (stage.system.name in stage.lab.roles().get(node, {})) != on
 
     state = "stopped" if on else "running"
     poll(settled, Deadline(2 * STOP_TIMEOUT), f"the broker on {node} to be {state}", interval=0.2)
@@ -76,7 +76,7 @@ def online(stage: Stage[RabbitSet]) -> None:
 def stop_after_start(stage: Stage[RabbitSet], count: int) -> None:
     """Brokers of 3.x have hung for minutes when they were stopped while mirrors of many queues were being set up."""
     boot = _boot_of_leader(stage)
-    stage.service.queues("declare", stage.leader, *_many(count))
+    stage.system.queues("declare", stage.leader, *_many(count))
     _standby(stage, stage.leader, on=True)
     _standby(stage, stage.leader, on=False)
     taken = stage.phases["stopped"] = _standby(stage, stage.leader, on=True)
@@ -95,7 +95,7 @@ def _many(count: int) -> list[str]:
 
 def _delete_many(stage: Stage[RabbitSet], count: int) -> None:
     online(stage)
-    stage.service.queues("delete", stage.others[0], *_many(count))
+    stage.system.queues("delete", stage.others[0], *_many(count))
 
 
 def early_stop(count: int) -> Fault:
@@ -113,10 +113,10 @@ def early_stop(count: int) -> Fault:
 def remove_other(stage: Stage[RabbitSet]) -> None:
     """An admin takes a node out of the cluster for good: one parameter, and the agents do the rest."""
     node, begun = other(stage), time.monotonic()
-    stage.lab.run(stage.leader, ["crm", "resource", "param", stage.service.name, "set", "removed", node])
+    stage.lab.run(stage.leader, ["crm", "resource", "param", stage.system.name, "set", "removed", node])
 
     def forgotten() -> bool:
-        status = json.loads(stage.service.ctl(stage.leader, "--formatter", "json", "cluster_status"))
+        status = json.loads(stage.system.ctl(stage.leader, "--formatter", "json", "cluster_status"))
         return f"rabbit@{node}" not in status["disk_nodes"]
 
     poll(forgotten, Deadline(120), f"the others to forget {node}", interval=0.5)
@@ -127,9 +127,9 @@ def return_virgin(stage: Stage[RabbitSet]) -> None:
     """A new machine of the same name: it has no data, and joins the others by itself."""
     node, begun = other(stage), time.monotonic()
     stage.lab.run(node, ["rm", "-rf", "/var/lib/rabbitmq/mnesia"])
-    stage.lab.run(stage.leader, ["crm", "resource", "param", stage.service.name, "delete", "removed"])
-    stage.service.forget(node)
-    poll(lambda: stage.service.serves(node), Deadline(180), f"the broker on {node} to serve", interval=0.5)
+    stage.lab.run(stage.leader, ["crm", "resource", "param", stage.system.name, "delete", "removed"])
+    stage.system.forget(node)
+    poll(lambda: stage.system.serves(node), Deadline(180), f"the broker on {node} to serve", interval=0.5)
     stage.phases["joined"] = time.monotonic() - begun
 
 
@@ -146,7 +146,7 @@ def cold_start(stage: Stage[RabbitSet]) -> None:
 
 
 def _serving(stage: Stage[RabbitSet]) -> bool:
-    return len(stage.lab.online()) == len(stage.lab.nodes) and not stage.service.broken()
+    return len(stage.lab.online()) == len(stage.lab.nodes) and not stage.system.broken()
 
 
 def late_member(stage: Stage[RabbitSet]) -> None:

@@ -65,7 +65,7 @@ _LEAD = """
 
 def lose_copies(stage: Stage[RabbitSet]) -> None:
     """One node loses its copy of each queue."""
-    service, loser = stage.service, other(stage)
+    service, loser = stage.system, other(stage)
     service.queues("declare", stage.leader, BACKLOG)
     service.queues("fill", stage.leader, BACKLOG, "--count", str(MESSAGES))
     service.ctl(loser, "eval", _LOSE % {"vhost": VHOST, "backlog": BACKLOG})

@@ -7,7 +7,7 @@ import re
 import time
 from collections import Counter
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backstay.host.deadline import Deadline, poll
 from backstay.ocf.errors import AgentError, CommandFailed, TimedOut
@@ -16,7 +16,8 @@ from backstay_lab.checkers.history import parse_attempts, parse_deliveries, pars
 from backstay_lab.clients import application, workload
 from backstay_lab.machines import packages
 from backstay_lab.machines.layout import CLIENT, LabError
-from backstay_lab.systems.system import Service
+from backstay_lab.systems.rabbitmq import deploy
+from backstay_lab.systems.system import System, Traits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from backstay_lab.checkers.history import Attempt
     from backstay_lab.machines.cluster import Lab
-    from backstay_lab.systems.faults import Fault, Stage
+    from backstay_lab.systems.system import Inflicted
 
 VHOST = "app"
 CONSUMED = ["ledger-0", "ledger-1"]  # consumed while the run lasts
@@ -57,12 +58,20 @@ class BrokerLoad(workload.Load):
         return super().finish()
 
 
-class RabbitSet(Service):
+class RabbitSet(System):
     """`urls` maps node to URL. The leader is the node with the leaders of the ledger's queues, or of most of them: quorum
     queues hold elections when they like. Where that is goes round from run to run, so it is sometimes the promoted node and
     sometimes another. `watched`: names of the queues that the leader and the copies are looked for of."""
 
     name, clone = "rabbitmq", "rabbitmq-clone"  # as in crm-templates/rabbitmq.crm
+    traits = Traits(
+        port=5672,
+        peers=25672,
+        configuration=deploy.CONFIG,
+        nonsense="no.such.option = 1",
+        data=deploy.DATA,
+        slow=True,
+    )
     return_timeout = 120.0  # seconds for a broker to start with its data; about 8
 
     def __init__(self, lab: Lab, watched: re.Pattern[str] = LEDGER) -> None:
@@ -197,13 +206,13 @@ class RabbitSet(Service):
         """Of the publisher that waited longest for a confirm."""
         return messages.confirm_gap(attempts, fault)
 
-    def judge(self, histories: Sequence[Sequence[str]], fault: Fault, stage: Stage[Any]) -> messages.Messages:
+    def judge(self, histories: Sequence[Sequence[str]], fault: Inflicted) -> messages.Messages:
         # They are lost in its first moment, and nothing that is done later excuses.
-        outages = [messages.Outage(stage.began, stage.began)] if fault.all_lost else []
-        verdict = self.verdict(histories, stage.began, outages)
+        outages = [messages.Outage(fault.began, fault.began)] if fault.all_lost else []
+        verdict = self.verdict(histories, fault.began, outages)
         if fault.unseen:
-            gone = self.lab.nodes.index(fault.unseen(stage)) + 1
-            disturbed = messages.disturbed(parse_attempts(histories[0]), stage.began, gone)
+            gone = self.lab.nodes.index(fault.unseen) + 1
+            disturbed = messages.disturbed(parse_attempts(histories[0]), fault.began, gone)
             verdict = verdict._replace(disturbed=disturbed)
         return verdict
 

@@ -1,22 +1,36 @@
-"""`backstay lab …`: the lab for the shell. (`run` is in enter.py, since it must start fast.)"""
+"""`backstay lab …`: the lab for the shell. (`run` is in machines/enter.py, since it must start fast.)"""
+
+from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
-from backstay_lab.machines.cluster import Lab
+from backstay_lab.machines.drivers import attach, driver, of
 from backstay_lab.machines.layout import LabError
+
+if TYPE_CHECKING:
+    from backstay_lab.machines.cluster import Topology
 
 DIRECTORY = click.option("--dir", "directory", default=".lab", show_default=True, help="All of the lab is in here.")
 
 
-def driver(vagrant: bool) -> "type[Lab]":
-    """The kind of lab that an option --vagrant asks for."""
-    if not vagrant:
-        return Lab
-    from backstay_lab.machines.vagrant import Vagrant
+class TopologyName(click.ParamType):  # type: ignore[type-arg]  # generic in new versions of click alone
+    """The systems are loaded when this is used: other commands on a lab start without them."""
 
-    return Vagrant
+    name = "topology"
+
+    def get_metavar(self, *_: object) -> str:
+        from backstay_lab.systems.catalogue import topologies
+
+        return f"[{'|'.join(topologies())}]"
+
+    def convert(self, value: str, *_: object) -> Topology:
+        """Raises LabError."""
+        from backstay_lab.systems.catalogue import topology
+
+        return topology(value)
 
 
 @click.group()
@@ -28,7 +42,7 @@ def lab() -> None:
 @DIRECTORY
 @click.option("--nodes", default=3, show_default=True, help="Nodes of the cluster.")
 @click.option("--image", default="bookworm", show_default=True, help="Debian suite: bookworm, trixie or sid.")
-@click.option("--topology", default="none", show_default=True, help="What the cluster serves.")
+@click.option("--topology", type=TopologyName(), default="none", show_default=True, help="What the cluster serves.")
 @click.option("--token", default=1000, show_default=True, help="Corosync's token timeout, ms.")
 @click.option("--boot-delay", default=5.0, show_default=True, help="Seconds a fenced node takes to start again.")
 @click.option("--fence-action", type=click.Choice(["reboot", "off"]), default="reboot", show_default=True)
@@ -44,7 +58,7 @@ def up(
     directory: str,
     nodes: int,
     image: str,
-    topology: str,
+    topology: Topology,
     token: int,
     boot_delay: float,
     fence_action: str,
@@ -56,14 +70,14 @@ def up(
     """Boot a lab; returns when it serves."""
     made = driver(vagrant)
     made.up(directory, nodes, image, topology, token, boot_delay, fence_action, keep, volume, revision, click.echo)
-    click.echo(f"{topology} serves in {directory}")
+    click.echo(f"{topology.name} serves in {directory}")
 
 
 @lab.command(context_settings={"ignore_unknown_options": True})
 @DIRECTORY
 @click.argument("node")
 @click.argument("cmd", nargs=-1, required=True, type=click.UNPROCESSED)
-def run(directory: str, node: str, cmd: "tuple[str, ...]") -> None:
+def run(directory: str, node: str, cmd: tuple[str, ...]) -> None:
     """Run CMD in NODE; `client` is a host beside the cluster."""
     from backstay_lab.machines import enter
 
@@ -75,7 +89,7 @@ def run(directory: str, node: str, cmd: "tuple[str, ...]") -> None:
 @click.argument("node")
 def power_off(directory: str, node: str) -> None:
     """Pull NODE's power cord."""
-    Lab.attach(directory).power_off(node)
+    attach(directory).power_off(node)
 
 
 @lab.command()
@@ -83,7 +97,7 @@ def power_off(directory: str, node: str) -> None:
 @click.argument("node")
 def power_on(directory: str, node: str) -> None:
     """Plug NODE's power cord in."""
-    Lab.attach(directory).power_on(node)
+    attach(directory).power_on(node)
 
 
 @lab.command()
@@ -91,7 +105,7 @@ def power_on(directory: str, node: str) -> None:
 @click.argument("node")
 def upgrade(directory: str, node: str) -> None:
     """Install the agents that run here on NODE."""
-    Lab.attach(directory).upgrade(node)
+    attach(directory).upgrade(node)
 
 
 @lab.command()
@@ -100,21 +114,21 @@ def upgrade(directory: str, node: str) -> None:
 @click.option("--one-way", is_flag=True, help="Drop only what NODE sends to OTHER.")
 @click.argument("node")
 @click.argument("other", required=False)
-def cut(directory: str, from_all: bool, one_way: bool, node: str, other: "str | None") -> None:
+def cut(directory: str, from_all: bool, one_way: bool, node: str, other: str | None) -> None:
     """Partition: drop all traffic between NODE and OTHER."""
     if from_all == (other is not None):
         raise LabError("cut takes either a second node or --from-all")
     if other is None:
-        Lab.attach(directory).isolate(node)
+        attach(directory).isolate(node)
     else:
-        Lab.attach(directory).cut(node, other, one_way)
+        attach(directory).cut(node, other, one_way)
 
 
 @lab.command()
 @DIRECTORY
 def heal(directory: str) -> None:
     """Undo every cut."""
-    Lab.attach(directory).heal()
+    attach(directory).heal()
 
 
 @lab.command()
@@ -124,7 +138,7 @@ def heal(directory: str) -> None:
 @click.argument("service")
 def fault(directory: str, kind: str, node: str, service: str) -> None:
     """SIGKILL, SIGSTOP or SIGCONT a daemon of NODE, such as mysql, rabbitmq, corosync; `node` is all of them."""
-    Lab.attach(directory).fault(kind, node, service)
+    attach(directory).fault(kind, node, service)
 
 
 @lab.command()
@@ -132,7 +146,7 @@ def fault(directory: str, kind: str, node: str, service: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(directory: str, as_json: bool) -> None:
     """Nodes, roles, endpoints."""
-    found = Lab.attach(directory).status()
+    found = attach(directory).status()
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -156,4 +170,4 @@ def status(directory: str, as_json: bool) -> None:
 @DIRECTORY
 def down(directory: str) -> None:
     """End the lab and delete it."""
-    Lab.of(directory).down()
+    of(directory).down()
