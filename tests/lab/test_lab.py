@@ -165,7 +165,7 @@ def test_a_node_cannot_reach_the_hosts_clock_or_kernel(lab: Lab) -> None:
 
 def test_the_code_is_there_compiled_and_read_only(lab: Lab) -> None:
     lab.run("n1", ["python3", "-c", "import backstay.host.command; assert backstay.host.command.__cached__"])
-    lab.run("n1", ["sh", "-c", "ls /usr/lib/ocf/lib/backstay/__pycache__/command.*.pyc"])
+    lab.run("n1", ["sh", "-c", "ls /usr/lib/ocf/lib/backstay/host/__pycache__/command.*.pyc"])
     lab.run("n1", ["test", "-d", "/usr/lib/ocf/resource.d/backstay"])
     with pytest.raises(CommandFailed):
         lab.run("n1", ["touch", "/usr/lib/ocf/lib/backstay/x"])
@@ -177,8 +177,8 @@ def test_one_node_alone_is_upgraded_under_the_hands_of_what_runs_there(lab: Lab)
     lab.upgrade("n2")
     after = {node: lab.run(node, where).out for node in lab.nodes}
     assert [node for node in lab.nodes if after[node] != before[node]] == ["n2"]
-    lab.run("n2", ["ls", before["n2"].strip() + "/command.py"])
-    lab.run("n2", ["sh", "-c", "ls /usr/lib/ocf/lib/backstay/__pycache__/command.*.pyc"])
+    lab.run("n2", ["ls", before["n2"].strip() + "/host/command.py"])
+    lab.run("n2", ["sh", "-c", "ls /usr/lib/ocf/lib/backstay/host/__pycache__/command.*.pyc"])
     told = lab.run("n2", ["/usr/lib/ocf/resource.d/backstay/vip", "meta-data"]).out
     assert '<resource-agent name="vip"' in told
 

@@ -1,5 +1,4 @@
-"""A client of the database as nova is one: oslo.db with its defaults. Every operation is noted. Needs oslo.db, as
-machines.packages has it.
+"""A client of the database as nova is one: oslo.db with its defaults. Every operation is noted. Needs oslo.db (packages.py).
 
     dbclient URL [--threads 10] [--interval 0.1]
 

@@ -347,7 +347,7 @@ class Lab:
     @property
     def daemons(self) -> dict[str, faults.Daemon]:
         """Name -> what faults can hit besides the cluster's own daemons."""
-        return {name: faults.Daemon(*how) for name, how in self._plan()["daemons"].items()}
+        return {name: faults.Daemon(*how) for name, how in self._plan().get("daemons", {}).items()}
 
     def data(self, usual: str) -> str:
         """Where a service keeps its data: the usual directory, or one on the node's volume in a lab that has volumes."""
