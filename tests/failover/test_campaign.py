@@ -21,8 +21,6 @@ from backstay_lab.machines.cluster import Lab
 from backstay_lab.nemesis.aimed import aimed
 from backstay_lab.nemesis.schedule import Injection, Schedule, draw, from_json
 
-pytestmark = pytest.mark.lab
-
 SHORT = Schedule(
     "mysql",
     0,

@@ -25,8 +25,6 @@ from backstay_lab.systems.faults import Stage, power_on
 from backstay_lab.systems.mysql.faults import FAULTS
 from backstay_lab.systems.mysql.workload import MysqlSet
 
-pytestmark = pytest.mark.lab
-
 BUSY = 5.0  # times the bound for the worst run: a guard against hanging on any machine; `rehearse` has the figures
 FLOOR = 20.0  # the same for membership, election of a coordinator and fencing, seconds
 

@@ -16,7 +16,7 @@ from backstay_lab.run.rehearsal import rehearse
 from backstay_lab.systems.openstack.faults import FAULTS
 from backstay_lab.systems.openstack.workload import ControlPlane
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

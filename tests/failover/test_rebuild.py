@@ -11,8 +11,6 @@ from backstay.host.deadline import Deadline, poll
 from backstay_lab.machines.cluster import Lab
 from backstay_lab.systems.mysql.workload import MysqlSet
 
-pytestmark = pytest.mark.lab
-
 OLD = "ls -d /var/lib/mysql.errant-* 2>/dev/null || true"
 
 

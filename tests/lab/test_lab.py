@@ -16,10 +16,6 @@ from backstay_lab.machines.cluster import Lab
 from backstay_lab.machines.layout import LabError, Layout, started
 from backstay_lab.systems.topology import TOPOLOGIES
 
-pytestmark = [
-    pytest.mark.lab,
-]
-
 BACKSTAY = str(Path(__file__).resolve().parents[2] / "bin" / "backstay")
 NAMESPACES = ("mnt", "pid", "net", "ipc", "uts")
 FENCED_WITHIN = 60  # seconds: token, consensus, election and the fence agent take about 4

@@ -9,7 +9,7 @@ import pytest
 from backstay_lab.machines.cluster import Lab
 from backstay_lab.run.timing import Disturbance, measure
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from backstay_lab.nemesis.schedule import Injection, Schedule
 from backstay_lab.systems.mysql.deploy import WRITER
 from backstay_lab.systems.mysql.workload import MysqlSet
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 SHORT = Schedule(
     "mysql",

@@ -16,7 +16,7 @@ from backstay_lab.machines.containers import container
 from backstay_lab.machines.layout import LabError
 from backstay_lab.machines.vagrant import TOOLS, Vagrant
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 def left(directory: Path) -> list[str]:
