@@ -24,6 +24,12 @@ def named(path: Path) -> str:
     return str(path.relative_to(CHECKOUT))
 
 
+def is_target(name: str) -> bool:
+    """Whether the Makefile has it, or a pattern for it."""
+    rules = re.findall(r"^([a-z%][a-z% -]*):(?!=)", (CHECKOUT / "Makefile").read_text(), re.MULTILINE)
+    return any(re.fullmatch(one.replace("%", "[a-z]+"), name) for rule in rules for one in rule.split())
+
+
 @functools.cache
 def sources_of_tests() -> str:
     return "".join(path.read_text() for path in (CHECKOUT / "tests").rglob("test_*.py"))
@@ -36,10 +42,15 @@ def test_tests_commands_and_targets_that_a_page_names_exist(page: Path) -> None:
         assert f"def {name}(" in sources_of_tests() or any((CHECKOUT / "tests").rglob(f"{name}.py")), name
     for command in re.findall(r"`(?:bin/)?backstay ([a-z]+)", text):
         assert command in commands(), command
-    targets = re.findall(r"^([a-z%][a-z% -]*):(?!=)", (CHECKOUT / "Makefile").read_text(), re.MULTILINE)
-    patterns = [target.replace("%", "[a-z]+") for line in targets for target in line.split()]
     for target in re.findall(r"(?:`|^    (?:sudo )?)make (?:-j2 )?([a-z-]+)", text, re.MULTILINE):
-        assert any(re.fullmatch(pattern, target) for pattern in patterns), target
+        assert is_target(target), target
+
+
+@pytest.mark.parametrize("file", [".ci/run", ".github/workflows/check.yml", ".gitlab-ci.yml"])
+def test_what_ci_runs_are_targets(file: str) -> None:
+    text = (CHECKOUT / file).read_text()
+    targets = re.findall(r"(?:^|- |run: )make (?:--[a-z-]+ )*([a-z-]+)", text, re.MULTILINE)
+    assert targets and all(map(is_target, targets)), targets
 
 
 @pytest.mark.parametrize("page", [*GUIDES, *DECISIONS, CHECKOUT / "CHANGELOG.md"], ids=named)
