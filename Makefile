@@ -67,7 +67,8 @@ demo-openstack: setup
 	$(PYTHON) -I bin/backstay demo openstack --dir $(LAB)-openstack $(if $(DEMO_DOWN),--down)
 
 check: lint
-	$(VENV)/bin/python -m pytest -m 'not chamber and not lab and not slow' tests/rules tests/decisions $(PYTEST)
+	BACKSTAY_FUZZ=20 $(VENV)/bin/python -m pytest -m 'not chamber and not lab and not slow' --hypothesis-profile=quick \
+	    tests/rules tests/decisions $(PYTEST)
 
 test: setup
 	$(PYTHON) -m pytest -m 'not slow and not vagrant' $(PYTEST)

@@ -31,6 +31,7 @@ TIERS: dict[str, tuple[str, ...]] = {
 
 # An example may take as long as a busy machine makes it: no test here is about time.
 hypothesis.settings.register_profile("backstay", deadline=None)
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)  # a fourth of them, for `make check`
 hypothesis.settings.load_profile("backstay")
 
 # The lab's image, read-only under a scratch layer, with the agents where Pacemaker looks for them and the test's
