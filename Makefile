@@ -1,4 +1,4 @@
-# Run as root on Debian 12: the lab needs namespaces. `make help` lists the targets.
+# Run as root on Debian 12: the lab needs namespaces. `make check` and `make lint` are for any user. `make help` lists the targets.
 PYTHON = /usr/bin/python3
 DESTDIR =
 PREFIX = /usr
@@ -23,12 +23,14 @@ VAGRANT_PACKAGES = vagrant vagrant-lxc lxc openssh-client rsync
 SHARE = $(DESTDIR)$(PREFIX)/share
 COMPLETIONS = $(addprefix $(SHARE)/,bash-completion/completions zsh/vendor-completions fish/vendor_completions.d)
 
-.PHONY: help setup setup-vagrant demo demo-openstack test test-all test-failover test-sid test-alarms test-timing test-vagrant campaign campaign-aimed soak fuzz bench lint install install-lab clean
+.PHONY: help setup setup-vagrant demo demo-openstack check test test-chamber test-all test-failover test-sid test-alarms test-timing test-vagrant campaign campaign-aimed soak fuzz bench lint install install-lab clean
 
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
 	@echo 'make demo-openstack the same with MySQL, HAProxy and RabbitMQ on all nodes, under nova'"'"'s boot flow'
-	@echo 'make test           decisions, contract, templates, and failover on the lab'
+	@echo 'make check          lint, types, decisions and rules of the house: without root, in a minute; needs python3-venv'
+	@echo 'make test           the same tests, then contract, templates, lab and failover on the lab'
+	@echo 'make test-chamber   contract and templates alone: agents in a Debian 12 of their own, without a cluster'
 	@echo 'make test-all       the same, and what is left out there because it takes long'
 	@echo 'make test-failover  every fault, RUNS=$(RUNS) times each, with the distribution of the gap'
 	@echo 'make test-failover-openstack   each service'"'"'s faults under nova'"'"'s boot flow'
@@ -43,7 +45,7 @@ help:
 	@echo 'make test-vagrant   faults on machines that Vagrant makes in LXC, with a box made here; needs $(firstword $(VAGRANT_PACKAGES))'
 	@echo 'make bench          beside the agents in use, RUNS=$(RUNS) rounds in turn; $(BENCH)/report.html (BENCH_OPTIONS=--help)'
 	@echo 'make setup          install what the above need here: $(firstword $(HOST_PACKAGES)) and a few more packages'
-	@echo 'make lint           ruff and mypy, in $(VENV)'
+	@echo 'make lint           ruff and mypy, in $(VENV), where pip puts what `make check` needs too'
 	@echo 'make install        agents, library, templates and command, under DESTDIR=$(DESTDIR)'
 	@echo 'make install-lab    lab, rehearsals, campaigns, bench and report, beside it'
 	@echo 'make clean          remove what the above left in this directory, the lab and its image included'
@@ -64,8 +66,15 @@ demo: setup
 demo-openstack: setup
 	$(PYTHON) -I bin/backstay demo openstack --dir $(LAB)-openstack $(if $(DEMO_DOWN),--down)
 
-test: setup-vagrant
-	$(PYTHON) -m pytest -m 'not slow' $(PYTEST)
+check: lint
+	BACKSTAY_FUZZ=20 $(VENV)/bin/python -m pytest -m 'not chamber and not lab and not slow' --hypothesis-profile=quick \
+	    tests/rules tests/decisions $(PYTEST)
+
+test: setup
+	$(PYTHON) -m pytest -m 'not slow and not vagrant' $(PYTEST)
+
+test-chamber: setup
+	$(PYTHON) -m pytest -m 'chamber and not slow' $(PYTEST)
 
 test-vagrant: setup-vagrant
 	$(PYTHON) -m pytest tests/vagrant $(PYTEST)
@@ -119,9 +128,9 @@ bench: setup
 	$(PYTHON) -I bin/backstay bench --runs $(RUNS) --dir $(LAB)-bench --output $(BENCH)/bench.jsonl $(BENCH_OPTIONS) || status=$$?; \
 	$(PYTHON) -I bin/backstay report $(BENCH) --title 'Backstay beside the agents in use' && exit $$status
 
-$(VENV)/ready: Makefile
+$(VENV)/ready: tests/requirements.txt
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet ruff mypy click rich pytest types-psutil
+	$(VENV)/bin/pip install --quiet --requirement tests/requirements.txt
 	touch $@
 
 test-alarms: setup
@@ -130,7 +139,7 @@ test-alarms: setup
 test-timing: setup
 	PYTHONPATH=lib:lab $(PYTHON) -m backstay_lab.run.timing $(TIMING)
 
-lint: setup $(VENV)/ready
+lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy

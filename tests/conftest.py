@@ -1,8 +1,13 @@
-"""What all tests share: the chamber, where Debian's own crmsh and Pacemaker tools work on a CIB in a file."""
+"""What all tests share: tiers, and the chamber, where Debian's own crmsh and Pacemaker tools work on a CIB in a file.
+
+A test's directory says what it needs, and so does the fixture of the chamber: it is marked for that here, by nobody else.
+`pytest -m "not chamber and not lab"` is the fast tier. Whatever is asked for runs in the order of `TIERS`, the cheap first.
+"""
 
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,12 +15,23 @@ import hypothesis
 import pytest
 
 from backstay.host import command
-from backstay_lab.machines import image
 
 CHECKOUT = Path(__file__).parent.parent
 
+# Directory -> the marks of all its tests.
+TIERS: dict[str, tuple[str, ...]] = {
+    "rules": (),
+    "decisions": (),
+    "contract": ("chamber",),
+    "templates": ("chamber",),
+    "lab": ("lab",),
+    "failover": ("lab",),
+    "vagrant": ("lab", "vagrant"),
+}
+
 # An example may take as long as a busy machine makes it: no test here is about time.
 hypothesis.settings.register_profile("backstay", deadline=None)
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)  # a fourth of them, for `make check`
 hypothesis.settings.load_profile("backstay")
 
 # The lab's image, read-only under a scratch layer, with the agents where Pacemaker looks for them and the test's
@@ -43,9 +59,47 @@ CONFINED = ["unshare", "--mount", "--pid", "--net", "--uts", "--fork", "--kill-c
 Chamber = Callable[..., command.Finished]
 
 
+def directory_of(path: str | Path) -> str:
+    """The directory of `tests` that a test's file is in, as TIERS has it."""
+    return Path(path).relative_to(CHECKOUT / "tests").parts[0]
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        marks = set(TIERS[directory_of(item.path)])
+        if not marks and "bookworm" in getattr(item, "fixturenames", ()):
+            marks.add("chamber")
+        for mark in marks:
+            item.add_marker(mark)
+    order = list(TIERS)
+    items.sort(key=lambda item: order.index(directory_of(item.path)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell where the time went: set-up (booting a lab, say), calls and ends of all tests of a directory."""
+    seconds: dict[str, float] = defaultdict(float)
+    tests: dict[str, set[str]] = defaultdict(set)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                directory = directory_of(terminalreporter.config.rootpath / report.location[0])
+                seconds[directory] += report.duration
+                tests[directory].add(report.nodeid)
+    if not seconds:
+        return
+    terminalreporter.section("minutes of each tier")
+    for directory in (name for name in TIERS if name in seconds):
+        terminalreporter.write_line(
+            f"{seconds[directory] / 60:6.1f}  tests/{directory} ({len(tests[directory])} tests)"
+        )
+
+
 @pytest.fixture(scope="session")
 def bookworm() -> str:
     """The path of the lab's Debian 12 image, built when it is not there; BACKSTAY_TEST_IMAGE names another suite."""
+    from backstay_lab.machines import image  # tests that need no machine do without the lab
+
     return image.ensure(os.environ.get("BACKSTAY_TEST_IMAGE", "bookworm"), print)
 
 

@@ -18,8 +18,6 @@ from backstay_lab.systems.faults import Fault, Stage, nothing
 from backstay_lab.systems.mysql import deploy as topology
 from backstay_lab.systems.mysql.workload import MysqlSet
 
-pytestmark = pytest.mark.lab
-
 BUSY_PAUSE = 10.0  # seconds that a planned move may pause writes for on a machine that does other things as well
 
 

@@ -15,8 +15,6 @@ from backstay_lab.systems.mysql.deploy import await_writes, prepare
 from backstay_lab.systems.mysql.workload import MysqlSet
 from backstay_lab.systems.topology import configure
 
-pytestmark = pytest.mark.lab
-
 # As a distribution's own service has it: no binary log, and so nothing of it in any history.
 MAKE = """
 chown mysql:mysql /var/lib/mysql

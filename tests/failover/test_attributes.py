@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
 from backstay_lab.machines.cluster import Lab
-
-pytestmark = pytest.mark.lab
 
 # Each call is a child of the same shell, as an agent's actions are of the same executor.
 SCRIPT = r"""

@@ -22,8 +22,6 @@ from backstay_lab.nemesis.schedule import Injection, Schedule, draw, from_json
 from backstay_lab.systems.catalogue import campaigned, topology
 from backstay_lab.systems.mysql.campaign import MysqlSubject
 
-pytestmark = pytest.mark.lab
-
 SHORT = Schedule(
     "mysql",
     0,

@@ -19,7 +19,7 @@ from backstay_lab.run.secret_leaks import Hit, Sampler, files
 from backstay_lab.systems.catalogue import topology
 from backstay_lab.systems.openstack.workload import ControlPlane
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 BEGINNING = "exposed"  # of every mark
 

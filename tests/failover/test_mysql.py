@@ -26,8 +26,6 @@ from backstay_lab.systems.faults import Stage, power_on
 from backstay_lab.systems.mysql.faults import FAULTS
 from backstay_lab.systems.mysql.workload import MysqlSet
 
-pytestmark = pytest.mark.lab
-
 BUSY = 5.0  # times the bound for the worst run: a guard against hanging on any machine; `rehearse` has the figures
 FLOOR = 20.0  # the same for membership, election of a coordinator and fencing, seconds
 
@@ -233,7 +231,8 @@ def test_whoever_is_promoted_after_a_blackout_has_a_full_score_by_then(three: La
     outcome = rehearse(mysql, fault, str(tmp_path))
     check(outcome)
     assert outcome.now != outcome.was
-    log = "\n".join(line for path, lines in logs.since(marks).items() if f"/{outcome.now}/" in path for line in lines)
+    own = [three.disk(outcome.now, log) for log in logs.LOGS]
+    log = "\n".join(line for path, lines in logs.since(marks).items() if path in own for line in lines)
     promoted = log.rindex(f"Result of promote operation for mysql on {outcome.now}: ok")
     scores = list(re.finditer(rf"status-{outcome.now[1:]}-master-mysql\b.*value=\"?(\d+)", log))
     assert [score[1] for score in scores if score.start() < promoted] == [str(DETACHED), str(HEALTHY)]

@@ -17,7 +17,7 @@ from backstay_lab.systems.catalogue import topology
 from backstay_lab.systems.openstack.faults import FAULTS
 from backstay_lab.systems.openstack.workload import ControlPlane
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

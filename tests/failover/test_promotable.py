@@ -14,7 +14,7 @@ from backstay_lab.systems.catalogue import topology
 from backstay_lab.systems.readers import workload
 from backstay_lab.systems.readers.deploy import BALANCER
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 BUSY = 6.0  # a machine that runs ten other things may be this much slower
 BEYOND_FENCING = 1.5  # seconds

@@ -29,8 +29,6 @@ from backstay_lab.systems.rabbitmq.faults import FAULTS, STOP_TIMEOUT, early_sto
 from backstay_lab.systems.rabbitmq.lost_copies import BACKLOG, FORGOTTEN, LOST_COPIES, MESSAGES, await_copies, lead
 from backstay_lab.systems.rabbitmq.workload import RabbitSet
 
-pytestmark = pytest.mark.lab
-
 BUSY = 5.0  # times the bound for the worst run: a guard against hanging on any machine; `rehearse` has the figures
 FLOOR = 20.0  # the same for membership, election of a coordinator and fencing, seconds
 COLD_START = 40.0  # seconds from power to all serving

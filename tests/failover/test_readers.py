@@ -15,8 +15,6 @@ from backstay_lab.systems.catalogue import topology
 from backstay_lab.systems.readers import workload
 from backstay_lab.systems.readers.deploy import READERS, wait_spread
 
-pytestmark = pytest.mark.lab
-
 SLOW = 5.0  # so much slower may waiting be on a machine that does other things as well
 BUSY = 6.0  # a machine that runs ten other things may be this much slower
 

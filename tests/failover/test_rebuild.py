@@ -12,8 +12,6 @@ from backstay_lab.machines.cluster import Lab
 from backstay_lab.systems.catalogue import topology
 from backstay_lab.systems.mysql.workload import MysqlSet
 
-pytestmark = pytest.mark.lab
-
 OLD = "ls -d /var/lib/mysql.errant-* 2>/dev/null || true"
 
 

@@ -13,7 +13,7 @@ from backstay_lab.systems.catalogue import topology
 from backstay_lab.systems.mysql.deploy import CONFIG, WRITER
 from backstay_lab.systems.mysql.workload import MysqlSet
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 PLACE = "/etc/mysql/tls"
 # Two authorities of the same name; for each node a certificate with its name and the writer address, and one with its name alone.

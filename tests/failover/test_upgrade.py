@@ -15,7 +15,7 @@ from backstay_lab.machines.cluster import Lab
 from backstay_lab.run.rehearsal import rehearse
 from backstay_lab.systems.catalogue import rehearsed, topology
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 # Its monitors answer with degraded results, its replicas note no password, its watchers no installation, and its agents follow no
 # link: they find a library that changes under their hands.

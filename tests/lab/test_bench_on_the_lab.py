@@ -11,7 +11,7 @@ from backstay_lab.bench import cli
 from backstay_lab.bench.peers import CONTENDERS
 from backstay_lab.report.results import gather
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 def measured(tmp_path: Path, name: str, faults: list[str]) -> list[dict[str, Any]]:

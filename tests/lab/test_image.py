@@ -10,8 +10,6 @@ import pytest
 from backstay.ocf.errors import CommandFailed
 from backstay_lab.machines import image
 
-pytestmark = pytest.mark.lab
-
 
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

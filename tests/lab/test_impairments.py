@@ -13,8 +13,6 @@ from backstay_lab.machines.cluster import Lab
 from backstay_lab.machines.layout import LabError
 from backstay_lab.machines.limits import Limit
 
-pytestmark = pytest.mark.lab
-
 
 def listening(lab: Lab, node: str, ports: "list[int]") -> None:
     """A program in the node that takes connections on these ports for as long as the node lives."""

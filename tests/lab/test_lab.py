@@ -15,10 +15,6 @@ from backstay.ocf.errors import CommandFailed
 from backstay_lab.machines.cluster import Lab, Topology
 from backstay_lab.machines.layout import LabError, Layout, started
 
-pytestmark = [
-    pytest.mark.lab,
-]
-
 BACKSTAY = str(Path(__file__).resolve().parents[2] / "bin" / "backstay")
 NAMESPACES = ("mnt", "pid", "net", "ipc", "uts")
 FENCED_WITHIN = 60  # seconds: token, consensus, election and the fence agent take about 4

@@ -10,7 +10,7 @@ from backstay_lab.machines.cluster import Lab
 from backstay_lab.run.timing import Disturbance, measure
 from backstay_lab.systems.catalogue import topology
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ programs are that a process of ours is started with.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -28,8 +29,14 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imported(text: str, known: set[str]) -> set[str]:
-    """Those of the `known` modules that a source text imports, in whatever way. A package counts by what is taken from it."""
+@functools.cache
+def tree(path: Path) -> ast.Module:
+    """What a file says, parsed once for all rules."""
+    return ast.parse(path.read_text())
+
+
+def imported(source: ast.Module, known: set[str]) -> set[str]:
+    """Those of the `known` modules that a source imports, in whatever way. A package counts by what is taken from it."""
     found: set[str] = set()
 
     def add(name: str) -> None:
@@ -38,9 +45,8 @@ def imported(text: str, known: set[str]) -> set[str]:
         if name:
             found.add(name)
 
-    tree = ast.parse(text)
-    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+    prose = {id(node.value) for node in ast.walk(source) if isinstance(node, ast.Expr)}
+    for node in ast.walk(source):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 add(alias.name)
@@ -56,7 +62,7 @@ def imported(text: str, known: set[str]) -> set[str]:
 def graph() -> Graph:
     """Module -> the modules that it imports. The packages' heads, which hold a text and a version, are left out."""
     paths = modules()
-    made = {name: imported(path.read_text(), set(paths)) - {name} - set(PACKAGES) for name, path in paths.items()}
+    made = {name: imported(tree(path), set(paths)) - {name} - set(PACKAGES) for name, path in paths.items()}
     return {name: others for name, others in made.items() if name not in PACKAGES}
 
 

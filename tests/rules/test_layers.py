@@ -87,8 +87,8 @@ def later():
     from backstay.ocf.codes import Role
     return f"from backstay.watch.daemon import main"
 '''
-    assert structure.imported(text, known) == known
-    assert structure.imported('"""Prose about backstay.watch.daemon."""', known) == set()
+    assert structure.imported(ast.parse(text), known) == known
+    assert structure.imported(ast.parse('"""Prose about backstay.watch.daemon."""'), known) == set()
 
 
 def test_the_rules_find_a_circle_and_a_way_up() -> None:

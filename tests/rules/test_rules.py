@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import CHECKOUT, Chamber  # type: ignore[import-not-found]
-from tests.rules.structure import modules  # type: ignore[import-not-found]
+from tests.rules.structure import modules, tree  # type: ignore[import-not-found]
 
 LIBRARY, LAB = CHECKOUT / "lib/backstay", CHECKOUT / "lab/backstay_lab"
 SERVICE = LIBRARY / "services"
@@ -71,7 +71,7 @@ def imports(path: Path, at_run_time: bool = True) -> set[str]:
         for child in ast.iter_child_nodes(node):
             visit(child)
 
-    visit(ast.parse(path.read_text()))
+    visit(tree(path))
     return found
 
 
@@ -95,7 +95,7 @@ def test_no_agent_decides_by_the_wall_clock() -> None:
     """It may be set at any moment. Of a file's date only `Files` makes an age, and that one is the monotonic clock's."""
     files = [path for path in LIBRARY.rglob("*.py") if "admin" not in path.parts]
     for path in files:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree(path)):
             name = node.attr if isinstance(node, ast.Attribute) else ""
             of_time = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "time"
             # boot.py works out what RabbitMQ itself will decide by the wall clock.
@@ -121,7 +121,7 @@ def test_services_change_nothing_of_an_account_by_its_name() -> None:
                "utime", "rmtree", "copymode", "copystat", "copyfile", "copytree"}  # fmt: skip
     for service in SERVICES - {"haproxy", "vip"}:  # which have no directory of another account's
         for path in (SERVICE / service).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
+            for node in ast.walk(tree(path)):
                 if (
                     isinstance(node, ast.Attribute)
                     and isinstance(node.value, ast.Name)
@@ -134,8 +134,7 @@ def test_family_questions_stay_in_the_dialects() -> None:
     for path in (SERVICE / "mysql").rglob("*.py"):
         if path.parent.name == "dialects" or path.stem == "binlog":
             continue
-        tree = ast.parse(path.read_text())
-        for node in ast.walk(tree):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.Compare):
                 words = {c.value for c in ast.walk(node) if isinstance(c, ast.Constant) and isinstance(c.value, str)}
                 assert not words & {"MySQL", "MariaDB"}, f"{path.name}:{node.lineno}"

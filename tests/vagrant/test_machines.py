@@ -17,7 +17,7 @@ from backstay_lab.machines.layout import LabError
 from backstay_lab.machines.vagrant import TOOLS, Vagrant
 from backstay_lab.systems.catalogue import topology
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 def left(directory: Path) -> list[str]:

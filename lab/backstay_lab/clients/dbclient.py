@@ -1,4 +1,4 @@
-"""A client of the database as nova is one: oslo.db with its defaults. Every operation is noted. Needs oslo.db (packages.py).
+"""A client of the database as nova is one: oslo.db (machines/packages.py) with its defaults. Every operation is noted.
 
     dbclient URL [--threads 10] [--interval 0.1]
 
