@@ -27,7 +27,7 @@ _PROGRAMS = {
     "cibadmin": "pacemaker-cli-utils",
     "stonith_admin": "pacemaker-cli-utils",
 }
-_MODULES = ("lxml", "psutil")  # of every agent
+_MODULES = ("lxml",)  # of every agent
 # What the distributions call the services that agents run.
 _UNITS = {"mysql": ("mysql", "mysqld", "mariadb"), "haproxy": ("haproxy",), "rabbitmq": ("rabbitmq-server",)}
 _UNSYNCHRONISED = 0x40  # STA_UNSYNC of adjtimex(2)
@@ -49,7 +49,7 @@ def look(name: str, nodes: Sequence[str], agents: Sequence[str], modules: Sequen
             if importlib.util.find_spec(module) is None
         },
         agents={
-            agent: "make install, from a checkout of this version"
+            agent: "the package backstay-agents, or make install in a checkout of this version"
             for agent in agents
             if not os.access(os.path.join(AGENTS, agent), os.X_OK)
         },

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Service:
     """The part of one configured resource; these defaults say no more than why a promotable instance is not as wanted."""
 
-    # Python modules that the agent needs beyond lxml and psutil.
+    # Python modules that the agent needs beyond lxml.
     modules: Sequence[str] = ()
 
     # What a planned move of the promoted role means to clients.
