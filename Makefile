@@ -23,7 +23,18 @@ VAGRANT_PACKAGES = vagrant vagrant-lxc lxc openssh-client rsync
 SHARE = $(DESTDIR)$(PREFIX)/share
 COMPLETIONS = $(addprefix $(SHARE)/,bash-completion/completions zsh/vendor-completions fish/vendor_completions.d)
 
-.PHONY: help setup setup-vagrant demo demo-openstack check test test-chamber test-all test-failover test-sid test-alarms test-timing test-vagrant campaign campaign-aimed soak fuzz bench lint install install-lab clean
+LAB_LIBRARY = $(DESTDIR)$(PREFIX)/lib/backstay-lab
+# What `make uninstall` removes where nothing else is in it.
+EMPTIED = usr/lib/ocf/resource.d usr/lib/ocf/lib $(addprefix .$(PREFIX)/,bin share/man/man7 share/man/man8 share/crmsh/scripts) \
+    $(patsubst $(DESTDIR)/%,%,$(COMPLETIONS))
+
+# What `make deb` needs beside the above, reads, and where it puts the packages.
+DEB_PACKAGES = $(HOST_PACKAGES) dpkg-dev debhelper dh-python lintian
+PACKAGED = agents bin crm-templates debian docs examples lab lib CHANGELOG.md LICENSE Makefile README.md
+DIST = dist
+LINTIAN = lintian --fail-on error,warning,info --display-info --tag-display-limit 0
+
+.PHONY: help setup setup-vagrant demo demo-openstack check test test-chamber test-all test-failover test-sid test-alarms test-timing test-vagrant campaign campaign-aimed soak fuzz bench lint install install-lab uninstall deb clean
 
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
@@ -48,6 +59,8 @@ help:
 	@echo 'make lint           ruff and mypy, in $(VENV), where pip puts what `make check` needs too'
 	@echo 'make install        agents, library, templates and command, under DESTDIR=$(DESTDIR)'
 	@echo 'make install-lab    lab, rehearsals, campaigns, bench and report, beside it'
+	@echo 'make uninstall      take both away'
+	@echo 'make deb            the Debian packages backstay-agents, backstay and backstay-lab, in $(DIST)'
 	@echo 'make clean          remove what the above left in this directory, the lab and its image included'
 
 setup: WANTED = $(HOST_PACKAGES)
@@ -146,9 +159,8 @@ lint: $(VENV)/ready
 
 # The agents first: they know their own library and the one before.
 install:
-	install -d $(OCF)/resource.d/backstay $(OCF)/lib $(DESTDIR)$(PREFIX)/bin $(SHARE)/backstay/crm-templates $(COMPLETIONS)
-	PYTHONPATH=lib $(PYTHON) -m backstay.admin.install --agents agents $(OCF)/resource.d/backstay
-	PYTHONPATH=lib $(PYTHON) -m backstay.admin.install lib/backstay $(OCF)/lib
+	install -d $(OCF) $(DESTDIR)$(PREFIX)/bin $(SHARE)/backstay/crm-templates $(COMPLETIONS)
+	PYTHONPATH=lib $(PYTHON) -m backstay.admin.install $(OCF)
 	install -m 755 bin/backstay $(DESTDIR)$(PREFIX)/bin
 	install -m 644 crm-templates/* $(SHARE)/backstay/crm-templates
 	PYTHONPATH=lib $(PYTHON) -m backstay.admin.wizard $(SHARE)/crmsh/scripts
@@ -157,12 +169,35 @@ install:
 	_BACKSTAY_COMPLETE=zsh_source $(PYTHON) -I bin/backstay > $(word 2,$(COMPLETIONS))/_backstay
 	_BACKSTAY_COMPLETE=fish_source $(PYTHON) -I bin/backstay > $(word 3,$(COMPLETIONS))/backstay.fish
 
+# No agent runs from there: what was there is replaced file by file.
 install-lab:
-	install -d $(DESTDIR)$(PREFIX)/lib
-	PYTHONPATH=lib $(PYTHON) -m backstay.admin.install lab/backstay_lab $(DESTDIR)$(PREFIX)/lib/backstay-lab
+	rm -rf $(LAB_LIBRARY)
+	install -d $(LAB_LIBRARY)
+	cp -r lab/backstay_lab $(LAB_LIBRARY)
+	find $(LAB_LIBRARY) -name __pycache__ -type d -prune -exec rm -r {} +
+	chmod -R u=rwX,go=rX $(LAB_LIBRARY)
+	$(PYTHON) -m compileall -q -s "$(DESTDIR)" -p / $(LAB_LIBRARY)
 	PYTHONPATH=lib:lab $(PYTHON) -m backstay.admin.manpage $(SHARE)/man backstay_lab.commands
+
+# Both, and the directories that are empty then. State of resources in /run stays: they may run.
+uninstall:
+	PYTHONPATH=lib $(PYTHON) -B -m backstay.admin.install --remove $(OCF)
+	rm -rf $(LAB_LIBRARY) $(SHARE)/backstay $(SHARE)/crmsh/scripts/backstay-*
+	rm -f $(SHARE)/man/man7/ocf_backstay_*.7 $(SHARE)/man/man8/backstay.8 $(SHARE)/man/man8/backstay-*.8
+	rm -f $(DESTDIR)$(PREFIX)/bin/backstay $(join $(COMPLETIONS),/backstay /_backstay /backstay.fish)
+	-cd $(DESTDIR)/ && rmdir --ignore-fail-on-non-empty --parents $(EMPTIED) 2>/dev/null
+
+# The Debian packages, into dist/; lintian's word is part of it.
+deb: WANTED = $(DEB_PACKAGES)
+deb: setup
+	rm -rf build/deb
+	mkdir -p build/deb/backstay $(DIST)
+	cp -r $(PACKAGED) build/deb/backstay
+	cd build/deb/backstay && dpkg-buildpackage --build=binary --no-sign
+	$(LINTIAN) build/deb/*.changes
+	mv build/deb/*.deb $(DIST)
 
 clean:
 	-for lab in $(wildcard $(LAB) $(LAB)-*); do $(PYTHON) -I bin/backstay lab down --dir $$lab; done
-	rm -rf .cache $(VENV) $(BENCH) .campaign build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .cache $(VENV) $(BENCH) .campaign build lab/build dist .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

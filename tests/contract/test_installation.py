@@ -14,7 +14,7 @@ from backstay.admin import install
 
 # Begins as the agents do, and loads the rest of its library when it is told to.
 AGENT = (
-    (CHECKOUT / "agents/vip").read_text().partition("from backstay")[0]
+    (CHECKOUT / "agents/vip").read_text().partition("try:")[0]
     + """
 from backstay import first
 print(first.VERSION, flush=True)
@@ -38,8 +38,8 @@ def lib(tmp_path: Path) -> Path:
 def library(directory: Path, version: str) -> str:
     """One with two modules that tell its version."""
     made = directory / version / "backstay"
-    (made / "lab").mkdir(parents=True)
-    for name in ("__init__", "first", "later", "lab/fence_it"):
+    (made / "part").mkdir(parents=True)
+    for name in ("__init__", "first", "later", "part/inner"):
         (made / f"{name}.py").write_text(f"VERSION = {version!r}\n")
     return str(made)
 
@@ -95,6 +95,21 @@ def test_one_that_fails_leaves_the_one_before_current(lib: Path, tmp_path: Path)
     assert (lib / "backstay/first.py").read_text() == "VERSION = 'old'\n"
     install.install_on_node(library(tmp_path, "newer"), str(lib))
     assert (lib / "backstay/first.py").read_text() == "VERSION = 'newer'\n"
+
+
+def test_what_is_removed_is_gone_and_nothing_else(lib: Path, tmp_path: Path) -> None:
+    (lib / "heartbeat").mkdir()
+    for version in ("one", "two"):
+        install.install_on_node(library(tmp_path, version), str(lib))
+    install.remove_from_node(str(lib.parent))
+    assert os.listdir(lib) == ["heartbeat"] and os.listdir(lib.parent / "resource.d") == []
+    install.remove_from_node(str(lib.parent))
+
+
+def test_a_directory_of_before_is_removed_as_well(lib: Path, tmp_path: Path) -> None:
+    os.rename(library(tmp_path, "old"), lib / "backstay")
+    install.remove_from_node(str(lib.parent))
+    assert os.listdir(lib) == []
 
 
 def test_agents_are_replaced_as_whole_files(tmp_path: Path) -> None:

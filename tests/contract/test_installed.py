@@ -1,10 +1,9 @@
-"""What `make install` and `pip install` leave runs from there, without the checkout."""
+"""What `make install` and `make install-lab` leave runs from there, without the checkout; `make uninstall` takes it away."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -23,11 +22,20 @@ AGENTS = [Haproxy, Mysql, Rabbitmq, Vip]
 CLEAN = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "OCF_ROOT": "/usr/lib/ocf", "HOME": "/nonexistent"}
 
 
+def make(target: str, root: Path) -> None:
+    argv = ["make", "--no-print-directory", target, f"DESTDIR={root}"]
+    subprocess.run(argv, cwd=CHECKOUT, check=True, capture_output=True, timeout=300)
+
+
+def listed(root: Path) -> set[str]:
+    """The files below `root`, relative to it."""
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_symlink() or not path.is_dir()}
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("root")
-    argv = ["make", "--no-print-directory", "install", f"DESTDIR={root}"]
-    subprocess.run(argv, cwd=CHECKOUT, check=True, capture_output=True, timeout=120)
+    make("install", root)
     return root
 
 
@@ -70,7 +78,6 @@ def test_the_commands_pages_have_every_option_and_format(installed: Path) -> Non
         assert not done.stderr, (name, done.stderr)
         said[name] = done.stdout
     assert "--watch" in said["man8/backstay-status.8"] and "Exit status" in said["man8/backstay-status.8"]
-    assert "power-off" in said["backstay-lab.8"]
 
 
 def test_the_shell_completes(installed: Path) -> None:
@@ -81,18 +88,43 @@ def test_the_shell_completes(installed: Path) -> None:
     environment = {**CLEAN, "_BACKSTAY_COMPLETE": "bash_complete", "COMP_WORDS": "backstay re", "COMP_CWORD": "1"}
     argv = [installed / "usr/bin/backstay"]
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["plain,rehearse", "plain,render", "plain,report"]
+    assert done.stdout.split() == ["plain,render"]
 
 
-def test_pip_installs_the_library_and_the_command(tmp_path: Path) -> None:
-    subprocess.run(["/usr/bin/python3", "-m", "venv", "--system-site-packages", tmp_path / "venv"], check=True)
-    pip = [tmp_path / "venv/bin/pip", "install", "--quiet", "--no-deps", "--no-build-isolation", CHECKOUT]
-    done = subprocess.run(pip, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr
-    said = subprocess.run([tmp_path / "venv/bin/backstay", "--help"], capture_output=True, text=True, check=True).stdout
-    assert "lab" in said
-    code = "import backstay.services.mysql.agent, backstay_lab.machines.cluster, backstay; print(backstay.__file__)"
-    where = subprocess.run(
-        [tmp_path / "venv/bin/python", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
-    ).stdout
-    assert str(tmp_path) in where and sys.version_info >= (3, 9)
+def test_a_production_node_gets_nothing_of_the_lab(installed: Path) -> None:
+    assert not [path for path in listed(installed) if "lab" in path.replace("available", "")]
+    said = subprocess.run([installed / "usr/bin/backstay", "-h"], env=CLEAN, capture_output=True, text=True, check=True)
+    assert "switchover" in said.stdout and "rehearse" not in said.stdout
+
+
+def test_the_lab_is_installed_beside_it_and_both_are_taken_away(tmp_path: Path) -> None:
+    others = tmp_path / "usr/lib/ocf/resource.d/heartbeat/other"
+    others.parent.mkdir(parents=True)
+    others.write_text("of another package\n")
+    make("install", tmp_path)
+    before = listed(tmp_path)
+    make("install-lab", tmp_path)
+    added = listed(tmp_path) - before
+    assert all(
+        path.startswith(("usr/lib/backstay-lab/backstay_lab/", "usr/share/man/man8/backstay-")) for path in added
+    )
+    page = tmp_path / "usr/share/man/man8/backstay-lab.8"
+    argv = ["man", "--warnings", "-l", page]
+    environment = {**os.environ, "LC_ALL": "C", "MANWIDTH": "100"}
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True)
+    assert "power-off" in done.stdout and not done.stderr
+    said = subprocess.run(
+        [tmp_path / "usr/bin/backstay", "lab", "up", "--help"], env=CLEAN, capture_output=True, text=True, check=True
+    )
+    assert "--topology" in said.stdout
+    for path in (tmp_path / "usr/lib/backstay-lab").rglob("*"):
+        assert path.stat().st_mode & (0o005 if path.is_dir() else 0o004), path
+    make("uninstall", tmp_path)
+    assert listed(tmp_path) == {str(others.relative_to(tmp_path))}
+    assert {path.name for path in tmp_path.rglob("*") if path.is_dir()} == {
+        "usr",
+        "lib",
+        "ocf",
+        "resource.d",
+        "heartbeat",
+    }

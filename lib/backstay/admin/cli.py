@@ -30,9 +30,16 @@ def commands() -> "dict[str, tuple[str, str, str]]":
     """Our own commands, and those of the plug-ins that are installed."""
     found = dict(OWN)
     for name in PLUGINS:
-        if importlib.util.find_spec(name.partition(".")[0]) is not None:
+        if _installed(name):
             found.update(importlib.import_module(name).COMMANDS)
     return found
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # its package is not there
+        return False
 
 
 class _Lazy(click.Group):
@@ -49,6 +56,9 @@ class _Lazy(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, _, line) in sorted(commands().items())])
+        if not all(map(_installed, PLUGINS)):
+            formatter.write_paragraph()
+            formatter.write_text("The lab, rehearsals, campaigns and the bench come with backstay-lab.")
 
 
 @click.command(cls=_Lazy, context_settings=_HELP)

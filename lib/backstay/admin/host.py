@@ -49,7 +49,7 @@ def look(name: str, nodes: Sequence[str], agents: Sequence[str], deadline: Deadl
             if importlib.util.find_spec(module) is None
         },
         agents={
-            agent: "make install, from a checkout of this version"
+            agent: "the package backstay-agents, or make install in a checkout of this version"
             for agent in agents
             if not os.access(os.path.join(AGENTS, agent), os.X_OK)
         },

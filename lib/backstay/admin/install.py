@@ -9,8 +9,9 @@ One rename makes the new one current. An agent looks once, as it starts, where `
 no watcher ever has modules of two versions, and none finds a file half written. The installation before is kept, for those
 that still run from it; the next monitor of each resource starts its watcher anew (watch.py). Decision 32.
 
-    python3 -m backstay.admin.install LIBRARY LIB       LIBRARY: the directory `backstay` of a checkout
-    python3 -m backstay.admin.install --agents FROM TO  the agents themselves: single files, each replaced by a rename
+    python3 -m backstay.admin.install OCF             agents and library, in this order, of what this file belongs to
+    python3 -m backstay.admin.install --library OCF   the library alone: a Debian package has put the agents there
+    python3 -m backstay.admin.install --remove OCF    both away. OCF: /usr/lib/ocf, LIB is OCF/lib
 """
 
 import os
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 
 NAME = "backstay"
 PLACE = f"{NAME}.d"
+AGENTS = "resource.d/backstay"
 _CURRENT = "current"
 _UNLINKED = "unlinked"
-_COMPILED = "__pycache__"
+_COMPILED, _SHARE = "__pycache__", "share"  # share: what a wheel has beside the modules, shipped.py
 _RUNS, _READ = 0o755, 0o644
 _SHOWN = "/usr/lib/ocf/lib"  # in tracebacks
 
@@ -55,12 +57,12 @@ def install_on_node(library: str, lib: str) -> None:
     shutil.rmtree(os.path.join(place, _UNLINKED), ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=place) as scratch:
         made = os.path.join(scratch, NAME)
-        shutil.copytree(library, made, ignore=shutil.ignore_patterns(_COMPILED))
+        shutil.copytree(library, made, ignore=shutil.ignore_patterns(_COMPILED, _SHARE))
         compileall.compile_dir(made, quiet=1, stripdir=scratch, prependdir=_SHOWN)
         for directory, _, names in os.walk(made):
             os.chmod(directory, _RUNS)
             for name in names:
-                os.chmod(os.path.join(directory, name), _RUNS if name.startswith("fence_") else _READ)
+                os.chmod(os.path.join(directory, name), _READ)
         install(made, place)
     if not os.path.islink(link):
         if os.path.isdir(link):  # of before this scheme: an action that is under way may load modules of the new one
@@ -79,6 +81,17 @@ def replace_files(source: str, target: str, mode: int = _RUNS) -> None:
             os.replace(fresh, os.path.join(target, name))
 
 
+def remove_from_node(ocf: str) -> None:
+    """What an installation has put there: the agents first, since one without its library fails. Raises OSError."""
+    shutil.rmtree(os.path.join(ocf, AGENTS), ignore_errors=True)
+    for name in (NAME, f"{NAME}.new"):
+        path = os.path.join(ocf, "lib", name)
+        if os.path.islink(path):
+            os.unlink(path)
+    for name in (NAME, PLACE):
+        shutil.rmtree(os.path.join(ocf, "lib", name), ignore_errors=True)
+
+
 def _target(place: str) -> str:
     try:
         return os.readlink(os.path.join(place, _CURRENT))
@@ -95,9 +108,19 @@ def _link(target: str, path: str) -> None:
     os.replace(fresh, path)
 
 
-if __name__ == "__main__":
+def _main(*arguments: str) -> None:
+    """As above, in this module's docstring."""
+    *option, ocf = arguments
     os.umask(0o022)  # crmsh and pcs read meta-data as nobody
-    if sys.argv[1] == "--agents":
-        replace_files(sys.argv[2], sys.argv[3])
-    else:
-        install_on_node(sys.argv[1], sys.argv[2])
+    if option == ["--remove"]:
+        remove_from_node(ocf)
+        return
+    if not option:
+        from backstay.admin import shipped
+
+        replace_files(shipped.directory("agents"), os.path.join(ocf, AGENTS))
+    install_on_node(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), os.path.join(ocf, "lib"))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

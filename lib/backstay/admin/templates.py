@@ -4,6 +4,7 @@ that may be. A line `include NAME value=TEXT …` stands for another template, s
 import os
 import re
 
+from backstay.admin import shipped
 from backstay.ocf.errors import WrongParameter
 
 TYPE_CHECKING = False
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 PLACEHOLDER = re.compile(r"@(?P<name>[a-z][a-z0-9_]*)(?:=(?P<default>[^@\n]*))?@")
 _INCLUDE, _PROPERTY = "include ", "property "
 BY_HAND = re.compile("^# Fill in .*?(?=^# Before you load it)", re.MULTILINE | re.DOTALL)
-_INSTALLED = "/usr/share/backstay/crm-templates"
+_PART = "crm-templates"
 
 
 def render(text: str, values: "Mapping[str, str]") -> str:
@@ -56,14 +57,11 @@ def placeholders(text: str) -> "dict[str, str | None]":
     return found
 
 
-def _directory() -> str:
-    checkout = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "..", "crm-templates")
-    return checkout if os.path.isdir(checkout) else _INSTALLED
-
-
 def names(directory: str = "") -> "list[str]":
     """The topologies there are. directory: as in `load`."""
-    return sorted(name[: -len(".crm")] for name in os.listdir(directory or _directory()) if name.endswith(".crm"))
+    return sorted(
+        name[: -len(".crm")] for name in os.listdir(directory or shipped.directory(_PART)) if name.endswith(".crm")
+    )
 
 
 def load(name: str, directory: str = "") -> str:
@@ -71,7 +69,7 @@ def load(name: str, directory: str = "") -> str:
 
     Raises WrongParameter for a template that is not there, and for values that an included one does not have.
     """
-    directory = directory or _directory()
+    directory = directory or shipped.directory(_PART)
     there = names(directory)
     if name not in there:
         raise WrongParameter(f"no topology {name}; there are {', '.join(there)}")
