@@ -116,7 +116,7 @@ def test_one_watcher_watches_after_a_wipe_and_a_full_file_system_ends_none(chamb
         mysql_box.PREPARE
         + script(r"""
         small
-        watchers() { pgrep -fc 'watch\(db\)' || true; }
+        watchers() { ps axo pid,sid,args | awk '$1 == $2 && /watch\(db\)/' | wc -l; }  # without their children
         until_() { for i in $(seq 150); do if eval "$1"; then return 0; fi; sleep 0.1; done; echo "never: $1"; exit 1; }
         M="monitor $RECURRING OCF_RESKEY_CRM_meta_on_node=n1 HA_LOGFILE=/tmp/log"
         act start; act $M; until_ '[ -s $R/db/verdict ]'; echo before=$(watchers)

@@ -2,7 +2,7 @@
 
 A ping takes no lock in the server and needs no disk, so silence means that the process does not run.
 
-While a replica is calm (see calm), its recurring monitor rests on that and looks itself only every half minute.
+While a replica is calm (health.calm), its recurring monitor rests on that and looks itself only every half minute.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class MysqlProber:
         self._suspect = False
 
     def probe(self, deadline: Deadline) -> str:
-        """See watch.Prober: "calm", ADRIFT for one that follows nobody, or "". After silence a greeting is enough; the login
+        """See target.Prober: "calm", ADRIFT for one that follows nobody, or "". After silence a greeting is enough; the login
         is for the next look."""
         if self._suspect:
             self._greeting(deadline)
