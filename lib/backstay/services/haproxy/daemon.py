@@ -1,4 +1,4 @@
-"""HAProxy's files and processes: check a configuration, start, find, end. A client; what its words mean is in findings.py."""
+"""HAProxy's files and processes: check a configuration, start, find, end. A client; what its words mean is in health.py."""
 
 from __future__ import annotations
 

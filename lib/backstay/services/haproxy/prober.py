@@ -12,7 +12,7 @@ class HaproxyProber:
         self._socket = socket
 
     def probe(self, deadline: Deadline) -> None:
-        """See watch.Prober. Master and worker: each may hang by itself."""
+        """See watch/target.py. Master and worker: each may hang by itself."""
         _, stat = master_cli.look(self._socket, deadline)
         if stat is None:
             raise AgentError("HAProxy has no worker that serves: it may be loading one")

@@ -82,7 +82,7 @@ def judge(
 def calm(seen: Seen, connected: frozenset[str]) -> str:
     """What a look found where a monitor would have nothing to do and nothing to say, "" where it would: `calm`, and who is
     there. connected: to this one. Who is to be let go of, or to be recorded, or comes or goes, is seen by that, or by a new
-    membership of the cluster (membership.py)."""
+    membership of the cluster (cluster/ring.py)."""
     if seen.amqp != ANSWERS or seen.app != RUNNING or not seen.members or seen.partitions or seen.alarms:
         return ""
     return " ".join(["calm", *(",".join(sorted(some)) or "-" for some in (seen.members, seen.running, connected))])

@@ -165,6 +165,6 @@ class Notes:
 
 def reason(found: Sequence[Short], notes: Notes, now: float, held: str) -> str:
     """What to tell the admin: of queues that have been short for longer than RabbitMQ is left to itself; "" for none. held:
-    why nothing is done about it. No names: they differ in digits often, which no attribute follows (standing.py)."""
+    why nothing is done about it. No names: they differ in digits often, which no attribute follows (agent/degraded.py)."""
     lasting = sum(now - notes.queues[short.key].since >= GRACE for short in found)
     return f"{lasting} queue(s) short of synchronised mirrors{f', {held}' if held else ''}" if lasting else ""

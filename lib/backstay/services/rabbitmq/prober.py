@@ -3,7 +3,7 @@
 The call needs a scheduler of the Erlang machine and no lock, no disk and no queue: silence means that the machine does not
 run. A broker that runs and takes no clients is for the monitor to judge.
 
-What else a monitor would ask is asked here, too: while that stays calm (health.py), the monitor rests on it (rest.py).
+What else a monitor would ask is asked here, too: while that stays calm (health.py), the monitor rests on it (watch/reuse.py).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class RabbitmqProber:
         self._let_in = False
 
     def probe(self, deadline: Deadline) -> str:
-        """See watch.Prober: what is calm, or ""."""
+        """See watch/target.py: what is calm, or ""."""
         try:
             if self._kept is None:
                 self._kept = self._context.broker.connect(deadline)
