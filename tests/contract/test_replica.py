@@ -158,14 +158,14 @@ try:
 except TimedOut:
     print("before", sorted(states()))
 woken = connect()
-print("roused", Mariadb((10, 11, 0)).rouse(woken))
+print("woken", Mariadb((10, 11, 0)).wake_ack_receiver(woken))
 poll(lambda: "Waiting to finalize termination" not in states(), Deadline(5), "it to end")
 poll(both, Deadline(5), "both")
 print("after", sorted(set(states())))
 """
 
 
-def test_a_source_that_lets_no_replica_in_is_roused(chamber: Chamber) -> None:
+def test_a_source_that_lets_no_replica_in_is_woken(chamber: Chamber) -> None:
     """MariaDB: the only replica registers and ends at once, and the source waits for another. docs/decisions/0033."""
     result = mysql_box.run(
         chamber,
@@ -179,4 +179,4 @@ END
         """,
     )
     assert "before ['Waiting to finalize termination', 'starting']" in result.text, result.text
-    assert "roused True" in result.text and "after ['Master has sent all binlog to slave; " in result.text, result.text
+    assert "woken True" in result.text and "after ['Master has sent all binlog to slave; " in result.text, result.text

@@ -2,7 +2,16 @@
 
 import pytest
 
-from backstay.services.mysql.election import Fetch, Promote, Refuse, Report, acknowledgers, decide, stray, witnesses
+from backstay.services.mysql.election import (
+    Fetch,
+    Promote,
+    Refuse,
+    Report,
+    acknowledgers,
+    decide,
+    own_writes,
+    witnesses,
+)
 from backstay.services.mysql.gtid import MariadbHistory
 from backstay.services.mysql.observation import Holding
 from backstay.services.mysql.record import Record
@@ -208,11 +217,11 @@ def test_whom_to_ask(me, record, asked):
 
 
 def test_what_a_witness_wrote_itself_since_the_promotion_does_not_count():
-    assert str(stray("n3", history("0-3-60"), RECORD, history("0-1-50,0-3-40"))) == "0-3-41..60"
-    assert stray("n3", history("0-3-40"), RECORD, history("0-1-50,0-3-40")) is None
+    assert str(own_writes("n3", history("0-3-60"), RECORD, history("0-1-50,0-3-40"))) == "0-3-41..60"
+    assert own_writes("n3", history("0-3-40"), RECORD, history("0-1-50,0-3-40")) is None
     # what it wrote as an earlier primary stands in the record; the recorded primary's is what counts most
-    assert stray("n1", history("0-1-99"), RECORD, history("0-1-50")) is None
-    assert stray("n3", history("0-3-9"), None, None) is None
+    assert own_writes("n1", history("0-1-99"), RECORD, history("0-1-50")) is None
+    assert own_writes("n3", history("0-3-9"), None, None) is None
 
 
 EMPTY, SHOP = Holding((), told=False), Holding(("shop",), told=False)

@@ -14,8 +14,8 @@ from backstay.services.mysql.health import (
     UNSYNCED,
     Verdict,
     judge_replica,
-    smooth,
-    told,
+    steady,
+    summarise,
     with_room,
 )
 from backstay.services.mysql.next_step import REVIEW_EVERY, REVIEW_SETTLED, Step, primary_step, replica_step, review
@@ -78,7 +78,7 @@ def test_replica_step(case, record, step):
 
 def test_a_replica_that_waits_like_a_primary_is_not_smooth():
     """Then nobody would read the record, and its monitors would rest."""
-    assert smooth(seen(replica())) and not smooth(seen(replica(), waits=True))
+    assert steady(seen(replica())) and not steady(seen(replica(), waits=True))
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_what_is_told_is_the_cause_and_not_what_follows(case, more, cause, begin
     verdict = judge_replica(
         case.replica, case.acks.gives, "n2", more.get("record"), more.get("errant", ""), True, max_lag=30
     )
-    said = told(verdict.state, cause)
+    said = summarise(verdict.state, cause)
     assert said.startswith(begins) and bool(said) == bool(begins)
 
 

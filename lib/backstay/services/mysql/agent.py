@@ -51,8 +51,8 @@ class Mysql(Agent):
             from backstay.services.mysql import rebuild
 
             rebuild.install(context)
-        virgin = daemon.is_virgin(layout.datadir)
-        if virgin:
+        uninitialised = daemon.is_uninitialised(layout.datadir)
+        if uninitialised:
             if not context.parameters.initialize:
                 raise AgentError(f"{layout.datadir} holds no database: set initialize=true, or restore a backup there")
             daemon.initialize(layout, dialect, context.deadline)
@@ -69,7 +69,7 @@ class Mysql(Agent):
         with context.servers.here(context.deadline) as server:
             if discard:
                 dialect.acknowledge(server, False)
-            if virgin:
+            if uninitialised:
                 dialect.secure(server)
                 accounts.create(context, server, dialect)
                 dialect.set_read_only(server, True)
@@ -110,7 +110,7 @@ class Mysql(Agent):
             return ExitCode.NOT_RUNNING
         record = context.state.promoted(running.identity)
         if record is None and not context.invocation.is_probe and not context.state.read("promoted"):
-            record = self._noted_again(running)
+            record = self._restore_promotion_note(running)
         promoted = bool(record) or context.state.read("closed") == running.identity
         if context.invocation.is_probe:
             return ExitCode.RUNNING_PROMOTED if promoted else ExitCode.SUCCESS
@@ -250,13 +250,13 @@ class Mysql(Agent):
             return False
         return context.state.read("readable") == "1"  # unless the reader check took it away: the cluster has to be told
 
-    def _noted_again(self, running: process.Process) -> Record | None:
+    def _restore_promotion_note(self, running: process.Process) -> Record | None:
         context = self.context
         if context.invocation.role not in ("Promoted", "Master"):
             return None
         from backstay.services.mysql import primary
 
-        return primary.noted_again(context, running)
+        return primary.restore_promotion_note(context, running)
 
     def _silent(self, running: process.Process) -> bool:
         """Whether a recent monitor found this very process silent."""

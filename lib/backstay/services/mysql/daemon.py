@@ -1,4 +1,4 @@
-"""Start and end the server: options, directories, a virgin data directory, and the reason when it does not come up."""
+"""Start and end the server: options, directories, an uninitialised data directory, and the reason when it does not come up."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def _unfinished(datadir: str) -> str:
     return os.path.normpath(datadir) + ".unfinished"
 
 
-def is_virgin(datadir: str) -> bool:
+def is_uninitialised(datadir: str) -> bool:
     """No database in it: missing, without system tables, or with what an initialisation left that was cut short."""
     return not os.path.isdir(os.path.join(datadir, "mysql")) or os.path.exists(_unfinished(datadir))
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from backstay.services.mysql.server import Server
 
 
-def least(server: Server, datadir: str) -> tuple[int, str]:
+def least_free_space(server: Server, datadir: str) -> tuple[int, str]:
     """Bytes that the server's account may still write, and the directory, where these are fewest. Raises AgentError."""
     base = str(server.one("SELECT @@log_bin_basename AS path")["path"] or "")
     found = []

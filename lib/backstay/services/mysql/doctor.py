@@ -41,7 +41,7 @@ def findings(context: MysqlContext) -> list[str]:
 
 
 def _files(context: MysqlContext, layout: Layout) -> Iterator[str]:
-    if daemon.is_virgin(layout.datadir) and not context.parameters.initialize:
+    if daemon.is_uninitialised(layout.datadir) and not context.parameters.initialize:
         yield f"{layout.datadir} holds no database: set initialize=true, or restore a backup there"
     if os.path.isdir(layout.datadir) and not os.access(layout.datadir, os.W_OK):
         yield f"{layout.datadir} cannot be written: mount it writable"

@@ -90,7 +90,7 @@ class Refuse:
         self.passing = passing
 
 
-def stray(node: str, own: History, record: Record | None, promoted_with: History | None) -> History | None:
+def own_writes(node: str, own: History, record: Record | None, promoted_with: History | None) -> History | None:
     """What of a witness's history does not count, None for nothing. own: what it wrote itself."""
     if record is None or promoted_with is None or node == record.primary:
         return None

@@ -36,7 +36,7 @@ def published_lag(lag: int | None) -> str:
     return "" if lag is None else str(max(step for step in _LAGS if step <= max(lag, 0)))
 
 
-def smooth(seen: Observed) -> bool:
+def steady(seen: Observed) -> bool:
     """Whether a replica does all that it is there for; then the record need not be read."""
     replica, acks = seen.replica, seen.acks
     return bool(replica and replica.io == "Yes" and replica.sql and replica.by_gtid and acks.gives and not acks.waits)
@@ -46,7 +46,7 @@ def calm(seen: Observed, me: str, trouble: str, readable: bool, max_lag: float) 
     """Whether a replica's monitor would have nothing to do and nothing else to publish than a calm one before it.
 
     trouble: what was found before, errant transactions or a refused promotion, "" for nothing. readable: as published."""
-    if trouble or not seen.read_only or not smooth(seen) or not seen.replica or published_lag(seen.replica.lag) != "0":
+    if trouble or not seen.read_only or not steady(seen) or not seen.replica or published_lag(seen.replica.lag) != "0":
         return False
     verdict = judge_replica(seen.replica, seen.acks.gives, me, None, "", readable, max_lag)
     return not verdict.state and verdict.score == HEALTHY and verdict.readable and readable
@@ -67,7 +67,7 @@ def distrusts(replica: ReplicaStatus | None) -> bool:
     return replica.receiver_error[0] == _TLS_FAILED or "certificate" in replica.receiver_error[1]
 
 
-def told(state: str, cause: str) -> str:
+def summarise(state: str, cause: str) -> str:
     """What an admin is told of a replica: its state, or what was found to be the cause where the state is but what follows."""
     consequence = state == IDLE or state.endswith(BEHIND) or state.startswith(DISTRUST)
     return cause if cause and consequence else state or cause

@@ -45,7 +45,7 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     _still_ours(context, server, dialect, record)
     if seen.read_only:
         raise AgentError("the primary is read-only: someone or something set it so; promote again to open it")
-    verdict = with_room(judge_primary(seen), *disk_space.least(server, str(context.parameters.datadir)))
+    verdict = with_room(judge_primary(seen), *disk_space.least_free_space(server, str(context.parameters.datadir)))
     if verdict.state:
         # A commit waits for room: demote need not wait for it.
         context.state.write("silent", process.running(context.parameters).identity)
@@ -63,7 +63,7 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
             note = f"{step.value}: {error}"
     identity = process.running(context.parameters).identity
     if tls_check.due(context, identity):
-        note = note or tls_check.doubt(context, dialect, identity, (context.servers.me,))
+        note = note or tls_check.tls_problem(context, dialect, identity, (context.servers.me,))
     now = context.state.promoted(identity) or record
     if now.solo and not note:
         note = f"{ALONE}: no replica acknowledges"
@@ -71,7 +71,7 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     return note
 
 
-def noted_again(context: MysqlContext, running: Process) -> Record | None:
+def restore_promotion_note(context: MysqlContext, running: Process) -> Record | None:
     """For a monitor of the promoted role that finds no note of the promotion at all, as when /run was wiped: the record, when
     it names this node, and the server is as only a promotion leaves it. None otherwise: a server that merely is writable was
     not promoted."""
@@ -247,7 +247,7 @@ def _let_in(context: MysqlContext, server: Server, dialect: Dialect) -> str:
     account = (context.parameters.replication_user, context.parameters.replication_password)
     with context.servers.peer(context.servers.me, dialect, _FOLLOW, account) as source:
         own = [int(source.one("SELECT CONNECTION_ID() AS id")["id"])]
-        if not dialect.rouse(source):
+        if not dialect.wake_ack_receiver(source):
             return "commits wait, and no replica that is connected acknowledges"
         context.log.warning("commits wait, and no replica was let in: woke what receives acknowledgements")
         try:

@@ -14,8 +14,8 @@ from backstay.services.mysql.health import (
     distrusts,
     judge_replica,
     published_lag,
-    smooth,
-    told,
+    steady,
+    summarise,
     with_room,
 )
 from backstay.services.mysql.next_step import Step, replica_step
@@ -46,7 +46,7 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     # The record is one process to read: only where it can matter.
     errant = context.state.read("errant") or context.state.read("stranded")
     rejoin = context.state.read("passwords") != context.parameters.passwords()
-    needed = not smooth(seen) or bool(errant) or rejoin
+    needed = not steady(seen) or bool(errant) or rejoin
     identity = process.running(context.parameters).identity
     untried = tls_check.due(context, identity)
     try:
@@ -74,7 +74,7 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
                 note = f"{step.value}: {error}"
             seen = dialect.observe(server)
         if untried or (context.parameters.tls_ca and distrusts(seen.replica)):
-            doubt = tls_check.doubt(context, dialect, identity, (host, record.primary))
+            doubt = tls_check.tls_problem(context, dialect, identity, (host, record.primary))
     errant, stranded = context.state.read("errant"), context.state.read("stranded")
     known, readable = record if needed else None, context.state.read("readable") == "1"
     verdict = judge_replica(
@@ -82,7 +82,7 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     )
     if stranded and not errant:
         verdict = Verdict(NEVER, False, stranded)
-    verdict = with_room(verdict, *disk_space.least(server, str(context.parameters.datadir)))
+    verdict = with_room(verdict, *disk_space.least_free_space(server, str(context.parameters.datadir)))
     state, rebuilt = verdict.state, False
     if (errant or stranded) and context.parameters.rebuild == "auto":
         from backstay.services.mysql import rebuild
@@ -99,7 +99,7 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     reuse.note(context, process.running(context.parameters), reuse.CALM if as_it_was else "")
     if rebuilt:
         raise AgentError(state)  # Pacemaker stops and starts it, and start finds the copy
-    return told(state, doubt or note)  # the step that was tried says why
+    return summarise(state, doubt or note)  # the step that was tried says why
 
 
 def _refusal(context: MysqlContext, dialect: Dialect, seen: Observed) -> str:

@@ -28,7 +28,7 @@ def due(context: MysqlContext, identity: str) -> bool:
     return context.state.age(_TRUSTED) > _FOR or context.state.read(_TRUSTED) != _noted(context, identity)
 
 
-def doubt(context: MysqlContext, dialect: Dialect, identity: str, hosts: Iterable[str]) -> str:
+def tls_problem(context: MysqlContext, dialect: Dialect, identity: str, hosts: Iterable[str]) -> str:
     """Why a new connection to one of these, nodes or addresses, would be refused, in a sentence; "" when none would, or nobody
     knows. identity: as in `due`."""
     noted = _noted(context, identity)

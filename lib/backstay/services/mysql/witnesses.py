@@ -44,7 +44,7 @@ def ask(
             with context.servers.peer(node, dialect, _ASK) as peer:
                 said = dialect.peer(peer)
                 received = said.received
-                stray = election.stray(node, said.own, record, promoted_with)
+                stray = election.own_writes(node, said.own, record, promoted_with)
                 if stray:
                     context.log.warning(f"{node} wrote {stray} itself and was not the primary: that does not count")
                     received = received.minus(stray)

@@ -284,7 +284,7 @@ class Dialect:
         """Let go of all sessions that wait: their commits succeed unacknowledged."""
         raise NotImplementedError
 
-    def rouse(self, source: Server) -> bool:
+    def wake_ack_receiver(self, source: Server) -> bool:
         """As a primary whose receiver of acknowledgements sleeps, so that no replica is let in: wake it, over a connection of the
         replication account; whether that was done. Only MariaDB's does so (docs/decisions/0033)."""
         return False

@@ -288,7 +288,7 @@ class Mariadb(Dialect):
     def stop_waiting(self, server: Server) -> None:
         server.query("SET GLOBAL rpl_semi_sync_master_enabled = OFF")
 
-    def rouse(self, source: Server) -> bool:
+    def wake_ack_receiver(self, source: Server) -> bool:
         # It wakes when a replica registers, and that of the thread which waits for it may not. Whoever asks for the log from a
         # position is taken to have acknowledged all before it: from the very beginning that is nothing.
         source.query("SET @rpl_semi_sync_slave = 1, @mariadb_slave_capability = 4")
