@@ -24,6 +24,7 @@ TIERS: dict[str, tuple[str, ...]] = {
     "decisions": (),
     "contract": ("chamber",),
     "templates": ("chamber",),
+    "packages": ("chamber",),
     "lab": ("lab",),
     "failover": ("lab",),
     "vagrant": ("lab", "vagrant"),
