@@ -71,7 +71,7 @@ def relabelled(package: Path, version: str, scratch: Path) -> None:
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the packages of this version and of a later one, and their index. `make deb` fails on a lintian tag."""
+    """A directory with the packages of this version and of a later one, and their index. What lintian says fails `make deb`."""
     scratch = tmp_path_factory.mktemp("deb")
     made = scratch / "repository"
     argv = ["make", "--no-print-directory", "deb", f"DIST={made}"]
@@ -137,6 +137,9 @@ def test_installed_on_a_bare_node_it_renders_and_loads(node: Chamber, tmp_path: 
         f"""
         apt install /work/repository/backstay_{__version__}_all.deb /work/repository/backstay-agents_{__version__}_all.deb >&2
         cd /; backstay --version; backstay render --list | grep mysql-readers
+        export PYTHONPATH=$lib; python3 -c 'from backstay.admin.shipped import *; print(*map(files, PARTS))' > /tmp/parts
+        grep -q $agents/vip /tmp/parts; grep -q /usr/share/backstay/crm-templates/mysql.crm /tmp/parts
+        grep -q "'/usr/bin/backstay'" /tmp/parts
         backstay render mysql --values /work/values -o /work/mysql.crm
         crm -F configure load update /work/mysql.crm >&2 # without a fence device crmsh warns
         crm script list | grep backstay-mysql

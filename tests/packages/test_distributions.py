@@ -21,6 +21,7 @@ from backstay.admin.manpage import pages
 PYTHON = "/usr/bin/python3"
 OFFLINE = ["--quiet", "--no-index", "--no-deps", "--disable-pip-version-check"]
 SDIST = "from setuptools import build_meta; build_meta.build_sdist('dist')"
+PARTS = {"share/agents": "agents", "share/bin": "bin", "share/crm-templates": "crm-templates"}
 LIBRARY, LAB = "backstay", "backstay_lab"
 PLUGIN = "backstay_lab.commands"
 
@@ -75,8 +76,7 @@ def programs(built: dict[str, Built], tmp_path_factory: pytest.TempPathFactory) 
 
 
 def test_a_wheel_has_every_file_of_its_package_and_no_other_package(built: dict[str, Built]) -> None:
-    parts = {"share/agents": "agents", "share/bin": "bin", "share/crm-templates": "crm-templates"}
-    data = {f"{LIBRARY}/{place}/{path.name}" for place, part in parts.items() for path in (CHECKOUT / part).iterdir()}
+    data = {f"{LIBRARY}/{place}/{path.name}" for place, part in PARTS.items() for path in (CHECKOUT / part).iterdir()}
     wanted = {LIBRARY: tree.modules(CHECKOUT / "lib" / LIBRARY) | data, LAB: tree.modules(CHECKOUT / "lab" / LAB)}
     for name, of in built.items():
         beside = {path for path in of.names() if not path.startswith(f"{name}-{__version__}.")}
@@ -117,6 +117,14 @@ def test_the_library_alone_is_a_whole_command(programs: Path, tmp_path: Path) ->
     assert [line for line in listed.splitlines() if not line.startswith(" ")] == templates.names()
     assert "No such command 'lab'" in run(command, "lab", "--help", cwd=tmp_path, status=2)
     assert "doctor" in run(command, "doctor", "--help", cwd=tmp_path)
+    code = (
+        "from backstay.admin import shipped; print(*(path for part in shipped.PARTS for path in shipped.files(part)))"
+    )
+    beside = run(programs / "python", "-c", code, cwd=tmp_path).split()
+    parts = {path.name for part in PARTS.values() for path in (CHECKOUT / part).iterdir()}
+    assert {Path(path).name for path in beside} == parts and all(
+        path.startswith(str(programs.parent)) for path in beside
+    )
     where = run(programs / "python", "-c", "import backstay; print(backstay.__file__)", cwd=tmp_path)
     assert where.startswith(str(programs.parent))
 

@@ -11,10 +11,14 @@ import os
 import shutil
 
 import backstay
-from backstay.admin import install
+from backstay.admin import install, shipped
 from backstay.host import command
 from backstay.ocf.errors import AgentError
 from backstay_lab.machines.layout import CLIENT, LabError, Layout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PARTS = ("agents", "crm-templates", "bin")
 _IGNORED = shutil.ignore_patterns("__pycache__")
@@ -28,7 +32,7 @@ def spread(layout: Layout, root: str, names: "list[str]", revision: str) -> None
     `revision` where there is one. The client has the lab's own. root: the image. Raises LabError."""
     own = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
     library = os.path.dirname(os.path.realpath(backstay.__file__))
-    _copy(os.path.dirname(os.path.dirname(library)), library, layout.path("code"))
+    _copy(library, shipped.files, layout.path("code"))
     shutil.copytree(own, layout.path("code", "lab", os.path.basename(own)), ignore=_IGNORED)
     shutil.copytree(library, layout.path("code", "lab", "backstay"), ignore=_IGNORED, copy_function=link)
     _compile(layout.path("code", "lib"), _AGENTS_LIBRARY, root)
@@ -37,7 +41,7 @@ def spread(layout: Layout, root: str, names: "list[str]", revision: str) -> None
     if revision:
         fetched = layout.path("fetched")
         fetch(revision, fetched)
-        _copy(fetched, os.path.join(fetched, "lib", "backstay"), layout.path("earlier"))
+        _copy(os.path.join(fetched, "lib", "backstay"), lambda part: _files(fetched, part), layout.path("earlier"))
         _compile(layout.path("earlier", "lib"), _AGENTS_LIBRARY, root)
         shutil.rmtree(fetched)
     for name in names:
@@ -81,13 +85,18 @@ def fetch(revision: str, directory: str) -> None:
     os.unlink(archive)
 
 
-def _copy(checkout: str, library: str, target: str) -> None:
+def _copy(library: str, files: "Callable[[str], list[str]]", target: str) -> None:
+    """As in a checkout. files: the paths of a part's, a PART -> paths."""
     shutil.copytree(library, os.path.join(target, "lib", "backstay"), ignore=_IGNORED)
     for part in PARTS:
-        if os.path.isdir(os.path.join(checkout, part)):
-            shutil.copytree(os.path.join(checkout, part), os.path.join(target, part), ignore=_IGNORED)
-        else:
-            os.makedirs(os.path.join(target, part))  # installed, not a checkout
+        os.makedirs(os.path.join(target, part))
+        for path in files(part):
+            shutil.copy2(path, os.path.join(target, part))
+
+
+def _files(checkout: str, part: str) -> "list[str]":
+    place = os.path.join(checkout, part)
+    return [os.path.join(place, name) for name in sorted(os.listdir(place))]
 
 
 def _compile(directory: str, shown: str, root: str) -> None:

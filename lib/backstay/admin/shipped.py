@@ -13,6 +13,7 @@ _INSTALLED = {
     "bin": "/usr/bin",
     "crm-templates": "/usr/share/backstay/crm-templates",
 }
+PARTS = tuple(_INSTALLED)
 _COMMAND = "backstay"
 
 
