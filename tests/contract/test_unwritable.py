@@ -218,7 +218,7 @@ def test_haproxy_serves_on_and_stops(chamber: Chamber) -> None:
     assert result.codes[:3] == [0, 0, 0], result.text
     assert result.codes[4:7] == [0, 4, 0], result.text
     assert result.codes[7:] == [0, 0, 4, 0, 1, 0, 7], result.text
-    assert result.reasons[5].endswith(FULL) and "for sockets and state cannot be made" in result.reasons[9], result.text
+    assert result.reasons[5].endswith(FULL) and "cannot be written" in result.reasons[9], result.text
     assert result.reasons[11] == "HAProxy's master CLI /run/backstay/lb/master.sock is gone: restart the resource"
     for name in ("open", "still", "ro", "wiped"):
         assert result.values[name] == "8080 8081 ", result.text

@@ -76,7 +76,6 @@ class Context:
             return
         text = ascii(sorted(given.items()))
         if self.state.read(_GOOD) != text:
-            self.state_directory()  # not every service makes it before its first start
             self.state.write(_GOOD, text)
 
     @property

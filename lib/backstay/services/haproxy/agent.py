@@ -170,13 +170,11 @@ class Haproxy(Agent):
     def _watch(self, master: Process) -> None:
         from backstay.watch import client
 
-        self.context.state_directory()  # made again, where /run was wiped
         client.watch(self.context, _TARGET, master.pid, master.started)
 
     def _quiet(self, master: Process) -> None:
         from backstay.watch import client
 
-        self.context.state_directory()  # the same
         client.quiet(self.context, master.pid, master.started)
 
 

@@ -13,7 +13,6 @@ refused     a configuration that was checked and refused, and why
 from __future__ import annotations
 
 from backstay.agent.context import Context
-from backstay.host.state_files import Files
 from backstay.services.haproxy import daemon
 from backstay.services.haproxy.parameters import HaproxyParameters
 
@@ -21,11 +20,6 @@ from backstay.services.haproxy.parameters import HaproxyParameters
 class HaproxyContext(Context):
     parameters_class = HaproxyParameters
     parameters: HaproxyParameters
-
-    @property
-    def state(self) -> Files:
-        """In a directory that is not made here: stop must work where nothing can be written."""
-        return Files(self.layout().directory, self.complaints)
 
     def layout(self, complete: bool = False) -> daemon.Layout:
         """Where this instance lives. complete: with the program, which a stop does not need. Raises NotInstalled then."""

@@ -6,8 +6,8 @@ import os
 
 from backstay.host.deadline import Deadline, poll
 from backstay.host.process import Process, at
-from backstay.host.state_files import Files
-from backstay.ocf.errors import AgentError, NotInstalled, PermissionMissing, TimedOut, WrongParameter
+from backstay.host.state_files import Files, Unwritable, unwritable
+from backstay.ocf.errors import AgentError, NotInstalled, TimedOut, WrongParameter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def read(config: str) -> str:
 
 
 def prepare(layout: Layout) -> None:
-    """The directory of sockets and state. Raises PermissionMissing, AgentError."""
+    """The directory of sockets and state. Raises Unwritable, AgentError."""
     if len(layout.socket) > _LONGEST_SOCKET:
         raise AgentError(f"the resource's name is too long for a socket's path: shorten it ({layout.socket})")
     try:
@@ -78,9 +78,7 @@ def prepare(layout: Layout) -> None:
         if not os.access(layout.directory, os.W_OK):
             raise PermissionError(30, "not writable")
     except OSError as error:
-        raise PermissionMissing(
-            f"{layout.directory} for sockets and state cannot be made: {error.strerror}; see to /run"
-        ) from None
+        raise Unwritable(unwritable(layout.directory, error)) from None
 
 
 def write_fragment(layout: Layout, hard_stop_after: float, own_state_file: bool, fetches: bool) -> None:
