@@ -18,13 +18,15 @@ from backstay.services.catalogue import advices_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import IO
 
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
     from backstay.cluster.model import Cluster, Finding
     from backstay.services.advice import Advice
 
 _PATIENCE = 20.0  # seconds for one look
+_WIDE = 250  # columns off a terminal
 _STYLES = {"error": "bold red", "warning": "yellow", "Promoted": "bold green", "online": "green"}
 
 
@@ -110,7 +112,7 @@ def screen(cluster: Cluster, services: Sequence[Advice], findings: Sequence[Find
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="For programs; with --watch a line for each look.")
 @click.option("--watch", is_flag=True, help="Stay, and look again every --interval seconds.")
 @click.option("--interval", default=2.0, show_default=True, type=click.FloatRange(min=0.2), help="Seconds.")
 def status(as_json: bool, watch: bool, interval: float) -> None:
@@ -119,26 +121,38 @@ def status(as_json: bool, watch: bool, interval: float) -> None:
     Run it on any node, as root or as a member of haclient. It needs no password. Exit status: 0 all is as
     wanted, 1 warnings only, 2 at least one error, 7 the cluster does not run here.
     """
-    from rich.console import Console
-
     if watch:
-        _watch(interval)
+        _watch(interval, as_json)
         return
     cluster, services, findings = observe()
     if as_json:
         click.echo(json.dumps(document(cluster, services, findings), indent=1))
     else:
-        Console(highlight=False).print(screen(cluster, services, findings))
+        console().print(screen(cluster, services, findings))
     sys.exit(diagnose.exit_status(findings))
 
 
-def _watch(interval: float) -> None:
-    """Until Ctrl-C. A look that fails is shown, and the next one tried. Where no terminal is, one screen below the other."""
+def console(sink: IO[str] | None = None) -> Console:
+    """For a screen. Off a terminal, as in a mail or a file, no line is folded: commands in it can be copied."""
     from rich.console import Console
+
+    made = Console(highlight=False, file=sink)
+    return made if made.is_terminal else Console(highlight=False, file=sink, width=_WIDE)
+
+
+def _watch(interval: float, as_json: bool) -> None:
+    """Until Ctrl-C. A look that fails is shown, and the next one tried. Where no terminal is, one screen below the other. For
+    programs, a line of JSON for each look; {"error"} where it failed."""
     from rich.live import Live
     from rich.text import Text
 
-    console = Console(highlight=False)
+    place = console()
+
+    def told() -> str:
+        try:
+            return json.dumps(document(*observe()))
+        except AgentError as error:
+            return json.dumps({"error": str(error)})
 
     def shown() -> RenderableType:
         try:
@@ -147,12 +161,15 @@ def _watch(interval: float) -> None:
             return Text(f"{time.strftime('%H:%M:%S')} {error}", style="bold red")
 
     try:
-        if not console.is_terminal:
+        if as_json or not place.is_terminal:
             while True:
-                console.print(shown(), "")
+                if as_json:
+                    click.echo(told())
+                else:
+                    place.print(shown(), "")
                 sys.stdout.flush()
                 time.sleep(interval)
-        with Live(shown(), console=console, auto_refresh=False, screen=True) as live:
+        with Live(shown(), console=place, auto_refresh=False, screen=True) as live:
             while True:
                 time.sleep(interval)
                 live.update(shown(), refresh=True)
