@@ -61,3 +61,19 @@ def test_both_are_read() -> None:
 def test_what_is_no_xml_is_an_error() -> None:
     with pytest.raises(AgentError, match="crm_mon gave no readable XML"):
         read("oops", CIB)
+
+
+def test_defaults_of_all_resources_count_where_a_resource_says_nothing() -> None:
+    defaults = """<rsc_defaults><meta_attributes id="d"><nvpair name="failure-timeout" value="60s"/>
+<nvpair name="resource-stickiness" value="9"/></meta_attributes><meta_attributes id="e"><rule id="r"/>
+<nvpair name="migration-threshold" value="7"/></meta_attributes></rsc_defaults></configuration>"""
+    of = read(MONITOR, CIB.replace("</configuration>", defaults)).resource("db_x")
+    assert of is not None and of.meta["failure-timeout"] == "60s" and of.meta["resource-stickiness"] == "5"
+    assert "migration-threshold" not in of.meta  # for some of them alone
+
+
+def test_what_is_being_done_to_an_instance_is_seen() -> None:
+    starting = MONITOR.replace('role="Master"', 'role="Started" pending="Starting"')
+    found = read(starting, CIB).active("db_x")[0]
+    assert found.pending == "Starting" and not found.settled
+    assert read(MONITOR, CIB).active("db_x")[0].settled

@@ -74,6 +74,11 @@ MISTAKES = [
     Mistake("maintenance", "crm_attribute -n maintenance-mode -v true", "maintenance mode"),
     Mistake("migration-threshold", meta("migration-threshold", "3"), "migration-threshold is not 1"),
     Mistake("failure-timeout", meta("failure-timeout", "10s"), "failure-timeout=10s is not longer"),
+    Mistake(
+        "an address that stays failed",
+        "crm_resource -r mysql-writer --meta -d failure-timeout",
+        "has no failure-timeout: one start that fails",
+    ),
     Mistake("notify", meta("notify", "true", "mysql-clone"), "notify=true"),
     Mistake("stickiness", meta("resource-stickiness", "1000", "mysql-clone"), "resource-stickiness=1000"),
     Mistake("clone-max", meta("clone-max", "2", "mysql-clone"), "clone-max=2 and 3 nodes"),

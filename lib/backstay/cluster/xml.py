@@ -120,6 +120,15 @@ def _pairs(element: Any, kind: str) -> dict[str, str]:
     return {str(pair.get("name")): str(pair.get("value")) for pair in element.iterfind(f"{kind}/nvpair")}
 
 
+def _defaults(cib: Any) -> dict[str, str]:
+    """Meta attributes that all resources have unless they say otherwise. A set with a rule is for some of them: left out."""
+    found: dict[str, str] = {}
+    for group in cib.iterfind("configuration/rsc_defaults/meta_attributes"):
+        if group.find("rule") is None:
+            found.update({str(pair.get("name")): str(pair.get("value")) for pair in group.iterfind("nvpair")})
+    return found
+
+
 def _room(element: Any) -> dict[str, int]:
     return {name: int(value) for name, value in _pairs(element, "utilization").items() if value.isdigit()}
 
@@ -135,7 +144,7 @@ def _seconds(text: str | None) -> float | None:
 def _resources(cib: Any) -> Iterator[Resource]:
     for element in cib.iterfind("configuration/resources//primitive"):
         around = [parent for parent in element.iterancestors() if parent.tag in ("clone", "master", "group", "bundle")]
-        meta: dict[str, str] = {}
+        meta = _defaults(cib)
         for holder in [*reversed(around), element]:
             meta.update({"promotable": "true"} if holder.tag == "master" else {})
             meta.update(_pairs(holder, "meta_attributes"))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backstay.cluster.model import Finding
 from backstay.services.advice import Advice
+from backstay.services.promoted_role import set_meta
 
 if TYPE_CHECKING:
     from backstay.cluster.model import Cluster, Instance
@@ -16,3 +18,9 @@ class Admin(Advice):
     def note(self, cluster: Cluster, instance: Instance) -> str:
         held = instance.role == ("Promoted" if self.resource.promotable else "Started")
         return self.resource.parameters.get("ip", "") if held else ""
+
+    def configuration(self, cluster: Cluster) -> list[Finding]:
+        if self.resource.meta.get("failure-timeout", "0") not in ("0", "0s"):
+            return []
+        what = "has no failure-timeout: one start that fails keeps it from that node until an admin cleans up"
+        return [Finding("warning", self.resource.id, what, set_meta(self.resource, "failure-timeout", "30s"))]

@@ -115,10 +115,10 @@ class Vip(Agent):
 
     def _write_note(self) -> None:
         from backstay.services.vip.rtnetlink import Link
-        from backstay.services.vip.take import place
+        from backstay.services.vip.take import wait_for_place
 
         with self._inside():
-            interface, prefix = place(self.context, Link())
+            interface, prefix = wait_for_place(self.context, Link())
         self._note().write(interface.name, prefix)
 
     def _release(self, refuse_for: float = 0) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backstay.host.deadline import poll
-from backstay.ocf.errors import AgentError, WrongParameter
+from backstay.ocf.errors import AgentError, TimedOut, WrongParameter
 from backstay.services.vip import health
 from backstay.services.vip.health import Interface, Verdict, Wanted
 from backstay.services.vip.parameters import NAME_BYTES
@@ -16,6 +16,26 @@ if TYPE_CHECKING:
     from backstay.host.ip_address import Address
     from backstay.services.vip.context import VipContext
     from backstay.services.vip.packet_socket import Wire
+
+_PATIENCE = 5.0  # seconds
+
+
+def wait_for_place(context: VipContext, link: Link) -> tuple[Interface, int]:
+    """As `place`, but what is missing for a moment is waited for: an interface, its link, or an own address, as while the
+    network is restarted. Raises AgentError, and not WrongParameter, for which Pacemaker bans the node until an admin acts."""
+    missing = [AgentError("")]
+
+    def found() -> tuple[Interface, int] | None:
+        try:
+            return place(context, link)
+        except AgentError as error:
+            missing[0] = error
+            return None
+
+    try:
+        return poll(found, context.deadline.within(_PATIENCE), "a place for the address", interval=0.2)
+    except TimedOut:
+        raise AgentError(str(missing[0])) from None
 
 
 def place(context: VipContext, link: Link, usable: bool = True) -> tuple[Interface, int]:
@@ -53,7 +73,7 @@ def take(context: VipContext) -> None:
     """Hold the address, announced; undo it all when that fails. Repairs a copy in the wrong place."""
     link, given = Link(), context.parameters
     address = given.address()
-    interface, prefix = place(context, link)
+    interface, prefix = wait_for_place(context, link)
     label = f"{interface.name}:{given.label}" if given.label else ""
     if len(label) > NAME_BYTES:
         raise WrongParameter(f"parameter label={given.label}: {label} exceeds {NAME_BYTES} bytes; shorten it")
