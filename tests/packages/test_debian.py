@@ -41,7 +41,7 @@ running() {
         echo >> /tmp/calls
     done &
 }
-stopped() { rm /tmp/run; wait; cat /tmp/failed; [ ! -s /tmp/failed ]; wc -l < /tmp/calls; }
+stopped() { rm /tmp/run; wait; tail -n 1 /tmp/failed >&2; [ ! -s /tmp/failed ]; wc -l < /tmp/calls; }
 version() { $agents/vip meta-data | grep -o 'resource-agent name="vip" version="[^"]*"' | cut -d'"' -f4; }
 gone() { found > /tmp/after; diff /tmp/before /tmp/after; [ ! -d $agents ]; [ ! -e $lib/backstay.d ]; }
 """
@@ -159,7 +159,7 @@ def test_upgraded_rolled_back_removed_and_purged_while_an_agent_runs(node: Chamb
         apt install backstay={LATER} backstay-agents={LATER} >&2; version; backstay --version
         apt install --allow-downgrades backstay={__version__} backstay-agents={__version__} >&2; version
         for again in 1 2 3; do apt install --reinstall backstay-agents={__version__} >&2; done
-        echo "calls $(stopped)"
+        calls=$(stopped); echo "calls $calls"
         ls $lib/backstay.d | wc -l; readlink $lib/backstay
         mkdir -p /run/backstay/mysql; apt remove backstay-agents >&2; gone; ls -d /run/backstay
         apt purge backstay backstay-agents >&2; gone; [ ! -e /run/backstay ]
@@ -179,7 +179,7 @@ def test_the_way_from_make_install_to_the_packages(node: Chamber, tmp_path: Path
         f"""
         cp -a made/. /; backstay --version; running
         apt update; apt install backstay={LATER} backstay-agents={LATER} >&2
-        version; echo "calls $(stopped)"
+        version; calls=$(stopped); echo "calls $calls"
         dpkg --force-depends -i repository/backstay-lab_{LATER}_all.deb >&2; backstay lab --help | head -n 1
         (cd made; find . -type f -o -type l) | cut -c 2- | grep -v -e __pycache__ -e $lib/ | while read -r path; do
             [ ! -e $path ] || dpkg -S $path > /tmp/owner || echo "left over: $path"
