@@ -12,7 +12,7 @@ from backstay.host import untrusted
 from backstay.host.deadline import poll
 from backstay.ocf.errors import AgentError
 from backstay.services.mysql import claims
-from backstay.services.mysql.state import read_mark
+from backstay.services.mysql.state import STRANDED, read_mark
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def seal(
 ) -> Observed:
     """Before this server is promoted as the set's first: have its binary log begin behind its data. Raises AgentError."""
     databases = dialect.holding(server).databases
-    if read_mark(str(context.parameters.datadir)) or not databases or not dialect.log_begins_empty(server):
+    if read_mark(context.parameters.datadir) or not databases or not dialect.log_begins_empty(server):
         return seen
     behind = [
         node for node, report in reports.items() if report.received and not report.received.includes(seen.applied)
@@ -80,11 +80,11 @@ def stranded(context: MysqlContext, server: Server, dialect: Dialect, seen: Obse
 
     why = _why(context, server, dialect, seen, record)
     if not why:
-        if context.state.read("stranded"):
+        if context.state.read(STRANDED):
             rebuild.discard(context)  # first of all: from now on this node may acknowledge what the copy lacks
-            context.state.remove("stranded")
+            context.state.remove(STRANDED)
         return False
-    context.state.write("stranded", why)
+    context.state.write(STRANDED, why)
     if context.parameters.rebuild == "auto":
         rebuild.proceed(context)
     return True
@@ -92,7 +92,7 @@ def stranded(context: MysqlContext, server: Server, dialect: Dialect, seen: Obse
 
 def _why(context: MysqlContext, server: Server, dialect: Dialect, seen: Observed, record: Record) -> str:
     """The remedy in its first 128 characters: the cluster shows no more."""
-    foreign = claims.foreign(dialect.holding(server), read_mark(str(context.parameters.datadir)))
+    foreign = claims.foreign(dialect.holding(server), read_mark(context.parameters.datadir))
     if foreign:
         return (
             f"holds databases of its own: move the data directory away, set initialize=true and rebuild=auto, or restore a"

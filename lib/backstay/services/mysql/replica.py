@@ -21,7 +21,17 @@ from backstay.services.mysql.health import (
 from backstay.services.mysql.next_step import Step, replica_step
 from backstay.services.mysql.publish import publish
 from backstay.services.mysql.server import ServerRefused
-from backstay.services.mysql.state import read_mark, write_mark
+from backstay.services.mysql.state import (
+    CLOSED,
+    ERRANT,
+    PASSWORDS,
+    PROMOTED,
+    READABLE,
+    REFUSAL,
+    STRANDED,
+    read_mark,
+    write_mark,
+)
 from backstay.watch import reuse
 
 _ACCEPT = 5.0  # seconds for a new password to be accepted: the monitors of all nodes begin at once when it changes
@@ -44,8 +54,8 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
         dialect.set_read_only(server, True)
     note = ""
     # The record is one process to read: only where it can matter.
-    errant = context.state.read("errant") or context.state.read("stranded")
-    rejoin = context.state.read("passwords") != context.parameters.passwords()
+    errant = context.state.read(ERRANT) or context.state.read(STRANDED)
+    rejoin = context.state.read(PASSWORDS) != context.parameters.passwords()
     needed = not steady(seen) or bool(errant) or rejoin
     identity = process.running(context.parameters).identity
     untried = tls_check.due(context, identity)
@@ -55,7 +65,7 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
         return str(error)  # nothing is decided and nothing published on a record that could not be read
     doubt = ""
     if record and record.primary != context.servers.me:
-        host = str(context.parameters.writer_address) or record.primary
+        host = context.parameters.writer_address or record.primary
         step = replica_step(seen, context.servers.me, record, host, bool(errant), rejoin) if needed else Step.NOTHING
         if step is Step.END_WAITING:  # what comes next need not wait for another monitor
             server.kill(dialect.client_threads(server))  # no commit of theirs may succeed by it
@@ -67,7 +77,7 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
             try:
                 with context.state.replication(server.deadline):
                     seen = dialect.observe(server)  # the watcher may have joined it just now
-                    rejoin = context.state.read("passwords") != context.parameters.passwords()
+                    rejoin = context.state.read(PASSWORDS) != context.parameters.passwords()
                     step = replica_step(seen, context.servers.me, record, host, bool(errant), rejoin)
                     note = _carry_out(context, server, dialect, seen, record, host, step)
             except AgentError as error:
@@ -75,14 +85,14 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
             seen = dialect.observe(server)
         if untried or (context.parameters.tls_ca and distrusts(seen.replica)):
             doubt = tls_check.tls_problem(context, dialect, identity, (host, record.primary))
-    errant, stranded = context.state.read("errant"), context.state.read("stranded")
-    known, readable = record if needed else None, context.state.read("readable") == "1"
+    errant, stranded = context.state.read(ERRANT), context.state.read(STRANDED)
+    known, readable = record if needed else None, context.state.read(READABLE) == "1"
     verdict = judge_replica(
-        seen.replica, seen.acks.gives, context.servers.me, known, errant, readable, float(context.parameters.max_lag)
+        seen.replica, seen.acks.gives, context.servers.me, known, errant, readable, context.parameters.max_lag
     )
     if stranded and not errant:
         verdict = Verdict(NEVER, False, stranded)
-    verdict = with_room(verdict, *disk_space.least_free_space(server, str(context.parameters.datadir)))
+    verdict = with_room(verdict, *disk_space.least_free_space(server, context.parameters.datadir))
     state, rebuilt = verdict.state, False
     if (errant or stranded) and context.parameters.rebuild == "auto":
         from backstay.services.mysql import rebuild
@@ -93,9 +103,7 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     lag = published_lag(seen.replica.lag if seen.replica else None)
     published = publish(context, NEVER if refusal else verdict.score, verdict.readable, lag)
     trouble = errant or refusal or doubt or state
-    as_it_was = published and calm(
-        seen, context.servers.me, trouble, verdict.readable, float(context.parameters.max_lag)
-    )
+    as_it_was = published and calm(seen, context.servers.me, trouble, verdict.readable, context.parameters.max_lag)
     reuse.note(context, process.running(context.parameters), reuse.CALM if as_it_was else "")
     if rebuilt:
         raise AgentError(state)  # Pacemaker stops and starts it, and start finds the copy
@@ -104,7 +112,7 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
 
 def _refusal(context: MysqlContext, dialect: Dialect, seen: Observed) -> str:
     """Why the last promotion here was refused, "" once there is a primary or it is worth trying again."""
-    before = context.state.read("refusal")
+    before = context.state.read(REFUSAL)
     if not before:
         return ""
     refusal = ""
@@ -117,14 +125,14 @@ def _refusal(context: MysqlContext, dialect: Dialect, seen: Observed) -> str:
             context.log.warning(f"not asked whether a promotion would be refused again: {error}")
             refusal = before
     if not refusal:
-        context.state.remove("refusal")
+        context.state.remove(REFUSAL)
     return refusal
 
 
 def wait_for_demotion(context: MysqlContext) -> str:
     """A promotion was refused, and Pacemaker takes the role away because of the score; see that it does."""
-    refusal = context.state.read("refusal")
-    publish(context, NEVER, context.state.read("readable") == "1")
+    refusal = context.state.read(REFUSAL)
+    publish(context, NEVER, context.state.read(READABLE) == "1")
     return refusal
 
 
@@ -164,13 +172,13 @@ def _carry_out(
             return "applying what was received before joining"
         record = context.record.read() or record  # the one by which the primary that was just seen opened
         context.log.notice(f"replicating from {host}")
-        write_mark(str(context.parameters.datadir), record.epoch)
+        write_mark(context.parameters.datadir, record.epoch)
         # Recorded already, as after a blackout: from the first event on. A source asks for the acknowledgement of an event
         # when it sends it; one that was received without would be waited for without end.
         dialect.acknowledge(server, context.servers.me in record.sync and not record.solo)
         end_waiting(server, dialect, seen)
         dialect.follow(server, context.servers.source(host), seen)
-        context.state.write("passwords", context.parameters.passwords())
+        context.state.write(PASSWORDS, context.parameters.passwords())
     elif step is Step.APPLY:
         dialect.start_applier(server)
     elif step is Step.ACKNOWLEDGE:
@@ -185,13 +193,13 @@ def join(context: MysqlContext, server: Server, dialect: Dialect) -> None:
     this replica if it is recorded. Raises AgentError."""
     with context.state.replication(context.deadline.within(_STEP)):
         record, seen = context.record.read(), dialect.observe(server)
-        role = context.state.read("promoted") or context.state.read("closed")
+        role = context.state.read(PROMOTED) or context.state.read(CLOSED)
         suited = not seen.lacks and seen.started_as(context.servers.me, context.servers.number)
         if record is None or role or not adrift(seen) or not suited:
             return
-        host = str(context.parameters.writer_address) or record.primary
-        rejoin = context.state.read("passwords") != context.parameters.passwords()
-        step = replica_step(seen, context.servers.me, record, host, bool(context.state.read("errant")), rejoin)
+        host = context.parameters.writer_address or record.primary
+        rejoin = context.state.read(PASSWORDS) != context.parameters.passwords()
+        step = replica_step(seen, context.servers.me, record, host, bool(context.state.read(ERRANT)), rejoin)
         if step is Step.JOIN:
             _carry_out(context, server, dialect, seen, record, host, step)
 
@@ -200,7 +208,7 @@ def rescue(context: MysqlContext, server: Server, dialect: Dialect, record: Reco
     """After a restart, keep what was received and not applied; what was done, "" for nothing. Where it cannot be read and
     is provably not the only copy, all is received anew. Raises AgentError."""
     try:
-        return dialect.rescue(server, str(context.parameters.datadir))
+        return dialect.rescue(server, context.parameters.datadir)
     except DamagedRelayLog as damage:
         if record is None or record.primary == context.servers.me:
             raise
@@ -209,7 +217,7 @@ def rescue(context: MysqlContext, server: Server, dialect: Dialect, record: Reco
         with context.servers.peer(record.primary, dialect, 1.0) as peer:
             theirs = dialect.peer(peer)
         promoted_with = dialect.history.parse(record.gtid)
-        marked = read_mark(str(context.parameters.datadir))
+        marked = read_mark(context.parameters.datadir)
         kept = rebuild_policy.relay_log_kept(
             context.servers.me, theirs.writable, theirs.received, record, promoted_with, marked
         )
@@ -240,13 +248,13 @@ def _parted(context: MysqlContext, dialect: Dialect, seen: Observed, record: Rec
     """Whether this node has what the primary lacks. It is noted, and with rebuild=auto something is done about it."""
     errant = _errant(context, dialect, seen, record)
     if not errant:
-        if context.state.read("errant"):
+        if context.state.read(ERRANT):
             from backstay.services.mysql import rebuild
 
             rebuild.discard(context)  # first of all: from now on this node may acknowledge what the copy lacks
-            context.state.remove("errant")
+            context.state.remove(ERRANT)
         return False
-    context.state.write("errant", errant)
+    context.state.write(ERRANT, errant)
     if context.parameters.rebuild == "auto":
         from backstay.services.mysql import rebuild
 
