@@ -1,0 +1,73 @@
+"""The page docs/reference/tables.md, made from the tables that the code executes. `make tables` writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from backstay.services.mysql import next_step
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backstay.ocf.table import Table
+
+PAGE = Path(__file__).parents[2] / "docs/reference/tables.md"
+HEAD = """# Tables of decisions
+
+This page is made from the code by `make tables`: these are the tables that the agents execute. A table is read from above,
+and the first row that applies decides.
+"""
+
+
+class Shown(NamedTuple):
+    """One table of the page. columns: what its rows decide. cells: that, from a row's result."""
+
+    title: str
+    module: str
+    text: str
+    table: Table[Any, Any]
+    columns: tuple[str, ...]
+    cells: Callable[[Any], tuple[str, ...]]
+
+
+def _step(step: next_step.Step) -> tuple[str, ...]:
+    return (step.name,)
+
+
+TABLES = [
+    Shown(
+        "MySQL: a replica's next step",
+        "services/mysql/next_step",
+        "What the monitor of a server that is not promoted does, one step a time.",
+        next_step.REPLICA,
+        ("step",),
+        _step,
+    ),
+    Shown(
+        "MySQL: the primary's next step",
+        "services/mysql/next_step",
+        "What the monitor of the promoted server does. Solo means that it does not wait for acknowledgements.",
+        next_step.PRIMARY,
+        ("step",),
+        _step,
+    ),
+]
+
+
+def markdown(shown: Shown) -> str:
+    def lines() -> Iterator[str]:
+        for cells in ((*shown.columns, "when", "why"), *((*shown.cells(row[0]), *row[2:]) for row in shown.table)):
+            yield f"| {' | '.join(cells)} |"
+
+    head, *rows = lines()
+    rule = "| --- " * (len(shown.columns) + 2) + "|"
+    return "\n".join([f"## {shown.title}", "", f"{shown.text} Code: `{shown.module}`.", "", head, rule, *rows, ""])
+
+
+def page() -> str:
+    return "\n".join([HEAD, *map(markdown, TABLES)])
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

@@ -1,0 +1,105 @@
+"""Tables that are executed: each decides as the code before it did, each row is reached, and the docs show them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pytest
+from former import next_step as former_step
+from tables import PAGE, TABLES, page
+
+from backstay.ocf.table import always, first
+from backstay.services.mysql import next_step
+from backstay.services.mysql.gtid import MariadbHistory
+from backstay.services.mysql.observation import Acks, Observed, ReplicaStatus
+from backstay.services.mysql.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backstay.ocf.table import Table
+
+BOTH = (False, True)
+Case = tuple[Any, ...]
+
+
+def agree(table: Table[Any, Any], inputs: Callable[..., Any], cases: Iterable[Case], decide: Any, former: Any) -> None:
+    """The same answers to all cases, and no row without one."""
+    reached = set()
+    for case in cases:
+        assert decide(*case) == former(*case), case
+        reached.add(table.index(first(table, inputs(*case))))
+    assert reached == set(range(len(table)))
+
+
+def observed(replica: ReplicaStatus | None, followers: Iterable[str] = (), **more: Any) -> Observed:
+    histories = {name: MariadbHistory.parse(more.pop(name, "0-1-9")) for name in ("applied", "received")}
+    acks = {"waits": False, "active": True, "forever": True, "clients": 0, "waiting": 0, "confirmed": 0, "gives": True}
+    return Observed(
+        "10.11", 1, True, replica=replica, acks=Acks(**{**acks, **more}), followers=frozenset(followers), **histories
+    )
+
+
+def replicas(lags: Iterable[int | None], receiver_errors: Iterable[tuple[int, str]]) -> Iterator[ReplicaStatus | None]:
+    yield None
+    for host, io, sql, lag, by_gtid, receiver, applier in itertools.product(
+        ("vip", "n3"), ("Yes", "No", "Connecting"), BOTH, lags, BOTH, receiver_errors, ((0, ""), (1062, "duplicate"))
+    ):
+        yield ReplicaStatus(host, 3306, io, sql, lag, by_gtid, receiver, applier)
+
+
+def records(solo: Iterable[bool] = BOTH, gtids: Iterable[str] = ("0-1-9",)) -> Iterator[Record]:
+    syncs = ([], ["n1"], ["n2"], ["n1", "n2"], ["n2", "n3"])
+    for primary, sync, alone, gtid in itertools.product(("n1", "n2"), syncs, solo, gtids):
+        yield Record(1, primary, gtid, sync, alone)
+
+
+def steps_of_replicas() -> Iterator[Case]:
+    for replica, waits, gives, received in itertools.product(replicas([0], [(0, "")]), BOTH, BOTH, ("0-1-9", "0-1-10")):
+        seen = observed(replica, waits=waits, gives=gives, received=received)
+        for record, errant, rejoin in itertools.product((None, *records()), BOTH, BOTH):
+            yield seen, "n1", record, "vip", errant, rejoin
+
+
+def steps_of_primaries() -> Iterator[Case]:
+    for replica, followers, waits, forever, clients, waiting, applied in itertools.product(
+        (None, ReplicaStatus("vip", 3306, "No", False, None, True, (0, ""), (0, ""))),
+        ([], ["n1"], ["n2"], ["n1", "n2", "n3"]), BOTH, BOTH, (0, 2), (0, 1), ("", "0-1-9"),
+    ):  # fmt: skip
+        seen = observed(
+            replica, followers, waits=waits, forever=forever, clients=clients, waiting=waiting, applied=applied
+        )
+        for record, unreviewed, settled in itertools.product(
+            records(gtids=("", "0-1-9")), (0.0, 15.0, 15.1, 60.1), BOTH
+        ):
+            yield seen, record, unreviewed, settled
+
+
+def test_a_replicas_next_step() -> None:
+    agree(
+        next_step.REPLICA,
+        next_step.ReplicaInputs,
+        steps_of_replicas(),
+        next_step.replica_step,
+        former_step.replica_step,
+    )
+
+
+def test_the_primarys_next_step() -> None:
+    agree(
+        next_step.PRIMARY,
+        next_step.PrimaryInputs,
+        steps_of_primaries(),
+        next_step.primary_step,
+        former_step.primary_step,
+    )
+
+
+@pytest.mark.parametrize("shown", TABLES, ids=lambda shown: shown.title)
+def test_the_last_row_applies_always_and_no_other(shown: Any) -> None:
+    assert [row[1] is always for row in shown.table] == [False] * (len(shown.table) - 1) + [True]
+
+
+def test_the_docs_show_what_the_code_does() -> None:
+    assert PAGE.read_text() == page(), "write it anew: make tables"
