@@ -34,7 +34,7 @@ PACKAGED = agents bin crm-templates debian docs examples lab lib CHANGELOG.md LI
 DIST = dist
 LINTIAN = lintian --fail-on error,warning,info --display-info --tag-display-limit 0
 
-.PHONY: help setup setup-vagrant demo demo-openstack check test test-chamber test-all test-failover test-sid test-alarms test-timing test-vagrant campaign campaign-aimed soak fuzz bench lint install install-lab uninstall deb clean
+.PHONY: help setup setup-vagrant demo demo-openstack check test test-chamber test-all test-failover test-sid test-alarms test-timing test-vagrant campaign campaign-aimed soak fuzz bench lint tables install install-lab uninstall deb clean
 
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
@@ -57,6 +57,7 @@ help:
 	@echo 'make bench          beside the agents in use, RUNS=$(RUNS) rounds in turn; $(BENCH)/report.html (BENCH_OPTIONS=--help)'
 	@echo 'make setup          install what the above need here: $(firstword $(HOST_PACKAGES)) and a few more packages'
 	@echo 'make lint           ruff and mypy, in $(VENV), where pip puts what `make check` needs too'
+	@echo 'make tables         write docs/reference/tables.md from the tables that the code decides by'
 	@echo 'make install        agents, library, templates and command, under DESTDIR=$(DESTDIR)'
 	@echo 'make install-lab    lab, rehearsals, campaigns, bench and report, beside it'
 	@echo 'make uninstall      take both away'
@@ -156,6 +157,9 @@ lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+tables:
+	PYTHONPATH=lib $(PYTHON) tests/decisions/tables.py
 
 # The agents first: they know their own library and the one before.
 install:

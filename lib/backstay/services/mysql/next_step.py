@@ -1,43 +1,15 @@
-"""What to do next, for a replica and for the primary. Pure: the agent carries it out.
-
-A replica's steps, first match wins:
-
-| step        | when                                                   | why                                                  |
-|-------------|--------------------------------------------------------|------------------------------------------------------|
-| NOTHING     | no primary recorded yet, or this node is the recorded  | there is no one to follow                            |
-| END_WAITING | it has a source and waits for acknowledgements as a    | the role was taken back before the source was        |
-|             | primary does                                           | forgotten: what it applies would wait for ever       |
-| WAIT        | still replaying the relay log it had before a restart  | those events may be the only acknowledged copy       |
-| JOIN        | follows nobody, or not the address it should, or with  | histories are compared before anything replicates    |
-|             | another password than is configured now                |                                                      |
-| APPLY       | the applier is stopped without an error                | someone stopped it; received events must get applied |
-| EXAMINE     | the applier stopped with an error, or was found errant | transactions of its own may be why; nothing more     |
-|             |                                                        | is acknowledged while they are there                 |
-| RECEIVE     | the receiver is stopped, the applier runs              | a source refused it once; the comparison says why    |
-| ACKNOWLEDGE | its acknowledgements count, and it gives none          | it was recorded first, so now it may                 |
-
-The primary's, likewise:
-
-| step     | when                                                            | why                                         |
-|----------|-----------------------------------------------------------------|---------------------------------------------|
-| FORGET   | it still has a source                                           | off the path of the failover, where it      |
-|          |                                                                 | costs two seconds                           |
-| REPAIR   | it waits for acknowledgements otherwise than recorded           | someone changed it by hand                  |
-| ADMIT    | a follower is not recorded and the primary is not solo; once it | recorded first, it may acknowledge          |
-|          | received all there is                                           |                                             |
-| END_SOLO | it runs alone and a replica is ready to acknowledge             | waiting first, recording last               |
-| BEGIN    | it has a history, and the record none                           | else an empty disk would pass for one of    |
-|          |                                                                 | the set's                                   |
-| REVIEW   | a recorded node is not connected, commits wait, or it is time   | drop it, or go solo, once that is safe      |
-"""
+"""What to do next, for a replica and for the primary: the tables REPLICA and PRIMARY. Pure: the agent carries it out."""
 
 from __future__ import annotations
 
 from enum import Enum
 
+from backstay.ocf.table import always, decide
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.cluster.pacemaker import Overview
+    from backstay.ocf.table import Table
     from backstay.services.mysql.observation import Observed
     from backstay.services.mysql.record import Record
 
@@ -65,54 +37,131 @@ class Step(Enum):
     REVIEW = "review"
 
 
+class ReplicaInputs:
+    """What a replica's step rests on. leads: nobody else is recorded as primary. follows: it has a source. astray: not the one
+    it should have, or not by GTID. replays: events of before a restart. io: the receiver's, as in ReplicaStatus. applies: its
+    applier runs. failed: that stopped with an error. counts: its acknowledgements do."""
+
+    __slots__ = (
+        *("applies", "astray", "counts", "errant", "failed", "follows"),
+        *("gives", "io", "leads", "rejoin", "replays", "waits"),
+    )
+
+    def __init__(
+        self,
+        seen: Observed,
+        me: str,
+        record: Record | None,
+        source_host: str,
+        errant: bool = False,
+        rejoin: bool = False,
+    ) -> None:
+        replica = seen.replica
+        self.leads = record is None or record.primary == me
+        self.counts = record is not None and (record.solo or me in record.sync)
+        self.follows = replica is not None
+        self.waits = seen.acks.waits
+        self.gives = seen.acks.gives
+        self.errant = errant
+        self.rejoin = rejoin
+        self.io = replica.io if replica else "No"
+        self.applies = replica is not None and replica.sql
+        self.failed = replica is not None and bool(replica.applier_error[0])
+        self.astray = replica is not None and (replica.host != source_host or not replica.by_gtid)
+        self.replays = (
+            replica is not None and replica.sql and not replica.by_gtid and not seen.applied.includes(seen.received)
+        )
+
+
+# fmt: off
+REPLICA: Table[Step, ReplicaInputs] = (
+    (Step.NOTHING, lambda i: i.leads,
+     "no primary is recorded, or this node is", "there is no one to follow"),
+    (Step.END_WAITING, lambda i: i.follows and i.waits,
+     "it has a source and waits for acknowledgements as a primary does",
+     "the role was taken back before the source was forgotten: what it applies would wait for ever"),
+    (Step.WAIT, lambda i: i.replays,
+     "it still replays the relay log that it had before a restart", "those events may be the only acknowledged copy"),
+    (Step.JOIN, lambda i: not i.follows or i.astray,
+     "it follows nobody, or not the address that it should, or not by GTID",
+     "histories are compared before anything replicates"),
+    (Step.EXAMINE, lambda i: not i.applies and i.failed,
+     "the applier stopped with an error",
+     "transactions of its own may be why; nothing more is acknowledged while they are there"),
+    (Step.APPLY, lambda i: not i.applies and i.io != "No",
+     "the applier is stopped without an error, and the receiver is not",
+     "someone stopped it; received events must get applied"),
+    (Step.JOIN, lambda i: not i.applies,
+     "applier and receiver are stopped", "it was just started, or someone stopped both: histories are compared first"),
+    (Step.JOIN, lambda i: i.rejoin and not i.errant,
+     "another password is configured than it joined with, and nothing errant was found", "joining sets the password"),
+    (Step.RECEIVE, lambda i: i.io == "No",
+     "the receiver is stopped, the applier runs", "a source refused it once; the comparison says why"),
+    (Step.EXAMINE, lambda i: i.errant,
+     "errant transactions were found before", "compared again: they may be gone"),
+    (Step.ACKNOWLEDGE, lambda i: i.counts and not i.gives,
+     "its acknowledgements count, and it gives none", "it was recorded first, so now it may"),
+    (Step.NOTHING, always,
+     "otherwise", "it replicates as it should"),
+)
+# fmt: on
+
+
 def replica_step(
     seen: Observed, me: str, record: Record | None, source_host: str, errant: bool = False, rejoin: bool = False
 ) -> Step:
     """source_host: whom this node should follow. errant: it was found so. rejoin: the account's password changed."""
-    if record is None or record.primary == me:
-        return Step.NOTHING
-    replica = seen.replica
-    if replica and seen.acks.waits:
-        return Step.END_WAITING
-    if replica and not replica.by_gtid and replica.sql:
-        return Step.WAIT if not seen.applied.includes(seen.received) else Step.JOIN
-    if replica is None or replica.host != source_host or not replica.by_gtid:
-        return Step.JOIN
-    if not replica.sql:
-        if replica.applier_error[0]:
-            return Step.EXAMINE
-        return Step.APPLY if replica.io != "No" else Step.JOIN
-    if rejoin and not errant:
-        return Step.JOIN
-    if replica.io == "No":
-        return Step.RECEIVE
-    if errant:
-        return Step.EXAMINE
-    if not seen.acks.gives and (record.solo or me in record.sync):
-        return Step.ACKNOWLEDGE
-    return Step.NOTHING
+    return decide(REPLICA, ReplicaInputs(seen, me, record, source_host, errant, rejoin))
+
+
+class PrimaryInputs:
+    """What the primary's step rests on; as for `primary_step`. followers: without itself. unbegun: the record has no history,
+    and the server has one."""
+
+    __slots__ = ("acks", "followers", "follows", "settled", "solo", "sync", "unbegun", "unreviewed")
+
+    def __init__(self, seen: Observed, record: Record, unreviewed: float, settled: bool = False) -> None:
+        self.follows = seen.replica is not None
+        self.acks = seen.acks
+        self.followers = seen.followers - {record.primary}
+        self.sync = record.sync
+        self.solo = record.solo
+        self.unbegun = not record.gtid and bool(seen.applied)
+        self.unreviewed = unreviewed
+        self.settled = settled
+
+
+# fmt: off
+PRIMARY: Table[Step, PrimaryInputs] = (
+    (Step.FORGET, lambda i: i.follows,
+     "it still has a source", "off the path of the failover, where it costs two seconds"),
+    (Step.REPAIR, lambda i: not i.acks.waits or i.acks.forever == i.solo,
+     "it waits for acknowledgements otherwise than recorded", "someone changed it by hand"),
+    (Step.END_SOLO, lambda i: i.solo and i.followers and i.acks.clients,
+     "it runs alone, and a replica is ready to acknowledge", "waiting comes first, recording last"),
+    (Step.ADMIT, lambda i: not i.solo and i.followers - i.sync,
+     "it does not run alone, and a follower is not recorded",
+     "recorded first, it may acknowledge, once it has received all there is"),
+    (Step.BEGIN, lambda i: i.unbegun,
+     "it has a history, and the record none", "else an empty disk would pass for one of the set's"),
+    (Step.NOTHING, lambda i: i.solo,
+     "it runs alone", "there is no one to drop"),
+    (Step.REVIEW, lambda i: i.sync - i.followers or not i.acks.clients or i.acks.waiting,
+     "a recorded node is not connected, nobody acknowledges, or commits wait",
+     "drop it, or go solo, once that is safe"),
+    (Step.REVIEW, lambda i: i.unreviewed > (REVIEW_SETTLED if i.settled else REVIEW_EVERY),
+     f"the last review is {REVIEW_EVERY:g} s old, or {REVIEW_SETTLED:g} s where it found all there and nobody came or went",
+     "a connection of a node that is dead seems alive for minutes"),
+    (Step.NOTHING, always,
+     "otherwise", "all that are recorded acknowledge"),
+)
+# fmt: on
 
 
 def primary_step(seen: Observed, record: Record, unreviewed: float, settled: bool = False) -> Step:
     """record: this primary's own record; nobody else writes it while it is promoted. unreviewed: seconds since the last
     review. settled: that found all recorded nodes there, and the cluster's membership is the same since."""
-    if seen.replica is not None:
-        return Step.FORGET
-    if not seen.acks.waits or seen.acks.forever == record.solo:
-        return Step.REPAIR
-    followers = seen.followers - {record.primary}
-    unbegun = not record.gtid and bool(seen.applied)
-    if record.solo:
-        if followers and seen.acks.clients:
-            return Step.END_SOLO
-        return Step.BEGIN if unbegun else Step.NOTHING
-    if followers - record.sync:
-        return Step.ADMIT
-    if unbegun:
-        return Step.BEGIN
-    if record.sync - followers or not seen.acks.clients or seen.acks.waiting:
-        return Step.REVIEW
-    return Step.REVIEW if unreviewed > (REVIEW_SETTLED if settled else REVIEW_EVERY) else Step.NOTHING
+    return decide(PRIMARY, PrimaryInputs(seen, record, unreviewed, settled))
 
 
 class Review:

@@ -1,0 +1,343 @@
+"""Tables that are executed: each decides as the code before it did, each row is reached, and the docs show them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import pytest
+from former import claims as former_claims
+from former import election as former_election
+from former import formation as former_formation
+from former import haproxy_health, mysql_health, mysql_next_step, rabbitmq_health, vip_health
+from former import liveness as former_liveness
+from former import mirror_policy as former_mirror_policy
+from hypothesis import given
+from hypothesis import strategies as st
+from orders import Transactions
+from tables import PAGE, TABLES, page
+
+from backstay.ocf.table import always, first
+from backstay.services.haproxy import health as proxy
+from backstay.services.mysql import claims, election, health, next_step
+from backstay.services.mysql.gtid import MariadbHistory
+from backstay.services.mysql.observation import Acks, Holding, Observed, ReplicaStatus
+from backstay.services.mysql.record import Record
+from backstay.services.rabbitmq import formation, mirror_policy, observation
+from backstay.services.rabbitmq import health as broker
+from backstay.services.rabbitmq.record import Record as Members
+from backstay.services.vip import health as address
+from backstay.watch import liveness
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backstay.ocf.table import Table
+
+BOTH = (False, True)
+Case = tuple[Any, ...]
+
+
+def agree(table: Table[Any, Any], inputs: Callable[..., Any], cases: Iterable[Case], decide: Any, former: Any) -> None:
+    """The same answers to all cases, and no row without one."""
+    reached = set()
+    for case in cases:
+        assert decide(*case) == former(*case), case
+        reached.add(table.index(first(table, inputs(*case))))
+    assert reached == set(range(len(table)))
+
+
+def seen_in(decide: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
+    """The fields of the value that it answers with."""
+
+    def fields(*case: Any) -> dict[str, Any]:
+        answer = decide(*case)
+        return {name: getattr(answer, name) for name in answer.__slots__}
+
+    return fields
+
+
+def observed(replica: ReplicaStatus | None, followers: Iterable[str] = (), **more: Any) -> Observed:
+    histories = {name: MariadbHistory.parse(more.pop(name, "0-1-9")) for name in ("applied", "received")}
+    acks = {"waits": False, "active": True, "forever": True, "clients": 0, "waiting": 0, "confirmed": 0, "gives": True}
+    return Observed(
+        "10.11", 1, True, replica=replica, acks=Acks(**{**acks, **more}), followers=frozenset(followers), **histories
+    )
+
+
+def replicas(lags: Iterable[int | None], receiver_errors: Iterable[tuple[int, str]]) -> Iterator[ReplicaStatus | None]:
+    yield None
+    for host, io, sql, lag, by_gtid, receiver, applier in itertools.product(
+        ("vip", "n3"), ("Yes", "No", "Connecting"), BOTH, lags, BOTH, receiver_errors, ((0, ""), (1062, "duplicate"))
+    ):
+        yield ReplicaStatus(host, 3306, io, sql, lag, by_gtid, receiver, applier)
+
+
+def records(solo: Iterable[bool] = BOTH, gtids: Iterable[str] = ("0-1-9",)) -> Iterator[Record]:
+    syncs = ([], ["n1"], ["n2"], ["n1", "n2"], ["n2", "n3"])
+    for primary, sync, alone, gtid in itertools.product(("n1", "n2"), syncs, solo, gtids):
+        yield Record(1, primary, gtid, sync, alone)
+
+
+def steps_of_replicas() -> Iterator[Case]:
+    for replica, waits, gives, received in itertools.product(replicas([0], [(0, "")]), BOTH, BOTH, ("0-1-9", "0-1-10")):
+        seen = observed(replica, waits=waits, gives=gives, received=received)
+        for record, errant, rejoin in itertools.product((None, *records()), BOTH, BOTH):
+            yield seen, "n1", record, "vip", errant, rejoin
+
+
+def steps_of_primaries() -> Iterator[Case]:
+    for replica, followers, waits, forever, clients, waiting, applied in itertools.product(
+        (None, ReplicaStatus("vip", 3306, "No", False, None, True, (0, ""), (0, ""))),
+        ([], ["n1"], ["n2"], ["n1", "n2", "n3"]), BOTH, BOTH, (0, 2), (0, 1), ("", "0-1-9"),
+    ):  # fmt: skip
+        seen = observed(
+            replica, followers, waits=waits, forever=forever, clients=clients, waiting=waiting, applied=applied
+        )
+        for record, unreviewed, settled in itertools.product(
+            records(gtids=("", "0-1-9")), (0.0, 15.0, 15.1, 60.1), BOTH
+        ):
+            yield seen, record, unreviewed, settled
+
+
+def test_a_replicas_next_step() -> None:
+    agree(
+        next_step.REPLICA,
+        next_step.ReplicaInputs,
+        steps_of_replicas(),
+        next_step.replica_step,
+        mysql_next_step.replica_step,
+    )
+
+
+def test_the_primarys_next_step() -> None:
+    agree(
+        next_step.PRIMARY,
+        next_step.PrimaryInputs,
+        steps_of_primaries(),
+        next_step.primary_step,
+        mysql_next_step.primary_step,
+    )
+
+
+def verdicts_on_replicas() -> Iterator[Case]:
+    errors = [(0, ""), (2003, "no route"), (2026, "SSL"), (1, "no certificate")]
+    for replica, acknowledges, record, errant, readable, max_lag in itertools.product(
+        replicas([None, 10, 11, 30, 31], errors), BOTH, (None, *records()), ("", "0-2-7"), BOTH, (30.0,)
+    ):
+        yield replica, acknowledges, "n1", record, errant, readable, max_lag
+
+
+def test_what_a_replica_is_worth() -> None:
+    agree(health.REPLICA, health.ReplicaInputs, verdicts_on_replicas(),
+          seen_in(health.judge_replica), seen_in(mysql_health.judge_replica))  # fmt: skip
+
+
+def test_what_a_row_of_looks_comes_to() -> None:
+    looks = itertools.product(liveness.Heard, (-1.0, 0.0, liveness.LATE, liveness.LATE + 0.01), liveness.Finding)
+    agree(liveness.FINDINGS, liveness.Look, looks, liveness.judge, former_liveness.judge)
+
+
+def subsets(names: Iterable[str]) -> list[tuple[str, ...]]:
+    names = tuple(names)
+    return [some for count in range(len(names) + 1) for some in itertools.combinations(names, count)]
+
+
+def beginnings() -> Iterator[Case]:
+    """Of n2, between n1 and n3 by name."""
+    nodes = ("n1", "n2", "n3")
+    said = (None, formation.EMPTY, formation.DATA, formation.UNSAID)
+    for members, removed, seed, before, after in itertools.product(
+        subsets(nodes), subsets(nodes[:2]), ("", *nodes), said, said
+    ):
+        record = Members({node: f"rabbit@{node}" for node in members}, dict.fromkeys(removed, "rabbit@old"), seed)
+        peers = {node: has for node, has in (("n3", after), ("n1", before)) if has is not None}
+        for data, running, down, patient in itertools.product(BOTH, subsets(("n1", "n3")), subsets(nodes[:2]), BOTH):
+            yield "n2", data, record, peers, {f"rabbit@{node}" for node in running}, frozenset(down), patient
+
+
+def test_how_a_broker_begins() -> None:
+    agree(formation.PLANS, formation.Inputs, beginnings(), seen_in(formation.plan), seen_in(former_formation.plan))
+
+
+def looks_at_brokers() -> Iterator[Case]:
+    answers = (observation.ANSWERS, observation.REFUSES, observation.SILENT, observation.SHUT_OUT)
+    states = ("RUNNING", "BOOTING", "PAUSED", "DRAINED", "STOPPED", "UNKNOWN")
+    for amqp, app, partitions, alarms in itertools.product(
+        answers, states, ((), ("n2", "n3")), ((), ("disk", "memory"))
+    ):
+        seen = observation.Seen(amqp, getattr(observation, app), partitions=frozenset(partitions), alarms=alarms)
+        for in_a_row, not_serving_for, boot in itertools.product((0, 2, 3, 4), (0, 60, 61), (None, -1, 0, 0.5)):
+            yield seen, in_a_row, 3, not_serving_for, 60, boot
+
+
+def test_what_a_look_at_a_broker_means() -> None:
+    agree(broker.JUDGEMENTS, broker.Inputs, looks_at_brokers(), seen_in(broker.judge), seen_in(rabbitmq_health.judge))
+
+
+def short_queues() -> Iterator[Case]:
+    known = (mirror_policy.SYNCHRONISED, mirror_policy.BEHIND, mirror_policy.GONE, mirror_policy.UNKNOWN)
+    leaders = (mirror_policy.IDLE, mirror_policy.WORKING, mirror_policy.SYNCHRONISING)
+    states = [some for count in range(4) for some in itertools.product(known, repeat=count)]
+    return itertools.product(states, range(4), leaders, range(4))
+
+
+def test_what_is_done_for_a_queue_that_lacks_copies() -> None:
+    agree(mirror_policy.REMEDIES, mirror_policy.Inputs, short_queues(),
+          mirror_policy.remedy, former_mirror_policy.remedy)  # fmt: skip
+
+
+def interface(number: int, enabled: bool = True, running: bool = True) -> address.Interface:
+    return address.Interface(number, f"eth{number}", enabled, running, True, b"123456")
+
+
+WANTED = [
+    address.Wanted("10.0.0.50", nic, prefix, check_link)
+    for nic, prefix, check_link in itertools.product(("eth2", ""), (24, None), BOTH)
+]
+
+
+def looks_at_an_address() -> Iterator[Case]:
+    all_flags = [sum(some) for some in subsets((address.DAD_FAILED, address.TENTATIVE, address.OPTIMISTIC))]
+    copies = [
+        address.Held(b"1234", prefix, number, flags)
+        for prefix, number, flags in itertools.product((24, 32), (2, 3), all_flags)
+    ]
+    for held in [(), *itertools.product(copies), *itertools.product(copies, copies)]:
+        for enabled, running in itertools.product(BOTH, BOTH):
+            interfaces = {2: interface(2, enabled, running), 3: interface(3)}
+            for wanted in WANTED:
+                yield wanted, held, interfaces
+
+
+def inputs_of_address(wanted: address.Wanted, copies: Sequence[address.Held], interfaces: Any) -> address.Inputs:
+    """Of the first copy: flaws of the second are the first's of another case."""
+    copy = copies[0] if copies else None
+    return address.Inputs(wanted, copies, copy, interfaces[copy.index] if copy else None)
+
+
+def test_what_a_look_at_an_address_finds() -> None:
+    agree(address.ADDRESS, inputs_of_address, looks_at_an_address(),
+          seen_in(address.judge), seen_in(vip_health.judge))  # fmt: skip
+
+
+def test_whether_an_address_could_be_of_use() -> None:
+    interfaces = [None, *(interface(2, *flags) for flags in itertools.product(BOTH, BOTH))]
+    agree(address.STANDBY_LINK, lambda wanted, where: address.Inputs(wanted, (), None, where),
+          itertools.product(WANTED, interfaces), seen_in(address.judge_link), seen_in(vip_health.judge_link))  # fmt: skip
+
+
+def test_what_the_monitor_of_an_address_answers() -> None:
+    findings = ("HELD", "ABSENT", "WRONG_PREFIX", "WRONG_INTERFACE", "TENTATIVELY", "DUPLICATE", "LINK_DOWN", "STANDBY")
+    cases = itertools.product(
+        [*(getattr(address, name) for name in findings), address.INTERFACE_GONE], BOTH, BOTH, BOTH
+    )
+    agree(address.EXIT_CODES, address.Asked, cases, address.exit_code, vip_health.exit_code)
+
+
+def looks_at_haproxy() -> Iterator[Case]:
+    states, ups = (None, "OPEN", "PAUSED", "STOP"), (None, 0, 1, 2)
+    stats: list[proxy.Stat | None] = [None]
+    for web, db, one, two in itertools.product(states, states, ups, ups):
+        frontends, backends = {"web": web, "db": db}, {"one": one, "two": two}
+        stats.append(
+            proxy.Stat({k: v for k, v in frontends.items() if v}, {k: v for k, v in backends.items() if v is not None})
+        )
+    required = ({}, {"one": 1}, {"one": 1, "two": 2})
+    for stat, worker, names, held, least, stale in itertools.product(
+        stats, (0, 7), subsets(("web", "db")), BOTH, required, ("", "line 7")
+    ):
+        yield proxy.Processes(worker, 0, ()), stat, names, held, least, stale
+
+
+def test_what_a_look_at_haproxy_finds() -> None:
+    agree(proxy.JUDGEMENTS, proxy.Inputs, looks_at_haproxy(), seen_in(proxy.judge), seen_in(haproxy_health.judge))
+
+
+HISTORIES = [Transactions(frozenset(some)) for some in subsets((1, 2, 3))]
+
+
+def reports(histories: Iterable[Any], holdings: Iterable[Holding | None] = (None,)) -> list[election.Report | None]:
+    """What a node may say, None for not asked."""
+    said = [election.Report(history, holding=held) for history, held in itertools.product(histories, holdings)]
+    unsettled = [election.Report(None, why="starts"), election.Report(HISTORIES[1], why="sorts out")]
+    return [None, election.Report(None), election.Report(HISTORIES[0], writable=True), *unsettled, *said]
+
+
+def elections() -> Iterator[Case]:
+    """Of n1. Each node asked, and none other, has a report or none."""
+    nodes = ("n1", "n2", "n3")
+    recorded = [
+        Record(3, primary, gtid, sync, solo)
+        for primary, gtid, sync, solo in itertools.product(("n1", "n2"), ("", "1"), subsets(nodes), BOTH)
+    ]
+    for record, mine in itertools.product(recorded, HISTORIES):
+        promoted_with = Transactions(frozenset(map(int, record.gtid)))
+        asked = election.witnesses("n1", record, nodes)
+        for said in itertools.product(reports(HISTORIES), repeat=len(asked)):
+            heard = {node: report for node, report in zip(asked, said) if report}
+            for allow_loss in BOTH:
+                yield "n1", mine, record, nodes, heard, promoted_with, allow_loss
+
+
+def first_elections() -> Iterator[Case]:
+    holdings = [None, Holding((), False), Holding(("db",), False), Holding(("db",), True), Holding(None, False)]
+    heard = reports([HISTORIES[at] for at in (0, 1, 2)], holdings)
+    for mine, second, third, holding, allow_loss in itertools.product(HISTORIES[:4], heard, heard, holdings, BOTH):
+        said = {node: report for node, report in (("n2", second), ("n3", third)) if report}
+        yield "n1", mine, None, ("n1", "n2", "n3"), said, None, allow_loss, holding
+
+
+def kind_and_fields(decide: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
+    def decided(*case: Any) -> tuple[Any, ...]:
+        verdict = decide(*case)
+        return type(verdict), vars(verdict)
+
+    return decided
+
+
+def test_who_may_become_primary() -> None:
+    agree(election.PROOFS, lambda *case: election.Inputs(*case[:7]), itertools.chain(elections(), first_elections()),
+          kind_and_fields(election.decide), kind_and_fields(former_election.decide))  # fmt: skip
+
+
+def holdings() -> Iterator[Case]:
+    many = tuple("abcd")
+    held = [None, *(Holding(databases, told) for databases, told in itertools.product((None, (), ("db",), many), BOTH))]
+    for mine, second, third, allow_loss in itertools.product(held, held, held, BOTH):
+        yield "n2", mine, {"n3": third, "n1": second}, allow_loss
+
+
+def test_whose_data_a_set_begins_with() -> None:
+    agree(claims.CLAIMS, claims.Inputs, holdings(), claims.rival, former_claims.rival)
+
+
+names = st.sampled_from(("n1", "n2", "n3", "n4", "n5"))
+histories = st.sampled_from(HISTORIES)
+
+
+@given(st.data(), names, st.frozensets(names), st.booleans(), st.booleans(), histories, histories)
+def test_who_may_become_primary_of_five(
+    data: st.DataObject,
+    primary: str,
+    sync: frozenset[str],
+    solo: bool,
+    allow_loss: bool,
+    mine: Transactions,
+    gtid: Transactions,
+) -> None:
+    record, nodes = Record(3, primary, str(gtid), sync, solo), ("n1", "n2", "n3", "n4", "n5")
+    asked = election.witnesses("n1", record, nodes)
+    said = {node: data.draw(st.sampled_from(reports(HISTORIES))) for node in asked}
+    heard = {node: report for node, report in said.items() if report}
+    case = ("n1", mine, record, nodes, heard, gtid, allow_loss)
+    assert kind_and_fields(election.decide)(*case) == kind_and_fields(former_election.decide)(*case)
+
+
+@pytest.mark.parametrize("shown", TABLES, ids=lambda shown: shown.title)
+def test_the_last_row_applies_always_and_no_other(shown: Any) -> None:
+    assert [row[1] is always for row in shown.table] == [False] * (len(shown.table) - 1) + [True]
+
+
+def test_the_docs_show_what_the_code_does() -> None:
+    assert PAGE.read_text() == page(), "write it anew: make tables"
