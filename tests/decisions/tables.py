@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from backstay.services.mysql import next_step
+from backstay.services.mysql import health, next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +35,15 @@ def _step(step: next_step.Step) -> tuple[str, ...]:
     return (step.name,)
 
 
+def _replica(judgement: tuple[int | str, Callable[..., bool], Callable[..., str]]) -> tuple[str, ...]:
+    score, readable, _ = judgement
+    return str(score), words(readable)
+
+
+def words(function: Callable[..., object]) -> str:
+    return function.__name__.replace("_", " ").strip()
+
+
 TABLES = [
     Shown(
         "MySQL: a replica's next step",
@@ -51,6 +60,15 @@ TABLES = [
         next_step.PRIMARY,
         ("step",),
         _step,
+    ),
+    Shown(
+        "MySQL: what a replica is worth",
+        "services/mysql/health",
+        "The score with which Pacemaker picks whom to promote, and whether readers may come. By lag: yes up to `max_lag`, then"
+        " no until it is down to a third of that; as before while the lag is unknown.",
+        health.REPLICA,
+        ("score", "readable"),
+        _replica,
     ),
 ]
 

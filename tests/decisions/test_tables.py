@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
-from former import next_step as former_step
+from former import mysql_health, mysql_next_step
 from tables import PAGE, TABLES, page
 
 from backstay.ocf.table import always, first
-from backstay.services.mysql import next_step
+from backstay.services.mysql import health, next_step
 from backstay.services.mysql.gtid import MariadbHistory
 from backstay.services.mysql.observation import Acks, Observed, ReplicaStatus
 from backstay.services.mysql.record import Record
@@ -31,6 +31,16 @@ def agree(table: Table[Any, Any], inputs: Callable[..., Any], cases: Iterable[Ca
         assert decide(*case) == former(*case), case
         reached.add(table.index(first(table, inputs(*case))))
     assert reached == set(range(len(table)))
+
+
+def seen_in(decide: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
+    """The fields of the value that it answers with."""
+
+    def fields(*case: Any) -> dict[str, Any]:
+        answer = decide(*case)
+        return {name: getattr(answer, name) for name in answer.__slots__}
+
+    return fields
 
 
 def observed(replica: ReplicaStatus | None, followers: Iterable[str] = (), **more: Any) -> Observed:
@@ -82,7 +92,7 @@ def test_a_replicas_next_step() -> None:
         next_step.ReplicaInputs,
         steps_of_replicas(),
         next_step.replica_step,
-        former_step.replica_step,
+        mysql_next_step.replica_step,
     )
 
 
@@ -92,8 +102,21 @@ def test_the_primarys_next_step() -> None:
         next_step.PrimaryInputs,
         steps_of_primaries(),
         next_step.primary_step,
-        former_step.primary_step,
+        mysql_next_step.primary_step,
     )
+
+
+def verdicts_on_replicas() -> Iterator[Case]:
+    errors = [(0, ""), (2003, "no route"), (2026, "SSL"), (1, "no certificate")]
+    for replica, acknowledges, record, errant, readable, max_lag in itertools.product(
+        replicas([None, 10, 11, 30, 31], errors), BOTH, (None, *records()), ("", "0-2-7"), BOTH, (30.0,)
+    ):
+        yield replica, acknowledges, "n1", record, errant, readable, max_lag
+
+
+def test_what_a_replica_is_worth() -> None:
+    agree(health.REPLICA, health.ReplicaInputs, verdicts_on_replicas(),
+          seen_in(health.judge_replica), seen_in(mysql_health.judge_replica))  # fmt: skip
 
 
 @pytest.mark.parametrize("shown", TABLES, ids=lambda shown: shown.title)

@@ -8,9 +8,13 @@ receiver without its source keeps its score too: that is exactly when it is want
 from __future__ import annotations
 
 from backstay.cluster.pacemaker import NEVER
+from backstay.ocf.table import always, decide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from backstay.ocf.table import Table
     from backstay.services.mysql.observation import Observed, ReplicaStatus
     from backstay.services.mysql.record import Record
 
@@ -112,6 +116,95 @@ def still_readable(replica: ReplicaStatus | None, errant: str, was_readable: boo
     )
 
 
+class ReplicaInputs:
+    """What a replica's verdict rests on; as for `judge_replica`. follows: it has a source. runs: its applier does, by GTID.
+    stopped: its receiver is. leader: the recorded primary, "" without a record. solo: that runs alone. distrust: of its source,
+    a sentence. applier, receiver: their last errors."""
+
+    __slots__ = (
+        *("acknowledges", "applier", "distrust", "errant", "follows", "lag", "leader", "max_lag"),
+        *("me", "receiver", "runs", "solo", "stopped", "was_readable"),
+    )
+
+    def __init__(
+        self,
+        replica: ReplicaStatus | None,
+        acknowledges: bool,
+        me: str,
+        record: Record | None,
+        errant: str,
+        was_readable: bool,
+        max_lag: float,
+    ) -> None:
+        self.acknowledges = acknowledges
+        self.me = me
+        self.errant = errant
+        self.was_readable = was_readable
+        self.max_lag = max_lag
+        self.leader = record.primary if record else ""
+        self.solo = record is not None and record.solo
+        self.follows = replica is not None
+        self.runs = replica is not None and replica.sql and replica.by_gtid
+        self.stopped = replica is not None and replica.io == "No"
+        self.applier = replica.applier_error if replica else (0, "")
+        self.receiver = replica.receiver_error if replica else (0, "")
+        self.lag = replica.lag if replica else None
+        self.distrust = f"{DISTRUST}: {self.receiver[1]}" if distrusts(replica) else ""
+
+
+# Whether a replica is fit to serve reads.
+
+
+def _no(i: ReplicaInputs) -> bool:
+    return False
+
+
+def _as_before(i: ReplicaInputs) -> bool:
+    return i.was_readable
+
+
+def _by_lag(i: ReplicaInputs) -> bool:
+    """Without a source the lag is unknown; what was true before it went stays true for readers."""
+    return i.was_readable if i.lag is None else i.lag <= (i.max_lag if i.was_readable else i.max_lag / 3)
+
+
+def _well(i: ReplicaInputs) -> str:
+    return ""
+
+
+if TYPE_CHECKING:
+    # score, whether it is fit to serve reads, what is wrong
+    _Judgement = tuple[int | str, Callable[[ReplicaInputs], bool], Callable[[ReplicaInputs], str]]
+
+# fmt: off
+REPLICA: Table[_Judgement, ReplicaInputs] = (
+    ((NEVER, _no, lambda i: f"errant {i.errant}"), lambda i: i.errant,
+     "it has transactions that the primary lacks", "they would become part of the set, or tear it apart"),
+    ((NEVER, _no, lambda i: f"applier stopped: {i.applier[1]}"), lambda i: i.applier[0],
+     "its applier stopped with an error", "transactions of its own may be why"),
+    ((NEVER, _no, lambda i: i.distrust or f"{i.leader} {BEHIND}"), lambda i: i.solo and i.leader != i.me,
+     "another node is recorded as running alone", "only that one has every acknowledged transaction"),
+    ((HEALTHY, _no, _well), lambda i: not i.follows and not i.leader,
+     "it follows nobody, and nobody is recorded", "a new set: whoever is promoted first is right"),
+    ((HEALTHY, _as_before, _well), lambda i: not i.follows and i.leader == i.me,
+     "it follows nobody, and is the recorded primary",
+     "it was just demoted: nothing is newer until another is promoted"),
+    ((DETACHED, _no, _well), lambda i: not i.follows,
+     "it follows nobody, and another node is the recorded primary", "it must prove that it has everything"),
+    ((DETACHED, _no, lambda i: IDLE), lambda i: not i.runs,
+     "its applier is stopped, or it does not replicate by GTID", "it must prove that it has everything"),
+    ((DETACHED, _no, lambda i: i.distrust or f"receiver stopped: {i.receiver[1]}"), lambda i: i.receiver[0] and i.stopped,
+     "its receiver stopped with an error", "the same; one that has lost its source and tries again is just what is wanted"),
+    ((LAGGING, _by_lag, lambda i: f"more than {i.max_lag:g} s behind"), lambda i: i.lag is not None and i.lag > i.max_lag,
+     "it is more than max_lag behind", "it would have to apply for a while before it could open"),
+    ((UNSYNCED, _by_lag, lambda i: i.distrust), lambda i: not i.acknowledges,
+     "it does not acknowledge", "it may lack what others acknowledged"),
+    ((HEALTHY, _by_lag, lambda i: i.distrust), always,
+     "otherwise", "it acknowledges and applies; without a source too, for then it is wanted"),
+)
+# fmt: on
+
+
 def judge_replica(
     replica: ReplicaStatus | None,
     acknowledges: bool,
@@ -121,26 +214,8 @@ def judge_replica(
     was_readable: bool,
     max_lag: float,
 ) -> Verdict:
-    """record: None when the set was never promoted, or when they were not needed. errant: transactions that the primary
+    """record: None when the set was never promoted, or when it was not needed. errant: transactions that the primary
     lacks, "" when there are none. Readable has hysteresis: off above `max_lag` seconds, on again at a third of it."""
-    if errant:
-        return Verdict(NEVER, False, f"errant {errant}")
-    if replica and replica.applier_error[0]:
-        return Verdict(NEVER, False, f"applier stopped: {replica.applier_error[1]}")
-    distrust = f"{DISTRUST}: {replica.receiver_error[1]}" if replica and distrusts(replica) else ""
-    if record and record.solo and record.primary != me:
-        return Verdict(NEVER, False, distrust or f"{record.primary} {BEHIND}")
-    if replica is None:
-        if record is None or record.primary != me:
-            return Verdict(HEALTHY if record is None else DETACHED, False)
-        return Verdict(HEALTHY, was_readable)  # just demoted: nothing is newer until another is promoted
-    if not replica.sql or not replica.by_gtid:
-        return Verdict(DETACHED, False, IDLE)
-    if replica.receiver_error[0] and replica.io == "No":
-        return Verdict(DETACHED, False, distrust or f"receiver stopped: {replica.receiver_error[1]}")
-    lag = replica.lag
-    # Without a source the lag is unknown; what was true before it went stays true for readers.
-    readable = was_readable if lag is None else lag <= (max_lag if was_readable else max_lag / 3)
-    if lag is not None and lag > max_lag:
-        return Verdict(LAGGING, readable, f"more than {max_lag:g} s behind")
-    return Verdict(HEALTHY if acknowledges else UNSYNCED, readable, distrust)
+    inputs = ReplicaInputs(replica, acknowledges, me, record, errant, was_readable, max_lag)
+    score, readable, state = decide(REPLICA, inputs)
+    return Verdict(score, readable(inputs), state(inputs))
