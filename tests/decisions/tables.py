@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from backstay.services.mysql import health, next_step
+from backstay.watch import liveness
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,6 +70,14 @@ TABLES = [
         health.REPLICA,
         ("score", "readable"),
         _replica,
+    ),
+    Shown(
+        "Watchers: what a row of looks comes to",
+        "watch/liveness",
+        "A watcher looks at its daemon every second, and at once after UNSURE and STARVED. Of SILENT it tells the cluster, once.",
+        liveness.FINDINGS,
+        ("finding",),
+        lambda finding: (finding.name,),
     ),
 ]
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
+from former import liveness as former_liveness
 from former import mysql_health, mysql_next_step
 from tables import PAGE, TABLES, page
 
@@ -15,6 +16,7 @@ from backstay.services.mysql import health, next_step
 from backstay.services.mysql.gtid import MariadbHistory
 from backstay.services.mysql.observation import Acks, Observed, ReplicaStatus
 from backstay.services.mysql.record import Record
+from backstay.watch import liveness
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,6 +119,11 @@ def verdicts_on_replicas() -> Iterator[Case]:
 def test_what_a_replica_is_worth() -> None:
     agree(health.REPLICA, health.ReplicaInputs, verdicts_on_replicas(),
           seen_in(health.judge_replica), seen_in(mysql_health.judge_replica))  # fmt: skip
+
+
+def test_what_a_row_of_looks_comes_to() -> None:
+    looks = itertools.product(liveness.Heard, (-1.0, 0.0, liveness.LATE, liveness.LATE + 0.01), liveness.Finding)
+    agree(liveness.FINDINGS, liveness.Look, looks, liveness.judge, former_liveness.judge)
 
 
 @pytest.mark.parametrize("shown", TABLES, ids=lambda shown: shown.title)
