@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from backstay.services.mysql import health, next_step
+from backstay.services.rabbitmq import formation
 from backstay.watch import liveness
 
 TYPE_CHECKING = False
@@ -78,6 +79,14 @@ TABLES = [
         liveness.FINDINGS,
         ("finding",),
         lambda finding: (finding.name,),
+    ),
+    Shown(
+        "RabbitMQ: how a broker begins",
+        "services/rabbitmq/formation",
+        "Boot with its data, begin a cluster (seed), join one, wait, or refuse. A cluster is begun once, by one node.",
+        formation.PLANS,
+        ("it",),
+        lambda row: (row[0],),
     ),
 ]
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
+from former import formation as former_formation
 from former import liveness as former_liveness
 from former import mysql_health, mysql_next_step
 from tables import PAGE, TABLES, page
@@ -16,6 +17,8 @@ from backstay.services.mysql import health, next_step
 from backstay.services.mysql.gtid import MariadbHistory
 from backstay.services.mysql.observation import Acks, Observed, ReplicaStatus
 from backstay.services.mysql.record import Record
+from backstay.services.rabbitmq import formation
+from backstay.services.rabbitmq.record import Record as Members
 from backstay.watch import liveness
 
 TYPE_CHECKING = False
@@ -124,6 +127,28 @@ def test_what_a_replica_is_worth() -> None:
 def test_what_a_row_of_looks_comes_to() -> None:
     looks = itertools.product(liveness.Heard, (-1.0, 0.0, liveness.LATE, liveness.LATE + 0.01), liveness.Finding)
     agree(liveness.FINDINGS, liveness.Look, looks, liveness.judge, former_liveness.judge)
+
+
+def subsets(names: Iterable[str]) -> list[tuple[str, ...]]:
+    names = tuple(names)
+    return [some for count in range(len(names) + 1) for some in itertools.combinations(names, count)]
+
+
+def beginnings() -> Iterator[Case]:
+    """Of n2, between n1 and n3 by name."""
+    nodes = ("n1", "n2", "n3")
+    said = (None, formation.EMPTY, formation.DATA, formation.UNSAID)
+    for members, removed, seed, before, after in itertools.product(
+        subsets(nodes), subsets(nodes[:2]), ("", *nodes), said, said
+    ):
+        record = Members({node: f"rabbit@{node}" for node in members}, dict.fromkeys(removed, "rabbit@old"), seed)
+        peers = {node: has for node, has in (("n3", after), ("n1", before)) if has is not None}
+        for data, running, down, patient in itertools.product(BOTH, subsets(("n1", "n3")), subsets(nodes[:2]), BOTH):
+            yield "n2", data, record, peers, {f"rabbit@{node}" for node in running}, frozenset(down), patient
+
+
+def test_how_a_broker_begins() -> None:
+    agree(formation.PLANS, formation.Inputs, beginnings(), seen_in(formation.plan), seen_in(former_formation.plan))
 
 
 @pytest.mark.parametrize("shown", TABLES, ids=lambda shown: shown.title)

@@ -3,35 +3,20 @@
 A cluster is begun once, by one node, and never again while the record says who has its data: a node whose disk was
 replaced, or not mounted, must not begin a second one beside it.
 
-| this node  | the record names       | and                               | it                                        |
-|------------|------------------------|-----------------------------------|-------------------------------------------|
-| has data   | this node as removed   |                                   | puts the data aside, then as without data |
-| has data   | members                |                                   | boots, and joins them where RabbitMQ      |
-|            |                        |                                   | takes what it has for nothing             |
-| has data   | nobody, this as seed   |                                   | begins the cluster: its first boot did    |
-|            |                        |                                   | not come to its end                       |
-| has data   | nobody, another seed   | which may still be at it          | waits                                     |
-| has data   | nobody                 | a peer has not said what it has   | waits, for a while                        |
-| has data   | nobody                 |                                   | boots                                     |
-| no data    | this node as a member  |                                   | refuses: its data is gone or not mounted  |
-| no data    | other members          | one of them runs                  | joins it                                  |
-| no data    | other members          | none runs                         | waits                                     |
-| no data    | nobody, another seed   | which may still be at it          | waits                                     |
-| no data    | nobody                 | a peer has data                   | waits for it to serve, and be recorded    |
-| no data    | nobody                 | a peer has not said what it has   | waits, for a while                        |
-| no data    | nobody                 | this is the first by name         | begins the cluster                        |
-| no data    | nobody                 | it is not                         | waits for the first                       |
-
-Whatever it does, the members that the broker then has are compared with the record: `stray`.
+The table PLANS says what a node does. Whatever it does, the members that the broker then has are compared with the record:
+`stray`.
 """
 
 from __future__ import annotations
 
+from backstay.ocf.table import always, decide
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
+    from backstay.ocf.table import Table
     from backstay.services.rabbitmq.record import Record
 
 BOOT, SEED, JOIN, WAIT, REFUSE, ASIDE = "boot", "seed", "join", "wait", "refuse", "put aside"
@@ -50,6 +35,89 @@ class Plan:
         self.targets = targets
 
 
+class Inputs:
+    """What a plan rests on; as for `plan`. serving, others: Erlang names of recorded members, those that serve now, and those of
+    other nodes. may_seed: another node that is recorded as seed and may still be at it. full, unsaid: peers that have data, and
+    that said nothing and are waited for. first: by name, of those that have none."""
+
+    __slots__ = (
+        *("first", "full", "has_data", "may_seed", "me", "members"),
+        *("others", "removed", "seed", "serving", "unsaid"),
+    )
+
+    def __init__(
+        self,
+        me: str,
+        has_data: bool,
+        record: Record,
+        peers: Mapping[str, str],
+        running: AbstractSet[str],
+        down: AbstractSet[str],
+        patient: bool,
+    ) -> None:
+        self.me = me
+        self.has_data = has_data
+        self.members = record.members
+        self.removed = me in record.removed and me not in record.members
+        self.serving = tuple(sorted(running & set(record.members.values())))
+        self.others = tuple(sorted(erlang for node, erlang in record.members.items() if node != me))
+        self.seed = record.seed
+        self.may_seed = record.seed if record.seed != me and record.seed not in down else ""
+        self.full = sorted(node for node, has in peers.items() if has == DATA)
+        self.unsaid = sorted(node for node, has in peers.items() if has == UNSAID) if patient else []
+        self.first = min([me, *(node for node, has in peers.items() if has == EMPTY)])
+
+
+def _lost(i: Inputs) -> str:
+    remedy = "delete the record" if len(i.members) == 1 else f"name {i.me} in removed and then take it out again"
+    return (
+        f"{i.me} is a member of the cluster and its data directory is empty: mount it, or, if the data is lost for good,"
+        f" {remedy}"
+    )
+
+
+def _none_runs(i: Inputs) -> str:
+    return f"{i.me} has no data and waits for {' or '.join(sorted(i.members))}, which hold the cluster's: start one of them"
+
+
+def _nothing(i: Inputs) -> str:
+    return ""
+
+
+if TYPE_CHECKING:
+    _Row = tuple[str, Callable[[Inputs], str]]  # the step, the reason
+
+# fmt: off
+PLANS: Table[_Row, Inputs] = (
+    ((ASIDE, lambda i: f"{i.me} had been removed from the cluster"), lambda i: i.has_data and i.removed,
+     "it has data, and is recorded as removed", "what it has is of no worth; then it begins as without data"),
+    ((BOOT, _nothing), lambda i: i.has_data and i.members,
+     "it has data, and members are recorded", "where RabbitMQ takes what it has for nothing, it joins the others"),
+    ((SEED, _nothing), lambda i: i.has_data and i.seed == i.me,
+     "it has data, and is recorded as the seed", "its first boot did not come to its end"),
+    ((REFUSE, _lost), lambda i: i.me in i.members,
+     "it has no data, and is recorded as a member", "its data is gone or not mounted"),
+    ((JOIN, _nothing), lambda i: i.serving,
+     "it has no data, and one of the recorded members serves", "it gets the data from there"),
+    ((WAIT, _none_runs), lambda i: i.members,
+     "it has no data, and none of the recorded members serves", "they hold the cluster's data"),
+    ((WAIT, lambda i: f"{i.me} waits for {i.may_seed}, which begins the cluster"), lambda i: i.may_seed,
+     "another node is recorded as the seed, and is not surely down", "that one may still be at it"),
+    ((WAIT, lambda i: f"{i.me} has no data and waits for {i.full[0]}, which has, to serve"),
+     lambda i: not i.has_data and i.full,
+     "it has no data, and a peer has", "once that serves, it is recorded, and can be joined"),
+    ((WAIT, lambda i: f"{i.me} waits for {i.unsaid[0]} to say whether it has data"), lambda i: i.unsaid,
+     "a peer has not said what it has, and is waited for", "it may have data of another cluster"),
+    ((BOOT, _nothing), lambda i: i.has_data,
+     "it has data", "nobody is recorded, and nobody else can have begun"),
+    ((WAIT, lambda i: f"{i.me} has no data and waits for {i.first} to begin the cluster"), lambda i: i.first != i.me,
+     "it is not the first by name of those without data", "only one may begin"),
+    ((SEED, _nothing), always,
+     "otherwise", "nobody has data, and this is the first by name"),
+)
+# fmt: on
+
+
 def plan(
     me: str,
     has_data: bool,
@@ -61,46 +129,10 @@ def plan(
 ) -> Plan:
     """peers: online nodes other than this one -> EMPTY, DATA or UNSAID. running: Erlang names of members that serve now.
     down: nodes that surely run no broker. patient: peers that have said nothing are still waited for."""
-    if has_data:
-        if me in record.removed and me not in record.members:
-            return Plan(ASIDE, f"{me} had been removed from the cluster")
-        return _with_data(me, record, peers, down, patient)
-    if me in record.members:
-        what = f"{me} is a member of the cluster and its data directory is empty: mount it, or, if the data is lost for good,"
-        remedy = "delete the record" if len(record.members) == 1 else f"name {me} in removed and then take it out again"
-        return Plan(REFUSE, f"{what} {remedy}")
-    if record.members:
-        serving = tuple(sorted(running & set(record.members.values())))
-        if serving:
-            return Plan(JOIN, targets=serving)
-        names = " or ".join(sorted(record.members))
-        return Plan(WAIT, f"{me} has no data and waits for {names}, which hold the cluster's: start one of them")
-    if record.seed and record.seed != me and record.seed not in down:
-        return Plan(WAIT, f"{me} waits for {record.seed}, which begins the cluster")
-    full = sorted(node for node, has in peers.items() if has == DATA)
-    if full:
-        return Plan(WAIT, f"{me} has no data and waits for {full[0]}, which has, to serve")
-    unsaid = sorted(node for node, has in peers.items() if has == UNSAID)
-    if unsaid and patient:
-        return Plan(WAIT, f"{me} waits for {unsaid[0]} to say whether it has data")
-    first = min([me, *(node for node, has in peers.items() if has == EMPTY)])
-    if first != me:
-        return Plan(WAIT, f"{me} has no data and waits for {first} to begin the cluster")
-    return Plan(SEED)
-
-
-def _with_data(me: str, record: Record, peers: Mapping[str, str], down: AbstractSet[str], patient: bool) -> Plan:
-    others = tuple(sorted(erlang for node, erlang in record.members.items() if node != me))
-    if record.members:
-        return Plan(BOOT, targets=others)
-    if record.seed == me:
-        return Plan(SEED)
-    if record.seed and record.seed not in down:
-        return Plan(WAIT, f"{me} waits for {record.seed}, which begins the cluster")
-    unsaid = sorted(node for node, has in peers.items() if has == UNSAID)
-    if unsaid and patient:
-        return Plan(WAIT, f"{me} waits for {unsaid[0]} to say whether it has data")
-    return Plan(BOOT)
+    inputs = Inputs(me, has_data, record, peers, running, down, patient)
+    step, reason = decide(PLANS, inputs)
+    targets = {JOIN: inputs.serving, BOOT: inputs.others}
+    return Plan(step, reason(inputs), targets.get(step, ()))
 
 
 def stray(
