@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from backstay.services.mysql import health, next_step
-from backstay.services.rabbitmq import formation
+from backstay.services.rabbitmq import formation, mirror_policy
 from backstay.watch import liveness
 
 TYPE_CHECKING = False
@@ -87,6 +87,15 @@ TABLES = [
         formation.PLANS,
         ("it",),
         lambda row: (row[0],),
+    ),
+    Shown(
+        "RabbitMQ: a mirrored queue that lacks synchronised copies",
+        "services/rabbitmq/mirror_policy",
+        "What is done about a queue (RabbitMQ 3) that stays short of copies while all nodes run. Attempts that do not help are"
+        " made ever more rarely.",
+        mirror_policy.REMEDIES,
+        ("remedy",),
+        lambda remedy: (remedy,),
     ),
 ]
 

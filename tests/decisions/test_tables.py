@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from former import formation as former_formation
 from former import liveness as former_liveness
+from former import mirror_policy as former_mirror_policy
 from former import mysql_health, mysql_next_step
 from tables import PAGE, TABLES, page
 
@@ -17,7 +18,7 @@ from backstay.services.mysql import health, next_step
 from backstay.services.mysql.gtid import MariadbHistory
 from backstay.services.mysql.observation import Acks, Observed, ReplicaStatus
 from backstay.services.mysql.record import Record
-from backstay.services.rabbitmq import formation
+from backstay.services.rabbitmq import formation, mirror_policy
 from backstay.services.rabbitmq.record import Record as Members
 from backstay.watch import liveness
 
@@ -149,6 +150,18 @@ def beginnings() -> Iterator[Case]:
 
 def test_how_a_broker_begins() -> None:
     agree(formation.PLANS, formation.Inputs, beginnings(), seen_in(formation.plan), seen_in(former_formation.plan))
+
+
+def short_queues() -> Iterator[Case]:
+    known = (mirror_policy.SYNCHRONISED, mirror_policy.BEHIND, mirror_policy.GONE, mirror_policy.UNKNOWN)
+    leaders = (mirror_policy.IDLE, mirror_policy.WORKING, mirror_policy.SYNCHRONISING)
+    states = [some for count in range(4) for some in itertools.product(known, repeat=count)]
+    return itertools.product(states, range(4), leaders, range(4))
+
+
+def test_what_is_done_for_a_queue_that_lacks_copies() -> None:
+    agree(mirror_policy.REMEDIES, mirror_policy.Inputs, short_queues(),
+          mirror_policy.remedy, former_mirror_policy.remedy)  # fmt: skip
 
 
 @pytest.mark.parametrize("shown", TABLES, ids=lambda shown: shown.title)

@@ -3,32 +3,22 @@
 A mirrored queue (RabbitMQ 3) has a leader and mirrors; a mirror that has all that the leader has is synchronised, and no other
 takes over. RabbitMQ adds and synchronises mirrors when a node comes back, a mirror dies or a policy changes. What fails in
 that moment is logged and not tried again (rabbit_mirror_queue_misc:add_mirror, rabbit_mirror_queue_sync, 3.8 to 3.13), so a
-queue can stay a copy short while all nodes run:
-
-| mirror on a running node     | leader        | remedy      | how it comes to that, and why this helps                   |
-|------------------------------|---------------|-------------|------------------------------------------------------------|
-| recorded, its process gone   | any           | REPLACE     | nobody takes it off the record; RabbitMQ adds none where   |
-|                              |               |             | one is recorded, and synchronises past it. A mirror that   |
-|                              |               |             | is added by name takes the place of a dead one             |
-| any other                    | synchronising | WAIT        | it is at work for as long as the backlog takes             |
-| none                         | any other     | ADD         | the virtual host was not up there yet, the mirror met the  |
-|                              |               |             | old leader's record, or it was started too often in a row  |
-| nobody knows                 | any other     | WAIT        | its node gives no answer                                   |
-| lives, not synchronised      | any other     | SYNCHRONISE | the synchronisation was cancelled, or ended with its own   |
-|                              |               |             | process or the leader                                      |
-| the same, after one of those | idle          | RENEW       | it says that it has all, and the record does not know      |
-|                              |               |             | (rabbitmq-server #8974): dropped, it receives anew         |
+queue can stay a copy short while all nodes run. The table REMEDIES says what is done.
 
 A leader takes nothing while it synchronises, so an attempt that does not help is made ever more rarely.
 """
 
 from __future__ import annotations
 
+from backstay.ocf.table import always, decide
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from collections.abc import Set as AbstractSet
     from typing import Any
+
+    from backstay.ocf.table import Table
 
 SYNCHRONISED, BEHIND, GONE, UNKNOWN = "synchronised", "behind", "gone", "unknown"  # a mirror
 IDLE, WORKING, SYNCHRONISING = "idle", "working", "synchronising"  # a leader
@@ -93,18 +83,44 @@ def doing(stack: Sequence[tuple[str, str]]) -> str:
     return IDLE if waits else WORKING
 
 
+class Inputs:
+    """What a remedy rests on; as for `remedy`."""
+
+    __slots__ = ("leader", "states", "tries", "wanted")
+
+    def __init__(self, states: Iterable[str], wanted: int, leader: str, tries: int) -> None:
+        self.states = list(states)
+        self.wanted = wanted
+        self.leader = leader
+        self.tries = tries
+
+
+# fmt: off
+REMEDIES: Table[str, Inputs] = (
+    (REPLACE, lambda i: GONE in i.states,
+     "a mirror is recorded, and its process is gone",
+     "nobody takes it off the record; RabbitMQ adds none where one is recorded, and synchronises past it. A mirror that is added"
+     " by name takes the place of a dead one"),
+    (WAIT, lambda i: i.leader == SYNCHRONISING,
+     "the leader synchronises", "it is at work for as long as the backlog takes"),
+    (ADD, lambda i: len(i.states) < i.wanted,
+     "fewer mirrors are recorded than wanted",
+     "the virtual host was not up there yet, the mirror met the old leader's record, or it was started too often in a row"),
+    (WAIT, lambda i: BEHIND not in i.states,
+     "no mirror is known to lack anything", "the node of one gives no answer"),
+    (RENEW, lambda i: i.tries >= _RENEW_AFTER and i.leader == IDLE,
+     "a mirror lives and is not synchronised, after an attempt to help it, and the leader is idle",
+     "the mirror says that it has all, and the record does not know (rabbitmq-server #8974): dropped, it receives anew"),
+    (SYNCHRONISE, always,
+     "otherwise: a mirror lives and is not synchronised",
+     "the synchronisation was cancelled, or ended with its own process or the leader"),
+)
+# fmt: on
+
+
 def remedy(states: Iterable[str], wanted: int, leader: str, tries: int) -> str:
-    """The table above. states: of the recorded mirrors. tries: so far."""
-    states = list(states)
-    if GONE in states:
-        return REPLACE
-    if leader == SYNCHRONISING:
-        return WAIT
-    if len(states) < wanted:
-        return ADD
-    if BEHIND not in states:
-        return WAIT
-    return RENEW if tries >= _RENEW_AFTER and leader == IDLE else SYNCHRONISE
+    """states: of the recorded mirrors. tries: so far."""
+    return decide(REMEDIES, Inputs(states, wanted, leader, tries))
 
 
 class Note:
