@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from backstay.ocf.codes import ExitCode
 from backstay.services.mysql import health, next_step
 from backstay.services.rabbitmq import formation, mirror_policy
+from backstay.services.vip import health as vip_health
 from backstay.watch import liveness
 
 TYPE_CHECKING = False
@@ -40,6 +42,10 @@ def _step(step: next_step.Step) -> tuple[str, ...]:
 def _replica(judgement: tuple[int | str, Callable[..., bool], Callable[..., str]]) -> tuple[str, ...]:
     score, readable, _ = judgement
     return str(score), words(readable)
+
+
+def exit_code(code: ExitCode) -> str:
+    return next(f"{code:d} {name}" for name, known in vars(ExitCode).items() if known is code)
 
 
 def words(function: Callable[..., object]) -> str:
@@ -96,6 +102,30 @@ TABLES = [
         mirror_policy.REMEDIES,
         ("remedy",),
         lambda remedy: (remedy,),
+    ),
+    Shown(
+        "Addresses: what a look finds",
+        "services/vip/health",
+        "Of an address that shall be here. Every copy of it must be right.",
+        vip_health.ADDRESS,
+        ("finding",),
+        lambda row: (row[0],),
+    ),
+    Shown(
+        "Addresses: could it be of use here?",
+        "services/vip/health",
+        "Of a node where the address may come.",
+        vip_health.STANDBY_LINK,
+        ("finding",),
+        lambda row: (row[0],),
+    ),
+    Shown(
+        "Addresses: the monitor's exit code",
+        "services/vip/health",
+        "A probe asks only whether the address is here.",
+        vip_health.EXIT_CODES,
+        ("code",),
+        lambda code: (exit_code(code),),
     ),
 ]
 

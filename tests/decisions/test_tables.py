@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pytest
 from former import formation as former_formation
 from former import liveness as former_liveness
 from former import mirror_policy as former_mirror_policy
-from former import mysql_health, mysql_next_step
+from former import mysql_health, mysql_next_step, vip_health
 from tables import PAGE, TABLES, page
 
 from backstay.ocf.table import always, first
@@ -20,6 +20,7 @@ from backstay.services.mysql.observation import Acks, Observed, ReplicaStatus
 from backstay.services.mysql.record import Record
 from backstay.services.rabbitmq import formation, mirror_policy
 from backstay.services.rabbitmq.record import Record as Members
+from backstay.services.vip import health as address
 from backstay.watch import liveness
 
 TYPE_CHECKING = False
@@ -162,6 +163,54 @@ def short_queues() -> Iterator[Case]:
 def test_what_is_done_for_a_queue_that_lacks_copies() -> None:
     agree(mirror_policy.REMEDIES, mirror_policy.Inputs, short_queues(),
           mirror_policy.remedy, former_mirror_policy.remedy)  # fmt: skip
+
+
+def interface(number: int, enabled: bool = True, running: bool = True) -> address.Interface:
+    return address.Interface(number, f"eth{number}", enabled, running, True, b"123456")
+
+
+WANTED = [
+    address.Wanted("10.0.0.50", nic, prefix, check_link)
+    for nic, prefix, check_link in itertools.product(("eth2", ""), (24, None), BOTH)
+]
+
+
+def looks_at_an_address() -> Iterator[Case]:
+    all_flags = [sum(some) for some in subsets((address.DAD_FAILED, address.TENTATIVE, address.OPTIMISTIC))]
+    copies = [
+        address.Held(b"1234", prefix, number, flags)
+        for prefix, number, flags in itertools.product((24, 32), (2, 3), all_flags)
+    ]
+    for held in [(), *itertools.product(copies), *itertools.product(copies, copies)]:
+        for enabled, running in itertools.product(BOTH, BOTH):
+            interfaces = {2: interface(2, enabled, running), 3: interface(3)}
+            for wanted in WANTED:
+                yield wanted, held, interfaces
+
+
+def inputs_of_address(wanted: address.Wanted, copies: Sequence[address.Held], interfaces: Any) -> address.Inputs:
+    """Of the first copy: flaws of the second are the first's of another case."""
+    copy = copies[0] if copies else None
+    return address.Inputs(wanted, copies, copy, interfaces[copy.index] if copy else None)
+
+
+def test_what_a_look_at_an_address_finds() -> None:
+    agree(address.ADDRESS, inputs_of_address, looks_at_an_address(),
+          seen_in(address.judge), seen_in(vip_health.judge))  # fmt: skip
+
+
+def test_whether_an_address_could_be_of_use() -> None:
+    interfaces = [None, *(interface(2, *flags) for flags in itertools.product(BOTH, BOTH))]
+    agree(address.STANDBY_LINK, lambda wanted, where: address.Inputs(wanted, (), None, where),
+          itertools.product(WANTED, interfaces), seen_in(address.judge_link), seen_in(vip_health.judge_link))  # fmt: skip
+
+
+def test_what_the_monitor_of_an_address_answers() -> None:
+    findings = ("HELD", "ABSENT", "WRONG_PREFIX", "WRONG_INTERFACE", "TENTATIVELY", "DUPLICATE", "LINK_DOWN", "STANDBY")
+    cases = itertools.product(
+        [*(getattr(address, name) for name in findings), address.INTERFACE_GONE], BOTH, BOTH, BOTH
+    )
+    agree(address.EXIT_CODES, address.Asked, cases, address.exit_code, vip_health.exit_code)
 
 
 @pytest.mark.parametrize("shown", TABLES, ids=lambda shown: shown.title)

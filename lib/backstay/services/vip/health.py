@@ -1,14 +1,18 @@
-"""What a look at the host means for the address. Pure: values in, a finding with its reason out.
+"""What a look at the host means for the address: the tables ADDRESS, STANDBY_LINK and EXIT_CODES. Pure.
 
 The kernel's flags are those of linux/if_addr.h and linux/if.h.
 """
 
+from __future__ import annotations
+
 from backstay.ocf.codes import ExitCode
+from backstay.ocf.table import always, decide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Optional
+    from collections.abc import Callable, Mapping, Sequence
+
+    from backstay.ocf.table import Table
 
 SECONDARY = 0x01
 FOREVER = 0xFFFFFFFF  # a lifetime without end
@@ -60,7 +64,7 @@ class Wanted:
 
     __slots__ = ("address", "check_link", "nic", "prefix")
 
-    def __init__(self, address: str, nic: str, prefix: "Optional[int]", check_link: bool) -> None:
+    def __init__(self, address: str, nic: str, prefix: int | None, check_link: bool) -> None:
         self.address = address
         self.nic = nic
         self.prefix = prefix
@@ -77,73 +81,153 @@ class Verdict:
         self.reason = reason
 
 
-def judge(wanted: Wanted, copies: "Sequence[Held]", interfaces: "Mapping[int, Interface]") -> Verdict:
+class Inputs:
+    """What a finding rests on. copies: as for `judge`. copy: that one which counts: the first that is not right, else the first;
+    None where there is none. interface: that of the copy, or the one that shall carry the address; None when it is gone."""
+
+    __slots__ = ("copies", "copy", "interface", "wanted")
+
+    def __init__(self, wanted: Wanted, copies: Sequence[Held], copy: Held | None, interface: Interface | None) -> None:
+        self.wanted = wanted
+        self.copies = copies
+        self.copy = copy
+        self.interface = interface
+
+    @property
+    def address(self) -> str:
+        return self.wanted.address
+
+    @property
+    def name(self) -> str:
+        return self.interface.name if self.interface else self.wanted.nic
+
+    @property
+    def flags(self) -> int:
+        return self.copy.flags if self.copy else 0
+
+    @property
+    def prefix(self) -> int | None:
+        return self.copy.prefix if self.copy else None
+
+
+def _well(i: Inputs) -> str:
+    return ""
+
+
+if TYPE_CHECKING:
+    _Row = tuple[str, Callable[[Inputs], str]]  # the finding, the sentence
+
+# fmt: off
+_FLAWS: Table[_Row, Inputs] = (
+    ((WRONG_INTERFACE, lambda i: f"{i.address} is on {i.name}, not only on {i.wanted.nic}: a restart moves it"),
+     lambda i: i.wanted.nic and i.name != i.wanted.nic,
+     "a copy of it is on another interface than `nic`", "it would outlive the right one, and keep answering for it"),
+    ((DUPLICATE, lambda i: f"{i.address} on {i.name} is unusable: another host has it (DAD failed); free it there"),
+     lambda i: i.flags & DAD_FAILED,
+     "the kernel found it on another host", "the kernel does not use it"),
+    ((WRONG_PREFIX, lambda i: f"{i.address} on {i.name} has prefix /{i.prefix}, not /{i.wanted.prefix}: a restart repairs it"),
+     lambda i: i.wanted.prefix not in (None, i.prefix),
+     "a copy of it has another prefix than asked for", "its network is another"),
+)
+_LINK: Table[_Row, Inputs] = (
+    ((LINK_DOWN, lambda i: f"{i.name} is set down, so nobody reaches {i.address} here: ip link set {i.name} up"),
+     lambda i: i.interface and i.wanted.check_link and not i.interface.enabled,
+     "its interface is set down, and `check_link` is on", "nobody reaches it here"),
+    ((LINK_DOWN, lambda i: f"{i.name} has no link, so nobody reaches {i.address} here: check cable and switch"),
+     lambda i: i.interface and i.wanted.check_link and not i.interface.running,
+     "its interface has no link, and `check_link` is on", "nobody reaches it here"),
+)
+ADDRESS: Table[_Row, Inputs] = (
+    ((ABSENT, lambda i: f"{i.address} is gone {f'from {i.wanted.nic}' if i.wanted.nic else 'from this node'}:"
+      f" something other than the cluster removed it"),
+     lambda i: not i.copies,
+     "it is on no interface", "something other than the cluster removed it"),
+    *_FLAWS,
+    *_LINK,
+    ((TENTATIVELY, lambda i: f"{i.address} on {i.name} is tentative: the kernel still looks for a duplicate"),
+     lambda i: any(copy.flags & TENTATIVE and not copy.flags & OPTIMISTIC for copy in i.copies),
+     "the kernel still looks for a duplicate", "it does not use the address yet"),
+    ((HELD, _well), always,
+     "otherwise", "every copy is right"),
+)
+STANDBY_LINK: Table[_Row, Inputs] = (
+    ((INTERFACE_GONE, lambda i: f"interface {i.wanted.nic} is gone from this node, and with it {i.address}"),
+     lambda i: not i.interface,
+     "its interface is not there", "the address cannot come here"),
+    *_LINK,
+    ((STANDBY, _well), always,
+     "otherwise", "the address could be of use here"),
+)
+# fmt: on
+
+
+def judge(wanted: Wanted, copies: Sequence[Held], interfaces: Mapping[int, Interface]) -> Verdict:
     """Is the address where it shall be, and of use there?
 
     copies: every instance of the address on this host. interfaces: by number, those of the copies. Every copy must be
     right: a second one elsewhere would outlive the first and keep answering for it.
     """
-    address = wanted.address
-    if not copies:
-        where = f"from {wanted.nic}" if wanted.nic else "from this node"
-        return Verdict(ABSENT, f"{address} is gone {where}: something other than the cluster removed it")
-    for copy in copies:
-        name = interfaces[copy.index].name
-        if wanted.nic and name != wanted.nic:
-            return Verdict(WRONG_INTERFACE, f"{address} is on {name}, not only on {wanted.nic}: a restart moves it")
-        if copy.flags & DAD_FAILED:
-            return Verdict(
-                DUPLICATE, f"{address} on {name} is unusable: another host has it (DAD failed); free it there"
-            )
-        if wanted.prefix not in (None, copy.prefix):
-            return Verdict(
-                WRONG_PREFIX,
-                f"{address} on {name} has prefix /{copy.prefix}, not /{wanted.prefix}: a restart repairs it",
-            )
-    down = judge_link(wanted, interfaces[copies[0].index])
-    if down.finding != STANDBY:
-        return down
-    if any(copy.flags & TENTATIVE and not copy.flags & OPTIMISTIC for copy in copies):
-        name = interfaces[copies[0].index].name
-        return Verdict(TENTATIVELY, f"{address} on {name} is tentative: the kernel still looks for a duplicate")
-    return Verdict(HELD)
+
+    def look(copy: Held) -> Inputs:
+        return Inputs(wanted, copies, copy, interfaces[copy.index])
+
+    flawed = (inputs for inputs in map(look, copies) if any(applies(inputs) for _, applies, _, _ in _FLAWS))
+    inputs = next(flawed, None) or (look(copies[0]) if copies else Inputs(wanted, copies, None, None))
+    finding, reason = decide(ADDRESS, inputs)
+    return Verdict(finding, reason(inputs))
 
 
-def judge_link(wanted: Wanted, interface: "Optional[Interface]") -> Verdict:
+def judge_link(wanted: Wanted, interface: Interface | None) -> Verdict:
     """Could the address be of use on this interface? STANDBY when it could."""
-    address = wanted.address
-    if interface is None:
-        return Verdict(INTERFACE_GONE, f"interface {wanted.nic} is gone from this node, and with it {address}")
-    name = interface.name
-    if wanted.check_link and not interface.enabled:
-        return Verdict(LINK_DOWN, f"{name} is set down, so nobody reaches {address} here: ip link set {name} up")
-    if wanted.check_link and not interface.running:
-        return Verdict(LINK_DOWN, f"{name} has no link, so nobody reaches {address} here: check cable and switch")
-    return Verdict(STANDBY)
+    inputs = Inputs(wanted, (), None, interface)
+    finding, reason = decide(STANDBY_LINK, inputs)
+    return Verdict(finding, reason(inputs))
+
+
+class Asked:
+    """Who asks for an exit code, and what was found; as for `exit_code`."""
+
+    __slots__ = ("clone", "finding", "probe", "promoted")
+
+    def __init__(self, finding: str, clone: bool, probe: bool, promoted: bool) -> None:
+        self.finding = finding
+        self.clone = clone
+        self.probe = probe
+        self.promoted = promoted
+
+
+# fmt: off
+EXIT_CODES: Table[ExitCode, Asked] = (
+    (ExitCode.NOT_RUNNING, lambda i: i.probe and i.finding in (ABSENT, INTERFACE_GONE, DUPLICATE),
+     "a probe does not find it, or a duplicate", "an address that failed DAD serves nobody: it is not here"),
+    (ExitCode.RUNNING_PROMOTED, lambda i: i.probe and i.clone and i.finding != STANDBY,
+     "a probe of a clone finds it, with whatever flaw", "were it denied, Pacemaker would start a second one elsewhere"),
+    (ExitCode.SUCCESS, lambda i: i.probe,
+     "any other probe", "the same; the first recurring monitor names the flaw"),
+    (ExitCode.RUNNING_PROMOTED, lambda i: i.finding == HELD and i.clone,
+     "held, of a clone", "an address is held by the promoted one"),
+    (ExitCode.SUCCESS, lambda i: i.finding in (HELD, STANDBY),
+     "held, or standby", "all is well"),
+    (ExitCode.DEGRADED_PROMOTED, lambda i: i.finding == TENTATIVELY and i.clone,
+     "tentative, of a clone", "the kernel asks again after each loss of link; it ends by itself within two seconds"),
+    (ExitCode.DEGRADED, lambda i: i.finding == TENTATIVELY,
+     "tentative", "the same"),
+    (ExitCode.FAILED_PROMOTED, lambda i: i.clone and i.promoted,
+     "any other finding, where Pacemaker expects the promoted role", "it is needed here, and of no use"),
+    (ExitCode.NOT_RUNNING, lambda i: i.finding in (ABSENT, INTERFACE_GONE),
+     "absent, or interface gone", "there is nothing to stop"),
+    (ExitCode.ERR_GENERIC, always,
+     "otherwise", "it is here, and of no use"),
+)
+# fmt: on
 
 
 def exit_code(finding: str, clone: bool, probe: bool, promoted: bool) -> ExitCode:
-    """What monitor answers. clone: promotable. promoted: Pacemaker expects the promoted role.
-
-    A probe asks only whether the address is here, with whatever flaw: were it denied, Pacemaker would start a second
-    one elsewhere. The first recurring monitor names the flaw. An address that failed DAD serves nobody: not here.
-    """
-    if probe:
-        if finding in (ABSENT, INTERFACE_GONE, DUPLICATE):
-            return ExitCode.NOT_RUNNING
-        return ExitCode.RUNNING_PROMOTED if clone and finding != STANDBY else ExitCode.SUCCESS
-    if finding == HELD:
-        return ExitCode.RUNNING_PROMOTED if clone else ExitCode.SUCCESS
-    if finding == STANDBY:
-        return ExitCode.SUCCESS
-    if finding == TENTATIVELY:  # the kernel asks again after each loss of link; it ends by itself within two seconds
-        return ExitCode.DEGRADED_PROMOTED if clone else ExitCode.DEGRADED
-    if clone and promoted:
-        return ExitCode.FAILED_PROMOTED
-    return ExitCode.NOT_RUNNING if finding in (ABSENT, INTERFACE_GONE) else ExitCode.ERR_GENERIC
+    """What monitor answers. clone: promotable. promoted: Pacemaker expects the promoted role."""
+    return decide(EXIT_CODES, Asked(finding, clone, probe, promoted))
 
 
-def secondaries_lost(leaving: Held, others: "Sequence[Held]") -> bool:
+def secondaries_lost(leaving: Held, others: Sequence[Held]) -> bool:
     """Whether the kernel would drop other IPv4 addresses with this one: it removes the secondaries of a primary
     (devinet.c, `__inet_del_ifa`) unless promote_secondaries is set."""
     return not leaving.flags & SECONDARY and any(
