@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from backstay.ocf.codes import ExitCode
+from backstay.services.haproxy import health as haproxy_health
 from backstay.services.mysql import health, next_step
 from backstay.services.rabbitmq import formation, mirror_policy
 from backstay.services.vip import health as vip_health
@@ -46,6 +47,11 @@ def _replica(judgement: tuple[int | str, Callable[..., bool], Callable[..., str]
 
 def exit_code(code: ExitCode) -> str:
     return next(f"{code:d} {name}" for name, known in vars(ExitCode).items() if known is code)
+
+
+def _proxy(row: tuple[str, Callable[..., str]]) -> tuple[str, ...]:
+    finding = haproxy_health.FINDINGS[row[0]]
+    return finding.name, exit_code(finding.code), exit_code(finding.promoted)
 
 
 def words(function: Callable[..., object]) -> str:
@@ -122,10 +128,22 @@ TABLES = [
     Shown(
         "Addresses: the monitor's exit code",
         "services/vip/health",
-        "A probe asks only whether the address is here.",
+        "A probe asks only whether the address is here."
+        " A promotable clone answers 0 and 8 for 190 and 191, and an attribute says what is wrong"
+        " ([why](../decisions/0028-no-degraded-results-where-roles-change.md)).",
         vip_health.EXIT_CODES,
         ("code",),
         lambda code: (exit_code(code),),
+    ),
+    Shown(
+        "HAProxy: what a look finds",
+        "services/haproxy/health",
+        "With the monitor's exit code, of a plain resource or where it is not promoted, and where it is."
+        " A promotable clone answers 0 and 8 for 190 and 191, and an attribute says what is wrong"
+        " ([why](../decisions/0028-no-degraded-results-where-roles-change.md)).",
+        haproxy_health.JUDGEMENTS,
+        ("finding", "code", "promoted"),
+        _proxy,
     ),
 ]
 

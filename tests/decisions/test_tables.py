@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from former import formation as former_formation
+from former import haproxy_health, mysql_health, mysql_next_step, vip_health
 from former import liveness as former_liveness
 from former import mirror_policy as former_mirror_policy
-from former import mysql_health, mysql_next_step, vip_health
 from tables import PAGE, TABLES, page
 
 from backstay.ocf.table import always, first
+from backstay.services.haproxy import health as proxy
 from backstay.services.mysql import health, next_step
 from backstay.services.mysql.gtid import MariadbHistory
 from backstay.services.mysql.observation import Acks, Observed, ReplicaStatus
@@ -211,6 +212,25 @@ def test_what_the_monitor_of_an_address_answers() -> None:
         [*(getattr(address, name) for name in findings), address.INTERFACE_GONE], BOTH, BOTH, BOTH
     )
     agree(address.EXIT_CODES, address.Asked, cases, address.exit_code, vip_health.exit_code)
+
+
+def looks_at_haproxy() -> Iterator[Case]:
+    states, ups = (None, "OPEN", "PAUSED", "STOP"), (None, 0, 1, 2)
+    stats: list[proxy.Stat | None] = [None]
+    for web, db, one, two in itertools.product(states, states, ups, ups):
+        frontends, backends = {"web": web, "db": db}, {"one": one, "two": two}
+        stats.append(
+            proxy.Stat({k: v for k, v in frontends.items() if v}, {k: v for k, v in backends.items() if v is not None})
+        )
+    required = ({}, {"one": 1}, {"one": 1, "two": 2})
+    for stat, worker, names, held, least, stale in itertools.product(
+        stats, (0, 7), subsets(("web", "db")), BOTH, required, ("", "line 7")
+    ):
+        yield proxy.Processes(worker, 0, ()), stat, names, held, least, stale
+
+
+def test_what_a_look_at_haproxy_finds() -> None:
+    agree(proxy.JUDGEMENTS, proxy.Inputs, looks_at_haproxy(), seen_in(proxy.judge), seen_in(haproxy_health.judge))
 
 
 @pytest.mark.parametrize("shown", TABLES, ids=lambda shown: shown.title)

@@ -1,14 +1,18 @@
-"""What HAProxy's answers mean. Pure: text in, a verdict with its reason out.
+"""What HAProxy's answers mean. Pure: text in, a verdict with its reason out, by the table JUDGEMENTS.
 
 Sources: management.txt sections 9.1 (show stat), 9.4 (master CLI); the outputs of 2.6 and 3.2 as run.
 """
 
+from __future__ import annotations
+
 from backstay.ocf.codes import ExitCode
+from backstay.ocf.table import always, decide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Optional
+    from collections.abc import Callable, Mapping, Sequence
+
+    from backstay.ocf.table import Table
 
 # -- what HAProxy says -------------------------------------------------------------------------------------------------
 
@@ -19,13 +23,13 @@ class Processes:
 
     __slots__ = ("failed", "old", "worker")
 
-    def __init__(self, worker: int, failed: int, old: "tuple[int, ...]") -> None:
+    def __init__(self, worker: int, failed: int, old: tuple[int, ...]) -> None:
         self.worker = worker
         self.failed = failed
         self.old = old
 
 
-def parse_processes(text: str) -> "Optional[Processes]":
+def parse_processes(text: str) -> Processes | None:
     """None when the text is not that. After a failed reload the worker that still serves is found among the workers (2.6)
     or as the newest of the old workers (3.2)."""
     section, failed, known = "", 0, False
@@ -55,12 +59,12 @@ class Stat:
 
     __slots__ = ("backends", "frontends")
 
-    def __init__(self, frontends: "dict[str, str]", backends: "dict[str, int]") -> None:
+    def __init__(self, frontends: dict[str, str], backends: dict[str, int]) -> None:
         self.frontends = frontends
         self.backends = backends
 
 
-def parse_stat(text: str) -> "Optional[Stat]":
+def parse_stat(text: str) -> Stat | None:
     """None when the text is not that."""
     lines = text.strip().splitlines()
     if not lines or not lines[0].startswith("# pxname,"):
@@ -116,7 +120,7 @@ class Verdict:
 
     __slots__ = ("finding", "frontends", "reason")
 
-    def __init__(self, finding: str, reason: str = "", frontends: "tuple[str, ...]" = ()) -> None:
+    def __init__(self, finding: str, reason: str = "", frontends: tuple[str, ...] = ()) -> None:
         self.finding = finding
         self.reason = reason
         self.frontends = frontends
@@ -126,12 +130,86 @@ class Verdict:
         return finding.promoted if promoted else finding.code
 
 
+class Inputs:
+    """What a verdict rests on; as for `judge`. serves: there is a worker, and it said how it is. statuses: of the frontends.
+    wrong: frontends that are not as they should be. missing: those of them that are not there. short: what is wrong with the
+    first backend that lacks servers, "" for nothing."""
+
+    __slots__ = ("held", "missing", "serves", "short", "stale", "statuses", "wrong")
+
+    def __init__(
+        self,
+        processes: Processes,
+        stat: Stat | None,
+        frontends: Sequence[str],
+        held: bool,
+        required: Mapping[str, int],
+        stale: str,
+    ) -> None:
+        self.serves = bool(processes.worker) and stat is not None
+        self.statuses = stat.frontends if stat else {}
+        wanted = "PAUSED" if held else "OPEN"
+        self.wrong = tuple(name for name in frontends if self.serves and self.statuses.get(name) != wanted)
+        self.missing = tuple(name for name in self.wrong if name not in self.statuses)
+        self.short = next(filter(None, (_short(name, least, stat) for name, least in required.items())), "")
+        self.held = held
+        self.stale = stale
+
+
+def _short(name: str, least: int, stat: Stat | None) -> str:
+    up = stat.backends.get(name) if stat else None
+    if up is None:
+        return f"backend {name} is not in the configuration: correct require_backends"
+    return f"backend {name} has {up} servers up, require_backends asks for {least}" if up < least else ""
+
+
+def _well(i: Inputs) -> str:
+    return ""
+
+
+def _stale(i: Inputs) -> str:
+    return i.stale
+
+
+def _status(i: Inputs) -> str:
+    return f"frontend {i.wrong[0]} is {i.statuses[i.wrong[0]]}"
+
+
+if TYPE_CHECKING:
+    _Row = tuple[str, Callable[[Inputs], str]]  # the finding, the sentence
+
+# fmt: off
+JUDGEMENTS: Table[_Row, Inputs] = (
+    (("no worker", lambda i: "the master process runs, but no worker that serves: see its log"), lambda i: not i.serves,
+     "no worker, or it does not say how it is", "nobody serves"),
+    (("closed", lambda i: f"frontend {i.missing[0]} is not in the configuration that runs: reload, or correct frontends"),
+     lambda i: i.missing,
+     "a frontend that matters is not in the configuration that runs", "it cannot be opened, or held"),
+    (("leaks", lambda i: f"{_status(i)} though not promoted"), lambda i: i.held and i.wrong,
+     "not promoted, and a frontend is not closed", "the agent closes it again"),
+    (("stale", _stale), lambda i: i.held and i.stale,
+     "not promoted, by an older configuration than the one on disk", "that was refused, or was not loaded yet"),
+    (("held", _well), lambda i: i.held,
+     "not promoted", "up and checking its servers, every frontend closed"),
+    (("closed", lambda i: f"{_status(i)}: enable it, or restart"), lambda i: i.wrong,
+     "a frontend that matters is not open", "clients are refused"),
+    (("no backend", lambda i: i.short), lambda i: i.short,
+     "a backend lacks servers that `require_backends` asks for",
+     "only where the admin asks for it: another node would see the same servers"),
+    (("stale", _stale), lambda i: i.stale,
+     "it serves by an older configuration than the one on disk", "that was refused, or was not loaded yet"),
+    (("serves", _well), always,
+     "otherwise", "every frontend is open"),
+)
+# fmt: on
+
+
 def judge(
     processes: Processes,
-    stat: "Optional[Stat]",
-    frontends: "Sequence[str]",
+    stat: Stat | None,
+    frontends: Sequence[str],
     held: bool,
-    required: "Mapping[str, int]",
+    required: Mapping[str, int],
     stale: str = "",
 ) -> Verdict:
     """frontends: those that matter. held: whether they should be closed. required: backend to the least number of servers.
@@ -139,28 +217,9 @@ def judge(
 
     That no server of a backend is up is no failure unless asked for: another node would see the same servers.
     """
-    if not processes.worker or stat is None:
-        return Verdict("no worker", "the master process runs, but no worker that serves: see its log")
-    wanted = "PAUSED" if held else "OPEN"
-    wrong = tuple(name for name in frontends if stat.frontends.get(name) != wanted)
-    missing = [name for name in wrong if name not in stat.frontends]
-    if missing:
-        return Verdict(
-            "closed", f"frontend {missing[0]} is not in the configuration that runs: reload, or correct frontends"
-        )
-    if held:
-        if wrong:
-            return Verdict("leaks", f"frontend {wrong[0]} is {stat.frontends[wrong[0]]} though not promoted", wrong)
-        return Verdict("stale", stale) if stale else Verdict("held")
-    if wrong:
-        return Verdict("closed", f"frontend {wrong[0]} is {stat.frontends[wrong[0]]}: enable it, or restart", wrong)
-    for name, least in required.items():
-        up = stat.backends.get(name)
-        if up is None:
-            return Verdict("no backend", f"backend {name} is not in the configuration: correct require_backends")
-        if up < least:
-            return Verdict("no backend", f"backend {name} has {up} servers up, require_backends asks for {least}")
-    return Verdict("stale", stale) if stale else Verdict("serves")
+    inputs = Inputs(processes, stat, frontends, held, required, stale)
+    finding, reason = decide(JUDGEMENTS, inputs)
+    return Verdict(finding, reason(inputs), () if inputs.missing else inputs.wrong)
 
 
 # -- why it does not start ---------------------------------------------------------------------------------------------
