@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from backstay.ocf.codes import ExitCode
 from backstay.services.haproxy import health as haproxy_health
-from backstay.services.mysql import health, next_step
+from backstay.services.mysql import election, health, next_step
 from backstay.services.rabbitmq import formation, mirror_policy
 from backstay.services.vip import health as vip_health
 from backstay.watch import liveness
@@ -59,6 +59,17 @@ def words(function: Callable[..., object]) -> str:
 
 
 TABLES = [
+    Shown(
+        "MySQL: may this node become the primary?",
+        "services/mysql/election",
+        "A node that Pacemaker wants to promote must prove that it holds every acknowledged transaction. A proof rests on what"
+        " others hold: what this node lacks of that, it fetches first. An answer that lacks what the recorded primary was"
+        " promoted with is none. Before all this a server that is writable ends it, and so does, at a first promotion, another"
+        " node with whose data the set has to begin.",
+        election.PROOFS,
+        ("proof", "rests on"),
+        lambda proof: (proof[0], words(proof[1])),
+    ),
     Shown(
         "MySQL: a replica's next step",
         "services/mysql/next_step",

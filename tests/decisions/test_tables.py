@@ -7,17 +7,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from former import election as former_election
 from former import formation as former_formation
 from former import haproxy_health, mysql_health, mysql_next_step, vip_health
 from former import liveness as former_liveness
 from former import mirror_policy as former_mirror_policy
+from hypothesis import given
+from hypothesis import strategies as st
+from orders import Transactions
 from tables import PAGE, TABLES, page
 
 from backstay.ocf.table import always, first
 from backstay.services.haproxy import health as proxy
-from backstay.services.mysql import health, next_step
+from backstay.services.mysql import election, health, next_step
 from backstay.services.mysql.gtid import MariadbHistory
-from backstay.services.mysql.observation import Acks, Observed, ReplicaStatus
+from backstay.services.mysql.observation import Acks, Holding, Observed, ReplicaStatus
 from backstay.services.mysql.record import Record
 from backstay.services.rabbitmq import formation, mirror_policy
 from backstay.services.rabbitmq.record import Record as Members
@@ -231,6 +235,75 @@ def looks_at_haproxy() -> Iterator[Case]:
 
 def test_what_a_look_at_haproxy_finds() -> None:
     agree(proxy.JUDGEMENTS, proxy.Inputs, looks_at_haproxy(), seen_in(proxy.judge), seen_in(haproxy_health.judge))
+
+
+HISTORIES = [Transactions(frozenset(some)) for some in subsets((1, 2, 3))]
+
+
+def reports(histories: Iterable[Any], holdings: Iterable[Holding | None] = (None,)) -> list[election.Report | None]:
+    """What a node may say, None for not asked."""
+    said = [election.Report(history, holding=held) for history, held in itertools.product(histories, holdings)]
+    unsettled = [election.Report(None, why="starts"), election.Report(HISTORIES[1], why="sorts out")]
+    return [None, election.Report(None), election.Report(HISTORIES[0], writable=True), *unsettled, *said]
+
+
+def elections() -> Iterator[Case]:
+    """Of n1. Each node asked, and none other, has a report or none."""
+    nodes = ("n1", "n2", "n3")
+    recorded = [
+        Record(3, primary, gtid, sync, solo)
+        for primary, gtid, sync, solo in itertools.product(("n1", "n2"), ("", "1"), subsets(nodes), BOTH)
+    ]
+    for record, mine in itertools.product(recorded, HISTORIES):
+        promoted_with = Transactions(frozenset(map(int, record.gtid)))
+        asked = election.witnesses("n1", record, nodes)
+        for said in itertools.product(reports(HISTORIES), repeat=len(asked)):
+            heard = {node: report for node, report in zip(asked, said) if report}
+            for allow_loss in BOTH:
+                yield "n1", mine, record, nodes, heard, promoted_with, allow_loss
+
+
+def first_elections() -> Iterator[Case]:
+    holdings = [None, Holding((), False), Holding(("db",), False), Holding(("db",), True), Holding(None, False)]
+    heard = reports([HISTORIES[at] for at in (0, 1, 2)], holdings)
+    for mine, second, third, holding, allow_loss in itertools.product(HISTORIES[:4], heard, heard, holdings, BOTH):
+        said = {node: report for node, report in (("n2", second), ("n3", third)) if report}
+        yield "n1", mine, None, ("n1", "n2", "n3"), said, None, allow_loss, holding
+
+
+def kind_and_fields(decide: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
+    def decided(*case: Any) -> tuple[Any, ...]:
+        verdict = decide(*case)
+        return type(verdict), vars(verdict)
+
+    return decided
+
+
+def test_who_may_become_primary() -> None:
+    agree(election.PROOFS, lambda *case: election.Inputs(*case[:7]), itertools.chain(elections(), first_elections()),
+          kind_and_fields(election.decide), kind_and_fields(former_election.decide))  # fmt: skip
+
+
+names = st.sampled_from(("n1", "n2", "n3", "n4", "n5"))
+histories = st.sampled_from(HISTORIES)
+
+
+@given(st.data(), names, st.frozensets(names), st.booleans(), st.booleans(), histories, histories)
+def test_who_may_become_primary_of_five(
+    data: st.DataObject,
+    primary: str,
+    sync: frozenset[str],
+    solo: bool,
+    allow_loss: bool,
+    mine: Transactions,
+    gtid: Transactions,
+) -> None:
+    record, nodes = Record(3, primary, str(gtid), sync, solo), ("n1", "n2", "n3", "n4", "n5")
+    asked = election.witnesses("n1", record, nodes)
+    said = {node: data.draw(st.sampled_from(reports(HISTORIES))) for node in asked}
+    heard = {node: report for node, report in said.items() if report}
+    case = ("n1", mine, record, nodes, heard, gtid, allow_loss)
+    assert kind_and_fields(election.decide)(*case) == kind_and_fields(former_election.decide)(*case)
 
 
 @pytest.mark.parametrize("shown", TABLES, ids=lambda shown: shown.title)

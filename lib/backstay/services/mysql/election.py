@@ -1,17 +1,7 @@
 """May this node become the primary? Pure: values in, a verdict with its reason out.
 
 Pacemaker picks the candidate by scores that can be a monitor old; the candidate decides here, on facts. It must prove
-that it holds every acknowledged transaction, by one of these proofs, tried in this order:
-
-| proof       | why it suffices                                                                                       |
-|-------------|-------------------------------------------------------------------------------------------------------|
-| first       | there was never a primary: no transaction was acknowledged; all nodes agree that no one has more, and |
-|             | nobody else has data that is in no history (claims.py)                                                |
-| own record  | it is the recorded primary and has what it had at promotion: a primary has all it acknowledged        |
-| witnesses   | it includes what every node of `sync` received: together they hold every acknowledged transaction;    |
-|             | and what the recorded primary was promoted with, which they may lack until they have caught up        |
-| primary     | it includes what the recorded primary has, which answers                                              |
-| allowed     | the admin's policy accepts loss                                                                       |
+that it holds every acknowledged transaction, by one of the proofs of the table PROOFS.
 
 An answer that lacks what the record has is no answer. Who acknowledged anything since that promotion had it by then; so
 either this node acknowledged nothing, or its disk is not the one that did. That goes for this node as well: in `sync` and
@@ -27,18 +17,21 @@ witness stopped applying over it, and nobody could be promoted.
 
 from __future__ import annotations
 
+from backstay.ocf import table
 from backstay.services.mysql.claims import rival
 from backstay.services.mysql.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
+    from backstay.ocf.table import Table
     from backstay.services.mysql.gtid import History
     from backstay.services.mysql.observation import Holding
 
 
 ALLOWED = "allowed"  # the proof that is none
+NONE = "none"
 
 
 class Report:
@@ -68,7 +61,7 @@ class Report:
 
 
 class Promote:
-    """Go ahead. `proof` names the row of the table above."""
+    """Go ahead. `proof` names the row of PROOFS."""
 
     def __init__(self, proof: str) -> None:
         self.proof = proof
@@ -106,6 +99,98 @@ def witnesses(me: str, record: Record | None, nodes: Collection[str]) -> list[st
     return sorted(record.sync - {me, record.primary}) + ([] if record.primary == me else [record.primary])
 
 
+class Inputs:
+    """What a proof rests on; as for `decide`. said: what each node holds that gave an answer, in the order of asking. silent: who
+    was asked and gave none. first: there was never a primary; then what follows says nothing. whole: this node has what the
+    recorded primary was promoted with. answers: those of `said` that have it too. voters: who was asked, without the recorded
+    primary. missing: voters without an answer. counted: somebody's acknowledgements count. vouched: this node's disk is the one
+    that acknowledged, or acknowledged nothing."""
+
+    __slots__ = (
+        *("allow_loss", "answers", "ask", "counted", "first", "me", "missing", "primary"),
+        *("said", "silent", "solo", "sync", "voters", "vouched", "whole"),
+    )
+
+    def __init__(
+        self,
+        me: str,
+        mine: History,
+        record: Record | None,
+        nodes: Collection[str],
+        reports: Mapping[str, Report],
+        promoted_with: History | None,
+        allow_loss: bool,
+    ) -> None:
+        self.me = me
+        self.allow_loss = allow_loss
+        self.ask = witnesses(me, record, nodes)
+        heard = {node: reports[node].received for node in self.ask if node in reports}
+        self.said = {node: received for node, received in heard.items() if received is not None}
+        self.silent = [node for node in self.ask if node not in self.said]
+        self.first = record is None or promoted_with is None
+        self.primary = record.primary if record else ""
+        self.solo = record is not None and record.solo
+        self.sync = record.sync if record else frozenset()
+        self.whole = promoted_with is None or mine.includes(promoted_with)
+        self.answers = {
+            node: history
+            for node, history in self.said.items()
+            if promoted_with is None or history.includes(promoted_with)
+        }
+        self.voters = [node for node in self.ask if node != self.primary]
+        self.missing = [node for node in self.voters if node not in self.answers]
+        self.counted = bool(self.voters) or me in self.sync
+        self.vouched = self.whole or me not in self.sync
+
+
+# Whose histories a proof rests on: this node must have all of them, and fetches what it lacks.
+
+
+def _all_that_answer(i: Inputs) -> Mapping[str, History]:
+    return i.said
+
+
+def _those_of_sync_that_answer(i: Inputs) -> Mapping[str, History]:
+    return {node: history for node, history in i.said.items() if node in i.sync}
+
+
+def _sync_without_the_primary(i: Inputs) -> Mapping[str, History]:
+    return {node: i.answers[node] for node in i.voters}
+
+
+def _the_recorded_primary(i: Inputs) -> Mapping[str, History]:
+    return {i.primary: i.answers[i.primary]}
+
+
+def _nobody(i: Inputs) -> Mapping[str, History]:
+    return {}
+
+
+if TYPE_CHECKING:
+    _Proof = tuple[str, Callable[[Inputs], Mapping[str, History]]]
+
+# fmt: off
+PROOFS: Table[_Proof, Inputs] = (
+    (("first", _all_that_answer), lambda i: i.first and not i.silent,
+     "there was never a primary, and all nodes say what they have",
+     "no transaction was acknowledged; no one has more, and nobody else has data that is in no history (claims.py)"),
+    (("own record", _those_of_sync_that_answer), lambda i: not i.first and i.primary == i.me and i.whole,
+     "it is the recorded primary, and has what it had at promotion", "a primary has all it acknowledged"),
+    (("witnesses", _sync_without_the_primary),
+     lambda i: not i.first and not i.solo and not i.missing and i.counted and i.vouched,
+     "the recorded primary did not run alone; every node of `sync` beside it answers, and has what it was promoted with; and so"
+     " has this one, if it is of `sync`",
+     "together they hold every acknowledged transaction"),
+    (("primary", _the_recorded_primary), lambda i: not i.first and i.primary in i.answers,
+     "the recorded primary answers, and has what it was promoted with", "it has all it acknowledged"),
+    ((ALLOWED, _all_that_answer), lambda i: i.allow_loss,
+     "`allow_loss` is set", "the admin's policy accepts loss"),
+    ((NONE, _nobody), table.always,
+     "otherwise", "somebody may hold an acknowledged transaction that this node lacks: it is refused"),
+)
+# fmt: on
+
+
 def decide(
     me: str,
     mine: History,
@@ -118,41 +203,27 @@ def decide(
 ) -> Promote | Fetch | Refuse:
     """mine: all applied here. nodes: all that the cluster knows. reports: answers of `witnesses`, silent ones absent or
     with received None. promoted_with: `record.gtid` parsed. holding: what this node holds, at a first promotion."""
-    said = {node: report.received for node, report in reports.items() if report.received is not None}
     writable = sorted(node for node, report in reports.items() if report.writable)
     if writable:
         return Refuse(
             f"{writable[0]} is writable: two primaries would tear the set apart; make it read-only or fence it"
         )
-
-    ask = witnesses(me, record, nodes)
-    unsettled = any(reports[node].why for node in ask if node in reports)
-    if record is None or promoted_with is None:
-        silent = [node for node in ask if node not in said]
+    inputs = Inputs(me, mine, record, nodes, reports, promoted_with, allow_loss)
+    if inputs.first:
         other = rival(me, holding, {node: report.holding for node, report in reports.items()}, allow_loss)
         if other:
             return Refuse(other)
-        if not silent:
-            return _ahead(mine, said, ask) or Promote("first")
-        reason = f"first promotion, and {', '.join(silent)} did not say what it holds: start it, or set allow_loss=true"
+    proof, rests_on = table.decide(PROOFS, inputs)
+    if proof != NONE:
+        return _ahead(mine, rests_on(inputs)) or Promote(proof)
+    if record is None or promoted_with is None:
+        who = ", ".join(inputs.silent)
+        reason = f"first promotion, and {who} did not say what it holds: start it, or set allow_loss=true"
     else:
-        whole = mine.includes(promoted_with)
-        if record.primary == me and whole:
-            return _ahead(mine, said, [node for node in ask if node in record.sync]) or Promote("own record")
-        answers = {node: history for node, history in said.items() if history.includes(promoted_with)}
-        voters = [node for node in ask if node != record.primary]
-        missing = [node for node in voters if node not in answers]
-        counted = bool(voters) or me in record.sync
-        vouched = whole or me not in record.sync
-        lacks = "" if whole else str(promoted_with.minus(mine))
-        if not record.solo and not missing and counted and vouched:
-            return _ahead(mine, answers, voters) or Promote("witnesses")
-        if record.primary in answers:
-            return _ahead(mine, answers, [record.primary]) or Promote("primary")
-        lacking = [node for node in ask if node in said and node not in answers]
-        reason = _unproven(me, record, missing, lacking, lacks)
-    if allow_loss:
-        return _ahead(mine, said, [node for node in ask if node in said]) or Promote(ALLOWED)
+        lacking = [node for node in inputs.said if node not in inputs.answers]
+        lacks = "" if inputs.whole else str(promoted_with.minus(mine))
+        reason = _unproven(me, record, inputs.missing, lacking, lacks)
+    unsettled = any(reports[node].why for node in inputs.ask if node in reports)
     why = "; ".join(f"{node}: {report.why}" for node, report in sorted(reports.items()) if report.why)
     return Refuse(f"{reason} ({why})" if why else reason, passing=unsettled)
 
@@ -216,13 +287,14 @@ def acknowledgers(
     return counted
 
 
-def _ahead(mine: History, answers: Mapping[str, History], voters: Collection[str]) -> Fetch | Refuse | None:
-    """Fetch from the voter that has all we lack; refuse when its history and ours exclude each other."""
-    ahead = [node for node in voters if node in answers and not mine.includes(answers[node])]
+def _ahead(mine: History, others: Mapping[str, History]) -> Fetch | Refuse | None:
+    """Fetch from the one that has all we lack; refuse when its history and ours exclude each other."""
+    ahead = {node: history for node, history in others.items() if not mine.includes(history)}
     if not ahead:
         return None
-    for node in ahead:
-        if answers[node].includes(mine) and all(answers[node].includes(answers[other]) for other in ahead):
-            return Fetch(node, str(answers[node].minus(mine)))
-    ours, theirs = mine.minus(answers[ahead[0]]), answers[ahead[0]].minus(mine)
-    return Refuse(f"histories part: only here {ours or 'nothing'}, only on {ahead[0]} {theirs}; rebuild the wrong one")
+    for node, history in ahead.items():
+        if history.includes(mine) and all(history.includes(other) for other in ahead.values()):
+            return Fetch(node, str(history.minus(mine)))
+    node, theirs = next(iter(ahead.items()))
+    ours, more = mine.minus(theirs), theirs.minus(mine)
+    return Refuse(f"histories part: only here {ours or 'nothing'}, only on {node} {more}; rebuild the wrong one")
