@@ -10,6 +10,7 @@ from backstay.ocf.codes import ExitCode
 from backstay.services.haproxy import health as haproxy_health
 from backstay.services.mysql import election, health, next_step
 from backstay.services.rabbitmq import formation, mirror_policy
+from backstay.services.rabbitmq import health as broker
 from backstay.services.vip import health as vip_health
 from backstay.watch import liveness
 
@@ -110,6 +111,14 @@ TABLES = [
         formation.PLANS,
         ("it",),
         lambda row: (row[0],),
+    ),
+    Shown(
+        "RabbitMQ: what a look at a broker means",
+        "services/rabbitmq/health",
+        "With the score for promotion. Hung is failed, and not worth another question.",
+        broker.JUDGEMENTS,
+        ("outcome", "score"),
+        lambda row: (row[0], str(row[1])),
     ),
     Shown(
         "RabbitMQ: a mirrored queue that lacks synchronised copies",

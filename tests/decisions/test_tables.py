@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from former import election as former_election
 from former import formation as former_formation
-from former import haproxy_health, mysql_health, mysql_next_step, vip_health
+from former import haproxy_health, mysql_health, mysql_next_step, rabbitmq_health, vip_health
 from former import liveness as former_liveness
 from former import mirror_policy as former_mirror_policy
 from hypothesis import given
@@ -23,7 +23,8 @@ from backstay.services.mysql import election, health, next_step
 from backstay.services.mysql.gtid import MariadbHistory
 from backstay.services.mysql.observation import Acks, Holding, Observed, ReplicaStatus
 from backstay.services.mysql.record import Record
-from backstay.services.rabbitmq import formation, mirror_policy
+from backstay.services.rabbitmq import formation, mirror_policy, observation
+from backstay.services.rabbitmq import health as broker
 from backstay.services.rabbitmq.record import Record as Members
 from backstay.services.vip import health as address
 from backstay.watch import liveness
@@ -156,6 +157,21 @@ def beginnings() -> Iterator[Case]:
 
 def test_how_a_broker_begins() -> None:
     agree(formation.PLANS, formation.Inputs, beginnings(), seen_in(formation.plan), seen_in(former_formation.plan))
+
+
+def looks_at_brokers() -> Iterator[Case]:
+    answers = (observation.ANSWERS, observation.REFUSES, observation.SILENT, observation.SHUT_OUT)
+    states = ("RUNNING", "BOOTING", "PAUSED", "DRAINED", "STOPPED", "UNKNOWN")
+    for amqp, app, partitions, alarms in itertools.product(
+        answers, states, ((), ("n2", "n3")), ((), ("disk", "memory"))
+    ):
+        seen = observation.Seen(amqp, getattr(observation, app), partitions=frozenset(partitions), alarms=alarms)
+        for in_a_row, not_serving_for, boot in itertools.product((0, 2, 3, 4), (0, 60, 61), (None, -1, 0, 0.5)):
+            yield seen, in_a_row, 3, not_serving_for, 60, boot
+
+
+def test_what_a_look_at_a_broker_means() -> None:
+    agree(broker.JUDGEMENTS, broker.Inputs, looks_at_brokers(), seen_in(broker.judge), seen_in(rabbitmq_health.judge))
 
 
 def short_queues() -> Iterator[Case]:

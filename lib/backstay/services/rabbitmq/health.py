@@ -3,19 +3,7 @@
 Two kinds of evidence. A broker that refuses has said that it does not serve; whether that is a failure depends on what
 its application does. A broker that is silent has said nothing: load does that too, so only silences in a row count.
 
-| AMQP     | application      | verdict                     | why                                                        |
-|----------|------------------|-----------------------------|------------------------------------------------------------|
-| answers  | any              | fine; degraded by an alarm  | a restart heals no alarm, and loses nothing but time       |
-|          |                  | or a partition              | the coordinator decides which side restarts                |
-| refuses  | booting          | degraded                    | somebody restarts it; the start's own wait is over         |
-| any but  | any but paused   | degraded, failed when the   | the start did not wait until it served (start_wait)        |
-| answers  | and drained      | start's timeout is over     |                                                            |
-| refuses  | drained          | degraded                    | maintenance mode: the admin's wish                         |
-| refuses  | paused           | degraded, then failed       | it comes back by itself with the majority; a hole in that  |
-|          |                  |                             | (rabbitmq-server #8110, #12160) must not last              |
-| refuses  | stopped          | failed                      | nobody starts it but us                                    |
-| refuses  | running, unknown | failed at the Nth           | listeners die rarely, and unknown is not dead              |
-| silent   | any              | failed at the Nth           | hung, or starved                                           |
+The table JUDGEMENTS says what follows.
 """
 
 from __future__ import annotations
@@ -23,7 +11,14 @@ from __future__ import annotations
 from backstay.cluster.pacemaker import NEVER
 from backstay.ocf.codes import ExitCode
 from backstay.ocf.errors import AgentError
+from backstay.ocf.table import always, decide
 from backstay.services.rabbitmq.observation import ANSWERS, BOOTING, DRAINED, PAUSED, RUNNING, SILENT, STOPPED, Seen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from backstay.ocf.table import Table
 
 
 class Restart(AgentError):
@@ -52,31 +47,89 @@ class Verdict:
         self.reason = reason
 
 
+class Inputs:
+    """What a verdict rests on; as for `judge`. late: `boot` is of account, since no admin and no minority is why it does not
+    serve."""
+
+    __slots__ = ("boot", "grace", "in_a_row", "late", "not_serving_for", "seen", "tolerated")
+
+    def __init__(
+        self, seen: Seen, in_a_row: int, tolerated: int, not_serving_for: float, grace: float, boot: float | None = None
+    ) -> None:
+        self.seen = seen
+        self.in_a_row = in_a_row
+        self.tolerated = tolerated
+        self.not_serving_for = not_serving_for
+        self.grace = grace
+        self.late = boot is not None and seen.app not in (PAUSED, DRAINED)
+        self.boot = boot or 0.0
+
+
+def _well(i: Inputs) -> str:
+    return ""
+
+
+def _booting(i: Inputs) -> str:
+    return "the broker is booting"
+
+
+_MINORITY = "this broker sees a minority of its cluster"
+
+if TYPE_CHECKING:
+    _Row = tuple[str, int | str, Callable[[Inputs], str]]  # outcome, score, the sentence
+
+# fmt: off
+JUDGEMENTS: Table[_Row, Inputs] = (
+    ((DEGRADED, SERVING, lambda i: f"partitioned from {', '.join(sorted(i.seen.partitions))}"),
+     lambda i: i.seen.amqp == ANSWERS and i.seen.partitions,
+     "it answers, and is partitioned from others", "the coordinator decides which side restarts"),
+    ((DEGRADED, SERVING, lambda i: f"alarm, publishers are blocked: {', '.join(i.seen.alarms)}"),
+     lambda i: i.seen.amqp == ANSWERS and i.seen.alarms,
+     "it answers, and has an alarm", "a restart heals no alarm, and loses nothing but time"),
+    ((OK, SERVING, _well), lambda i: i.seen.amqp == ANSWERS,
+     "it answers", "it serves"),
+    ((DEGRADED, NEVER, _booting), lambda i: i.late and i.boot > 0,
+     "the start did not wait until it served, and its timeout is not over; neither paused nor drained",
+     "it boots (start_wait)"),
+    ((FAILED, NEVER, lambda i: "the broker did not answer AMQP within the timeout of its start"), lambda i: i.late,
+     "the same, and the start's timeout is over", "it should serve by now"),
+    ((HUNG, NEVER, lambda i: f"the broker does not answer AMQP, {i.in_a_row} monitors in a row"),
+     lambda i: i.seen.amqp == SILENT and i.in_a_row >= i.tolerated,
+     "silent, in as many monitors in a row as make a failure", "hung, or starved"),
+    ((OK, SERVING, _well), lambda i: i.seen.amqp == SILENT,
+     "silent, in fewer", "load does that too: no finding yet"),
+    ((FAILED, NEVER, lambda i: "the RabbitMQ application is stopped in a running Erlang machine"),
+     lambda i: i.seen.app == STOPPED,
+     "it refuses, and its application is stopped", "nobody starts it but us"),
+    ((DEGRADED, NEVER, _booting), lambda i: i.seen.app == BOOTING,
+     "it refuses, and its application boots", "somebody restarts it; the start's own wait is over"),
+    ((DEGRADED, NEVER, lambda i: "in maintenance mode: rabbitmq-upgrade revive ends it"), lambda i: i.seen.app == DRAINED,
+     "it refuses, and is drained", "maintenance mode: the admin's wish"),
+    ((DEGRADED, NEVER, lambda i: f"paused: {_MINORITY}"),
+     lambda i: i.seen.app == PAUSED and i.not_serving_for <= i.grace,
+     "it refuses, and is paused, not for long", "it comes back by itself with the majority"),
+    ((FAILED, NEVER, lambda i: f"paused for over {i.grace:g} s: {_MINORITY}"), lambda i: i.seen.app == PAUSED,
+     "it refuses, and is paused", "a hole in that (rabbitmq-server #8110, #12160) must not last"),
+    ((FAILED, NEVER, lambda i: f"the broker refuses AMQP connections, {i.in_a_row} monitors in a row"),
+     lambda i: i.in_a_row >= i.tolerated,
+     "it refuses, in as many monitors in a row as make a failure; its application runs, or nobody knows",
+     "listeners die rarely, and unknown is not dead"),
+    ((OK, SERVING, _well), always,
+     "otherwise: it refuses, in fewer",
+     "no finding yet: a changed result would abort a transition, such as the one that ends this broker"),
+)
+# fmt: on
+
+
 def judge(
     seen: Seen, in_a_row: int, tolerated: int, not_serving_for: float, grace: float, boot: float | None = None
 ) -> Verdict:
     """in_a_row: monitors without a greeting, this one included; `tolerated` of them make a failure. not_serving_for:
     seconds since the first of them. grace: for how many a paused broker may stay paused. boot: the seconds that are left to
     a broker whose start did not wait until it served, and that has not served yet; None for any other."""
-    if seen.amqp == ANSWERS:
-        return _serving(seen)
-    if boot is not None and seen.app not in (PAUSED, DRAINED):
-        if boot > 0:
-            return Verdict(DEGRADED, NEVER, "the broker is booting")
-        return Verdict(FAILED, NEVER, "the broker did not answer AMQP within the timeout of its start")
-    if seen.amqp == SILENT:
-        return _counted(in_a_row, tolerated, HUNG, "the broker does not answer AMQP")
-    if seen.app == STOPPED:
-        return Verdict(FAILED, NEVER, "the RabbitMQ application is stopped in a running Erlang machine")
-    if seen.app == BOOTING:
-        return Verdict(DEGRADED, NEVER, "the broker is booting")
-    if seen.app == DRAINED:
-        return Verdict(DEGRADED, NEVER, "in maintenance mode: rabbitmq-upgrade revive ends it")
-    if seen.app == PAUSED:
-        if not_serving_for <= grace:
-            return Verdict(DEGRADED, NEVER, "paused: this broker sees a minority of its cluster")
-        return Verdict(FAILED, NEVER, f"paused for over {grace:g} s: this broker sees a minority of its cluster")
-    return _counted(in_a_row, tolerated, FAILED, "the broker refuses AMQP connections")
+    inputs = Inputs(seen, in_a_row, tolerated, not_serving_for, grace, boot)
+    outcome, score, reason = decide(JUDGEMENTS, inputs)
+    return Verdict(outcome, score, reason(inputs))
 
 
 def calm(seen: Seen, connected: frozenset[str]) -> str:
@@ -86,19 +139,3 @@ def calm(seen: Seen, connected: frozenset[str]) -> str:
     if seen.amqp != ANSWERS or seen.app != RUNNING or not seen.members or seen.partitions or seen.alarms:
         return ""
     return " ".join(["calm", *(",".join(sorted(some)) or "-" for some in (seen.members, seen.running, connected))])
-
-
-def _counted(in_a_row: int, tolerated: int, outcome: str, what: str) -> Verdict:
-    if in_a_row >= tolerated:
-        return Verdict(outcome, NEVER, f"{what}, {in_a_row} monitors in a row")
-    # No finding yet, and no changed result: that would abort a transition, such as the one that ends this broker.
-    return Verdict(OK, SERVING)
-
-
-def _serving(seen: Seen) -> Verdict:
-    if seen.partitions:
-        names = ", ".join(sorted(seen.partitions))
-        return Verdict(DEGRADED, SERVING, f"partitioned from {names}")
-    if seen.alarms:
-        return Verdict(DEGRADED, SERVING, f"alarm, publishers are blocked: {', '.join(seen.alarms)}")
-    return Verdict(OK, SERVING)
