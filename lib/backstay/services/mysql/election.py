@@ -17,7 +17,7 @@ witness stopped applying over it, and nobody could be promoted.
 
 from __future__ import annotations
 
-from backstay.ocf import table
+from backstay.ocf.table import always, first
 from backstay.services.mysql.claims import rival
 from backstay.services.mysql.record import Record
 
@@ -185,7 +185,7 @@ PROOFS: Table[_Proof, Inputs] = (
      "the recorded primary answers, and has what it was promoted with", "it has all it acknowledged"),
     ((ALLOWED, _all_that_answer), lambda i: i.allow_loss,
      "`allow_loss` is set", "the admin's policy accepts loss"),
-    ((NONE, _nobody), table.always,
+    ((NONE, _nobody), always,
      "otherwise", "somebody may hold an acknowledged transaction that this node lacks: it is refused"),
 )
 # fmt: on
@@ -213,7 +213,7 @@ def decide(
         other = rival(me, holding, {node: report.holding for node, report in reports.items()}, allow_loss)
         if other:
             return Refuse(other)
-    proof, rests_on = table.decide(PROOFS, inputs)
+    proof, rests_on = first(PROOFS, inputs)[0]
     if proof != NONE:
         return _ahead(mine, rests_on(inputs)) or Promote(proof)
     if record is None or promoted_with is None:

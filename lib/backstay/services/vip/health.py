@@ -83,31 +83,19 @@ class Verdict:
 
 class Inputs:
     """What a finding rests on. copies: as for `judge`. copy: that one which counts: the first that is not right, else the first;
-    None where there is none. interface: that of the copy, or the one that shall carry the address; None when it is gone."""
+    None where there is none. interface: that of the copy, or the one that shall carry the address; None when it is gone. name:
+    of that interface. flags, prefix: of the copy."""
 
-    __slots__ = ("copies", "copy", "interface", "wanted")
+    __slots__ = ("address", "copies", "flags", "interface", "name", "prefix", "wanted")
 
     def __init__(self, wanted: Wanted, copies: Sequence[Held], copy: Held | None, interface: Interface | None) -> None:
         self.wanted = wanted
+        self.address = wanted.address
         self.copies = copies
-        self.copy = copy
+        self.flags = copy.flags if copy else 0
+        self.prefix = copy.prefix if copy else None
         self.interface = interface
-
-    @property
-    def address(self) -> str:
-        return self.wanted.address
-
-    @property
-    def name(self) -> str:
-        return self.interface.name if self.interface else self.wanted.nic
-
-    @property
-    def flags(self) -> int:
-        return self.copy.flags if self.copy else 0
-
-    @property
-    def prefix(self) -> int | None:
-        return self.copy.prefix if self.copy else None
+        self.name = interface.name if interface else wanted.nic
 
 
 def _well(i: Inputs) -> str:
