@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from backstay.ocf.codes import ExitCode
 from backstay.services.haproxy import health as haproxy_health
-from backstay.services.mysql import election, health, next_step
+from backstay.services.mysql import claims, election, health, next_step
 from backstay.services.rabbitmq import formation, mirror_policy
 from backstay.services.rabbitmq import health as broker
 from backstay.services.vip import health as vip_health
@@ -70,6 +70,14 @@ TABLES = [
         election.PROOFS,
         ("proof", "rests on"),
         lambda proof: (proof[0], words(proof[1])),
+    ),
+    Shown(
+        "MySQL: whose data does a set begin with?",
+        "services/mysql/claims",
+        "Asked at the first promotion, where nobody's history need tell it: what was written without a binary log is in none.",
+        claims.CLAIMS,
+        ("the candidate",),
+        lambda row: (row[0],),
     ),
     Shown(
         "MySQL: a replica's next step",

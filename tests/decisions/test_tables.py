@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from former import claims as former_claims
 from former import election as former_election
 from former import formation as former_formation
 from former import haproxy_health, mysql_health, mysql_next_step, rabbitmq_health, vip_health
@@ -19,7 +20,7 @@ from tables import PAGE, TABLES, page
 
 from backstay.ocf.table import always, first
 from backstay.services.haproxy import health as proxy
-from backstay.services.mysql import election, health, next_step
+from backstay.services.mysql import claims, election, health, next_step
 from backstay.services.mysql.gtid import MariadbHistory
 from backstay.services.mysql.observation import Acks, Holding, Observed, ReplicaStatus
 from backstay.services.mysql.record import Record
@@ -298,6 +299,17 @@ def kind_and_fields(decide: Callable[..., Any]) -> Callable[..., tuple[Any, ...]
 def test_who_may_become_primary() -> None:
     agree(election.PROOFS, lambda *case: election.Inputs(*case[:7]), itertools.chain(elections(), first_elections()),
           kind_and_fields(election.decide), kind_and_fields(former_election.decide))  # fmt: skip
+
+
+def holdings() -> Iterator[Case]:
+    many = tuple("abcd")
+    held = [None, *(Holding(databases, told) for databases, told in itertools.product((None, (), ("db",), many), BOTH))]
+    for mine, second, third, allow_loss in itertools.product(held, held, held, BOTH):
+        yield "n2", mine, {"n3": third, "n1": second}, allow_loss
+
+
+def test_whose_data_a_set_begins_with() -> None:
+    agree(claims.CLAIMS, claims.Inputs, holdings(), claims.rival, former_claims.rival)
 
 
 names = st.sampled_from(("n1", "n2", "n3", "n4", "n5"))
