@@ -20,7 +20,7 @@ class ExitCode(int):
     NOT_RUNNING: "ExitCode"
     RUNNING_PROMOTED: "ExitCode"
     FAILED_PROMOTED: "ExitCode"  # soft
-    DEGRADED: "ExitCode"  # no reaction, shown in the status with its reason; not where roles change (standing.py)
+    DEGRADED: "ExitCode"  # no reaction, shown in the status with its reason; not where roles change (agent/degraded.py)
     DEGRADED_PROMOTED: "ExitCode"
 
 
