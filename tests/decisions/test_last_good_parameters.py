@@ -10,15 +10,15 @@ from backstay.agent.context import Context
 from backstay.agent.dispatch import Agent, main
 from backstay.ocf.codes import ExitCode
 from backstay.ocf.errors import Misconfigured
-from backstay.ocf.parameters import Parameter, Parameters, action
+from backstay.ocf.parameters import Parameters, Seconds, Text, action
 
 SEEN: list[tuple[str, float, str]] = []
 
 
 class ToyParameters(Parameters):
     name = "toy"
-    max_lag = Parameter("Lag", "Seconds.", type="time", default="5s", reloadable=True)
-    password = Parameter("Password", "Secret.", required=True, secret=True)
+    max_lag = Seconds("Lag", "Seconds.", default="5s", reloadable=True)
+    password = Text("Password", "Secret.", required=True, secret=True)
 
     def check(self) -> None:
         super().check()

@@ -22,11 +22,11 @@ SERVICE = Service(units=("toyd",), modules=("toy_client_module",))
 from backstay.agent.context import Context
 from backstay.agent.dispatch import Agent
 from backstay.ocf.codes import ExitCode
-from backstay.ocf.parameters import Parameter, Parameters, action
+from backstay.ocf.parameters import Text, Parameters, action
 
 class ToyParameters(Parameters):
     name, short, long = "toy", "A toy", "It runs nowhere."
-    colour = Parameter("Colour", "What it looks like.", default="red")
+    colour = Text("Colour", "What it looks like.", default="red")
 
 class ToyContext(Context):
     parameters_class = ToyParameters

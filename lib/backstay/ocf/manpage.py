@@ -6,6 +6,8 @@ from backstay.ocf.parameters import actions_of, parameters_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from backstay.ocf.parameters import Actions, Parameter
 
 
@@ -16,8 +18,8 @@ def troff(text: str) -> str:
     return "\n.PP\n".join("\\&" + line if line.startswith((".", "'")) else line for line in escaped)
 
 
-def _parameter(parameter: "Parameter") -> str:
-    marks = [parameter.type]
+def _parameter(parameter: "Parameter[Any]") -> str:
+    marks = [parameter.kind]
     marks += ["required"] if parameter.required else []
     marks += [f"default {parameter.default}"] if parameter.default else []
     marks += ["reloadable"] if parameter.reloadable else []

@@ -6,10 +6,12 @@ written here passes all: a DOCTYPE whose internal subset admits the 1.1 attribut
 """
 
 from backstay import __version__
-from backstay.ocf.parameters import TYPES, actions_of, parameters_of
+from backstay.ocf.parameters import actions_of, parameters_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from backstay.ocf.parameters import Actions, ActionSpec, Parameter
 
 _ESCAPES = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;", ord('"'): "&quot;"}
@@ -29,13 +31,13 @@ def _text(text: str) -> str:
     return "\n\n".join(paragraphs).translate(_ESCAPES)
 
 
-def describe(parameter: "Parameter") -> str:
+def describe(parameter: "Parameter[Any]") -> str:
     """The long description, with the choices that the content type cannot express."""
     choices = f" One of: {', '.join(parameter.choices)}." if parameter.choices else ""
     return parameter.long + choices
 
 
-def _parameter(parameter: "Parameter") -> str:
+def _parameter(parameter: "Parameter[Any]") -> str:
     attributes = f' name="{parameter.name}"'
     if parameter.unique_group:
         attributes += f' unique-group="{parameter.unique_group}"'
@@ -43,7 +45,7 @@ def _parameter(parameter: "Parameter") -> str:
         attributes += ' required="1"'
     if parameter.reloadable:
         attributes += ' reloadable="1"'
-    content = f' type="{TYPES[parameter.type][1]}"'
+    content = f' type="{parameter.content}"'
     if parameter.default:
         content += f' default="{parameter.default.translate(_ESCAPES)}"'
     return (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backstay.ocf.errors import Misconfigured
-from backstay.ocf.parameters import Parameter, Parameters
+from backstay.ocf.parameters import Flag, Parameters, Seconds, Text
 
 
 class HaproxyParameters(Parameters):
@@ -18,65 +18,61 @@ class HaproxyParameters(Parameters):
     their servers checked and their frontends closed, and the promoted one serves.
     """
 
-    binary = Parameter("The program", "Default: haproxy in /usr/sbin or /usr/local/sbin.")
-    config = Parameter(
+    binary = Text("The program", "Default: haproxy in /usr/sbin or /usr/local/sbin.")
+    config = Text(
         "Configuration",
         "A file, or a directory whose *.cfg files are read in order. It needs no stats socket, pid file or daemon line.",
         default="/etc/haproxy/haproxy.cfg",
     )
-    config_serial = Parameter(
+    config_serial = Text(
         "Serial of the configuration",
         "Any text; change it and every instance checks and reloads the configuration, without a restart.",
         reloadable=True,
     )
-    reload_on_change = Parameter(
+    reload_on_change = Flag(
         "Reload when the configuration changes",
         "Let the monitor check and reload a configuration that it finds changed. Without it, it waits for config_serial.",
-        "boolean",
         "false",
         reloadable=True,
     )
-    frontends = Parameter(
+    frontends = Text(
         "Frontends that matter",
         """Names of frontends and listen sections, separated by commas or spaces: monitor wants them open, and an unpromoted
         instance closes them. Default: all that have a bind line.""",
         reloadable=True,
     )
-    require_backends = Parameter(
+    require_backends = Text(
         "Backends that must be up",
         """NAME or NAME:SERVERS, separated by commas or spaces: with fewer servers up (default 1) the monitor fails. Only
         where another node may reach servers that this one cannot: otherwise it takes away what is left.""",
         reloadable=True,
     )
-    backend_attributes = Parameter(
+    backend_attributes = Text(
         "Backends to publish",
         """Names of backends for which the node attribute RESOURCE-up-BACKEND is 1 while a server of it is up and 0 while
         none is, for rules of other resources; separated by commas or spaces, or all, or none.""",
         default="all",
         reloadable=True,
     )
-    hard_stop_after = Parameter(
+    hard_stop_after = Seconds(
         "End of old sessions",
         """How long after a reload the old worker may go on with its sessions. hard-stop-after in the configuration's global
         section has priority.""",
-        "time",
         "30min",
         minimum=1,
         reloadable=True,
     )
-    drain_timeout = Parameter(
+    drain_timeout = Seconds(
         "Drain",
         """How long stop and demote let sessions finish, with new ones refused, before they end them. At most six tenths of
         the operation's timeout.""",
-        "time",
         "5s",
         minimum=0,
         reloadable=True,
     )
-    probe_timeout = Parameter(
+    probe_timeout = Seconds(
         "Probe timeout",
         "An HAProxy that does not answer a monitor for so long has failed.",
-        "time",
         "3s",
         minimum=0.5,
         reloadable=True,

@@ -19,4 +19,4 @@ class HaproxyTarget(Target):
         return HaproxyProber(self.context.layout().socket)
 
     def patience(self) -> float:
-        return float(self.context.parameters.probe_timeout)
+        return self.context.parameters.probe_timeout

@@ -36,7 +36,7 @@ def seal(
 ) -> Observed:
     """Before this server is promoted as the set's first: have its binary log begin behind its data. Raises AgentError."""
     databases = dialect.holding(server).databases
-    if read_mark(str(context.parameters.datadir)) or not databases or not dialect.log_begins_empty(server):
+    if read_mark(context.parameters.datadir) or not databases or not dialect.log_begins_empty(server):
         return seen
     behind = [
         node for node, report in reports.items() if report.received and not report.received.includes(seen.applied)
@@ -92,7 +92,7 @@ def stranded(context: MysqlContext, server: Server, dialect: Dialect, seen: Obse
 
 def _why(context: MysqlContext, server: Server, dialect: Dialect, seen: Observed, record: Record) -> str:
     """The remedy in its first 128 characters: the cluster shows no more."""
-    foreign = claims.foreign(dialect.holding(server), read_mark(str(context.parameters.datadir)))
+    foreign = claims.foreign(dialect.holding(server), read_mark(context.parameters.datadir))
     if foreign:
         return (
             f"holds databases of its own: move the data directory away, set initialize=true and rebuild=auto, or restore a"

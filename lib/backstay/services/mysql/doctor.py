@@ -48,7 +48,7 @@ def _files(context: MysqlContext, layout: Layout) -> Iterator[str]:
     if context.parameters.rebuild == "auto" and os.path.ismount(context.parameters.datadir):
         yield f"rebuild=auto cannot move {context.parameters.datadir}, a mount point: set datadir to a directory below it"
     if context.parameters.tls_ca:
-        yield from _authority(str(context.parameters.tls_ca), layout.user)
+        yield from _authority(context.parameters.tls_ca, layout.user)
     if not available("my_print_defaults"):
         yield "my_print_defaults is not installed: it comes with the server's client programs"
 
@@ -98,8 +98,8 @@ def _settings(server: Server, dialect: Dialect) -> Iterator[str]:
 
 
 def _accounts(context: MysqlContext, server: Server, dialect: Dialect) -> Iterator[str]:
-    monitor = (str(context.parameters.monitor_user), "PASSWORD")
-    replication = (str(context.parameters.replication_user), "PASSWORD")
+    monitor = (context.parameters.monitor_user, "PASSWORD")
+    replication = (context.parameters.replication_user, "PASSWORD")
     for statement in dialect.account_statements(monitor, replication, context.parameters.rebuild == "auto", shown=True):
         missing = dialect.missing_grant(server, statement)
         if missing:

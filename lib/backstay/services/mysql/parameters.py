@@ -1,6 +1,6 @@
 """What an admin can set for ocf:backstay:mysql. Meta-data, defaults and the manual page come from here."""
 
-from backstay.ocf.parameters import Parameter, Parameters
+from backstay.ocf.parameters import Choice, Count, Flag, OptionalCount, Parameters, Seconds, Text
 
 
 class MysqlParameters(Parameters):
@@ -16,58 +16,52 @@ class MysqlParameters(Parameters):
     command line. Needs no notifications; set notify=false.
     """
 
-    config = Parameter("Options file", "The server's options file. Unset: /etc/mysql/my.cnf or /etc/my.cnf.")
-    binary = Parameter("Server program", "Path of mariadbd or mysqld. Unset: looked for in the usual places.")
-    datadir = Parameter("Data directory", "The server's data directory.", default="/var/lib/mysql", unique_group="data")
-    socket = Parameter("Socket", "The server's local socket.", default="/run/mysqld/mysqld.sock", unique_group="socket")
-    pid_file = Parameter("Pid file", "Where the server writes its pid.", default="/run/mysqld/mysqld.pid")
-    log_error = Parameter(
+    config = Text("Options file", "The server's options file. Unset: /etc/mysql/my.cnf or /etc/my.cnf.")
+    binary = Text("Server program", "Path of mariadbd or mysqld. Unset: looked for in the usual places.")
+    datadir = Text("Data directory", "The server's data directory.", default="/var/lib/mysql", unique_group="data")
+    socket = Text("Socket", "The server's local socket.", default="/run/mysqld/mysqld.sock", unique_group="socket")
+    pid_file = Text("Pid file", "Where the server writes its pid.", default="/run/mysqld/mysqld.pid")
+    log_error = Text(
         "Error log", "The server's error log. Unset: as the options file says, else error.log in the data directory."
     )
-    user = Parameter("System account", "The account that the server runs as.", default="mysql")
-    port = Parameter(
-        "Port", "The server's TCP port, the same on all nodes.", "integer", "3306", minimum=1, maximum=65535
-    )
-    server_id = Parameter(
+    user = Text("System account", "The account that the server runs as.", default="mysql")
+    port = Count("Port", "The server's TCP port, the same on all nodes.", "3306", minimum=1, maximum=65535)
+    server_id = OptionalCount(
         "Server id",
         """Number of this node among the servers; the replication id is made of it and the epoch. Unset: the cluster's
         node id, which is different on each node.""",
-        "integer",
         minimum=1,
         maximum=3_999_999,
     )
-    writer_address = Parameter(
+    writer_address = Text(
         "Writer address",
         """The floating address that is colocated with the promoted role. Replicas replicate from it, so that a failover
         changes no replica's configuration. Unset: replicas are pointed at the promoted node by its name.""",
     )
-    agent_user = Parameter(
+    agent_user = Text(
         "Administrative account", "Local account of the agent, over the socket, with all privileges.", default="root"
     )
-    agent_password = Parameter(
+    agent_password = Text(
         "Its password", "Leave unset with socket authentication, which is best.", secret=True, reloadable=True
     )
-    monitor_user = Parameter("Monitor account", "With it nodes ask each other.", default="backstay_monitor")
-    monitor_password = Parameter("Its password", "Of monitor_user.", secret=True, required=True, reloadable=True)
-    replication_user = Parameter("Replication account", "With it replicas replicate.", default="backstay_replication")
-    replication_password = Parameter(
-        "Its password", "Of replication_user.", secret=True, required=True, reloadable=True
-    )
-    tls_ca = Parameter(
+    monitor_user = Text("Monitor account", "With it nodes ask each other.", default="backstay_monitor")
+    monitor_password = Text("Its password", "Of monitor_user.", secret=True, required=True, reloadable=True)
+    replication_user = Text("Replication account", "With it replicas replicate.", default="backstay_replication")
+    replication_password = Text("Its password", "Of replication_user.", secret=True, required=True, reloadable=True)
+    tls_ca = Text(
         "Certificate authority",
         """File (PEM) with the authority of the servers' certificates. Set, everything that goes over the network uses TLS, and
         nothing without: replication, copying, and the nodes' questions to each other. A certificate must be valid for the name
         or address that is connected to: the node's name and, for replication, the writer address. The servers' own ssl_cert and
         ssl_key are in their options file.""",
     )
-    initialize = Parameter(
+    initialize = Flag(
         "Initialise",
         "Make an empty data directory a database, with the accounts above.",
-        "boolean",
         "false",
         reloadable=True,
     )
-    rebuild = Parameter(
+    rebuild = Choice(
         "Rebuild",
         """What to do with a node whose history has transactions that the primary lacks, or that lacks what is in no binary log
         of the primary any more. never: keep it, read-only, for the admin. auto: copy the primary's data anew, the old
@@ -76,42 +70,38 @@ class MysqlParameters(Parameters):
         choices=("never", "auto"),
         reloadable=True,
     )
-    max_lag = Parameter(
+    max_lag = Seconds(
         "Greatest lag",
         "Replicas further behind serve no reads until they are within a third of it, and are promoted last.",
-        "time",
         "30s",
         minimum=1,
         reloadable=True,
     )
-    reader_check_port = Parameter(
+    reader_check_port = Count(
         "Port of the reader check",
         """TCP port on which each node tells load balancers whether it should get reads: HAProxy's agent-check, or a check that
         expects the answer to begin with up. 0: off.""",
-        "integer",
         "0",
         minimum=0,
         maximum=65535,
         reloadable=True,
     )
-    degrade_after = Parameter(
+    degrade_after = Seconds(
         "Degrade after",
         """How long commits wait when no replica acknowledges though the replicas' nodes are up, until the primary goes on
         alone (recorded first). 0: for ever. A replica that was fenced or stopped is not waited for.""",
-        "time",
         "10s",
         minimum=0,
         reloadable=True,
     )
-    allow_loss = Parameter(
+    allow_loss = Flag(
         "Allow loss",
         "Promote even where it cannot be proven that no acknowledged transaction is lost. For emergencies.",
-        "boolean",
         "false",
         reloadable=True,
     )
-    probe_timeout = Parameter(
-        "Probe timeout", "A server that does not answer a monitor for so long has failed.", "time", "3s", minimum=0.5,
+    probe_timeout = Seconds(
+        "Probe timeout", "A server that does not answer a monitor for so long has failed.", "3s", minimum=0.5,
         reloadable=True,
     )  # fmt: skip
 

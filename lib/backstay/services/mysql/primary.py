@@ -45,7 +45,7 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     _still_ours(context, server, dialect, record)
     if seen.read_only:
         raise AgentError("the primary is read-only: someone or something set it so; promote again to open it")
-    verdict = with_room(judge_primary(seen), *disk_space.least_free_space(server, str(context.parameters.datadir)))
+    verdict = with_room(judge_primary(seen), *disk_space.least_free_space(server, context.parameters.datadir))
     if verdict.state:
         # A commit waits for room: demote need not wait for it.
         context.state.write("silent", process.running(context.parameters).identity)
@@ -191,7 +191,7 @@ def _review(context: MysqlContext, server: Server, dialect: Dialect, seen: Obser
         context.state.remove("unacknowledged")
     waited = context.state.lasting("unacknowledged", "") if absent else 0.0
     overview = context.pacemaker.overview(ends=True)
-    outcome = review(record, seen.followers, overview, waited, float(context.parameters.degrade_after))
+    outcome = review(record, seen.followers, overview, waited, context.parameters.degrade_after)
     whole = overview is not None and record.sync <= overview.online and not outcome.act
     context.state.write("reviewed", ring.settled(context.state) if whole else "")
     if not outcome.act:

@@ -91,11 +91,7 @@ class MysqlProber:
         if adrift(seen) and not parted:
             return ADRIFT
         trouble, readable = parted or state.read("refusal"), state.read("readable") == "1"
-        return (
-            CALM
-            if calm(seen, self._context.servers.me, trouble, readable, float(self._context.parameters.max_lag))
-            else ""
-        )
+        return CALM if calm(seen, self._context.servers.me, trouble, readable, self._context.parameters.max_lag) else ""
 
     def _greeting(self, deadline: Deadline) -> None:
         """A server that greets a new connection lives. Raises TimedOut, and OSError when nothing listens."""

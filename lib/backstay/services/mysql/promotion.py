@@ -93,7 +93,7 @@ def _promote(context: MysqlContext, server: Server, running: Process) -> None:
         asked = election.witnesses(context.servers.me, record, nodes)
         round_ = ask(context, dialect, record, promoted_with, asked, everyone)
         reports = round_.reports
-        allowed = bool(context.parameters.allow_loss)
+        allowed = context.parameters.allow_loss
         verdict = election.decide(
             context.servers.me, seen.applied, record, nodes, reports, promoted_with, allowed, holding
         )
@@ -150,7 +150,7 @@ def _promote(context: MysqlContext, server: Server, running: Process) -> None:
     )
     context.state.check()  # what is recorded has to be noted here as well
     context.record.write(running, new)
-    write_mark(str(context.parameters.datadir), epoch)
+    write_mark(context.parameters.datadir, epoch)
     # Left from when this server was primary before: a replica that comes back would wait five seconds for its old one.
     server.kill(dialect.dump_threads(server))
     dialect.acknowledge(server, False)
@@ -181,7 +181,7 @@ def _drain(context: MysqlContext, server: Server, dialect: Dialect) -> Observed:
     end_waiting(server, dialect, seen)
     if seen.replica and not seen.replica.sql:
         if seen.replica.io == "No":
-            context.log.notice(dialect.rescue(server, str(context.parameters.datadir)) or "nothing to rescue")
+            context.log.notice(dialect.rescue(server, context.parameters.datadir) or "nothing to rescue")
         else:
             dialect.start_applier(server)
     if not dialect.wait_applied(server, seen.received, context.deadline.remaining() * 0.8):

@@ -91,7 +91,7 @@ def standing(context: MysqlContext, why: str) -> tuple[str, bool]:
 
 
 def _step(context: MysqlContext, failures: int) -> rebuild_policy.Job:
-    complete = untrusted.there(Place(str(context.parameters.datadir)).complete)
+    complete = untrusted.there(Place(context.parameters.datadir).complete)
     return rebuild_policy.job_step(complete, _holder(context) is not None, failures, context.state.age(_FAILED))
 
 
@@ -127,7 +127,7 @@ def _taken(lock: IO[str]) -> bool:
 
 def install(context: MysqlContext) -> None:
     """Before a start: put a complete copy in the place of the data it was made to replace."""
-    place = Place(str(context.parameters.datadir))
+    place = Place(context.parameters.datadir)
     if not untrusted.there(place.complete):
         return
     try:
@@ -168,7 +168,7 @@ def abandon(context: MysqlContext) -> None:
             os.killpg(job.pid, signal.SIGKILL)
         except ProcessLookupError:
             context.log.info("it ended by itself in this moment")
-    server = process.find("", Place(str(context.parameters.datadir)).copy)
+    server = process.find("", Place(context.parameters.datadir).copy)
     if server:
         server.end(context.deadline, gently=False)
     shutil.rmtree(_workspace(context), ignore_errors=True)
@@ -177,7 +177,7 @@ def abandon(context: MysqlContext) -> None:
 def discard(context: MysqlContext) -> None:
     """The node is not errant any more: no copy may ever replace its data."""
     abandon(context)
-    _clean(Place(str(context.parameters.datadir)))
+    _clean(Place(context.parameters.datadir))
 
 
 # -- the job ----------------------------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ def main() -> int:
 
 def _copy(context: MysqlContext) -> None:
     started = time.monotonic()
-    place = Place(str(context.parameters.datadir))
+    place = Place(context.parameters.datadir)
     record = context.record.read()
     if record is None:
         raise AgentError("no primary is recorded: nothing to copy from")
@@ -239,13 +239,13 @@ def _copy(context: MysqlContext) -> None:
             databases = dialect.holding(local).databases or ()
             refusal = rebuild_policy.behind(context.servers.me, theirs, record, promoted_with, marked, databases, kept)
         else:
-            allowed = bool(context.parameters.allow_loss)
+            allowed = context.parameters.allow_loss
             refusal = rebuild_policy.refusal(
                 context.servers.me, received, theirs, record, promoted_with, marked, allowed, kept
             )
         if refusal:
             raise AgentError(refusal)
-        account = (str(context.parameters.replication_user), str(context.parameters.replication_password))
+        account = (context.parameters.replication_user, context.parameters.replication_password)
         _await_leave(context, dialect, record.primary, account)
         with context.servers.peer(record.primary, dialect, _ASK, account) as donor:
             _examine(dialect, donor, local, place)

@@ -55,7 +55,7 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
         return str(error)  # nothing is decided and nothing published on a record that could not be read
     doubt = ""
     if record and record.primary != context.servers.me:
-        host = str(context.parameters.writer_address) or record.primary
+        host = context.parameters.writer_address or record.primary
         step = replica_step(seen, context.servers.me, record, host, bool(errant), rejoin) if needed else Step.NOTHING
         if step is Step.END_WAITING:  # what comes next need not wait for another monitor
             server.kill(dialect.client_threads(server))  # no commit of theirs may succeed by it
@@ -78,11 +78,11 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     errant, stranded = context.state.read("errant"), context.state.read("stranded")
     known, readable = record if needed else None, context.state.read("readable") == "1"
     verdict = judge_replica(
-        seen.replica, seen.acks.gives, context.servers.me, known, errant, readable, float(context.parameters.max_lag)
+        seen.replica, seen.acks.gives, context.servers.me, known, errant, readable, context.parameters.max_lag
     )
     if stranded and not errant:
         verdict = Verdict(NEVER, False, stranded)
-    verdict = with_room(verdict, *disk_space.least_free_space(server, str(context.parameters.datadir)))
+    verdict = with_room(verdict, *disk_space.least_free_space(server, context.parameters.datadir))
     state, rebuilt = verdict.state, False
     if (errant or stranded) and context.parameters.rebuild == "auto":
         from backstay.services.mysql import rebuild
@@ -93,9 +93,7 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     lag = published_lag(seen.replica.lag if seen.replica else None)
     published = publish(context, NEVER if refusal else verdict.score, verdict.readable, lag)
     trouble = errant or refusal or doubt or state
-    as_it_was = published and calm(
-        seen, context.servers.me, trouble, verdict.readable, float(context.parameters.max_lag)
-    )
+    as_it_was = published and calm(seen, context.servers.me, trouble, verdict.readable, context.parameters.max_lag)
     reuse.note(context, process.running(context.parameters), reuse.CALM if as_it_was else "")
     if rebuilt:
         raise AgentError(state)  # Pacemaker stops and starts it, and start finds the copy
@@ -164,7 +162,7 @@ def _carry_out(
             return "applying what was received before joining"
         record = context.record.read() or record  # the one by which the primary that was just seen opened
         context.log.notice(f"replicating from {host}")
-        write_mark(str(context.parameters.datadir), record.epoch)
+        write_mark(context.parameters.datadir, record.epoch)
         # Recorded already, as after a blackout: from the first event on. A source asks for the acknowledgement of an event
         # when it sends it; one that was received without would be waited for without end.
         dialect.acknowledge(server, context.servers.me in record.sync and not record.solo)
@@ -189,7 +187,7 @@ def join(context: MysqlContext, server: Server, dialect: Dialect) -> None:
         suited = not seen.lacks and seen.started_as(context.servers.me, context.servers.number)
         if record is None or role or not adrift(seen) or not suited:
             return
-        host = str(context.parameters.writer_address) or record.primary
+        host = context.parameters.writer_address or record.primary
         rejoin = context.state.read("passwords") != context.parameters.passwords()
         step = replica_step(seen, context.servers.me, record, host, bool(context.state.read("errant")), rejoin)
         if step is Step.JOIN:
@@ -200,7 +198,7 @@ def rescue(context: MysqlContext, server: Server, dialect: Dialect, record: Reco
     """After a restart, keep what was received and not applied; what was done, "" for nothing. Where it cannot be read and
     is provably not the only copy, all is received anew. Raises AgentError."""
     try:
-        return dialect.rescue(server, str(context.parameters.datadir))
+        return dialect.rescue(server, context.parameters.datadir)
     except DamagedRelayLog as damage:
         if record is None or record.primary == context.servers.me:
             raise
@@ -209,7 +207,7 @@ def rescue(context: MysqlContext, server: Server, dialect: Dialect, record: Reco
         with context.servers.peer(record.primary, dialect, 1.0) as peer:
             theirs = dialect.peer(peer)
         promoted_with = dialect.history.parse(record.gtid)
-        marked = read_mark(str(context.parameters.datadir))
+        marked = read_mark(context.parameters.datadir)
         kept = rebuild_policy.relay_log_kept(
             context.servers.me, theirs.writable, theirs.received, record, promoted_with, marked
         )

@@ -38,7 +38,7 @@ def follow(context: MysqlContext) -> None:
     only when another replica comes, and admit this one no sooner (docs/decisions/0033). Raises AgentError."""
     begun = time.monotonic()
     context.begin(_JOIN)
-    address = str(context.parameters.writer_address)
+    address = context.parameters.writer_address
     with context.servers.here(Deadline(context.parameters.probe_timeout)) as server:
         dialect = context.servers.dialect(server)
         unjoined = adrift(dialect.observe(server))
@@ -85,7 +85,7 @@ def _join(context: MysqlContext, dialect: Dialect) -> None:
     record = context.record.read()
     if record is None or record.primary == context.servers.me:
         return
-    host = str(context.parameters.writer_address) or record.primary
+    host = context.parameters.writer_address or record.primary
     try:
         poll(
             lambda: _opened(context, dialect, host),

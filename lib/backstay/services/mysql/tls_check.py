@@ -47,7 +47,7 @@ def tls_problem(context: MysqlContext, dialect: Dialect, identity: str, hosts: I
 
 def _noted(context: MysqlContext, identity: str) -> str:
     """The server's process and the authority's file; what replaces one is another."""
-    path = str(context.parameters.tls_ca)
+    path = context.parameters.tls_ca
     try:
         found = os.stat(path)
     except OSError:

@@ -19,10 +19,10 @@ class MysqlTarget(Target):
         return MysqlProber(self.context)
 
     def patience(self) -> float:
-        return float(self.context.parameters.probe_timeout)
+        return self.context.parameters.probe_timeout
 
     def watched_address(self) -> str:
-        return str(self.context.parameters.writer_address)
+        return self.context.parameters.writer_address
 
     def address_moved(self) -> None:
         """See repoint.follow."""

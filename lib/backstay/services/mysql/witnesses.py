@@ -74,7 +74,7 @@ def still_refused(context: MysqlContext, dialect: Dialect, seen: Observed) -> st
         context, dialect, record, promoted_with, election.witnesses(context.servers.me, record, nodes), everyone=True
     )
     holding = _holding(context, dialect) if record is None else None
-    allowed = bool(context.parameters.allow_loss)
+    allowed = context.parameters.allow_loss
     verdict = election.decide(
         context.servers.me, seen.applied, record, nodes, asked.reports, promoted_with, allowed, holding
     )

@@ -34,7 +34,7 @@ class LocalBroker:
     @property
     def erlang_name(self) -> str:
         """The broker's node name."""
-        wanted: str = self._given.node_name
+        wanted = self._given.node_name
         name = wanted.replace("{node}", self._pacemaker.node()) if wanted else ""
         return name or f"rabbit@{os.uname().nodename.partition('.')[0]}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backstay.ocf.errors import Misconfigured
-from backstay.ocf.parameters import Parameter, Parameters
+from backstay.ocf.parameters import Choice, Count, Flag, OptionalCount, Parameters, Seconds, Text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,160 +23,153 @@ class RabbitmqParameters(Parameters):
     the others let go of a fenced node at once, interleave=true and ordered=false.
     """
 
-    node_name = Parameter(
+    node_name = Text(
         "Erlang node name",
         """The broker's name, NAME@HOST; {node} stands for the cluster's name of the node, for example
         rabbit@{node}.example.com. A host with dots makes it a long name. Every other node must resolve the host.
         Unset: rabbit@ and the short host name.""",
         unique_group="name",
     )
-    server = Parameter(
+    server = Text(
         "Server program", "Path of rabbitmq-server, not of its wrapper. Unset: looked for in the usual places."
     )
-    config = Parameter(
+    config = Text(
         "Configuration",
         """The broker's rabbitmq.conf. What the agent's promises rest on is given in a file of the agent's own that
         comes after this one and after the files of conf.d beside it.""",
         default="/etc/rabbitmq/rabbitmq.conf",
     )
-    data_directory = Parameter(
+    data_directory = Text(
         "Data directory",
         "Where the broker keeps its data, in a directory named after the node.",
         default="/var/lib/rabbitmq/mnesia",
         unique_group="data",
     )
-    log_directory = Parameter("Log directory", "Where the broker writes its logs.", default="/var/log/rabbitmq")
-    user = Parameter("System account", "The account that the broker runs as.", default="rabbitmq")
-    cookie = Parameter(
+    log_directory = Text("Log directory", "Where the broker writes its logs.", default="/var/log/rabbitmq")
+    user = Text("System account", "The account that the broker runs as.", default="rabbitmq")
+    cookie = Text(
         "Erlang cookie",
         """The secret that all brokers of the cluster share. Set, it is written to cookie_file at start; unset, that file
         must hold it on every node.""",
         secret=True,
     )
-    cookie_file = Parameter(
+    cookie_file = Text(
         "Cookie file",
         "File .erlang.cookie in the home of the account above.",
         default="/var/lib/rabbitmq/.erlang.cookie",
     )
-    port = Parameter(
+    port = Count(
         "Port",
         "The port for AMQP without TLS. The agent's own questions use it.",
-        "integer",
         "5672",
         minimum=1,
         maximum=65535,
     )
-    tls_port = Parameter(
+    tls_port = OptionalCount(
         "Port with TLS",
         """The port for AMQP with TLS. Set, the agent's own questions go there and not to `port`, which may be closed
         (listeners.tcp = none): what the broker listens on, and its certificate, are in its configuration.""",
-        "integer",
         minimum=1,
         maximum=65535,
     )
-    tls_ca = Parameter(
+    tls_ca = Text(
         "Certificate authority",
         """With tls_port: file (PEM) with the authority of the broker's certificate, which must be valid for the host of the
         Erlang node name.""",
     )
-    definitions = Parameter(
+    definitions = Text(
         "Definitions",
         "A file with users, vhosts, permissions and policies (JSON) for a cluster that has no data yet. Read once.",
     )
-    ha_mode = Parameter(
+    ha_mode = Choice(
         "Mirroring",
         """RabbitMQ 3: how many nodes hold each classic queue. all: every node. exactly: ha_params of them. none: the agent
         sets no policy. Unset: all. RabbitMQ 4 has no mirrored queues and refuses this parameter.""",
         choices=("all", "exactly", "none"),
         reloadable=True,
     )
-    ha_params = Parameter(
-        "Number of mirrors", "RabbitMQ 3, ha_mode=exactly: on how many nodes.", "integer", "2", minimum=2,
+    ha_params = Count(
+        "Number of mirrors", "RabbitMQ 3, ha_mode=exactly: on how many nodes.", "2", minimum=2,
         reloadable=True,
     )  # fmt: skip
-    ha_pattern = Parameter(
+    ha_pattern = Text(
         "Mirrored queues",
         """RabbitMQ 3: a regular expression of the names of the queues that are mirrored. Leave out what may be lost for
         less load, such as the reply queues of remote procedure calls.""",
         default=r"^(?!amq\.).*",
         reloadable=True,
     )
-    ha_vhosts = Parameter(
+    ha_vhosts = Text(
         "Virtual hosts with mirroring", "RabbitMQ 3: names with commas between. Unset: all.", reloadable=True
     )
-    default_queue_type = Parameter(
+    default_queue_type = Choice(
         "Default queue type",
         "RabbitMQ 4: the type of a queue that is declared without one.",
         default="quorum",
         choices=("quorum", "classic", "stream"),
     )
-    net_ticktime = Parameter(
+    net_ticktime = Seconds(
         "Tick time",
         """After about so long (75 to 125 %) a broker that fell silent is taken for dead. Three quarters of it must be
         longer than fencing a node takes at worst, or both sides of a split confirm what only one of them will keep.""",
-        "time",
         "60s",
         minimum=8,
     )
-    allow_force_boot = Parameter(
+    allow_force_boot = Flag(
         "Allow a forced boot",
         """Boot although a node that was up last has not come back, once that node is known to be fenced or down. What
         only that node holds is lost. For emergencies. Not with RabbitMQ 4's own metadata store.""",
-        "boolean",
         "false",
         reloadable=True,
     )
-    removed = Parameter(
+    removed = Text(
         "Removed nodes",
         """The cluster's names, with commas between, of nodes that leave the RabbitMQ cluster for good. The broker there
         is stopped and the others forget it.""",
         reloadable=True,
     )
-    probe_vhost = Parameter(
+    probe_vhost = Text(
         "Probe's virtual host",
         "A virtual host of the agent's own, for monitors with OCF_CHECK_LEVEL=10.",
         default="backstay-probe",
         reloadable=True,
     )
-    probe_user = Parameter(
+    probe_user = Text(
         "Probe's account", "An account of the agent's own, for the same.", default="backstay-probe", reloadable=True
     )
-    probe_password = Parameter(
+    probe_password = Text(
         "Its password", "Unset: derived from the Erlang cookie.", secret=True, reloadable=True
     )  # fmt: skip
-    probe_timeout = Parameter(
-        "Probe timeout", "A broker that does not answer a monitor for so long was silent.", "time", "3s", minimum=0.5,
+    probe_timeout = Seconds(
+        "Probe timeout", "A broker that does not answer a monitor for so long was silent.", "3s", minimum=0.5,
         reloadable=True,
     )  # fmt: skip
-    silences = Parameter(
-        "Silences that make a failure", "A broker that is silent in so many monitors in a row has failed.", "integer",
+    silences = Count(
+        "Silences that make a failure", "A broker that is silent in so many monitors in a row has failed.",
         "2", minimum=1, reloadable=True,
     )  # fmt: skip
-    partition_grace = Parameter(
+    partition_grace = Seconds(
         "Partition grace",
         "How long a partition between brokers may last until the smaller side is restarted with its data.",
-        "time",
         "30s",
         minimum=1,
         reloadable=True,
     )
-    start_wait = Parameter(
+    start_wait = Seconds(
         "Wait of a start",
         """How long a start waits for a broker that boots with its own data. After that it returns; the monitors call the broker
         degraded until it serves, and failed when it does not within the start's timeout. For a cluster with other services:
         it plans anew only when what it has begun is done, so a long boot would hold up their failovers. 0: until it
         serves. A broker that did not come to serve is waited for all the same the next time. One that may be waiting for
         others itself, since none of its cluster serves, is never waited for longer than 10 s: no other starts meanwhile.""",
-        "time",
         "0s",
         minimum=0,
         reloadable=True,
     )
-    drain = Parameter(
+    drain = Seconds(
         "Drain",
         """How long a stop waits while this node holds the only synchronised copy of a queue, or a member that a queue's
         majority needs. Within a third of the stop's timeout.""",
-        "time",
         "30s",
         minimum=0,
         reloadable=True,

@@ -19,4 +19,4 @@ class RabbitmqTarget(Target):
         return RabbitmqProber(self.context)
 
     def patience(self) -> float:
-        return float(self.context.parameters.probe_timeout * self.context.parameters.silences)
+        return self.context.parameters.probe_timeout * self.context.parameters.silences

@@ -2,7 +2,7 @@
 
 from backstay.host.ip_address import Address, parse_address, parse_prefix
 from backstay.ocf.errors import Misconfigured
-from backstay.ocf.parameters import Parameter, Parameters
+from backstay.ocf.parameters import Count, Flag, Parameters, Seconds, Text
 from backstay.services.vip.health import FOREVER
 
 TYPE_CHECKING = False
@@ -24,95 +24,88 @@ class VipParameters(Parameters):
     clone whose unpromoted instances check that they could take the address.
     """
 
-    ip = Parameter(
+    ip = Text(
         "The address",
         "The IPv4 or IPv6 address, without a prefix.",
         required=True,
         unique_group="address",
     )
-    nic = Parameter(
+    nic = Text(
         "Network interface",
         "The interface that gets the address. Default: the one whose connected network the address is in.",
     )
-    cidr_netmask = Parameter(
+    cidr_netmask = Text(
         "Prefix length",
         "The prefix length, such as 24 or 64, or for IPv4 a netmask. Default: that of the connected network.",
     )
-    label = Parameter(
+    label = Text(
         "Interface label",
         "IPv4 only: mark the address with this label, shown by ip address as NIC:LABEL. At most 15 bytes with the "
         "interface's name.",
     )
-    network_namespace = Parameter(
+    network_namespace = Text(
         "Network namespace",
         "Act in this network namespace, by its name in ip netns.",
         unique_group="address",
     )
-    check_duplicate = Parameter(
+    check_duplicate = Flag(
         "Look for another holder first",
         "Before taking the address ask the network who has it, and fail if a host answers. Turn it off where a router "
         "or fabric answers in other hosts' names (proxy ARP, ARP suppression).",
-        type="boolean",
         default="true",
         reloadable=True,
     )
-    duplicate_timeout = Parameter(
+    duplicate_timeout = Seconds(
         "Wait for another holder",
         "How long to wait for an answer; every failover takes that much longer. Half of it after a first and half "
         "after a second question. A host answers from its kernel, in well below 10 ms.",
-        type="time",
         default="50ms",
         minimum=0.01,
         maximum=5,
         reloadable=True,
     )
-    nodad = Parameter(
+    nodad = Flag(
         "Skip the kernel's duplicate address detection",
         "IPv6 only: use the address at once. Without this the kernel asks too, as RFC 4862 has it, and the address "
         "is of no use for one to two seconds; check_duplicate asks the same question in less.",
-        type="boolean",
         default="true",
     )
-    preferred_lft = Parameter(
+    preferred_lft = Text(
         "Preferred lifetime",
         "IPv6 only: seconds, or forever. With 0 the node never picks the address as the source of its own connections, "
         "which a move of the address would break.",
         default="0",
     )
-    arp_count = Parameter(
+    arp_count = Count(
         "Number of announcements",
         "How often to announce the address (gratuitous ARP or unsolicited neighbour advertisement), the first time "
         "before start returns.",
-        type="integer",
         default="5",
         minimum=1,
         maximum=20,
         reloadable=True,
     )
-    arp_interval = Parameter(
+    arp_interval = Seconds(
         "Wait between announcements",
         "How long to wait before the second announcement. Each further wait is twice as long, up to a minute.",
-        type="time",
         default="200ms",
         minimum=0.01,
         maximum=60,
         reloadable=True,
     )
-    refuse_for = Parameter(
+    refuse_for = Seconds(
         "Refuse after stop",
         "How long this node refuses new connections to the address after it gave it up, while the neighbours still send "
         "them here: refused clients try again at once, ignored ones wait a second for TCP. 0: never.",
-        type="time",
         default="3s",
         minimum=0,
         maximum=60,
         reloadable=True,
     )
-    check_link = Parameter(
+    check_link = Flag(
         "A dead link is a failure",
         "Whether start and monitor fail when the interface has no link. Turn it off for interfaces that live without "
         "one, such as a bridge without ports.",
-        type="boolean",
         default="true",
         reloadable=True,
     )
@@ -162,7 +155,7 @@ class VipParameters(Parameters):
 
     def namespace(self) -> str:
         """The network namespace's name, "" for this one. Raises Misconfigured."""
-        name: str = self.network_namespace
+        name = self.network_namespace
         if "/" in name or name in (".", ".."):
             raise Misconfigured(f"parameter network_namespace={name}: give its name in ip netns, not a path")
         return name

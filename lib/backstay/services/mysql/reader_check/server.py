@@ -57,7 +57,7 @@ def main(argv: list[str]) -> int:
         return 0
     if start_time(pid) != started:
         return 0
-    port = int(context.parameters.reader_check_port)
+    port = context.parameters.reader_check_port
     try:
         listener = _listen(port)
     except OSError as error:
@@ -157,9 +157,7 @@ class Reader:
             self._reason = str(error)
             return
         before = state.read("readable") == "1"
-        readable, self._reason = still_readable(
-            replica, state.read("errant"), before, float(self._context.parameters.max_lag)
-        )
+        readable, self._reason = still_readable(replica, state.read("errant"), before, self._context.parameters.max_lag)
         if before and not readable:
             self._context.log.warning(f"no reads from now on: {self._reason}")
             state.write("readable", "0")
