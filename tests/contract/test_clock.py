@@ -31,13 +31,13 @@ def test_the_age_of_a_note_is_what_has_passed(chamber: Chamber, step: str) -> No
     script = r"""
         cat > note.py <<'END'
 import sys
-from backstay.host.state_files import Files
-files = Files("/work")
+from backstay.host.state_files import Files, StateFile
+files, note, long = Files("/work"), StateFile("note", "", lost=""), StateFile("long", "", lost="")
 if sys.argv[1] == "write":
-    files.write("note", "so it is")
-    files.lasting("long", "apart")
+    files.write(note, "so it is")
+    files.lasting(long, "apart")
 else:
-    print(files.age("note"), files.lasting("long", "apart"), files.lasting("long", "other"))
+    print(files.age(note), files.lasting(long, "apart"), files.lasting(long, "other"))
 END
         python3 note.py write; stepped STEP python3 note.py read; stepped STEP python3 note.py write; python3 note.py read
         """
@@ -53,8 +53,9 @@ def test_a_date_of_the_wall_clock_is_nobodys(chamber: Chamber) -> None:
     done = chamber(
         r"""
         printf apart > long; touch note
-        python3 -c 'from backstay.host.state_files import Files; f = Files("/work"); print(f.age("note"), f.has("note"),
-            f.has("none"), f.lasting("long", "apart"), f.lasting("long", "apart") < 30, f.age("long") < 30)'
+        python3 -c 'from backstay.host.state_files import Files, StateFile
+f, note, none, long = Files("/work"), *(StateFile(name, "", lost="") for name in ("note", "none", "long"))
+print(f.age(note), f.has(note), f.has(none), f.lasting(long, "apart"), f.lasting(long, "apart") < 30, f.age(long) < 30)'
         """
     )
     assert done.out.split() == ["inf", "True", "False", "0.0", "True", "True"]

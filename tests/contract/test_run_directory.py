@@ -9,6 +9,7 @@ import mysql_box
 import pytest
 import rabbitmq_box
 from acting import Chamber
+from tests.rules import state_page  # type: ignore[import-not-found]
 
 WIRE = """
 ip link add eth0 type veth peer name eth1; ip link set eth1 up; ip link set eth0 up; ip addr add 10.9.0.1/24 dev eth0
@@ -22,6 +23,7 @@ PREPARE = {
 }
 MOUNT = "mkdir -p /run/backstay; mount -t tmpfs -o {} state /run/backstay\n"
 AGENTS = sorted(PREPARE)
+DECLARED = {one.name for name in state_page.declaring() for one in state_page.declared(name)}
 
 
 @pytest.mark.parametrize("agent", AGENTS)
@@ -34,6 +36,7 @@ def test_a_stop_ends_what_runs_though_run_is_full(chamber: Chamber, agent: str) 
         act start; export OCF_RESKEY_CRM_meta_on_node=n1  # a cluster's node: what runs there is watched
         export CIB_file=/tmp/cib.xml; cibadmin --empty > $CIB_file
         act monitor $RECURRING
+        echo "kept=$(find /run/backstay -mindepth 2 -not -type d -printf '%P ')"
         dd if=/dev/zero of=/run/backstay/rest bs=4k 2>&1 | grep -o 'No space left'
         act stop; act monitor
         """,
@@ -41,6 +44,8 @@ def test_a_stop_ends_what_runs_though_run_is_full(chamber: Chamber, agent: str) 
     )
     assert "No space left" in result.text
     assert result.codes == [0, 0, 0, 7], result.text
+    kept = {path.partition("/")[2] for path in result.values["kept"].split() if ".conf.d/" not in path}
+    assert kept and kept <= DECLARED, "each file is declared, with what its loss costs"
 
 
 @pytest.mark.parametrize("agent", AGENTS)
@@ -59,12 +64,12 @@ def test_what_is_not_there_is_removed_also_where_nothing_can_be(chamber: Chamber
         + """
         mkdir /run/backstay/db; echo x > /run/backstay/db/kept; mount -o remount,ro /run/backstay
         cat > /tmp/remove.py <<'END'
-from backstay.host.state_files import Files, Unwritable
+from backstay.host.state_files import Files, StateFile, Unwritable
 files = Files("/run/backstay/db")
-files.remove("missing")
+files.remove(StateFile("missing", "", lost=""))
 print("missing=gone")
 try:
-    files.remove("kept")
+    files.remove(StateFile("kept", "", lost=""))
 except Unwritable as error:
     print(f"kept={error}")
 END

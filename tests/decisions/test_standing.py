@@ -2,7 +2,7 @@
 
 import pytest
 
-from backstay.agent.degraded import WELL, Standing, attribute
+from backstay.agent.degraded import WELL, Standing
 
 
 def test_each_level_speaks_for_itself_and_the_attribute_for_all() -> None:
@@ -30,7 +30,3 @@ def test_what_is_noted_is_read_again(reason: str) -> None:
 @pytest.mark.parametrize("text", ["", "\n", "0", "10 ", "\x00"])
 def test_a_note_that_says_nothing_is_no_reason(text: str) -> None:
     assert Standing.parse(text).published == WELL
-
-
-def test_the_name_of_the_attribute_is_the_resources() -> None:
-    assert attribute("db") == "db-state"

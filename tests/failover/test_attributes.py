@@ -12,7 +12,7 @@ trial() {
 import sys
 sys.path.insert(0, "/usr/lib/ocf/lib")
 from backstay.host.deadline import Deadline
-from backstay.cluster.pacemaker import Pacemaker
+from backstay.cluster.pacemaker import Attribute, Pacemaker
 pacemaker = Pacemaker("trial", sys.argv[1], "/run/trial", Deadline(20))
 name, value = sys.argv[2:]
 if name == "score":
@@ -20,7 +20,7 @@ if name == "score":
 elif name == "remembered":
     print(name, pacemaker.has_promotion_score(int(value)))
 else:
-    pacemaker.set_attribute(name, value)
+    pacemaker.set_attribute(Attribute("{resource}-" + name, "", lost=""), value)
 ' "$(crm_node -n)" "$@"
 }
 score() { attrd_updater -Q -n master-trial | sed -n 's/.* value="\(.*\)".*/score \1/p'; }

@@ -15,7 +15,7 @@ from judged import is_clean
 from lxml.etree import _Element
 from resting import Resting
 
-from backstay.agent.degraded import attribute
+from backstay.cluster.pacemaker import STATE
 from backstay.host.deadline import Deadline, poll
 from backstay.ocf.errors import CommandFailed
 from backstay.services.rabbitmq.dialects.mnesia import POLICY
@@ -167,7 +167,7 @@ def test_queues_that_are_left_a_copy_short_get_it_back_with_all_messages(three: 
 
 def told(service: RabbitSet) -> str:
     """Why any instance is not as wanted."""
-    state = ["attrd_updater", "--query", "--all", "--name", attribute(service.name)]
+    state = ["attrd_updater", "--query", "--all", "--name", STATE.of(service.name)]
     return service.lab.run(service.lab.nodes[0], state, check=False).out
 
 

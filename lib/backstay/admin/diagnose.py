@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backstay.cluster.model import IDLE, Finding, is_true
+from backstay.cluster.pacemaker import SCORE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -149,7 +150,7 @@ def _told(failure: Failure) -> str:
 
 
 def _scores(cluster: Cluster, resource: Resource, active: Sequence[Instance]) -> str:
-    scores = {one.node: cluster.attribute(one.node, f"master-{resource.id}") or "unset" for one in active}
+    scores = {one.node: cluster.attribute(one.node, SCORE.of(resource.id)) or "unset" for one in active}
     return ": promotion scores " + ", ".join(f"{node} {score}" for node, score in sorted(scores.items()))
 
 

@@ -10,7 +10,7 @@ import sys
 
 from backstay.agent.log import Log
 from backstay.host.deadline import Deadline
-from backstay.host.state_files import Files, Unwritable, unwritable
+from backstay.host.state_files import Files, StateFile, Unwritable, unwritable
 from backstay.ocf.errors import Misconfigured
 from backstay.ocf.parameters import Parameters
 
@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from backstay.cluster.pacemaker import Pacemaker
     from backstay.ocf.invocation import Invocation
 
-_GOOD = "parameters"  # file of the state: the last values that could be used, as a literal; root alone reads it
+PARAMETERS = StateFile(
+    "parameters",
+    "the last values of all parameters that could be used, as a literal",
+    lost="a value that does not fit reads as its default, until all fit again",
+)
+STANDING = StateFile(
+    "standing",
+    "of a promotable instance: why it is not as wanted, for each check level",
+    lost="the attribute stays as it is, also when all is well, until a monitor finds something again",
+)
 _STRICT = {"start", "promote"}  # what fails when the agent's own files cannot be written (host/state_files.py)
 
 
@@ -63,7 +72,7 @@ class Context:
                 raise
             self.wrong = str(error)
             self.parameters.lenient = True
-            good = self.state.read(_GOOD)
+            good = self.state.read(PARAMETERS)
             if good:
                 import ast
 
@@ -75,8 +84,8 @@ class Context:
             self.log.secrets += self.parameters.secrets()
             return
         text = ascii(sorted(given.items()))
-        if self.state.read(_GOOD) != text:
-            self.state.write(_GOOD, text)
+        if self.state.read(PARAMETERS) != text:
+            self.state.write(PARAMETERS, text)
 
     @property
     def troubles(self) -> "list[str]":

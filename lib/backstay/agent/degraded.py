@@ -12,12 +12,6 @@ WELL = "ok"
 _LONGEST = 120  # characters, as of an exit reason
 
 
-def attribute(resource: str) -> str:
-    """The public attribute that says why the instance on a node is not as wanted, WELL once that is over; absent if it was
-    always as wanted."""
-    return f"{resource}-state"
-
-
 class Standing:
     """What the monitors of one instance found last: a reason for each check level, none for a level that found nothing."""
 

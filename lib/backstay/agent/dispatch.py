@@ -11,7 +11,7 @@ Rules of the contract that live here and nowhere else:
 import os
 import sys
 
-from backstay.agent.context import Context
+from backstay.agent.context import STANDING, Context
 from backstay.host.process import no_core
 from backstay.host.state_files import unwritable
 from backstay.ocf.codes import ExitCode
@@ -70,16 +70,17 @@ class Agent(Actions):
     def _publish_standing(self, reason: str) -> None:
         """A healthy monitor pays one look for a file. A cluster that takes no attribute fails no monitor."""
         context = self.context
-        noted = context.state.read("standing")
+        noted = context.state.read(STANDING)
         if not noted and not reason:
             return
-        from backstay.agent.degraded import Standing, attribute
+        from backstay.agent.degraded import Standing
+        from backstay.cluster.pacemaker import STATE
 
         before = Standing.parse(noted)
         now = before.found(context.invocation.check_level, reason)
         try:
-            context.pacemaker.set_attribute(attribute(context.invocation.resource), now.published)
-            context.state.write("standing", str(now)) if now.reasons else context.state.remove("standing")
+            context.pacemaker.set_attribute(STATE, now.published)
+            context.state.write(STANDING, str(now)) if now.reasons else context.state.remove(STANDING)
         except AgentError as error:
             context.log.warning(f"not published, the next monitor tries again: {error}")
         if now.published != before.published:

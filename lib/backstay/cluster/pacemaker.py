@@ -22,7 +22,7 @@ from enum import Enum
 from backstay.host import site_packages
 from backstay.host.command import run
 from backstay.host.deadline import Deadline
-from backstay.host.state_files import Files
+from backstay.host.state_files import Files, StateFile
 from backstay.ocf.errors import AgentError, CommandFailed
 
 TYPE_CHECKING = False
@@ -33,9 +33,74 @@ if TYPE_CHECKING:
 NEVER = "-INFINITY"  # the promotion score that forbids; an absent score does not
 _MISSING = {78, 105}  # attrd_updater 2.1.5 and crm_attribute: no such attribute (CRM_EX_CONFIG, CRM_EX_NOSUCH)
 _NO_CLUSTER = {102, 107}  # CRM_EX_DISCONNECT, CRM_EX_NOHOST as attrd_updater 3.0 puts it
-_MEMORY = "attributes"  # file in the agent's state directory
 _TRUST = 180.0  # seconds; what is known to take attributes away is seen at once (the watcher), this is for the rest
 _FACTS_SET = "backstay"  # id of the cluster property set that holds durable facts
+MEMORY = StateFile(
+    "attributes",
+    "the executor, since when, and the attributes that were written, NAME=VALUE",
+    lost="the next monitor writes equal values once more, which changes nothing",
+)
+
+
+class Attribute:
+    """What an instance publishes in Pacemaker, declared once. name: with {resource}, and {part} where there are several.
+    public: the scheduler hears of it, and rules can use it; a private one only the attribute daemon has. lost: as when the
+    node leaves the cluster."""
+
+    __slots__ = ("lost", "meaning", "name", "public")
+
+    def __init__(self, name: str, meaning: str, *, lost: str, public: bool = True) -> None:
+        self.name = name
+        self.meaning = meaning
+        self.lost = lost
+        self.public = public
+
+    def of(self, resource: str, part: str = "") -> str:
+        """Its name for this resource."""
+        return self.name.format(resource=resource, part=part)
+
+    def __repr__(self) -> str:
+        return f"Attribute({self.name!r})"
+
+
+class Property(Attribute):
+    """The same of the cluster's configuration: it survives every node's loss of power."""
+
+    __slots__ = ()
+
+
+RECORD = Property(
+    "{resource}-facts",
+    "the durable record: of MySQL who was promoted last and who acknowledges, of RabbitMQ the members",
+    lost="the service counts as one that was never promoted, or never formed: restore it from a backup of the configuration",
+)
+# What several services publish, or an agent publishes and the admin's commands read.
+SCORE = Attribute(
+    "master-{resource}",
+    "how much this instance is wanted as the promoted one, up to 1,000,000; -INFINITY forbids it",
+    lost="it is not promoted until its next monitor; a promoted one may be demoted",
+)
+STATE = Attribute(
+    "{resource}-state",
+    "why the instance is not as wanted, ok once that is over; absent if it was always as wanted",
+    lost="status says nothing of it until a monitor finds it again",
+)
+READABLE = Attribute(
+    "{resource}-readable",
+    "MySQL: 1 where readers may be sent, else 0",
+    lost="addresses for readers go elsewhere until the next monitor",
+)
+LAG = Attribute(
+    "{resource}-lag",
+    "MySQL: seconds that a replica is behind at least, in steps",
+    lost="status and switchover do not know the lag until the next monitor",
+    public=False,
+)
+UP = Attribute(
+    "{resource}-up-{part}",
+    "HAProxy: 1 while a server of the backend is up, else 0",
+    lost="rules that use it see no value until the next monitor",
+)
 
 
 class Instance:
@@ -159,25 +224,25 @@ class Pacemaker:
 
     # -- transient attributes and scores ------------------------------------------------------------------------------
 
-    def attribute(self, name: str, node: str = "") -> "Optional[str]":
+    def attribute(self, attribute: Attribute, node: str = "") -> "Optional[str]":
         """A transient attribute as the attribute daemon has it, None when unset or outside a cluster."""
-        said = self._ask(["attrd_updater", "-Q", "-n", name, "-N", node or self.node()])
+        said = self._ask(["attrd_updater", "-Q", "-n", attribute.of(self.resource), "-N", node or self.node()])
         value = (said or "").partition(' value="')[2].rpartition('"')[0]
         return value or None
 
-    def set_attribute(self, name: str, value: str, private: bool = False) -> None:
+    def set_attribute(self, attribute: Attribute, value: str, part: str = "") -> None:
         """Set a transient attribute of this node, if that changes it. A private one makes the scheduler look at nothing."""
-        known = self._known()
+        known, name = self._known(), attribute.of(self.resource, part)
         if known.get(name) == value:
             return
         update = ["attrd_updater", "-n", name, "-N", self.node(), "-U", value]
         self._remember(known, but=name)
-        if self._ask([*update, "-p"] if private else update) is not None:
+        if self._ask(update if attribute.public else [*update, "-p"]) is not None:
             self._remember({**known, name: value})
 
-    def forget_attribute(self, name: str) -> None:
+    def forget_attribute(self, attribute: Attribute) -> None:
         """Delete a transient attribute of this node, if it may be set."""
-        known = self._known()
+        known, name = self._known(), attribute.of(self.resource)
         if known.get(name) != "":
             self._remember(known, but=name)
             self._ask(["attrd_updater", "-n", name, "-N", self.node(), "-D"])
@@ -190,24 +255,24 @@ class Pacemaker:
 
     def set_promotion_score(self, score: "int | str") -> None:
         """The wish to be promoted here, up to 1,000,000, or NEVER. Note that 0 promotes too."""
-        self.set_attribute(f"master-{self.resource}", str(score))
+        self.set_attribute(SCORE, str(score))
 
     def has_promotion_score(self, score: int) -> bool:
         """Whether this was the score that was set last, as far as it is remembered. Asks nobody."""
-        return f"master-{self.resource}={score}" in self._lines()
+        return f"{SCORE.of(self.resource)}={score}" in self._lines()
 
     # -- durable facts ------------------------------------------------------------------------------------------------
 
     def facts(self) -> str:
         """The resource's durable record, "" when there is none. It survives the loss of every node's power. Raises
         AgentError."""
-        name = f"{self.resource}-facts"
+        name = RECORD.of(self.resource)
         said = self._ask(["crm_attribute", "-t", "crm_config", "-s", _FACTS_SET, "-n", name, "-G", "-q"], strict=True)
         return (said or "").strip()
 
     def set_facts(self, text: str) -> None:
         """Write the durable record; on return the cluster has it. Raises AgentError."""
-        name = f"{self.resource}-facts"
+        name = RECORD.of(self.resource)
         self._ask(["crm_attribute", "-t", "crm_config", "-s", _FACTS_SET, "-n", name, "-v", text], strict=True)
 
     # -- failures -----------------------------------------------------------------------------------------------------
@@ -237,7 +302,7 @@ class Pacemaker:
     def _lines(self) -> "list[str]":
         """What is remembered: the executor and since when (CLOCK_MONOTONIC, seconds), then NAME=VALUE; empty on a node that has
         just booted."""
-        return self._files.read(_MEMORY).splitlines()
+        return self._files.read(MEMORY).splitlines()
 
     def _known(self) -> "dict[str, str]":
         """What was written and is there. What is not to be trusted any more is sent to the CIB again, and then unknown."""
@@ -249,7 +314,7 @@ class Pacemaker:
             return dict(line.split("=", 1) for line in lines[1:] if "=" in line)
         self._since = ""
         self._ask(["attrd_updater", "-R"])
-        self._files.remove(_MEMORY)
+        self._files.remove(MEMORY)
         return {}
 
     def _remember(self, values: "dict[str, str]", but: str = "") -> None:
@@ -260,9 +325,9 @@ class Pacemaker:
         self._since = self._since or str(time.monotonic())
         lines = [f"{_incarnation()} {self._since}", *(f"{name}={value}" for name, value in values.items())]
         self._unwritten.clear()
-        self._files.write(_MEMORY, "\n".join(lines))
+        self._files.write(MEMORY, "\n".join(lines))
         if self._unwritten:
-            self._files.remove(_MEMORY)
+            self._files.remove(MEMORY)
 
 
 def _incarnation() -> str:
@@ -295,7 +360,7 @@ def _parsed(text: str, tool: str) -> "Any":
 
 def parse_ends(text: str, resource: str) -> "dict[str, Ends]":
     """Read the CIB's status section. Raises AgentError when the text is no XML."""
-    published = {f"master-{resource}", f"{resource}-readable"}  # by the first monitor that looked; gone with the node
+    published = {SCORE.of(resource), READABLE.of(resource)}  # by the first monitor that looked; gone with the node
     ends = {}
     for state in _parsed(text, "cibadmin").iter("node_state"):
         own = [

@@ -7,12 +7,18 @@ old it is: it is the wall clock's. So the agent notes since when it has seen tha
 
 import os
 
+from backstay.host.state_files import StateFile
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.host.state_files import Files
 
 RINGS = "/var/lib/corosync"
-_NOTE = "ring"  # file of the agent's state: the ring that was seen last, dated when it was first seen
+RING = StateFile(
+    "ring",
+    "the cluster's membership that was seen last, dated when it was first seen",
+    lost="the membership counts as unsettled for 15 s: monitors do not rest, the primary reviews",
+)
 _SETTLED = 15.0  # seconds after which Pacemaker, too, surely has the membership of the ring
 
 
@@ -23,4 +29,4 @@ def settled(files: "Files", rings: str = RINGS) -> str:
     except OSError:
         return ""
     formed = ",".join(sorted(f"{name}:{ring.st_ino}:{ring.st_mtime_ns}" for name, ring in found))
-    return formed if formed and files.lasting(_NOTE, formed) > _SETTLED else ""
+    return formed if formed and files.lasting(RING, formed) > _SETTLED else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from backstay.cluster.model import Cluster, Constraint, Failure, Instance, Node, Operation, Resource
+from backstay.cluster.pacemaker import RECORD
 from backstay.ocf.errors import AgentError
 from backstay.ocf.parameters import parse_time
 
@@ -16,7 +17,7 @@ _OLD_ROLES = {
     "Slave": "Unpromoted",
 }  # as Pacemaker before 2.1 reports them, and old CIBs have them
 _DEGRADED = (190, 191)  # of monitors: no failures, though crm_mon lists them, and goes on doing so afterwards
-_FACTS = "-facts"
+_FACTS = RECORD.of("")
 
 
 def read(monitor: str, configuration: str) -> Cluster:

@@ -42,6 +42,24 @@ def private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
+class StateFile:
+    """A file of a resource's directory, declared once, in its module. name: of the file. meaning: what is in it; with a date,
+    since when. lost: what it costs that it vanishes. docs/state.md is made of all of them."""
+
+    __slots__ = ("lost", "meaning", "name")
+
+    def __init__(self, name: str, meaning: str, *, lost: str) -> None:
+        self.name = name
+        self.meaning = meaning
+        self.lost = lost
+
+    def __repr__(self) -> str:
+        return f"StateFile({self.name!r})"
+
+
+CHECK = StateFile("check", "nothing: written to see whether anything can be", lost="nothing")
+
+
 class Files:
     """The files of one resource. complaints: gets what could not be written, once, where the action has to go on without;
     None: that is an error."""
@@ -50,37 +68,41 @@ class Files:
         self.directory = directory
         self._complaints = complaints
 
-    def read(self, name: str) -> str:
+    def path(self, file: StateFile) -> str:
+        """For what is opened otherwise: a lock, a log, a socket."""
+        return os.path.join(self.directory, file.name)
+
+    def read(self, file: StateFile) -> str:
         """The file's text, "" when there is none."""
         try:
-            with open(os.path.join(self.directory, name), encoding="utf-8") as source:
+            with open(self.path(file), encoding="utf-8") as source:
                 return source.read()
         except OSError:
             return ""
 
-    def age(self, name: str) -> float:
+    def age(self, file: StateFile) -> float:
         """Seconds since the file was written; infinite when there is none, or nobody knows."""
         try:
-            passed = time.monotonic_ns() - os.stat(os.path.join(self.directory, name)).st_mtime_ns
+            passed = time.monotonic_ns() - os.stat(self.path(file)).st_mtime_ns
         except OSError:
             return float("inf")
         return passed / 1e9 if passed >= 0 else float("inf")
 
-    def has(self, name: str) -> bool:
-        return os.path.exists(os.path.join(self.directory, name))
+    def has(self, file: StateFile) -> bool:
+        return os.path.exists(self.path(file))
 
-    def lasting(self, name: str, what: str) -> float:
+    def lasting(self, file: StateFile, what: str) -> float:
         """Seconds for which `what` has been so, each call noting that it is; 0 where nobody knows since when. For what must
         not be done too early."""
-        age = self.age(name)
-        if age < float("inf") and self.read(name) == what:
+        age = self.age(file)
+        if age < float("inf") and self.read(file) == what:
             return age
-        self.write(name, what)
+        self.write(file, what)
         return 0.0
 
-    def write(self, name: str, text: str) -> None:
+    def write(self, file: StateFile, text: str) -> None:
         """Raises Unwritable, unless complaints are collected; the old text stays then."""
-        path = os.path.join(self.directory, name)
+        path = self.path(file)
         temporary = f"{path}.{os.getpid()}"
         try:
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
@@ -95,12 +117,12 @@ class Files:
 
     def check(self) -> None:
         """Before something that must be noted afterwards. Raises as `write` does."""
-        self.write("check", "written before a note that matters")
-        self.remove("check")
+        self.write(CHECK, "written before a note that matters")
+        self.remove(CHECK)
 
-    def remove(self, name: str, must: bool = False) -> None:
+    def remove(self, file: StateFile, must: bool = False) -> None:
         """Raises Unwritable, unless complaints are collected and it need not be."""
-        path = os.path.join(self.directory, name)
+        path = self.path(file)
         if not os.path.exists(path):
             return
         try:

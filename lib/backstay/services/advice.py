@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backstay.agent.degraded import WELL, attribute
+from backstay.agent.degraded import WELL
 from backstay.cluster.model import Finding
+from backstay.cluster.pacemaker import STATE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +43,7 @@ class Advice:
 
     def complaint(self, cluster: Cluster, node: str) -> str:
         """Why the instance on the node is not as wanted, "" when it is or cannot be promoted: then a monitor's result says it."""
-        state = cluster.attribute(node, attribute(self.resource.id))
+        state = cluster.attribute(node, STATE.of(self.resource.id))
         return "" if state == WELL else state
 
     @property

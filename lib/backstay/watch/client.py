@@ -37,7 +37,6 @@ What both leave for each other in the agent's state directory: notes.py.
 """
 
 import fcntl
-import os
 import sys
 
 from backstay.host.command import spawn
@@ -92,7 +91,7 @@ def quiet(context: "Context", pid: int, started: str) -> None:
 def _ensure(context: "Context", target: str, pid: int, started: str, anew: bool) -> None:
     """Raises OSError, and AgentError as command.spawn does."""
     files = context.state
-    with open(os.path.join(files.directory, LOCK), "a+", encoding="ascii", opener=private) as lock:
+    with open(files.path(LOCK), "a+", encoding="ascii", opener=private) as lock:
         lock.seek(0)
         fields = lock.read().split()
         ours = fields[:2] == [str(pid), started]

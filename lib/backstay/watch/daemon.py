@@ -14,7 +14,7 @@ from backstay.host.state_files import Files, private, stamp
 from backstay.ocf.errors import AgentError, TimedOut
 from backstay.watch import notes
 from backstay.watch.liveness import Finding, Heard, judge
-from backstay.watch.reuse import CALM
+from backstay.watch.reuse import LAST_LOOK
 from backstay.watch.target import ADRIFT
 
 TYPE_CHECKING = False
@@ -57,7 +57,7 @@ def main(target_class: "type[Target]", argv: "list[str]") -> int:
 
 def _main(target: "Target", pid: int, started: str) -> int:
     context = target.context
-    with open(os.path.join(context.state_directory(), notes.LOCK), "a+", encoding="ascii", opener=private) as lock:
+    with open(context.state.path(notes.LOCK), "a+", encoding="ascii", opener=private) as lock:
         try:
             poll(lambda: _locked(lock.fileno()), Deadline(_TAKEOVER), "the watcher before")
         except TimedOut:
@@ -137,7 +137,7 @@ class Watcher:
                 poller.unregister(self._controller)
                 os.close(self._controller)
                 self._controller = controld.ABSENT
-                self._files.remove(CALM)
+                self._files.remove(LAST_LOOK)
                 self._sendings = [time.monotonic() + after for after in _SEND_AGAIN]
             if self._sendings and time.monotonic() >= self._sendings[0]:
                 del self._sendings[0]
@@ -158,7 +158,7 @@ class Watcher:
     def _replaced(self) -> bool:
         """Whether our lock is not the one in the directory any more: that was wiped, and another watches or will at once."""
         try:
-            return os.stat(os.path.join(self._files.directory, notes.LOCK)).st_ino != self._lock
+            return os.stat(self._files.path(notes.LOCK)).st_ino != self._lock
         except FileNotFoundError:
             return False  # until then this one does
 

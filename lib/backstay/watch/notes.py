@@ -1,23 +1,40 @@
-"""What a watcher and the actions leave for each other, files in the agent's state directory:
-
-watch.lock   held by the watcher; pid and start of the daemon, and, once it has begun, of the watcher, and which
-             installation that runs from (Context.installation)
-verdict      its last look: PID:START, when (CLOCK_MONOTONIC, seconds), the finding, what the prober added; replaced at
-             each look
-silent       PID:START of a daemon that was found silent and told: demote and stop need not find out again
-stopping     PID:START of a daemon that we end ourselves; empty: any
-told         when silence was told lately (CLOCK_MONOTONIC, seconds)
-"""
+"""What a watcher and the actions leave for each other, files in the agent's state directory."""
 
 from __future__ import annotations
 
 import time
 
+from backstay.host.state_files import StateFile
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.host.state_files import Files
 
-LOCK, VERDICT, SILENT, STOPPING, TOLD = "watch.lock", "verdict", "silent", "stopping", "told"
+LOCK = StateFile(
+    "watch.lock",
+    "held by the watcher: pid and start of the daemon; once it has begun, those of the watcher, and its installation",
+    lost="the next monitor starts another watcher, and the one before ends",
+)
+VERDICT = StateFile(
+    "verdict",
+    "the watcher's last look: PID:START, when (CLOCK_MONOTONIC, seconds), the finding, what the prober added",
+    lost="monitors look themselves until the next look, within a second",
+)
+SILENT = StateFile(
+    "silent",
+    "PID:START of a daemon that was found silent, dated when",
+    lost="demote and stop wait for its answer again",
+)
+STOPPING = StateFile(
+    "stopping",
+    "PID:START of a daemon that the agent ends itself; empty: any",
+    lost="the watcher may report a wanted end as a failure",
+)
+TOLD = StateFile(
+    "told",
+    "when silence was told lately (CLOCK_MONOTONIC, seconds)",
+    lost="silence may be told more often than ten times a minute",
+)
 
 
 def is_quiet(files: Files, pid: int, started: str) -> bool:

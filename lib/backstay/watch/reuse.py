@@ -12,6 +12,7 @@
 The service's health module says whether an observation is calm, by a short text that stays equal while the observation does.
 """
 
+from backstay.host.state_files import StateFile
 from backstay.watch import notes
 
 TYPE_CHECKING = False
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
     from backstay.agent.context import Context
     from backstay.host.process import Process
 
-CALM = "calm"  # file of the agent's state, and how what is calm begins
+CALM = "calm"  # how what is calm begins
+LAST_LOOK = StateFile(
+    "calm",
+    "what a monitor found when it looked itself and all was calm: PID:START, checksum of the parameters, the finding",
+    lost="the next monitor looks itself",
+)
 LOOK_EVERY = 30.0  # seconds
 _FRESH = 3.0  # seconds: the watcher looks once a second
 
@@ -28,19 +34,19 @@ def rests(context: "Context", running: "Process", added: str = "", look_every: f
     """Whether the watcher sees, right now, what the last look at the process found. added: what else must be as it
     was then. look_every: seconds after which the monitor looks itself all the same."""
     files = context.state
-    if files.age(CALM) > look_every:
+    if files.age(LAST_LOOK) > look_every:
         return False
     verdict, _, calm = notes.verdict(files, running.pid, running.started, _FRESH).partition(" ")
-    return verdict == "ok" and calm.startswith(CALM) and files.read(CALM) == _found(context, running, added, calm)
+    return verdict == "ok" and calm.startswith(CALM) and files.read(LAST_LOOK) == _found(context, running, added, calm)
 
 
 def note(context: "Context", running: "Process", calm: str, added: str = "") -> None:
     """After a look. calm: what was found, "" when that is not calm."""
     files = context.state
     if calm:
-        files.write(CALM, _found(context, running, added, calm))
+        files.write(LAST_LOOK, _found(context, running, added, calm))
     else:
-        files.remove(CALM)
+        files.remove(LAST_LOOK)
 
 
 def _found(context: "Context", running: "Process", added: str, calm: str) -> str:

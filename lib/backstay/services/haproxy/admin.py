@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backstay.cluster.model import Finding
+from backstay.cluster.pacemaker import UP
 from backstay.services.advice import Advice
 from backstay.services.promoted_role import promotable
 
@@ -35,6 +36,6 @@ class Admin(Advice):
 
     def _backends(self, cluster: Cluster, node: str) -> dict[str, bool]:
         known = cluster.node(node)
-        prefix = f"{self.resource.id}-up-"
+        prefix = UP.of(self.resource.id)
         attributes = known.attributes if known and known.online else {}
         return {name[len(prefix) :]: value == "1" for name, value in attributes.items() if name.startswith(prefix)}

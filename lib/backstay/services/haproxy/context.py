@@ -1,14 +1,4 @@
-"""What the parts of this agent share: the parameters, where this instance lives, its master, and its frontends.
-
-What it remembers, in its directory under /run:
-
-master      pid, start time and program of the master
-promoted    the same, once that master was promoted: a restarted one is not
-loaded      the worker whose configuration the next two describe
-text        the configuration as it was loaded
-frontends   names of the frontends that listen
-refused     a configuration that was checked and refused, and why
-"""
+"""What the parts of this agent share: the parameters, where this instance lives, its master, and its frontends."""
 
 from __future__ import annotations
 
@@ -33,4 +23,4 @@ class HaproxyContext(Context):
 
     def frontends(self) -> list[str]:
         """Names of those that matter: as the parameter says, or all that listen."""
-        return self.parameters.chosen_frontends() or self.state.read("frontends").split()
+        return self.parameters.chosen_frontends() or self.state.read(daemon.FRONTENDS).split()

@@ -6,12 +6,8 @@ import os
 
 from backstay.host.deadline import Deadline, poll
 from backstay.host.process import Process, at
-from backstay.host.state_files import Files, Unwritable, unwritable
+from backstay.host.state_files import Files, StateFile, Unwritable, unwritable
 from backstay.ocf.errors import AgentError, NotInstalled, TimedOut, WrongParameter
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
 
 _BINARIES = ("/usr/sbin/haproxy", "/usr/local/sbin/haproxy")
 _LONGEST_SOCKET = 90  # HAProxy binds a temporary name, with its pid, of the 107 bytes that a socket's name may have
@@ -19,6 +15,48 @@ _LOG_SIZE = 1 << 20
 _TERM_PATIENCE = 1.0  # seconds; it takes some hundredths
 _CAP_SYS_RESOURCE = 1 << 24
 CHECK_TIMEOUT = 15.0  # seconds for `haproxy -c`; 0.05, but names of servers are resolved
+
+MASTER = StateFile(
+    "master",
+    "pid, start time and program of the master",
+    lost="the master is found by its socket's name among the processes",
+)
+PROMOTED = StateFile(
+    "promoted",
+    "the same, once that master was promoted: a restarted one is not",
+    lost="the instance counts as unpromoted: its monitor closes the frontends, and Pacemaker decides anew",
+)
+LOADED = StateFile(
+    "loaded",
+    "pid of the worker whose configuration `text` and `frontends` describe",
+    lost="both are noted anew, from the disk",
+)
+TEXT = StateFile(
+    "text",
+    "the configuration as it was loaded",
+    lost="it is checked before the next load; with reload_on_change it is loaded again",
+)
+FRONTENDS = StateFile(
+    "frontends", "names of the frontends that listen", lost="whether they are open is not seen, until the next load"
+)
+REFUSED = StateFile(
+    "refused", "a configuration that was checked and refused, and why", lost="it is checked, and refused, again"
+)
+DUMP = StateFile(
+    "server-dump",
+    "the servers' state that stop saw, for the next start",
+    lost="servers that were drained, or weighed otherwise, are as configured",
+)
+SERVER_STATE = StateFile("server-state", "what HAProxy itself reads of it as it starts", lost="as server-dump")
+FRAGMENT = StateFile(
+    "agent.cfg",
+    "the agent's settings for HAProxy, read before the admin's",
+    lost="written again by each start and reload",
+)
+SOCKET = StateFile(
+    "master.sock", "HAProxy's master CLI", lost="nobody can ask HAProxy: the monitor has the resource restarted"
+)
+LOG = StateFile("haproxy.log", "what master and workers wrote, at most 1 MiB", lost="what they wrote, until a restart")
 
 
 class Layout:
@@ -28,10 +66,10 @@ class Layout:
         self.binary = binary
         self.config = config
         self.directory = directory
-        self.socket = os.path.join(directory, "master.sock")
-        self.fragment = os.path.join(directory, "agent.cfg")
-        self.server_state = os.path.join(directory, "server-state")
-        self.log = os.path.join(directory, "haproxy.log")
+        self.socket = os.path.join(directory, SOCKET.name)
+        self.fragment = os.path.join(directory, FRAGMENT.name)
+        self.server_state = os.path.join(directory, SERVER_STATE.name)
+        self.log = os.path.join(directory, LOG.name)
 
 
 def find_binary(wanted: str) -> str:
@@ -94,15 +132,14 @@ def write_fragment(layout: Layout, hard_stop_after: float, own_state_file: bool,
         lines.append(f"    server-state-file {layout.server_state}")
     if not fetches:
         lines += [".if feature(OPENSSL)", "    httpclient.ssl.verify none", ".endif"]
-    write(layout.fragment, "\n".join(lines) + "\n")
+    write(layout, FRAGMENT, "\n".join(lines) + "\n")
     if not os.path.exists(layout.server_state):
-        write(layout.server_state, "1\n")
+        write(layout, SERVER_STATE, "1\n")
 
 
-def write(path: str, text: str) -> None:
-    """Replace a file as a whole. Raises Unwritable."""
-    directory, name = os.path.split(path)
-    Files(directory).write(name, text)
+def write(layout: Layout, file: StateFile, text: str) -> None:
+    """Replace a file as a whole, in any action. Raises Unwritable."""
+    Files(layout.directory).write(file, text)
 
 
 def descriptors_allowed() -> int:
@@ -142,7 +179,7 @@ def launch(layout: Layout, deadline: Deadline) -> Process:
 
     if os.path.exists(layout.socket):
         os.unlink(layout.socket)  # a dead master's
-    write(layout.log, "")
+    write(layout, LOG, "")
     argv = [layout.binary, "-W", "-db", "-S", layout.socket, "-f", layout.fragment, "-f", layout.config]
     master = at(spawn(argv, log=layout.log, umask=0o022))
 
@@ -252,7 +289,7 @@ class Master:
         self._files = files
 
     def find(self) -> Process | None:
-        return _master(self._socket, self._files.read("master"))
+        return _master(self._socket, self._files.read(MASTER))
 
     def running(self) -> Process:
         """Raises AgentError."""
@@ -262,18 +299,18 @@ class Master:
         return found
 
     def note(self, master: Process) -> None:
-        self._files.write("master", identify(master))
+        self._files.write(MASTER, identify(master))
 
     def is_promoted(self, master: Process) -> bool:
         """Whether this very master was promoted."""
-        return self._files.read("promoted") == identify(master)
+        return self._files.read(PROMOTED) == identify(master)
 
     def promote(self, master: Process) -> None:
-        self._files.write("promoted", identify(master))
+        self._files.write(PROMOTED, identify(master))
 
     def demote(self, must: bool = False) -> None:
         """must: that this cannot be noted is an error."""
-        self._files.remove("promoted", must)
+        self._files.remove(PROMOTED, must)
 
 
 def drain(master: Process, seconds: float, deadline: Deadline) -> None:

@@ -21,11 +21,11 @@ def look(context: HaproxyContext, promoted: bool) -> Verdict:
     layout, given = context.layout(), context.parameters
     deadline = context.deadline.within(given.probe_timeout)
     processes, stat = master_cli.look(layout.socket, deadline)
-    if stat and context.state.read("loaded") != str(processes.worker):
+    if stat and context.state.read(daemon.LOADED) != str(processes.worker):
         from backstay.services.haproxy import reload
 
         reload.learn(context, layout, processes.worker, stat)  # someone else reloaded it, or ours took its time
-        context.state.remove("refused")
+        context.state.remove(daemon.REFUSED)
     stale, reloaded = _renew(context, layout, processes)
     if reloaded:
         deadline = context.deadline.within(given.probe_timeout)
@@ -48,6 +48,7 @@ def look(context: HaproxyContext, promoted: bool) -> Verdict:
 def publish(context: HaproxyContext, backends: dict[str, int]) -> None:
     """Inside a cluster: the wish to be promoted, and which backends have servers. backends: to the number of those that are
     up."""
+    from backstay.cluster.pacemaker import UP
     from backstay.services.haproxy.parameters import words
 
     wanted = words(context.parameters.backend_attributes)
@@ -56,14 +57,14 @@ def publish(context: HaproxyContext, backends: dict[str, int]) -> None:
             context.pacemaker.set_promotion_score(_SCORE)
         for name, up in backends.items():
             if wanted == ["all"] or name in wanted:
-                context.pacemaker.set_attribute(f"{context.invocation.resource}-up-{name}", str(int(up > 0)))
+                context.pacemaker.set_attribute(UP, str(int(up > 0)), name)
     except AgentError as error:
         context.log.warning(f"not published, the next monitor tries again: {error}")
 
 
 def _renew(context: HaproxyContext, layout: daemon.Layout, processes: Processes) -> tuple[str, bool]:
     """Why the configuration on disk is not the one that serves, and whether it was reloaded just now."""
-    reason, _, refused = context.state.read("refused").partition("\n")
+    reason, _, refused = context.state.read(daemon.REFUSED).partition("\n")
     if context.parameters.reload_on_change:
         from backstay.services.haproxy import reload
 
@@ -71,10 +72,10 @@ def _renew(context: HaproxyContext, layout: daemon.Layout, processes: Processes)
             text = daemon.read(layout.config)
             if text == refused:
                 return reason, False
-            if text != context.state.read("text") or processes.failed:
+            if text != context.state.read(daemon.TEXT) or processes.failed:
                 reload.reload(context, context.layout(complete=True))
                 return "", True
-            context.state.remove("refused")  # it is again what was loaded
+            context.state.remove(daemon.REFUSED)  # it is again what was loaded
             return "", False
         except (WrongParameter, NotInstalled, Unwritable) as error:
             return str(error), False

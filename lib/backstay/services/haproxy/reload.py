@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from backstay.services.haproxy.context import HaproxyContext
     from backstay.services.haproxy.health import Stat
 
-_DUMP = "server-dump"  # file of the agent's state: what stop saw, for the next start
 _FAILED = -1  # instead of a pid
 _DUMP_COMMAND = "show servers state"
 
@@ -43,12 +42,14 @@ def check(context: HaproxyContext, layout: daemon.Layout, known_good: str = "") 
 def load(context: HaproxyContext, layout: daemon.Layout) -> Process:
     """Start; the master, when its worker serves. Raises AgentError; nothing is left running then."""
     # What was loaded since boot was checked: after a crash that saves a tenth of the way back.
-    text, configuration = check(context, layout, known_good=context.state.read("text"))
-    dump = context.state.read(_DUMP)
-    context.state.remove(_DUMP)
-    context.state.remove("refused")
-    same = server_state.unchanged(Configuration(context.state.read("text")), configuration) if dump else frozenset()
-    daemon.write(layout.server_state, server_state.keep(dump, same))
+    text, configuration = check(context, layout, known_good=context.state.read(daemon.TEXT))
+    dump = context.state.read(daemon.DUMP)
+    context.state.remove(daemon.DUMP)
+    context.state.remove(daemon.REFUSED)
+    same = (
+        server_state.unchanged(Configuration(context.state.read(daemon.TEXT)), configuration) if dump else frozenset()
+    )
+    daemon.write(layout, daemon.SERVER_STATE, server_state.keep(dump, same))
     master = daemon.launch(layout, context.deadline)
     try:
         _alone(layout, master_cli.processes(layout.socket, context.deadline).worker)
@@ -67,15 +68,15 @@ def reload(context: HaproxyContext, layout: daemon.Layout) -> None:
     text = ""
     try:
         text, configuration = check(context, layout)
-        same = server_state.unchanged(Configuration(context.state.read("text")), configuration)
+        same = server_state.unchanged(Configuration(context.state.read(daemon.TEXT)), configuration)
         dump = master_cli.worker(layout.socket, before.worker, _DUMP_COMMAND, context.deadline)
-        daemon.write(layout.server_state, server_state.keep(dump, same))
+        daemon.write(layout, daemon.SERVER_STATE, server_state.keep(dump, same))
         worker = _renew(context, layout, before.worker, before.failed)
     except (WrongParameter, TimedOut) as refused:
         reason = f"{refused} (not loaded, the old configuration serves)"
-        context.state.write("refused", f"{reason}\n{text or _text(layout)}")
+        context.state.write(daemon.REFUSED, f"{reason}\n{text or _text(layout)}")
         raise WrongParameter(reason) from None
-    context.state.remove("refused")
+    context.state.remove(daemon.REFUSED)
     _settle(context, layout, text, dump, same)
     context.log.notice(f"reloaded {layout.config}: worker {worker} serves")
 
@@ -130,7 +131,7 @@ def _settle(
     if dump:
         now = master_cli.worker(layout.socket, worker, _DUMP_COMMAND, context.deadline)
         master_cli.every(layout.socket, worker, server_state.restore(dump, now, same), context.deadline)
-    daemon.write(layout.server_state, "1\n")  # it is used up: whoever else reloads would load a past
+    daemon.write(layout, daemon.SERVER_STATE, "1\n")  # it is used up: whoever else reloads would load a past
 
 
 def learn(
@@ -139,9 +140,9 @@ def learn(
     """Note what this worker has loaded; without `text`, what is on disk."""
     text = _text(layout) if text is None else text
     bound = [name for name in Configuration(text).bound if stat and name in stat.frontends]
-    context.state.write("text", text)
-    context.state.write("frontends", "\n".join(bound))
-    context.state.write("loaded", str(worker))
+    context.state.write(daemon.TEXT, text)
+    context.state.write(daemon.FRONTENDS, "\n".join(bound))
+    context.state.write(daemon.LOADED, str(worker))
 
 
 def remember_servers(context: HaproxyContext, layout: daemon.Layout) -> bool:
@@ -153,7 +154,7 @@ def remember_servers(context: HaproxyContext, layout: daemon.Layout) -> bool:
     except AgentError as error:
         context.log.warning(f"HAProxy is not drained but killed: {error}")
         return False
-    context.state.write(_DUMP, dump)
+    context.state.write(daemon.DUMP, dump)
     return True
 
 

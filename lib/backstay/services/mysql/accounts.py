@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backstay.ocf.errors import AgentError
 from backstay.services.mysql.server import ServerRefused
+from backstay.services.mysql.state import ACCOUNTS, PASSWORDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,13 +39,13 @@ def ensure(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     done = (
         f"{record.epoch} {context.parameters.rebuild} {' '.join(dialect.grants(context.parameters.rebuild == 'auto'))}"
     )
-    if context.state.read("accounts") == done:
+    if context.state.read(ACCOUNTS) == done:
         return
     if missing(context, server, dialect):
         context.log.notice("creating the accounts for monitoring and replication")
         for statement in _statements(context, dialect):
             server.query(statement)
-    context.state.write("accounts", done)
+    context.state.write(ACCOUNTS, done)
 
 
 def missing(context: MysqlContext, server: Server, dialect: Dialect) -> bool:
@@ -55,14 +56,14 @@ def missing(context: MysqlContext, server: Server, dialect: Dialect) -> bool:
 def follow_passwords(context: MysqlContext, server: Server, dialect: Dialect) -> str:
     """On the primary, once the configured passwords have changed: give them to the accounts that have others; replicas get
     them by replication. Sessions that are open stay. What is in the way, "" for nothing."""
-    before = context.state.read("passwords")
+    before = context.state.read(PASSWORDS)
     try:
         if before and before != context.parameters.passwords():
             _change_passwords(context, server, dialect)
     except AgentError as error:
         return f"the accounts keep their passwords: {error}"
     if before != context.parameters.passwords():
-        context.state.write("passwords", context.parameters.passwords())
+        context.state.write(PASSWORDS, context.parameters.passwords())
     return ""
 
 

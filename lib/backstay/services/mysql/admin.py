@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backstay.cluster.model import Finding
-from backstay.cluster.pacemaker import NEVER
+from backstay.cluster.pacemaker import LAG, NEVER, READABLE, SCORE, Attribute
 from backstay.services.advice import Advice
 from backstay.services.mysql.health import ALONE, HEALTHY
 from backstay.services.mysql.record import MalformedRecord, Record
@@ -21,12 +21,12 @@ class Admin(Advice):
     moving = "writes under way finish, then clients are disconnected and must connect again"
 
     def private(self) -> list[str]:
-        return [f"{self.resource.id}-lag"]
+        return [LAG.of(self.resource.id)]
 
     def note(self, cluster: Cluster, instance: Instance) -> str:
-        readable = self._attribute(cluster, instance.node, "readable")
+        readable = self._attribute(cluster, instance.node, READABLE)
         words = {"1": ["readable"], "0": ["not readable"]}.get(readable, [])
-        lag = cluster.private.get(f"{self.resource.id}-lag", {}).get(instance.node, "")
+        lag = cluster.private.get(LAG.of(self.resource.id), {}).get(instance.node, "")
         if instance.role == "Unpromoted" and lag:
             words.append("no lag" if lag == "0" else f"{lag} s or more behind")
         record = self._facts(cluster)
@@ -77,7 +77,7 @@ class Admin(Advice):
         return found + (list(together(cluster, self.resource, address)) if address else [])
 
     def obstacles(self, cluster: Cluster, candidate: str) -> list[str]:
-        score = self._attribute(cluster, candidate, "score") or "unset"
+        score = self._attribute(cluster, candidate, SCORE) or "unset"
         state = self.complaint(cluster, candidate)
         found = []
         if state:
@@ -89,7 +89,7 @@ class Admin(Advice):
             found.append(f"{record.primary} runs alone: no replica has all of its transactions")
         elif record and candidate not in record.sync:
             found.append(f"{candidate} does not acknowledge yet, so it may lack transactions")
-        lag = cluster.private.get(f"{self.resource.id}-lag", {}).get(candidate, "")
+        lag = cluster.private.get(LAG.of(self.resource.id), {}).get(candidate, "")
         if lag not in ("", "0"):
             found.append(f"{candidate} is {lag} s or more behind: writes would wait until it has caught up")
         return found
@@ -99,7 +99,7 @@ class Admin(Advice):
         for one in cluster.active(self.resource.id):
             subject = f"{self.resource.id} on {one.node}"
             state = self.complaint(cluster, one.node)
-            score = self._attribute(cluster, one.node, "score")
+            score = self._attribute(cluster, one.node, SCORE)
             forbidden = score in (NEVER, "")
             if state and not state.startswith(ALONE):
                 remedy = next((do for start, do in _REMEDIES.items() if start in state), self.see)
@@ -117,9 +117,8 @@ class Admin(Advice):
         except MalformedRecord:
             return None  # `findings` says so
 
-    def _attribute(self, cluster: Cluster, node: str, what: str) -> str:
-        name = f"master-{self.resource.id}" if what == "score" else f"{self.resource.id}-{what}"
-        return cluster.attribute(node, name)
+    def _attribute(self, cluster: Cluster, node: str, attribute: Attribute) -> str:
+        return cluster.attribute(node, attribute.of(self.resource.id))
 
 
 # What a state begins with or contains -> what to do. The states are of health.py and rebuild.py.

@@ -12,7 +12,7 @@ from backstay.host import untrusted
 from backstay.host.deadline import poll
 from backstay.ocf.errors import AgentError
 from backstay.services.mysql import claims
-from backstay.services.mysql.state import read_mark
+from backstay.services.mysql.state import STRANDED, read_mark
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,11 +80,11 @@ def stranded(context: MysqlContext, server: Server, dialect: Dialect, seen: Obse
 
     why = _why(context, server, dialect, seen, record)
     if not why:
-        if context.state.read("stranded"):
+        if context.state.read(STRANDED):
             rebuild.discard(context)  # first of all: from now on this node may acknowledge what the copy lacks
-            context.state.remove("stranded")
+            context.state.remove(STRANDED)
         return False
-    context.state.write("stranded", why)
+    context.state.write(STRANDED, why)
     if context.parameters.rebuild == "auto":
         rebuild.proceed(context)
     return True

@@ -13,6 +13,7 @@ from backstay.ocf.parameters import action
 from backstay.services.mysql import process
 from backstay.services.mysql.context import MysqlContext
 from backstay.services.mysql.server import Server, ServerBusy, ServerDown, ServerRefused, ServerSilent
+from backstay.services.mysql.state import CLOSED, PASSWORDS, PROMOTED, READABLE, READER, REBUILD_LOCK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Mysql(Agent):
             done = dialect.discard_tail(layout.datadir, daemon.binlog_index(layout), dialect.history.parse(record.gtid))
             if done:
                 context.log.notice(done)
-        context.state.write("readable", "0")  # until a monitor has seen it replicate
+        context.state.write(READABLE, "0")  # until a monitor has seen it replicate
         launched = daemon.launch(layout, dialect, record.epoch if record else 0, discard, context.deadline)
         with context.servers.here(context.deadline) as server:
             if discard:
@@ -94,9 +95,9 @@ class Mysql(Agent):
         if running:
             self._quiet(running)
             running.end(context.deadline, gently=self._may_end_gently(running))
-        context.state.remove("promoted")
+        context.state.remove(PROMOTED)
         publish.stopped(context)
-        if context.state.has("rebuild-lock"):
+        if context.state.has(REBUILD_LOCK):
             from backstay.services.mysql import rebuild
 
             rebuild.abandon(context)
@@ -109,9 +110,9 @@ class Mysql(Agent):
         if running is None:
             return ExitCode.NOT_RUNNING
         record = context.state.promoted(running.identity)
-        if record is None and not context.invocation.is_probe and not context.state.read("promoted"):
+        if record is None and not context.invocation.is_probe and not context.state.read(PROMOTED):
             record = self._restore_promotion_note(running)
-        promoted = bool(record) or context.state.read("closed") == running.identity
+        promoted = bool(record) or context.state.read(CLOSED) == running.identity
         if context.invocation.is_probe:
             return ExitCode.RUNNING_PROMOTED if promoted else ExitCode.SUCCESS
         if not promoted and self._calm(running):
@@ -121,7 +122,9 @@ class Mysql(Agent):
             with context.servers.here(deadline) as server:
                 note = self._examine(server, record)
         except (ServerSilent, ServerDown) as error:
-            context.state.write("silent", running.identity)
+            from backstay.watch.notes import SILENT
+
+            context.state.write(SILENT, running.identity)
             raise TimedOut(
                 f"{error} within {context.parameters.probe_timeout:g} s, though process {running.pid} lives"
             ) from None
@@ -152,9 +155,9 @@ class Mysql(Agent):
         """Read-only when this returns, with nothing waiting that could still be committed; or dead."""
         context = self.context
         running = process.found(context.parameters)
-        context.state.remove("closed")
+        context.state.remove(CLOSED)
         if running is None:
-            context.state.remove("promoted")
+            context.state.remove(PROMOTED)
             return
         budget = context.deadline.within(min(10.0, context.deadline.remaining() * 0.6))
         try:
@@ -170,7 +173,7 @@ class Mysql(Agent):
             self._quiet(running)
             running.end(context.deadline, gently=False)
         # A mark of a process that is gone says nothing.
-        context.state.remove("promoted", must=running.alive())
+        context.state.remove(PROMOTED, must=running.alive())
 
     @action(timeout=10)
     def reload_agent(self) -> None:
@@ -199,7 +202,7 @@ class Mysql(Agent):
     def _serve_readers(self, running: process.Process) -> str:
         """See that load balancers get their answers; what is in the way, "" for nothing."""
         context = self.context
-        if not context.parameters.reader_check_port and not context.state.read("reader"):
+        if not context.parameters.reader_check_port and not context.state.read(READER):
             return ""
         from backstay.services.mysql.reader_check import client
 
@@ -222,12 +225,12 @@ class Mysql(Agent):
             from backstay.services.mysql import primary
 
             return primary.attend(context, server, dialect, seen, record) or flaw
-        if flaw and context.state.read("closed") != process.running(context.parameters).identity:
+        if flaw and context.state.read(CLOSED) != process.running(context.parameters).identity:
             suited.forbid(context, server, dialect, seen)
             return flaw
         from backstay.services.mysql import replica
 
-        if context.state.read("closed") == process.running(context.parameters).identity:
+        if context.state.read(CLOSED) == process.running(context.parameters).identity:
             return replica.wait_for_demotion(context)
         return replica.attend(context, server, dialect, seen)
 
@@ -244,11 +247,11 @@ class Mysql(Agent):
         context = self.context
         if not reuse.rests(context, running):
             return False
-        if context.state.read("passwords") != context.parameters.passwords():
+        if context.state.read(PASSWORDS) != context.parameters.passwords():
             return False
         if context.parameters.tls_ca and tls_check.due(context, running.identity):
             return False
-        return context.state.read("readable") == "1"  # unless the reader check took it away: the cluster has to be told
+        return context.state.read(READABLE) == "1"  # unless the reader check took it away: the cluster has to be told
 
     def _restore_promotion_note(self, running: process.Process) -> Record | None:
         context = self.context
@@ -260,14 +263,16 @@ class Mysql(Agent):
 
     def _silent(self, running: process.Process) -> bool:
         """Whether a recent monitor found this very process silent."""
+        from backstay.watch.notes import SILENT
+
         context = self.context
-        return context.state.age("silent") < _SILENT_FOR and context.state.read("silent") == running.identity
+        return context.state.age(SILENT) < _SILENT_FOR and context.state.read(SILENT) == running.identity
 
     def _adopt(self, running: process.Process) -> bool:
         """Take over a server that runs already: read-only, unless it is the primary that we promoted. False where it lacks
         what our promises rest on: then it was ended."""
         context = self.context
-        context.state.remove("closed")
+        context.state.remove(CLOSED)
         if not context.state.promoted(running.identity):
             with context.servers.here(context.deadline) as server:
                 from backstay.services.mysql import suited
@@ -288,7 +293,7 @@ class Mysql(Agent):
         """A replica may. A primary only when no commit waits for an acknowledgement, and we know it."""
         context = self.context
         # Without any note, as when /run was wiped, it may be a primary.
-        if context.state.read("readable") and not context.state.promoted(running.identity):
+        if context.state.read(READABLE) and not context.state.promoted(running.identity):
             return not self._silent(running)
         try:
             with context.servers.here(context.deadline.within(2)) as server:

@@ -13,7 +13,7 @@ from backstay.services.mysql.health import ALONE, judge_primary, with_room
 from backstay.services.mysql.next_step import Step, primary_step, review
 from backstay.services.mysql.publish import publish
 from backstay.services.mysql.server import NO_SUCH_DATABASE, NO_SUCH_TABLE, ServerUntrusted, StatementFailed
-from backstay.services.mysql.state import Occupied
+from backstay.services.mysql.state import READABLE, RECHECKED, REVIEWED, UNACKNOWLEDGED, WAITING, Occupied
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,14 +48,16 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     verdict = with_room(judge_primary(seen), *disk_space.least_free_space(server, context.parameters.datadir))
     if verdict.state:
         # A commit waits for room: demote need not wait for it.
-        context.state.write("silent", process.running(context.parameters).identity)
+        from backstay.watch.notes import SILENT
+
+        context.state.write(SILENT, process.running(context.parameters).identity)
         publish(context, verdict.score, verdict.readable)
         return verdict.state
     _beat(server)
     accounts.ensure(context, server, dialect, seen, record)
     note = accounts.follow_passwords(context, server, dialect)
-    settled = bool(context.state.read("reviewed")) and context.state.read("reviewed") == ring.settled(context.state)
-    step = primary_step(seen, record, context.state.age("reviewed"), settled)
+    settled = bool(context.state.read(REVIEWED)) and context.state.read(REVIEWED) == ring.settled(context.state)
+    step = primary_step(seen, record, context.state.age(REVIEWED), settled)
     if step is not Step.NOTHING:
         try:
             note = _carry_out(context, server, dialect, seen, record, step) or note
@@ -88,7 +90,7 @@ def restore_promotion_note(context: MysqlContext, running: Process) -> Record | 
         return None
     context.log.warning("the note of the promotion is gone: written again, by the cluster's record")
     context.state.set_promoted(running.identity, record)
-    context.state.write("readable", "1")
+    context.state.write(READABLE, "1")
     return record
 
 
@@ -110,7 +112,7 @@ def _beat(server: Server) -> None:
 
 
 def _still_ours(context: MysqlContext, server: Server, dialect: Dialect, record: Record) -> None:
-    if context.state.age("rechecked") < _RECHECK:
+    if context.state.age(RECHECKED) < _RECHECK:
         return
     try:
         recorded = context.record.read()
@@ -120,7 +122,7 @@ def _still_ours(context: MysqlContext, server: Server, dialect: Dialect, record:
     if recorded and recorded.epoch > record.epoch:
         dialect.set_read_only(server, True)
         raise Deposed(f"{recorded.primary} was promoted in epoch {recorded.epoch}, this server in {record.epoch}")
-    context.state.write("rechecked", "")
+    context.state.write(RECHECKED, "")
 
 
 def _carry_out(
@@ -188,12 +190,12 @@ def _review(context: MysqlContext, server: Server, dialect: Dialect, seen: Obser
     """Drop nodes that surely acknowledge no more; go solo when none is left."""
     absent = not (seen.followers & record.sync)
     if not absent:
-        context.state.remove("unacknowledged")
-    waited = context.state.lasting("unacknowledged", "") if absent else 0.0
+        context.state.remove(UNACKNOWLEDGED)
+    waited = context.state.lasting(UNACKNOWLEDGED, "") if absent else 0.0
     overview = context.pacemaker.overview(ends=True)
     outcome = review(record, seen.followers, overview, waited, context.parameters.degrade_after)
     whole = overview is not None and record.sync <= overview.online and not outcome.act
-    context.state.write("reviewed", ring.settled(context.state) if whole else "")
+    context.state.write(REVIEWED, ring.settled(context.state) if whole else "")
     if not outcome.act:
         if not absent and _stuck(context, seen):
             if seen.acks.clients:
@@ -215,11 +217,11 @@ def _review(context: MysqlContext, server: Server, dialect: Dialect, seen: Obser
 
 def _stuck(context: MysqlContext, seen: Observed) -> bool:
     """Whether commits wait since the last monitor and not one was acknowledged meanwhile, though a replica is connected."""
-    age, before = context.state.age("waiting"), context.state.read("waiting")
+    age, before = context.state.age(WAITING), context.state.read(WAITING)
     if not seen.acks.waiting:
-        context.state.remove("waiting")
+        context.state.remove(WAITING)
         return False
-    context.state.write("waiting", str(seen.acks.confirmed))
+    context.state.write(WAITING, str(seen.acks.confirmed))
     return before == str(seen.acks.confirmed) and 1.5 <= age <= 10
 
 
@@ -232,7 +234,7 @@ def _unstick(context: MysqlContext, server: Server, dialect: Dialect, record: Re
     other side may be about to be promoted.
     """
     context.log.warning("commits wait for an acknowledgement that does not come: following them with one more")
-    context.state.remove("waiting")
+    context.state.remove(WAITING)
     try:
         with context.servers.here(context.deadline.within(_FOLLOW)) as follower:
             follower.query(_FOLLOWING)
@@ -243,7 +245,7 @@ def _unstick(context: MysqlContext, server: Server, dialect: Dialect, record: Re
 
 def _let_in(context: MysqlContext, server: Server, dialect: Dialect) -> str:
     """Replicas connect, and none gets as far as to acknowledge: docs/decisions/0033."""
-    context.state.remove("waiting")
+    context.state.remove(WAITING)
     account = (context.parameters.replication_user, context.parameters.replication_password)
     with context.servers.peer(context.servers.me, dialect, _FOLLOW, account) as source:
         own = [int(source.one("SELECT CONNECTION_ID() AS id")["id"])]

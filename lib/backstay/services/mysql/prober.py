@@ -15,6 +15,7 @@ from backstay.ocf.errors import AgentError, TimedOut
 from backstay.services.mysql.health import adrift, calm
 from backstay.services.mysql.persistent_connection import Kept
 from backstay.services.mysql.server import ServerDown, ServerSilent
+from backstay.services.mysql.state import ERRANT, PROMOTED, READABLE, REFUSAL, STRANDED
 from backstay.watch.reuse import CALM
 from backstay.watch.target import ADRIFT
 
@@ -76,7 +77,7 @@ class MysqlProber:
 
     def _look(self, wire: Wire) -> str:
         """What a replica shows. Taking long is no silence: the ping was answered, and a look may wait for a lock."""
-        if self._context.state.read("promoted"):
+        if self._context.state.read(PROMOTED):
             return ""  # a primary's monitor has more to do than to look
         try:
             seen = self._kept.dialect(wire).observe(wire)
@@ -87,10 +88,10 @@ class MysqlProber:
         state = self._context.state
         if seen.lacks or not seen.started_as(self._context.servers.me, self._context.servers.number):
             return ""  # forbidden to join
-        parted = state.read("errant") or state.read("stranded")
+        parted = state.read(ERRANT) or state.read(STRANDED)
         if adrift(seen) and not parted:
             return ADRIFT
-        trouble, readable = parted or state.read("refusal"), state.read("readable") == "1"
+        trouble, readable = parted or state.read(REFUSAL), state.read(READABLE) == "1"
         return CALM if calm(seen, self._context.servers.me, trouble, readable, self._context.parameters.max_lag) else ""
 
     def _greeting(self, deadline: Deadline) -> None:

@@ -15,7 +15,7 @@ from backstay.services.mysql.dialects.base import FOREVER, NOMINAL
 from backstay.services.mysql.health import HEALTHY
 from backstay.services.mysql.record import Record
 from backstay.services.mysql.replica import end_waiting
-from backstay.services.mysql.state import Occupied, write_mark
+from backstay.services.mysql.state import CLOSED, ERRANT, REFUSAL, Occupied, write_mark
 from backstay.services.mysql.witnesses import Round, ask
 
 TYPE_CHECKING = False
@@ -47,13 +47,13 @@ def promote(context: MysqlContext, server: Server, running: Process) -> None:
             _promote(context, server, running)
     except (Refused, Occupied) as refusal:
         context.log.error(str(refusal))
-        context.state.write("closed", running.identity)
-        context.state.write("refusal", str(refusal))
+        context.state.write(CLOSED, running.identity)
+        context.state.write(REFUSAL, str(refusal))
         context.pacemaker.set_promotion_score(NEVER)
         context.explain(str(refusal))
     else:
-        context.state.remove("closed")
-        context.state.remove("refusal")
+        context.state.remove(CLOSED)
+        context.state.remove(REFUSAL)
         _keep_the_role(context)
 
 
@@ -75,8 +75,8 @@ def _promote(context: MysqlContext, server: Server, running: Process) -> None:
     record = context.record.read()
     nodes = context.pacemaker.nodes() if record is None else []
     promoted_with = dialect.history.parse(record.gtid) if record else None
-    if context.state.read("errant"):
-        raise Refused(f"not promoted: errant {context.state.read('errant')}")
+    if context.state.read(ERRANT):
+        raise Refused(f"not promoted: errant {context.state.read(ERRANT)}")
     seen = _drain(context, server, dialect)
     flaw = suited.flaw(context, server, dialect, seen)
     if flaw:

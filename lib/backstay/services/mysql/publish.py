@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from backstay.cluster import pacemaker
 from backstay.ocf.errors import AgentError
+from backstay.services.mysql.state import READABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,14 +13,13 @@ if TYPE_CHECKING:
 
 def publish(context: MysqlContext, score: int | str, readable: bool, lag: str = "") -> bool:
     """Tell the cluster, where something changed; whether it knows. The lag moves too often for the scheduler to hear of it."""
-    resource = context.invocation.resource
-    if context.state.read("readable") != str(int(readable)):
-        context.state.write("readable", str(int(readable)))
+    if context.state.read(READABLE) != str(int(readable)):
+        context.state.write(READABLE, str(int(readable)))
     try:
         context.pacemaker.set_promotion_score(score)
-        context.pacemaker.set_attribute(f"{resource}-readable", str(int(readable)))
+        context.pacemaker.set_attribute(pacemaker.READABLE, str(int(readable)))
         if lag:
-            context.pacemaker.set_attribute(f"{resource}-lag", lag, private=True)
+            context.pacemaker.set_attribute(pacemaker.LAG, lag)
     except AgentError as error:
         context.log.warning(f"not published, the next monitor tries again: {error}")
         return False
@@ -28,10 +29,10 @@ def publish(context: MysqlContext, score: int | str, readable: bool, lag: str = 
 def stopped(context: MysqlContext) -> None:
     """Whoever places readers by the attribute must not meet a stopped server. The promotion score stays: a change of it
     would cost the failover a transition, while this one falls into the time of the promotion."""
-    if not context.state.read("readable"):
+    if not context.state.read(READABLE):
         return  # nothing was ever published
     try:
-        context.state.write("readable", "0")
-        context.pacemaker.set_attribute(f"{context.invocation.resource}-readable", "0")
+        context.state.write(READABLE, "0")
+        context.pacemaker.set_attribute(pacemaker.READABLE, "0")
     except (AgentError, OSError) as error:
         context.log.warning(f"still shown as readable: {error}")

@@ -29,7 +29,15 @@ from backstay.host.state_files import private
 from backstay.ocf.errors import AgentError, TimedOut
 from backstay.services.mysql import process, rebuild_policy
 from backstay.services.mysql.layout import layout_of
-from backstay.services.mysql.state import read_mark
+from backstay.services.mysql.state import (
+    ERRANT,
+    REBUILD_FAILED,
+    REBUILD_LOCK,
+    REBUILD_LOG,
+    REBUILD_SECRETS,
+    STRANDED,
+    read_mark,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +49,6 @@ if TYPE_CHECKING:
     from backstay.services.mysql.record import Record
     from backstay.services.mysql.server import Server
 
-_LOCK, _FAILED, _LOG = "rebuild-lock", "rebuild-failed", "rebuild-log"
 _LONGEST = 24 * 3600.0  # seconds for one attempt
 _ASK = 5.0  # seconds to reach the donor
 _LEAVE = 60.0  # seconds for the primary to allow the copy
@@ -75,7 +82,7 @@ def proceed(context: MysqlContext) -> None:
     if _step(context, count) is rebuild_policy.Job.START:
         context.log.notice("starting a job that copies the primary's data")
         code = f"import sys; sys.path[:0] = {sys.path!r}; from backstay.services.mysql.rebuild import main; sys.exit(main())"
-        log = os.path.join(context.state.directory, _LOG)
+        log = context.state.path(REBUILD_LOG)
         spawn([sys.executable, "-I", "-c", code], log=log, own=True)
 
 
@@ -92,19 +99,19 @@ def standing(context: MysqlContext, why: str) -> tuple[str, bool]:
 
 def _step(context: MysqlContext, failures: int) -> rebuild_policy.Job:
     complete = untrusted.there(Place(context.parameters.datadir).complete)
-    return rebuild_policy.job_step(complete, _holder(context) is not None, failures, context.state.age(_FAILED))
+    return rebuild_policy.job_step(complete, _holder(context) is not None, failures, context.state.age(REBUILD_FAILED))
 
 
 def _failure(context: MysqlContext) -> tuple[int, str]:
     """Failed attempts in a row, and why the last one did."""
-    count, _, reason = context.state.read(_FAILED).partition(" ")
+    count, _, reason = context.state.read(REBUILD_FAILED).partition(" ")
     return (int(count), reason) if count.isdigit() else (0, "")
 
 
 def _holder(context: MysqlContext) -> process.Process | None:
     """The job that runs."""
     try:
-        with open(os.path.join(context.state.directory, _LOCK), encoding="ascii") as lock:
+        with open(context.state.path(REBUILD_LOCK), encoding="ascii") as lock:
             if _taken(lock):
                 return None
             pid, _, started = lock.read().partition(" ")
@@ -150,7 +157,7 @@ def _install(context: MysqlContext, place: Place) -> None:
         context.log.warning(f"the old data is kept in {old}: remove it when nobody needs it")
     untrusted.move(place.copy, place.data)  # also the second half of a start that was cut short
     untrusted.remove_directory(place.around)
-    for why in ("errant", "stranded", _FAILED):
+    for why in (ERRANT, STRANDED, REBUILD_FAILED):
         context.state.remove(why)
     context.log.notice(f"{place.data} is now a copy {origin}")
 
@@ -192,7 +199,7 @@ def main() -> int:
     context = MysqlContext(Invocation("monitor", os.environ))
     context.deadline = Deadline(_LONGEST)
     context.settle_parameters(strict=False)
-    with open(os.path.join(context.state.directory, _LOCK), "a+", encoding="ascii", opener=private) as lock:
+    with open(context.state.path(REBUILD_LOCK), "a+", encoding="ascii", opener=private) as lock:
         if not _taken(lock):
             return 0
         me = process.at(os.getpid())
@@ -204,12 +211,12 @@ def main() -> int:
         except Exception as error:
             reason = str(error) if isinstance(error, AgentError) else f"{type(error).__name__}: {error}"
             reason = context.log.masked(" ".join(reason.split()))
-            context.state.write(_FAILED, f"{_failure(context)[0] + 1} {reason}")
+            context.state.write(REBUILD_FAILED, f"{_failure(context)[0] + 1} {reason}")
             context.log.error(f"not rebuilt: {reason}")
             if not isinstance(error, (AgentError, OSError)):
                 raise
             return 1
-        context.state.remove(_FAILED)
+        context.state.remove(REBUILD_FAILED)
     return 0
 
 
@@ -274,7 +281,7 @@ def _clean(place: Place) -> None:
 
 def _workspace(context: MysqlContext) -> str:
     """Where the job's secrets lie: in /run, for root alone, and gone with the job however it ends."""
-    return os.path.join(context.state.directory, "rebuild")
+    return context.state.path(REBUILD_SECRETS)
 
 
 def _await_leave(context: MysqlContext, dialect: Dialect, primary: str, account: tuple[str, str]) -> None:

@@ -21,7 +21,17 @@ from backstay.services.mysql.health import (
 from backstay.services.mysql.next_step import Step, replica_step
 from backstay.services.mysql.publish import publish
 from backstay.services.mysql.server import ServerRefused
-from backstay.services.mysql.state import read_mark, write_mark
+from backstay.services.mysql.state import (
+    CLOSED,
+    ERRANT,
+    PASSWORDS,
+    PROMOTED,
+    READABLE,
+    REFUSAL,
+    STRANDED,
+    read_mark,
+    write_mark,
+)
 from backstay.watch import reuse
 
 _ACCEPT = 5.0  # seconds for a new password to be accepted: the monitors of all nodes begin at once when it changes
@@ -44,8 +54,8 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
         dialect.set_read_only(server, True)
     note = ""
     # The record is one process to read: only where it can matter.
-    errant = context.state.read("errant") or context.state.read("stranded")
-    rejoin = context.state.read("passwords") != context.parameters.passwords()
+    errant = context.state.read(ERRANT) or context.state.read(STRANDED)
+    rejoin = context.state.read(PASSWORDS) != context.parameters.passwords()
     needed = not steady(seen) or bool(errant) or rejoin
     identity = process.running(context.parameters).identity
     untried = tls_check.due(context, identity)
@@ -67,7 +77,7 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
             try:
                 with context.state.replication(server.deadline):
                     seen = dialect.observe(server)  # the watcher may have joined it just now
-                    rejoin = context.state.read("passwords") != context.parameters.passwords()
+                    rejoin = context.state.read(PASSWORDS) != context.parameters.passwords()
                     step = replica_step(seen, context.servers.me, record, host, bool(errant), rejoin)
                     note = _carry_out(context, server, dialect, seen, record, host, step)
             except AgentError as error:
@@ -75,8 +85,8 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
             seen = dialect.observe(server)
         if untried or (context.parameters.tls_ca and distrusts(seen.replica)):
             doubt = tls_check.tls_problem(context, dialect, identity, (host, record.primary))
-    errant, stranded = context.state.read("errant"), context.state.read("stranded")
-    known, readable = record if needed else None, context.state.read("readable") == "1"
+    errant, stranded = context.state.read(ERRANT), context.state.read(STRANDED)
+    known, readable = record if needed else None, context.state.read(READABLE) == "1"
     verdict = judge_replica(
         seen.replica, seen.acks.gives, context.servers.me, known, errant, readable, context.parameters.max_lag
     )
@@ -102,7 +112,7 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
 
 def _refusal(context: MysqlContext, dialect: Dialect, seen: Observed) -> str:
     """Why the last promotion here was refused, "" once there is a primary or it is worth trying again."""
-    before = context.state.read("refusal")
+    before = context.state.read(REFUSAL)
     if not before:
         return ""
     refusal = ""
@@ -115,14 +125,14 @@ def _refusal(context: MysqlContext, dialect: Dialect, seen: Observed) -> str:
             context.log.warning(f"not asked whether a promotion would be refused again: {error}")
             refusal = before
     if not refusal:
-        context.state.remove("refusal")
+        context.state.remove(REFUSAL)
     return refusal
 
 
 def wait_for_demotion(context: MysqlContext) -> str:
     """A promotion was refused, and Pacemaker takes the role away because of the score; see that it does."""
-    refusal = context.state.read("refusal")
-    publish(context, NEVER, context.state.read("readable") == "1")
+    refusal = context.state.read(REFUSAL)
+    publish(context, NEVER, context.state.read(READABLE) == "1")
     return refusal
 
 
@@ -168,7 +178,7 @@ def _carry_out(
         dialect.acknowledge(server, context.servers.me in record.sync and not record.solo)
         end_waiting(server, dialect, seen)
         dialect.follow(server, context.servers.source(host), seen)
-        context.state.write("passwords", context.parameters.passwords())
+        context.state.write(PASSWORDS, context.parameters.passwords())
     elif step is Step.APPLY:
         dialect.start_applier(server)
     elif step is Step.ACKNOWLEDGE:
@@ -183,13 +193,13 @@ def join(context: MysqlContext, server: Server, dialect: Dialect) -> None:
     this replica if it is recorded. Raises AgentError."""
     with context.state.replication(context.deadline.within(_STEP)):
         record, seen = context.record.read(), dialect.observe(server)
-        role = context.state.read("promoted") or context.state.read("closed")
+        role = context.state.read(PROMOTED) or context.state.read(CLOSED)
         suited = not seen.lacks and seen.started_as(context.servers.me, context.servers.number)
         if record is None or role or not adrift(seen) or not suited:
             return
         host = context.parameters.writer_address or record.primary
-        rejoin = context.state.read("passwords") != context.parameters.passwords()
-        step = replica_step(seen, context.servers.me, record, host, bool(context.state.read("errant")), rejoin)
+        rejoin = context.state.read(PASSWORDS) != context.parameters.passwords()
+        step = replica_step(seen, context.servers.me, record, host, bool(context.state.read(ERRANT)), rejoin)
         if step is Step.JOIN:
             _carry_out(context, server, dialect, seen, record, host, step)
 
@@ -238,13 +248,13 @@ def _parted(context: MysqlContext, dialect: Dialect, seen: Observed, record: Rec
     """Whether this node has what the primary lacks. It is noted, and with rebuild=auto something is done about it."""
     errant = _errant(context, dialect, seen, record)
     if not errant:
-        if context.state.read("errant"):
+        if context.state.read(ERRANT):
             from backstay.services.mysql import rebuild
 
             rebuild.discard(context)  # first of all: from now on this node may acknowledge what the copy lacks
-            context.state.remove("errant")
+            context.state.remove(ERRANT)
         return False
-    context.state.write("errant", errant)
+    context.state.write(ERRANT, errant)
     if context.parameters.rebuild == "auto":
         from backstay.services.mysql import rebuild
 

@@ -6,35 +6,99 @@ import fcntl
 import os
 
 from backstay.host.deadline import Deadline, poll
-from backstay.host.state_files import Files
+from backstay.host.state_files import Files, StateFile
 from backstay.ocf.errors import TimedOut
 from backstay.services.mysql.record import MalformedRecord, Record
 
-READER, READER_COMPLAINT = "reader", "reader-complaint"
+PROMOTED = StateFile(
+    "promoted",
+    "identity of the server process that was promoted, and the record it was promoted with: a restarted server is not promoted, "
+    "whatever its variables say",
+    lost="the promoted server is known again by the cluster's record, where Pacemaker has it promoted; else it is closed",
+)
+CLOSED = StateFile(
+    "closed",
+    "identity of the server process whose promotion was refused, until Pacemaker demotes it",
+    lost="the next monitor says that the instance is not promoted, and Pacemaker decides anew",
+)
+REFUSAL = StateFile(
+    "refusal",
+    "why a promotion was refused, until there is a primary",
+    lost="it may be chosen again, and the promotion decides again",
+)
+READABLE = StateFile("readable", "1 or 0, as published", lost="balancers send no reads here until the next monitor")
+REVIEWED = StateFile(
+    "reviewed",
+    "dated when the primary last reviewed who acknowledges; the cluster's membership, if all recorded nodes were there",
+    lost="the primary reviews at its next monitor",
+)
+UNACKNOWLEDGED = StateFile(
+    "unacknowledged",
+    "empty, dated when the last of the recorded acknowledgers went",
+    lost="degrade_after begins anew: commits wait longer before the primary goes on alone",
+)
+RECHECKED = StateFile(
+    "rechecked",
+    "empty, dated when the primary last asked the cluster who is primary",
+    lost="the primary asks at its next monitor",
+)
+WAITING = StateFile(
+    "waiting",
+    "acknowledged commits so far, dated when commits were last seen to wait",
+    lost="commits that wait for nobody are freed one monitor later",
+)
+ACCOUNTS = StateFile(
+    "accounts",
+    "epoch, rebuild and the privileges with which the accounts were last seen complete",
+    lost="the primary looks at its accounts again",
+)
+PASSWORDS = StateFile(
+    "passwords",
+    "checksum of the passwords that the accounts were last given, or this replica joined with",
+    lost="a replica joins anew; a change of passwords just before is not carried into the accounts",
+)
+ERRANT = StateFile(
+    "errant",
+    "the transactions that this server has and the primary has not",
+    lost="the next monitor compares the histories again",
+)
+STRANDED = StateFile(
+    "stranded",
+    "why this node cannot become a replica by replicating",
+    lost="the next monitor finds out again",
+)
+TRUSTED = StateFile(
+    "trusted",
+    "the server's process, and the authority's file with which new connections were last seen to be trusted",
+    lost="the next monitor makes a connection to see",
+)
+READER = StateFile(
+    "reader",
+    "which process answers load balancers, for which server and with which parameters",
+    lost="the next monitor starts another, and the one before ends",
+)
+READER_COMPLAINT = StateFile(
+    "reader-complaint", "why no process answers load balancers", lost="status does not say why"
+)
+READER_LOG = StateFile("reader.log", "what that process wrote", lost="what it wrote")
+REBUILD_LOCK = StateFile(
+    "rebuild-lock",
+    "held by the job that copies the primary's data: its pid and start",
+    lost="the next monitor starts another job, and the one before fails",
+)
+REBUILD_FAILED = StateFile(
+    "rebuild-failed", "how often in a row the job failed, and why", lost="the job begins again at once"
+)
+REBUILD_LOG = StateFile("rebuild-log", "what the job wrote", lost="what it wrote")
+REBUILD_SECRETS = StateFile(
+    "rebuild",
+    "directory of the job with the login for the copy, while one is made",
+    lost="the copy fails, and is begun again",
+)
 
 
 class State(Files):
-    """The files of one resource.
-
-    promoted   identity of the server process that was promoted, and the record it was promoted with: a restarted server
-               is not promoted, whatever its variables say
-    closed     identity of the server process whose promotion was refused, until Pacemaker demotes it
-    refusal    why, until there is a primary
-    silent     identity of the process that a monitor or the watcher found silent: demote and stop need not find out again
-    stopping   identity of the process that we end ourselves: the watcher keeps quiet (watch/client.py)
-    calm       what a replica's monitor found when it looked itself and all was calm (watch/reuse.py, health.py)
-    readable   1 or 0, as published
-    reviewed   when the primary last reviewed who acknowledges; in it the cluster's membership, if all recorded nodes were there
-    unacknowledged  empty, dated when the last of the recorded acknowledgers went
-    ring       the cluster's membership, dated when it was first seen (ring.py)
-    passwords  checksum of those that the accounts were last made, or this replica joined with
-    errant     the errant transactions that were found
-    stranded   why this node cannot become a replica by replicating (adoption.py)
-    trusted    the authority's file with which new connections were last seen to be trusted (tls_check.py)
-    reader     which process answers load balancers, for which server and with which parameters (reader_check)
-    reader-complaint  why none can
-    rebuild*   of the job that copies the primary's data (rebuild.py): its lock, its log, its secrets, why it failed
-    """
+    """The files of one resource."""
 
     def replication(self, deadline: Deadline) -> Replication:
         """For a `with` in which nobody else begins, ends or forgets the replication of this server. Raises Occupied."""
@@ -42,14 +106,14 @@ class State(Files):
 
     def promoted(self, identity: str) -> Record | None:
         """The record, if this very server process was promoted."""
-        owner, _, record = self.read("promoted").partition(" ")
+        owner, _, record = self.read(PROMOTED).partition(" ")
         try:
             return Record.parse(record) if owner == identity else None
         except MalformedRecord:
             return None
 
     def set_promoted(self, identity: str, record: Record) -> None:
-        self.write("promoted", f"{identity} {record}")
+        self.write(PROMOTED, f"{identity} {record}")
 
 
 class Occupied(TimedOut):

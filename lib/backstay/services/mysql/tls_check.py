@@ -8,6 +8,7 @@ import os
 
 from backstay.ocf.errors import AgentError
 from backstay.services.mysql.server import ServerUntrusted
+from backstay.services.mysql.state import TRUSTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from backstay.services.mysql.context import MysqlContext
     from backstay.services.mysql.dialects.base import Dialect
 
-_TRUSTED = "trusted"  # a file of the agent's state: the authority's with which all was well
 _FOR = 3600.0  # seconds
 _ASK = 1.0  # seconds for a connection
 
@@ -25,7 +25,7 @@ def due(context: MysqlContext, identity: str) -> bool:
     """Whether to ask again. identity: of the server's process."""
     if not context.parameters.tls_ca:
         return False
-    return context.state.age(_TRUSTED) > _FOR or context.state.read(_TRUSTED) != _noted(context, identity)
+    return context.state.age(TRUSTED) > _FOR or context.state.read(TRUSTED) != _noted(context, identity)
 
 
 def tls_problem(context: MysqlContext, dialect: Dialect, identity: str, hosts: Iterable[str]) -> str:
@@ -36,12 +36,12 @@ def tls_problem(context: MysqlContext, dialect: Dialect, identity: str, hosts: I
         try:
             context.servers.peer(host, dialect, _ASK).close()
         except ServerUntrusted as error:
-            context.state.remove(_TRUSTED)
+            context.state.remove(TRUSTED)
             return str(error)
         except AgentError as error:
             context.log.info(f"not known whether {host} is trusted: {error}")
             return ""
-    context.state.write(_TRUSTED, noted)
+    context.state.write(TRUSTED, noted)
     return ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backstay.cluster.model import Finding, is_true
-from backstay.cluster.pacemaker import NEVER
+from backstay.cluster.pacemaker import NEVER, SCORE
 from backstay.services.advice import Advice
 from backstay.services.rabbitmq.record import MalformedRecord, Record
 
@@ -26,7 +26,7 @@ class Admin(Advice):
     def note(self, cluster: Cluster, instance: Instance) -> str:
         record = self._record(cluster)
         words = [] if record is None or instance.node in record.members else ["not yet a recorded member"]
-        if cluster.attribute(instance.node, f"master-{self.resource.id}") == NEVER:
+        if cluster.attribute(instance.node, SCORE.of(self.resource.id)) == NEVER:
             words.append("does not serve")
         return ", ".join(words)
 
@@ -49,7 +49,7 @@ class Admin(Advice):
             what = f"{node} is a member and runs no broker: its queues have a copy less"
             found.append(Finding("warning", name, what, f"start it, or name {node} in removed if it is gone for good"))
         for node in sorted(up):
-            if cluster.attribute(node, f"master-{name}") == NEVER:
+            if cluster.attribute(node, SCORE.of(name)) == NEVER:
                 what = "the broker does not serve"
                 found.append(Finding("error", f"{name} on {node}", what, "see docs/agents/rabbitmq.md"))
         return found

@@ -9,7 +9,8 @@ from backstay.ocf.codes import ExitCode, Role
 from backstay.ocf.errors import AgentError, Misconfigured
 from backstay.ocf.parameters import action
 from backstay.services.rabbitmq import health, monitor
-from backstay.services.rabbitmq.context import RabbitmqContext
+from backstay.services.rabbitmq.context import PARTITION, PROMOTED, UNANSWERED, RabbitmqContext
+from backstay.services.rabbitmq.local_broker import PROCESS
 from backstay.services.rabbitmq.observation import ANSWERS
 
 TYPE_CHECKING = False
@@ -37,10 +38,10 @@ class Rabbitmq(Agent):
         from backstay.services.rabbitmq import boot, drain
 
         context = self.context
-        context.state.remove("promoted")
-        context.state.remove("unanswered")
+        context.state.remove(PROMOTED)
+        context.state.remove(UNANSWERED)
         running = boot.start(context)
-        context.state.write("process", running.identity)
+        context.state.write(PROCESS, running.identity)
         drain.announce(context.pacemaker, False)
         self._watch(running)
         self._publish(NEVER if monitor.boot_left(context, running) is not None else health.SERVING)
@@ -61,8 +62,8 @@ class Rabbitmq(Agent):
             timeout = context.invocation.timeout or 90
             patience = max(0.0, 1 - _KILL_AT * timeout / max(context.deadline.remaining(), 0.1))
             running.end(context.deadline, gently=not silent, patience=patience)
-        context.state.remove("promoted")
-        context.state.remove("process")
+        context.state.remove(PROMOTED)
+        context.state.remove(PROCESS)
 
     @action(timeout=20, interval=3, role=Role.PROMOTED)
     @action(timeout=20, interval=5, role=Role.UNPROMOTED)
@@ -93,7 +94,9 @@ class Rabbitmq(Agent):
         verdict, calm = monitor.examine(context, running, promoted, notes)
         if verdict.outcome in (health.FAILED, health.HUNG):
             if verdict.outcome == health.HUNG:
-                context.state.write("silent", running.identity)
+                from backstay.watch.notes import SILENT
+
+                context.state.write(SILENT, running.identity)
             self._publish(verdict.score)
             raise AgentError(verdict.reason)
         self._watch(running)
@@ -113,7 +116,7 @@ class Rabbitmq(Agent):
         running = context.broker.running()
         if self._is_promoted(running):
             return
-        context.state.remove("partition")  # of an earlier lease
+        context.state.remove(PARTITION)  # of an earlier lease
         patience = context.deadline.within(context.parameters.probe_timeout)
         if broker.greets(context.broker.listener, patience, notes=[]) != ANSWERS:
             raise AgentError("not promoted: this broker does not answer AMQP")
@@ -127,12 +130,12 @@ class Rabbitmq(Agent):
         except AgentError as error:
             # Pacemaker would answer a failure by restarting a broker that serves; each monitor has the same duties.
             context.log.warning(f"left to the first monitor: {error}")
-        context.state.write("promoted", running.identity)
+        context.state.write(PROMOTED, running.identity)
 
     @action(timeout=20)
     def demote(self) -> None:
         """Give up the lease; the broker goes on."""
-        self.context.state.remove("promoted", must=True)
+        self.context.state.remove(PROMOTED, must=True)
 
     @action(timeout=20)
     def notify(self) -> None:
@@ -163,12 +166,14 @@ class Rabbitmq(Agent):
         self.fail_on(doctor.findings(self.context))
 
     def _is_promoted(self, running: Process) -> bool:
-        return self.context.state.read("promoted") == running.identity
+        return self.context.state.read(PROMOTED) == running.identity
 
     def _is_silent(self, running: Process) -> bool:
         """Whether this very broker was just found not to answer: stop need not find out again."""
+        from backstay.watch.notes import SILENT
+
         state = self.context.state
-        return state.age("silent") < _RECENT and state.read("silent") == running.identity
+        return state.age(SILENT) < _RECENT and state.read(SILENT) == running.identity
 
     def _noted_again(self, running: Process) -> bool:
         """A promoted instance whose note is gone, not outdated: /run was wiped. The lease is whose Pacemaker says it is, and to
@@ -177,11 +182,11 @@ class Rabbitmq(Agent):
         if (
             context.invocation.is_probe
             or context.invocation.role not in ("Promoted", "Master")
-            or context.state.read("promoted")
+            or context.state.read(PROMOTED)
         ):
             return False
         context.log.warning("the note of the promotion is gone: written again")
-        context.state.write("promoted", running.identity)
+        context.state.write(PROMOTED, running.identity)
         return True
 
     def _publish(self, score: int | str) -> bool:

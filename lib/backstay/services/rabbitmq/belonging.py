@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from backstay.ocf.errors import AgentError
 from backstay.services.rabbitmq import broker, formation
+from backstay.services.rabbitmq.context import BELONGS
 from backstay.services.rabbitmq.health import Stray
 
 TYPE_CHECKING = False
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from backstay.services.rabbitmq.context import RabbitmqContext
     from backstay.services.rabbitmq.dialects.base import Dialect
     from backstay.services.rabbitmq.record import Record
-
-_NOTE = "belongs"  # in /run: identity of the broker that was compared
 
 
 def compare(context: RabbitmqContext, members: frozenset[str], record: Record) -> None:
@@ -45,12 +44,12 @@ def _why(context: RabbitmqContext, members: frozenset[str], record: Record) -> s
 
 def note(context: RabbitmqContext, running: Process, members: frozenset[str]) -> None:
     """Compare; once for each broker, as soon as there is a record. Raises Stray, AgentError."""
-    if not members or context.state.read(_NOTE) == running.identity:
+    if not members or context.state.read(BELONGS) == running.identity:
         return
     record = context.record.read()
     compare(context, members, record)
     if record.members or not context.invocation.node:  # outside a cluster there is never one
-        context.state.write(_NOTE, running.identity)
+        context.state.write(BELONGS, running.identity)
 
 
 def check(context: RabbitmqContext, running: Process) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 
+from backstay.cluster.pacemaker import RECORD
 from backstay.host.deadline import poll
 from backstay.host.process import Process
 from backstay.ocf.errors import AgentError, TimedOut, WrongParameter
 from backstay.services.rabbitmq import amqp, belonging, broker, cookie, formation, launch, peers, settings
+from backstay.services.rabbitmq.context import UNAWAITED
 from backstay.services.rabbitmq.dialects import dialect_for
 from backstay.services.rabbitmq.health import Stray
 from backstay.services.rabbitmq.observation import ANSWERS, BOOTING, UNKNOWN
@@ -153,7 +155,7 @@ def _boot_as(
         running = _await(
             context, layout, launcher, plan.step, lambda: _waits_for(context, others, record, secret), watch
         )
-        if watch and not context.state.read("booting"):
+        if watch and not context.state.read(UNAWAITED):
             belonging.check(context, running)
     except Stray:
         _end(context, layout, launcher)
@@ -188,7 +190,7 @@ def _await(
     import time
 
     timeout = context.deadline.remaining()
-    patience = context.parameters.start_wait if step == formation.BOOT and not context.state.read("booting") else 0.0
+    patience = context.parameters.start_wait if step == formation.BOOT and not context.state.read(UNAWAITED) else 0.0
     while True:
         try:
             running = launch.await_greeting(layout, launcher, context.deadline.within(patience or _OTHERS), watch)
@@ -198,13 +200,13 @@ def _await(
             if booting and (patience or others):
                 why = f", perhaps waiting for {others}" if others else ""
                 context.log.info(f"{layout.node} boots{why}: the start does not wait for it")
-                context.state.write("booting", f"{booting.identity} {time.monotonic() + timeout}")
+                context.state.write(UNAWAITED, f"{booting.identity} {time.monotonic() + timeout}")
                 return booting
             if context.deadline.expired:
                 raise
             patience = 0.0
         else:
-            context.state.remove("booting")
+            context.state.remove(UNAWAITED)
             return running
 
 
@@ -272,7 +274,7 @@ def _plan(
         raise AgentError(found[0][0].reason) from None
     plan, record = found[0]
     if plan.step == formation.REFUSE:
-        remedy = f": crm_attribute -t crm_config -s backstay -n {context.invocation.resource}-facts -D"
+        remedy = f": crm_attribute -t crm_config -s backstay -n {RECORD.of(context.invocation.resource)} -D"
         raise AgentError(plan.reason + (remedy if len(record.members) == 1 else ""))
     return plan, record
 

@@ -1,29 +1,9 @@
-"""What the parts of this agent share: the parameters, the way to this node's broker, and the cluster's record.
-
-What it remembers, in its directory under /run:
-
-process      the broker's identity
-promoted     that of the broker that has the lease
-unanswered   identity, how many monitors in a row had no greeting
-unserved     identity, dated when that began
-booting      identity of a broker whose start did not wait for it, and when it must serve (CLOCK_MONOTONIC, seconds);
-             until it does
-silent       identity of a broker that was found so, and failed
-belongs      identity of a broker that was compared with the record
-partition    from whom, dated when that began
-short        queues that are short of copies, and what was tried (mirror_policy.py)
-account      identity, and the account with which a monitor logs in
-absent       brokers whose nodes have left, and that were waited for
-returned     brokers that came back, and get copies of queues again
-facts        our copy of the record
-
-Others are those of the watcher (watch/client.py), of what is calm (watch/reuse.py) and of a settled membership
-(cluster/ring.py).
-"""
+"""What the parts of this agent share: the parameters, the way to this node's broker, and the cluster's record."""
 
 from __future__ import annotations
 
 from backstay.agent.context import Context
+from backstay.host.state_files import StateFile
 from backstay.ocf.errors import AgentError
 from backstay.services.rabbitmq.local_broker import LocalBroker
 from backstay.services.rabbitmq.parameters import RabbitmqParameters
@@ -34,6 +14,45 @@ if TYPE_CHECKING:
     from backstay.cluster.pacemaker import Pacemaker
     from backstay.host.state_files import Files
     from backstay.services.rabbitmq.record import Record
+
+
+PROMOTED = StateFile(
+    "promoted",
+    "identity of the broker that has the lease",
+    lost="it is whose Pacemaker says it is: noted again by a monitor",
+)
+UNANSWERED = StateFile(
+    "unanswered", "identity, and how many monitors in a row had no greeting", lost="a silent broker is failed later"
+)
+UNSERVED = StateFile("unserved", "identity, dated when it last began to give no greeting", lost="as unanswered")
+UNAWAITED = StateFile(
+    "booting",
+    "identity of a broker whose start did not wait for it, and when it must serve (CLOCK_MONOTONIC, seconds); until it does",
+    lost="a broker that still boots counts as one that does not answer",
+)
+BELONGS = StateFile(
+    "belongs", "identity of a broker that was compared with the record", lost="it is compared once more"
+)
+PARTITION = StateFile(
+    "partition", "from whom the broker is parted, dated when that began", lost="partition_grace begins anew"
+)
+SHORT = StateFile("short", "queues that are short of copies, and what was tried", lost="they get copies a little later")
+ACCOUNT = StateFile(
+    "account",
+    "identity, and the account with which a monitor logs in",
+    lost="monitors log in once the account is learned again",
+)
+ABSENT = StateFile(
+    "absent",
+    "brokers whose nodes have left, and that were waited for",
+    lost="a monitor waits for their fencing once more",
+)
+RETURNED = StateFile(
+    "returned",
+    "brokers that came back, and get copies of queues again",
+    lost="the agent gives them no copies of queues: add those by hand",
+)
+RECORD = StateFile("facts", "this node's copy of the record", lost="it is copied again from the cluster")
 
 
 class RabbitmqContext(Context):
@@ -79,10 +98,10 @@ class RecordStore:
         from backstay.services.rabbitmq.record import MalformedRecord, Record
 
         try:
-            return Record.parse(self._state.read("facts"))
+            return Record.parse(self._state.read(RECORD))
         except MalformedRecord:
             return Record({}, {})
 
     def keep(self, record: Record) -> None:
         """As the copy, where it is the cluster's already."""
-        self._state.write("facts", str(record))
+        self._state.write(RECORD, str(record))

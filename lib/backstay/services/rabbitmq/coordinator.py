@@ -6,6 +6,7 @@ import time
 
 from backstay.ocf.errors import AgentError
 from backstay.services.rabbitmq import broker, partition
+from backstay.services.rabbitmq.context import ABSENT, BELONGS, PARTITION, RETURNED
 from backstay.services.rabbitmq.health import Restart
 
 _TURN = 0.3  # seconds between two nodes' calls for an election
@@ -48,12 +49,12 @@ def _heal(context: RabbitmqContext, seen: Seen) -> list[str]:
     """Have the smaller side of a partition that lasts restarted: tell the cluster that it failed. Raises Restart when it is
     this one's."""
     apart = " ".join(sorted(seen.partitions))
-    lasted = context.state.lasting("partition", apart)
+    lasted = context.state.lasting(PARTITION, apart)
     me = context.broker.erlang_name
     healing = partition.heal(me, seen.members, seen.partitions, lasted, context.parameters.partition_grace)
     if not healing.restart:
         return []
-    context.state.remove("partition")
+    context.state.remove(PARTITION)
     context.log.warning(f"{healing.reason}: what was confirmed there since the partition began is discarded")
     nodes = {erlang: name for name, erlang in context.record.read().members.items()}
     for erlang in healing.restart:
@@ -66,7 +67,7 @@ def _heal(context: RabbitmqContext, seen: Seen) -> list[str]:
 
 def compare(context: RabbitmqContext, running: Process, members: frozenset[str]) -> None:
     """With the record, where no start did: it did not wait for this broker, or there was none. Raises Stray, AgentError."""
-    if context.state.read("belongs") != running.identity:
+    if context.state.read(BELONGS) != running.identity:
         from backstay.services.rabbitmq import belonging
 
         belonging.note(context, running, members)
@@ -102,7 +103,7 @@ def _keep_record(
     known = _who(context, record.members, members)
     returned = {erlang for name, erlang in record.removed.items() if erlang in members and known.get(name) == erlang}
     if returned:  # noted before the record says that they are back
-        context.state.write("returned", " ".join(sorted({*context.state.read("returned").split(), *returned})))
+        context.state.write(RETURNED, " ".join(sorted({*context.state.read(RETURNED).split(), *returned})))
     changed = record
     for name, erlang in known.items():
         if erlang in members and changed.members.get(name) != erlang:
@@ -116,7 +117,7 @@ def _keep_record(
 
 def _complete(context: RabbitmqContext, node: Node, members: frozenset[str], running: frozenset[str]) -> None:
     """Give those that have returned the copies of queues that they had, a few seconds' worth in each monitor."""
-    returned = context.state.read("returned").split()
+    returned = context.state.read(RETURNED).split()
     for erlang in returned:
         if erlang in members and erlang not in running:
             continue
@@ -128,7 +129,7 @@ def _complete(context: RabbitmqContext, node: Node, members: frozenset[str], run
             context.log.notice(f"{added - failed} of {added} quorum queues and streams have a copy on {erlang} again")
         if not failed:
             left = " ".join(other for other in returned if other != erlang)
-            context.state.write("returned", left) if left else context.state.remove("returned")
+            context.state.write(RETURNED, left) if left else context.state.remove(RETURNED)
         return
 
 
@@ -158,12 +159,12 @@ def look_for_lost(
         return True
     online = {name.partition(".")[0] for name in context.pacemaker.members()}
     if all(_host(erlang) in online for erlang in connected):
-        context.state.remove("absent")
+        context.state.remove(ABSENT)
         return True
     recorded = {erlang: name for name, erlang in context.record.read().members.items()}
     absent = {erlang for erlang in connected if erlang in recorded and _host(erlang) not in online}
     # One that left in maintenance with its broker running is fenced by nobody, however often it is waited for.
-    waited = absent <= set(context.state.read("absent").split())
+    waited = absent <= set(context.state.read(ABSENT).split())
     patience = context.deadline.within(0 if waited else _FENCING)
     from backstay.services.rabbitmq import peers
 
@@ -176,7 +177,7 @@ def look_for_lost(
         if patience.expired:
             break
         time.sleep(0.2 if absent else 0)
-    context.state.write("absent", " ".join(sorted(absent)))
+    context.state.write(ABSENT, " ".join(sorted(absent)))
     return False
 
 

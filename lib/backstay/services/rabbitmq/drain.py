@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backstay.cluster.pacemaker import Attribute
 from backstay.host.deadline import poll
 from backstay.ocf.errors import AgentError, TimedOut
 from backstay.services.rabbitmq import broker
@@ -14,11 +15,18 @@ if TYPE_CHECKING:
     from backstay.services.rabbitmq.dialects.base import Dialect
     from backstay.services.rabbitmq.distribution import Node
 
+LEAVING = Attribute(
+    "{resource}-leaving",
+    "RabbitMQ: 1 while the broker is about to stop, else 0",
+    lost="others that stop at the same time count on this one",
+    public=False,
+)
+
 
 def announce(pacemaker: Pacemaker, leaving: bool) -> None:
     """Tell the other nodes whether we are about to stop: those that stop too need not wait for us. A private attribute.
     Raises AgentError."""
-    pacemaker.set_attribute(_attribute(pacemaker), "1" if leaving else "0", private=True)
+    pacemaker.set_attribute(LEAVING, "1" if leaving else "0")
 
 
 def leave(context: RabbitmqContext, deadline: Deadline) -> None:
@@ -52,10 +60,6 @@ def _successors(context: RabbitmqContext, node: Node, dialect: Dialect) -> set[s
     staying = set(dialect.running(node)) - {context.broker.erlang_name}
     pacemaker = context.pacemaker
     for name, erlang in context.record.read().members.items():
-        if erlang in staying and pacemaker.attribute(_attribute(pacemaker), name) == "1":
+        if erlang in staying and pacemaker.attribute(LEAVING, name) == "1":
             staying.discard(erlang)
     return staying
-
-
-def _attribute(pacemaker: Pacemaker) -> str:
-    return f"{pacemaker.resource}-leaving"

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import os
 
+from backstay.host.state_files import StateFile
 from backstay.ocf.errors import AgentError
 from backstay.services.rabbitmq import process
+
+PROCESS = StateFile("process", "the broker's identity", lost="the broker is looked for among all processes")
+SETTINGS = StateFile(
+    ".conf.d", "directory beside this one: the agent's settings for RabbitMQ", lost="written again by each start"
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,11 +73,11 @@ class LocalBroker:
             user=given.user,
             cookie_file=given.cookie_file,
             listener=self.listener,
-            settings=f"{self._state.directory}.conf.d",
+            settings=f"{self._state.directory}{SETTINGS.name}",
         )
 
     def find(self) -> Process | None:
-        return process.find(self._state.read("process"), self.erlang_name, self.directory)
+        return process.find(self._state.read(PROCESS), self.erlang_name, self.directory)
 
     def running(self) -> Process:
         """Raises AgentError."""

@@ -11,6 +11,7 @@ import time
 from backstay.host.deadline import poll
 from backstay.ocf.errors import AgentError, TimedOut
 from backstay.services.rabbitmq import mirror_policy
+from backstay.services.rabbitmq.context import SHORT
 from backstay.services.rabbitmq.distribution import CallFailed
 
 TYPE_CHECKING = False
@@ -48,10 +49,10 @@ def attend(context: RabbitmqContext, node: Node, dialect: Dialect, seen: Seen) -
 def _attend(context: RabbitmqContext, node: Node, dialect: Dialect, seen: Seen) -> list[str]:
     found = dialect.short_of_mirrors(node, seen.running, _LOOKED_AT)
     if not found:
-        context.state.remove("short")
+        context.state.remove(SHORT)
         return []
     now = time.monotonic()
-    notes = mirror_policy.Notes.parse(context.state.read("short")).after(
+    notes = mirror_policy.Notes.parse(context.state.read(SHORT)).after(
         seen.running, (short.key for short in found), now
     )
     # A leader that synchronises takes nothing until the last alarm is over: no consumer could bring that about.
@@ -72,7 +73,7 @@ def _attend(context: RabbitmqContext, node: Node, dialect: Dialect, seen: Seen) 
             break
         notes = notes.tried(key, what, now)
         done.setdefault(what, []).append(f"{by_key[key].queue} in {by_key[key].vhost}")
-    context.state.write("short", str(notes))
+    context.state.write(SHORT, str(notes))
     for what, names in done.items():
         if what in _DONE:
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backstay.ocf.errors import AgentError, TimedOut
 from backstay.services.rabbitmq import health
+from backstay.services.rabbitmq.context import UNANSWERED, UNAWAITED, UNSERVED
 from backstay.services.rabbitmq.observation import ANSWERS, SILENT, UNKNOWN, Seen
 
 TYPE_CHECKING = False
@@ -53,7 +54,7 @@ def examine(context: RabbitmqContext, running: Process, promoted: bool, notes: l
             notes.append(f"membership and alarms are unknown: {error}")
     in_a_row, since = count(context, running, greeted)
     if greeted == ANSWERS and boot is not None:
-        context.state.remove("booting")
+        context.state.remove(UNAWAITED)
     return health.judge(seen, in_a_row, given.silences, since, given.partition_grace, boot), calm
 
 
@@ -79,13 +80,13 @@ def _duties(context: RabbitmqContext, node: Node, dialect: Dialect, seen: Seen, 
 def count(context: RabbitmqContext, running: Process, greeted: str) -> tuple[int, float]:
     """Monitors in a row without a greeting, this one included, and the seconds since the first."""
     if greeted == ANSWERS:
-        context.state.remove("unanswered")
-        context.state.remove("unserved")
+        context.state.remove(UNANSWERED)
+        context.state.remove(UNSERVED)
         return 0, 0.0
-    lasted = context.state.lasting("unserved", running.identity)
-    fields = context.state.read("unanswered").split()
+    lasted = context.state.lasting(UNSERVED, running.identity)
+    fields = context.state.read(UNANSWERED).split()
     known = int(fields[1]) if len(fields) == 2 and fields[0] == running.identity else 0
-    context.state.write("unanswered", f"{running.identity} {known + 1}")
+    context.state.write(UNANSWERED, f"{running.identity} {known + 1}")
     if context.unwritten:
         return max(known + 1, context.parameters.silences), lasted  # nobody would count on
     return known + 1, lasted
@@ -96,7 +97,7 @@ def boot_left(context: RabbitmqContext, running: Process) -> float | None:
     served since."""
     import time
 
-    identity, _, until = context.state.read("booting").partition(" ")
+    identity, _, until = context.state.read(UNAWAITED).partition(" ")
     return float(until) - time.monotonic() if identity == running.identity else None
 
 

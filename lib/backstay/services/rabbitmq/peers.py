@@ -1,10 +1,8 @@
-"""What is known of the other nodes: which are down, and what each has told of its data before it boots.
-
-A private attribute of each node: its broker's Erlang name, whether it has data, and who was up when it went down.
-"""
+"""What is known of the other nodes: which are down, and what each has told of its data before it boots."""
 
 from __future__ import annotations
 
+from backstay.cluster.pacemaker import Attribute
 from backstay.services.rabbitmq import formation
 
 TYPE_CHECKING = False
@@ -13,7 +11,12 @@ if TYPE_CHECKING:
 
     from backstay.cluster.pacemaker import Pacemaker
 
-_ATTRIBUTE = "data"
+DATA = Attribute(
+    "{resource}-data",
+    "RabbitMQ: the broker's Erlang name, whether it has data, and who was up when it went down",
+    lost="a node that forms or joins the cluster waits for this one to say it again",
+    public=False,
+)
 
 
 def down(pacemaker: Pacemaker) -> frozenset[str]:
@@ -28,7 +31,7 @@ def tell(pacemaker: Pacemaker, erlang: str, full: bool, up: AbstractSet[str]) ->
     """Of this node. erlang: its broker. full: whether it has data. up: Erlang names. Raises AgentError."""
     has = formation.DATA if full else formation.EMPTY
     said = f"{erlang} {has} {','.join(sorted(up))}".rstrip()
-    pacemaker.set_attribute(_attribute(pacemaker), said, private=True)
+    pacemaker.set_attribute(DATA, said)
 
 
 def said_of(pacemaker: Pacemaker) -> dict[str, tuple[str, str, frozenset[str]]]:
@@ -49,8 +52,4 @@ def erlang_name(pacemaker: Pacemaker, node: str) -> str:
 
 
 def _said(pacemaker: Pacemaker, node: str) -> list[str]:
-    return (pacemaker.attribute(_attribute(pacemaker), node) or "").split()
-
-
-def _attribute(pacemaker: Pacemaker) -> str:
-    return f"{pacemaker.resource}-{_ATTRIBUTE}"
+    return (pacemaker.attribute(DATA, node) or "").split()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from backstay.ocf.errors import AgentError
 from backstay.services.rabbitmq import broker
 from backstay.services.rabbitmq.amqp import Account
+from backstay.services.rabbitmq.context import ACCOUNT
 from backstay.services.rabbitmq.observation import ANSWERS, SHUT_OUT
 
 TYPE_CHECKING = False
@@ -29,7 +30,7 @@ def wanted(context: RabbitmqContext) -> Account:
 
 def known(context: RabbitmqContext, running: Process) -> Account | None:
     """The account that this very broker is known to let in."""
-    fields = context.state.read("account").split("\n")
+    fields = context.state.read(ACCOUNT).split("\n")
     if len(fields) != 4 or fields[0] != running.identity:
         return None
     noted = Account(*fields[1:])
@@ -55,7 +56,7 @@ def greeting(context: RabbitmqContext, account: Account | None, notes: list[str]
     if there:  # refused by others than its own accounts
         return ANSWERS, account
     context.log.warning(f"the broker does not let {account.user} in any more: the promoted instance sees to it")
-    context.state.remove("account")
+    context.state.remove(ACCOUNT)
     return ANSWERS, None
 
 
@@ -63,5 +64,5 @@ def learn(context: RabbitmqContext, node: Node, dialect: Dialect, running: Proce
     """The account, noted once the broker has it."""
     ours = wanted(context)
     if ours.vhost in dialect.vhosts(node) and dialect.lets_in(node, ours):
-        context.state.write("account", "\n".join([running.identity, ours.user, ours.password, ours.vhost]))
+        context.state.write(ACCOUNT, "\n".join([running.identity, ours.user, ours.password, ours.vhost]))
     return ours

@@ -2,7 +2,7 @@
 
 import os
 
-from backstay.host.state_files import Files
+from backstay.host.state_files import Files, StateFile
 from backstay.ocf.errors import AgentError
 
 TYPE_CHECKING = False
@@ -10,11 +10,19 @@ if TYPE_CHECKING:
     from typing import Optional
 
 
+PLACE = StateFile(
+    "place",
+    "interface and prefix that start chose; its existence says that the instance is started",
+    lost="the next monitor notes them again from what the kernel shows; a probe before that finds no standby",
+)
+
+
 class Record:
     """In `directory`, which a boot empties."""
 
     def __init__(self, directory: str) -> None:
-        self._path = os.path.join(directory, "place")
+        self._directory = directory
+        self._path = Files(directory).path(PLACE)
 
     def read(self) -> "tuple[str, Optional[int]]":
         """Interface and prefix; ("", None) when not started."""
@@ -27,8 +35,7 @@ class Record:
 
     def write(self, nic: str, prefix: int) -> None:
         """Raises AgentError."""
-        directory, name = os.path.split(self._path)
-        Files(directory).write(name, f"{nic} {prefix}\n")
+        Files(self._directory).write(PLACE, f"{nic} {prefix}\n")
 
     def identity(self) -> str:
         """Different for each start, "" when not started."""

@@ -3,12 +3,11 @@ load none of what it needs."""
 
 from __future__ import annotations
 
-import os
 import sys
 
 from backstay.host.process import Process, start_time
 from backstay.host.state_files import Files
-from backstay.services.mysql.state import READER, READER_COMPLAINT
+from backstay.services.mysql.state import READER, READER_COMPLAINT, READER_LOG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def ensure(context: MysqlContext, server: Process) -> str:
         code += "from backstay.services.mysql.reader_check.server import main; sys.exit(main(sys.argv))"
         name = f"reader({context.invocation.resource})"
         argv = [sys.executable, "-I", "-S", "-c", code, name, str(server.pid), server.started]
-        child = spawn(argv, log=os.path.join(files.directory, "reader.log"), own=True)
+        child = spawn(argv, log=files.path(READER_LOG), own=True)
         files.write(READER, f"{wanted} {child}:{start_time(child)}")
     return complaint if given.reader_check_port else ""
 

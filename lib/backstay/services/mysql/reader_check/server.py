@@ -30,7 +30,7 @@ from backstay.services.mysql.context import MysqlContext
 from backstay.services.mysql.health import still_readable
 from backstay.services.mysql.persistent_connection import Kept
 from backstay.services.mysql.server import ServerBusy, ServerSilent
-from backstay.services.mysql.state import READER, READER_COMPLAINT
+from backstay.services.mysql.state import ERRANT, READABLE, READER, READER_COMPLAINT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class Reader:
     def _judged(self) -> str:
         if self._state.promoted(self._identity):
             return "up 0%"
-        if self._reason or self._state.read("readable") != "1":
+        if self._reason or self._state.read(READABLE) != "1":
             return f"down #{self._reason or 'not readable yet'}"
         return "up 100%"
 
@@ -156,11 +156,11 @@ class Reader:
         except AgentError as error:
             self._reason = str(error)
             return
-        before = state.read("readable") == "1"
-        readable, self._reason = still_readable(replica, state.read("errant"), before, self._context.parameters.max_lag)
+        before = state.read(READABLE) == "1"
+        readable, self._reason = still_readable(replica, state.read(ERRANT), before, self._context.parameters.max_lag)
         if before and not readable:
             self._context.log.warning(f"no reads from now on: {self._reason}")
-            state.write("readable", "0")
+            state.write(READABLE, "0")
 
     def _replica(self) -> ReplicaStatus | None:
         """By the kept connection, or by a new one: a demotion ends clients' connections, ours too."""
