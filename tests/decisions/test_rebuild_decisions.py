@@ -11,7 +11,7 @@ from backstay.services.mysql.dialects.mariadb_copy import binlog_state, misplace
 from backstay.services.mysql.gtid import MariadbHistory, MysqlHistory
 from backstay.services.mysql.rebuild_policy import KEPT, Job, behind, flaw, job_step, refusal, relay_log_kept, shortage
 from backstay.services.mysql.record import Record
-from backstay.services.mysql.state import read_mark, write_mark
+from backstay.services.mysql.state import ERRANT, read_mark, write_mark
 
 RECORD = Record(epoch=4, primary="n2", gtid="0-1-50", sync=["n3"], solo=False)
 UUID = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
@@ -182,7 +182,7 @@ def node(tmp_path):
         "HA_LOGFILE": str(tmp_path / "log"),
     }
     context = MysqlContext(Invocation("start", environ))
-    context.state.write("errant", "0-1-51..53")
+    context.state.write(ERRANT, "0-1-51..53")
     return context, place, tmp_path
 
 
@@ -198,7 +198,7 @@ def test_start_keeps_the_old_data_and_takes_the_copy(node):
     assert (row(old), row(place.data)) == ("errant", "copied")
     assert os.stat(place.data).st_mode & 0o777 == 0o700
     assert not os.path.exists(place.around)
-    assert context.state.read("errant") == ""
+    assert context.state.read(ERRANT) == ""
     assert str(old) in (parent / "log").read_text()
     assert place.kept() == 1
 
