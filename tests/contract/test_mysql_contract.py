@@ -91,6 +91,28 @@ def test_a_hung_server_is_found_by_demote_itself(chamber: Chamber) -> None:
     assert result.took[0] < 10_000, result.text  # a stop that waits for it takes forty seconds
 
 
+def test_a_lock_is_told_as_a_lock_and_fails_nothing(chamber: Chamber) -> None:
+    """As a backup holds it for its whole time. The disk is well, and another primary would not be there sooner."""
+    result = run(
+        chamber,
+        """
+        act start; act promote; mariadb -e "install soname 'metadata_lock_info'"; act monitor $RECURRING
+        mariadb -e 'flush tables with read lock; do sleep(60)' & backup=$!
+        held() { mariadb -Ne "select info from information_schema.processlist" | grep -q '^do sleep'; }; within 10 held
+        took eval 'act monitor $RECURRING; act monitor $RECURRING'
+        mariadb -e "uninstall soname 'metadata_lock_info'" 2> /dev/null & act monitor $RECURRING
+        kill $backup; gone() { ! held; }; within 10 gone; act monitor $RECURRING
+        mariadb -e 'lock tables backstay.heartbeat read; do sleep(60)' & backup=$!; within 10 held
+        act monitor $RECURRING; kill $backup; within 10 gone; act monitor $RECURRING; act stop
+        """,
+    )
+    assert result.codes == [0, 0, 191, 191, 191, 191, 191, 191, 191, 0], result.text
+    assert "writes wait for a lock" in result.reasons[3] and "held by session" in result.reasons[3], result.text
+    assert "@localhost" in result.reasons[3]
+    assert "lock" not in result.reasons[6] and "writes wait for a lock" in result.reasons[7]
+    assert result.took[0] < 10_000, result.text
+
+
 def test_a_stalled_disk_is_a_finding(chamber: Chamber) -> None:
     """A server on it still answers questions and cannot write."""
     result = run(

@@ -12,7 +12,7 @@ from backstay.services.mysql.dialects.base import FOREVER, NOMINAL
 from backstay.services.mysql.health import ALONE, judge_primary, with_room
 from backstay.services.mysql.next_step import Step, primary_step, review
 from backstay.services.mysql.publish import publish
-from backstay.services.mysql.server import NO_SUCH_DATABASE, NO_SUCH_TABLE, ServerUntrusted, StatementFailed
+from backstay.services.mysql.server import LOCKED, NO_SUCH_DATABASE, NO_SUCH_TABLE, ServerUntrusted, StatementFailed
 from backstay.services.mysql.state import READABLE, RECHECKED, REVIEWED, UNACKNOWLEDGED, WAITING, Occupied
 
 TYPE_CHECKING = False
@@ -53,9 +53,18 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
         context.state.write(SILENT, process.running(context.parameters).identity)
         publish(context, verdict.score, verdict.readable)
         return verdict.state
-    _beat(server)
-    accounts.ensure(context, server, dialect, seen, record)
-    note = accounts.follow_passwords(context, server, dialect)
+    if not _beat(server):
+        # Whoever holds the lock will let go, as a backup does. Another primary would not have its data sooner, and what is due
+        # here would wait as well.
+        publish(context, verdict.score, verdict.readable)
+        return _locked(dialect.lock_holders(server))
+    try:
+        accounts.ensure(context, server, dialect, seen, record)
+        note = accounts.follow_passwords(context, server, dialect)
+    except StatementFailed as error:
+        if error.number not in LOCKED:
+            raise
+        note = _locked(dialect.lock_holders(server))  # it came since the beat
     settled = bool(context.state.read(REVIEWED)) and context.state.read(REVIEWED) == ring.settled(context.state)
     step = primary_step(seen, record, context.state.age(REVIEWED), settled)
     if step is not Step.NOTHING:
@@ -94,21 +103,31 @@ def restore_promotion_note(context: MysqlContext, running: Process) -> Record | 
     return record
 
 
-def _beat(server: Server) -> None:
-    """Commit one row: a server whose disk has stalled still answers questions. Raises ServerSilent.
+def _beat(server: Server) -> bool:
+    """Commit one row: a server whose disk has stalled still answers questions. False when a lock is in the way, which is no
+    stalled disk: this session waits a second for any, and no longer. Raises ServerSilent.
 
     Not in the binary log, so it neither waits for an acknowledgement nor makes history; each node has its own table.
     """
-    server.query("SET SESSION sql_log_bin = 0")
+    server.query("SET SESSION sql_log_bin = 0, lock_wait_timeout = 1, innodb_lock_wait_timeout = 1")
     try:
         server.query(_BEAT)
     except StatementFailed as error:
+        if error.number in LOCKED:
+            return False
         if error.number not in (NO_SUCH_DATABASE, NO_SUCH_TABLE):
             raise
         server.query("CREATE DATABASE IF NOT EXISTS backstay")
         server.query("CREATE TABLE IF NOT EXISTS backstay.heartbeat (id INT PRIMARY KEY, at DATETIME(6)) ENGINE=InnoDB")
         server.query(_BEAT)
     server.query("SET SESSION sql_log_bin = 1")
+    return True
+
+
+def _locked(holders: list[str]) -> str:
+    """holders: sessions, in words; empty where the server does not say who."""
+    who = f"held by {', '.join(holders)}" if holders else "SHOW PROCESSLIST may tell who holds it"
+    return f"writes wait for a lock, such as a backup takes with FLUSH TABLES WITH READ LOCK: {who}"
 
 
 def _still_ours(context: MysqlContext, server: Server, dialect: Dialect, record: Record) -> None:

@@ -34,6 +34,7 @@ _BUSY = {1040, 1203, 1226}
 _DENIED = {1044, 1045, 1130, 1142, 1227, 1396, 1698, 3118, 1862}
 _LOST = {2006, 2013}
 NO_SUCH_THREAD, NO_SUCH_DATABASE, NO_SUCH_TABLE, NO_SUCH_VARIABLE = 1094, 1049, 1146, 1193
+LOCKED = {1205, 1223, 1099}  # a lock was waited for too long; this session's own read lock; a table locked for reading
 _BINLOG_DUMP = 0x12  # COM_BINLOG_DUMP
 _HEAVY = ("cryptography", "ssl", "_hashlib")
 

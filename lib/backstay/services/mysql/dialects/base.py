@@ -4,6 +4,7 @@ else a question about the family is a defect."""
 from __future__ import annotations
 
 from backstay.ocf.errors import AgentError
+from backstay.services.mysql.server import StatementFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Dialect:
     history: type[History]
     unverified_tls: dict[str, object] | None = None  # for nodes among themselves, where no authority is configured
     privilege_aliases: dict[str, str] = {}  # as SHOW GRANTS spells them → as we do  # noqa: RUF012
+    lock_holders_query = ""  # id, user and host of the sessions that hold a lock on all writes
     position_query = ""  # its `position` is not empty where the history tells whose data it is
     telling: tuple[str, ...] = ()  # settings without which a server's history does not tell what it holds
     changeable: frozenset[str] = frozenset()  # of those wanted what a running server takes
@@ -311,6 +313,14 @@ class Dialect:
             "SELECT ID FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for semi-sync ACK from%'"
         )
         return [int(row["ID"]) for row in rows]
+
+    def lock_holders(self, server: Server) -> list[str]:
+        """Sessions that hold a lock on all writes, as "session 7 of root@localhost"; empty where the server does not tell."""
+        try:
+            rows = server.query(self.lock_holders_query)
+        except StatementFailed:
+            return []  # MariaDB tells by a plug-in, MySQL by performance_schema: either may be off
+        return [f"session {row['id']} of {row['user']}@{row['host']}" for row in rows]
 
     def client_threads(self, server: Server) -> list[int]:
         """Ids of client connections: not replication, not the server's own, not ours."""

@@ -52,6 +52,11 @@ class Mariadb(Dialect):
     privilege_aliases = {"REPLICA MONITOR": "SLAVE MONITOR", "REPLICATION REPLICA": "REPLICATION SLAVE"}  # noqa: RUF012
     # The binary log tells nothing: two servers that never met give the same numbers, since all have 1 as their id by default.
     position_query = "SELECT @@gtid_slave_pos AS position"
+    lock_holders_query = (
+        "SELECT DISTINCT p.ID AS id, p.USER AS user, p.HOST AS host FROM information_schema.METADATA_LOCK_INFO l"
+        " JOIN information_schema.PROCESSLIST p ON p.ID = l.THREAD_ID"
+        " WHERE l.LOCK_MODE LIKE 'MDL_BACKUP_FTWRL%' OR l.LOCK_MODE LIKE 'MDL_BACKUP_WAIT%'"
+    )
     telling = ("log-bin", "log-slave-updates", "gtid-strict-mode")
     changeable = frozenset(
         (

@@ -38,6 +38,11 @@ class Oracle(Dialect):
     family = "MySQL"
     package = "mysql-server"
     position_query = "SELECT @@global.gtid_executed AS position"
+    lock_holders_query = (
+        "SELECT DISTINCT t.PROCESSLIST_ID AS id, t.PROCESSLIST_USER AS user, t.PROCESSLIST_HOST AS host"
+        " FROM performance_schema.metadata_locks l JOIN performance_schema.threads t ON t.THREAD_ID = l.OWNER_THREAD_ID"
+        " WHERE l.OBJECT_TYPE IN ('GLOBAL', 'COMMIT') AND l.LOCK_TYPE = 'SHARED' AND l.LOCK_STATUS = 'GRANTED'"
+    )
     history = MysqlHistory
     # caching_sha2_password wants an encrypted connection; without, the driver wants the package cryptography
     unverified_tls: dict[str, object] | None = {"check_hostname": False}  # noqa: RUF012
