@@ -72,6 +72,14 @@ def test_reload_checks_the_new_values(wire):
     assert wire.monitor().code == 0
 
 
+def test_an_interface_may_be_given_by_another_of_its_names(wire):
+    ip("-n", wire.node, "link", "property", "add", "dev", "eth0", "altname", "enp1s0f0")
+    assert wire.vip("start", nic="enp1s0f0").code == 0
+    assert wire.monitor(nic="enp1s0f0").code == 0
+    assert wire.vip("monitor", nic="enp1s0f0").code == 0
+    assert wire.vip("stop", nic="enp1s0f0").code == 0 and not wire.has()
+
+
 def test_a_place_that_is_missing_for_a_moment_is_waited_for(wire):
     """As while the network is restarted: a hard error would keep the address from the node until an admin cleans up."""
     ip("-n", wire.node, "address", "flush", "dev", "eth0", "scope", "global")

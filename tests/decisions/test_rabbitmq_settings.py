@@ -1,10 +1,13 @@
 """The settings with which a broker begins."""
 
+from pathlib import Path
+
 import pytest
 
 from backstay.ocf.errors import Misconfigured, NotInstalled
 from backstay.services.rabbitmq import settings
 from backstay.services.rabbitmq.dialects import dialect_for
+from backstay.services.rabbitmq.launch import additional_settings
 
 
 class TestSettings:
@@ -53,3 +56,14 @@ class TestSettings:
     def test_what_is_too_old_is_named(self):
         with pytest.raises(NotInstalled, match=r"3\.6\.10 is not supported"):
             dialect_for("3.6.10")
+
+
+def test_of_conf_d_is_read_what_the_broker_reads(tmp_path: Path) -> None:
+    theirs = tmp_path / "conf.d"
+    assert additional_settings(str(tmp_path / "rabbitmq.conf")) == []
+    theirs.mkdir()
+    for name in ("50-mem.conf", "10-net.conf", "50-mem.conf~", "README", ".60-hidden.conf", "70-old.conf.dpkg-old"):
+        (theirs / name).write_text("heartbeat = 5\n")
+    (theirs / "80-directory.conf").mkdir()
+    found = additional_settings(str(tmp_path / "rabbitmq.conf"))
+    assert found == [str(theirs / "10-net.conf"), str(theirs / "50-mem.conf")]

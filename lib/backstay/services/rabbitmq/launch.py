@@ -163,17 +163,20 @@ def unwritable_by(user: str, paths: Sequence[str]) -> str:
     return paths[number] if 0 <= number < len(paths) else ""
 
 
-def _additional(layout: Layout) -> list[str]:
-    """The admin's files of settings beside the main one, in the broker's order."""
-    theirs = os.path.join(os.path.dirname(layout.config), "conf.d")
-    return [os.path.join(theirs, name) for name in sorted(os.listdir(theirs))] if os.path.isdir(theirs) else []
+def additional_settings(config: str) -> list[str]:
+    """The admin's files of settings beside the main one, in the broker's order: the *.conf of conf.d, as RabbitMQ itself reads
+    them (rabbit_env.erl, additional_config_files). An editor's backup, a README and a hidden file are none."""
+    theirs = os.path.join(os.path.dirname(config), "conf.d")
+    names = sorted(os.listdir(theirs)) if os.path.isdir(theirs) else []
+    paths = (os.path.join(theirs, name) for name in names if name.endswith(".conf") and not name.startswith("."))
+    return [path for path in paths if os.path.isfile(path)]
 
 
 def admin_settings(layout: Layout) -> str:
     """The text of the admin's settings, as far as it can be read."""
     text = ""
     with untrusted.rights_of(account(layout.user)):
-        for path in (layout.config, *_additional(layout)):
+        for path in (layout.config, *additional_settings(layout.config)):
             try:
                 with open(path, encoding="utf-8", errors="replace", opener=untrusted.waiting_for_nobody) as source:
                     text += source.read() + "\n"
@@ -198,7 +201,7 @@ def _write_settings(layout: Layout, text: str) -> None:
     for name in os.listdir(layout.settings):
         os.unlink(os.path.join(layout.settings, name))
     with untrusted.rights_of(owner):
-        additional = _additional(layout)
+        additional = additional_settings(layout.config)
     for theirs in additional:
         os.symlink(theirs, os.path.join(layout.settings, f"a-{os.path.basename(theirs)}"))
     path = os.path.join(layout.settings, "z-backstay.conf")

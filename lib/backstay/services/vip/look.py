@@ -34,7 +34,13 @@ def _find(context: VipContext, wanted: Wanted, standby: bool) -> Verdict:
         interface = link.interface(index=copy.index)
         if interface:
             interfaces[copy.index] = interface
-    verdict = health.judge(wanted, [copy for copy in copies if copy.index in interfaces], interfaces)
+    here = [copy for copy in copies if copy.index in interfaces]
+    verdict = health.judge(wanted, here, interfaces)
+    if verdict.finding == health.WRONG_INTERFACE:
+        named = link.interface(wanted.nic)
+        if named and named.name != wanted.nic:  # by another of its names (ip link property add … altname)
+            wanted = Wanted(wanted.address, named.name, wanted.prefix, wanted.check_link)
+            verdict = health.judge(wanted, here, interfaces)
     if verdict.finding == health.ABSENT and wanted.nic:
         without = health.judge_link(wanted, link.interface(wanted.nic))
         if standby or without.finding == health.INTERFACE_GONE:
