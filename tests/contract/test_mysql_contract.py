@@ -152,6 +152,28 @@ def test_unknown_is_neither_dead_nor_promoted(chamber: Chamber) -> None:
     assert "rotated" not in result.text.replace("agent_password=rotated", "")
 
 
+def test_a_password_may_have_any_letters(chamber: Chamber) -> None:
+    """In the agent's own login, in the accounts that it makes and changes, and in theirs."""
+    result = run(
+        chamber,
+        """
+        export OCF_RESKEY_monitor_password="pä€s'x" OCF_RESKEY_replication_password=r€p LC_ALL=C
+        echo 127.0.0.1 n1 >> /etc/hosts
+        login() { mariadb -h 127.0.0.1 -u "$1" "-p$2" -Ne 'select "in"' 2>&1; }
+        act start; act promote; act monitor $RECURRING; echo "first=$(login backstay_monitor "$OCF_RESKEY_monitor_password")"
+        export OCF_RESKEY_monitor_password='ünd€' OCF_RESKEY_replication_password='«r»'
+        act monitor $RECURRING; echo "second=$(login backstay_monitor 'ünd€')"; echo "third=$(login backstay_replication '«r»')"
+        mariadb --default-character-set=utf8mb4 -e "set sql_log_bin=0; create user adm@localhost identified by 'ß€'"
+        mariadb -e 'set sql_log_bin=0; grant all on *.* to adm@localhost'
+        act monitor $RECURRING OCF_RESKEY_agent_user=adm OCF_RESKEY_agent_password=ß€; act stop
+        act start "OCF_RESKEY_monitor_password=$(printf 'b\\344d')"
+        """,
+    )
+    assert result.codes == [0, 0, 191, 191, 191, 0, 6], result.text
+    assert [result.values.get(name) for name in ("first", "second", "third")] == ["in", "in", "in"], result.text
+    assert "monitor_password=" in result.reasons[6] and "text in UTF-8 is needed" in result.reasons[6], result.text
+
+
 def test_stop_and_probe_work_without_configuration(chamber: Chamber) -> None:
     result = run(
         chamber,

@@ -169,6 +169,10 @@ class Text(Parameter[str]):
     unset = ""
 
     def convert(self, text: str) -> str:
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # bytes that the locale does not know
+            raise ValueError("text in UTF-8") from None
         return text
 
 

@@ -109,4 +109,6 @@ class MysqlParameters(Parameters):
         """Tells whether the accounts' passwords changed. Kept where only root reads, who can read the passwords as well."""
         import zlib
 
-        return f"{zlib.crc32(f'{self.monitor_password} {self.replication_password}'.encode()):x}"
+        return (
+            f"{zlib.crc32(f'{self.monitor_password} {self.replication_password}'.encode('utf-8', 'surrogateescape')):x}"
+        )

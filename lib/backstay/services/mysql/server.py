@@ -124,7 +124,7 @@ class Server:
         try:
             self._connection = pymysql.connect(
                 user=user,
-                password=password,
+                password=password.encode("utf-8", "surrogateescape"),  # of a text the driver would make Latin-1
                 connect_timeout=seconds,
                 read_timeout=seconds,
                 write_timeout=seconds,

@@ -38,7 +38,7 @@ class Wire(Server):
         """Run one statement, which takes no arguments here; its rows. Raises ServerSilent, ServerDown, StatementFailed."""
         if arguments:
             raise NotImplementedError("only the driver knows how to quote")
-        self._send(_QUERY, sql.encode())
+        self._send(_QUERY, sql.encode("utf-8", "surrogateescape"))
         try:
             return self._rows()
         except (LookupError, ValueError):

@@ -129,7 +129,7 @@ class Mariadb(Dialect):
         """Statements go as they are into the binary log, and with it to every replica and backup (seen on 10.11)."""
         import hashlib
 
-        once = hashlib.sha1(password.encode(), usedforsecurity=False).digest()
+        once = hashlib.sha1(password.encode("utf-8", "surrogateescape"), usedforsecurity=False).digest()
         return f"IDENTIFIED BY PASSWORD '*{hashlib.sha1(once, usedforsecurity=False).hexdigest().upper()}'"
 
     # -- looking ------------------------------------------------------------------------------------------------------

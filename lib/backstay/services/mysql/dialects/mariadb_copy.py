@@ -127,7 +127,9 @@ def _fill(source: Source, layout: Layout, workspace: str, deadline: Deadline) ->
         f"[client]\nhost={source.host}\nport={source.port}\nprotocol=tcp\nuser={_option(source.user)}\n"
         f"password={_option(source.password)}\n{tls}"
     )
-    with open(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as sink:
+    with open(
+        os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", errors="surrogateescape"
+    ) as sink:
         sink.write(text)
     pipe(
         [
