@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from backstay.admin.render import rendered
 from backstay.admin.templates import load, placeholders, render
 from backstay.ocf.errors import WrongParameter
 
@@ -80,3 +82,27 @@ def test_properties_that_contradict_each_other_are_refused(shelf: Path) -> None:
     (shelf / "whole.crm").write_text("property fast=yes\ninclude part\n")
     with pytest.raises(WrongParameter, match="contradict each other: fast=yes and fast=no"):
         load("whole", str(shelf))
+
+
+GOOD = {"writer_ip": "10.0.0.9", "nodes": "3", "monitor_password": "a'b", "replication_password": "lrm://"}
+
+
+@pytest.mark.parametrize("format", ["crm", "pcs"])
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("writer_ip", "banana", "mysql-writer: parameter ip=banana: not an IPv4 or IPv6 address"),
+        ("nodes", "zero", "mysql-clone: clone-max=zero: a whole number is needed"),
+        ("rebuild", "maybe", "mysql: parameter rebuild=maybe: one of never, auto is needed"),
+    ],
+)
+def test_values_are_checked_by_the_declarations_of_the_agents(name: str, value: str, said: str, format: str) -> None:
+    assert rendered("mysql", GOOD, format)
+    with pytest.raises(WrongParameter, match=re.escape(said)):
+        rendered("mysql", {**GOOD, name: value}, format)
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    with pytest.raises(WrongParameter) as refused:
+        rendered("mysql", {**GOOD, "writer_ip": "banana", "nodes": "zero"}, "crm")
+    assert "banana" in str(refused.value) and "zero" in str(refused.value)

@@ -6,13 +6,16 @@ import sys
 import click
 
 from backstay.admin import templates
-from backstay.ocf.errors import WrongParameter
+from backstay.ocf.errors import Misconfigured, WrongParameter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import TextIO
 
+    from backstay.admin.crm_parser import Command
+
+_COUNTS = ("clone-max", "clone-node-max", "promoted-max", "promoted-node-max")
 SUFFIXES = {"crm": ".crm", "pcs": ".pcs.sh"}
 
 
@@ -49,12 +52,39 @@ def values_of(pairs: "Iterable[str]", origin: str) -> "dict[str, str]":
 
 def rendered(topology: str, values: "dict[str, str]", format: str) -> str:
     """The topology's text in the format. Raises WrongParameter that names all unset values together."""
-    text = templates.render(templates.load(topology), values)
-    if format == "crm":
-        return text
     from backstay.admin import crm_parser, pcs_writer
 
-    return pcs_writer.script(crm_parser.parse(text), f"{topology}{SUFFIXES['pcs']}")
+    text = templates.render(templates.load(topology), values)
+    commands = crm_parser.parse(text)
+    wrong = [said for command in commands for said in _wrong(command)]
+    if wrong:
+        raise WrongParameter("; ".join(wrong))
+    return text if format == "crm" else pcs_writer.script(commands, f"{topology}{SUFFIXES['pcs']}")
+
+
+def _wrong(command: "Command") -> "list[str]":
+    """What the agent, and Pacemaker, would refuse of a statement's values: a sentence each."""
+    from backstay.ocf.invocation import Invocation
+    from backstay.services.catalogue import agent_class
+
+    found = [
+        f"{command.id}: {name}={value}: a whole number is needed"
+        for name, value in command.options
+        if name in _COUNTS and not (value.isascii() and value.isdigit())
+    ]
+    agent = agent_class(command.agent)
+    if command.kind == "primitive" and agent is not None:
+        given = {
+            f"OCF_RESKEY_{name}": value
+            for section, options in command.sections
+            if section == "params"
+            for name, value in options
+        }
+        try:
+            agent.parameters_class()(Invocation("validate-all", given)).check()
+        except Misconfigured as error:
+            found.append(f"{command.id}: {error}")
+    return found
 
 
 def _topologies(context: click.Context, parameter: click.Parameter, incomplete: str) -> "list[str]":
