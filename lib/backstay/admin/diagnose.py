@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backstay.cluster.attributes import SCORE
 from backstay.cluster.model import IDLE, Finding, is_true
-from backstay.cluster.pacemaker import SCORE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,11 +22,6 @@ _REPORTED = "asyncmon"  # the operation under which crm_resource --fail files a 
 def exit_status(findings: Sequence[Finding]) -> int:
     """For scripts, as monitoring plug-ins have it: 0 nothing, 1 warnings only, 2 at least one error."""
     return 2 if any(finding.level == "error" for finding in findings) else int(bool(findings))
-
-
-def fencing_wanted(cluster: Cluster) -> bool:
-    """stonith-enabled, or fencing-enabled as Pacemaker 3 may call it; true when unset."""
-    return is_true(cluster.options.get("stonith-enabled", cluster.options.get("fencing-enabled", "true")))
 
 
 def doing(cluster: Cluster) -> str:
@@ -60,7 +55,7 @@ def _whole(cluster: Cluster) -> Iterator[Finding]:
     elif cluster.state != IDLE:
         # What starts, stops or moves right now is not whole yet: who goes on to the next node must wait for it.
         yield Finding("warning", "cluster", f"is busy ({doing(cluster)})", "wait until it is idle")
-    if not fencing_wanted(cluster):
+    if not cluster.fencing:
         what = "fencing is off: a lost node is taken for dead without proof"
         yield Finding(
             "error", "cluster", what, "configure a fence device, then crm_attribute -n stonith-enabled -v true"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from backstay.admin.diagnose import doing, fencing_wanted, leftovers
+from backstay.admin.diagnose import doing, leftovers
 from backstay.cluster.model import IDLE, is_true
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def followers(cluster: Cluster, resource: Resource) -> list[Resource]:
         for one in cluster.constraints
         if one.kind == "colocation"
         and one.attributes.get("with-rsc") == resource.handle
-        and one.attributes.get("with-rsc-role") in ("Promoted", "Master")
+        and one.attributes.get("with-rsc-role") == "Promoted"
         and one.attributes.get("score") == "INFINITY"
     ]
     return [one for one in cluster.resources if one.handle in bound]
@@ -93,7 +93,7 @@ def _cluster(cluster: Cluster, moved: Resource) -> list[str]:
     found = []
     if not cluster.quorum:
         found.append("this partition has no quorum")
-    if not fencing_wanted(cluster):
+    if not cluster.fencing:
         found.append("fencing is off: should the move fail, nobody could be promoted safely")
     if cluster.state != IDLE:
         found.append(f"the cluster is busy (coordinator: {doing(cluster) or 'gives no answer'}): wait until it is idle")

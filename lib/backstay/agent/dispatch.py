@@ -74,7 +74,7 @@ class Agent(Actions):
         if not noted and not reason:
             return
         from backstay.agent.degraded import Standing
-        from backstay.cluster.pacemaker import STATE
+        from backstay.cluster.attributes import STATE
 
         before = Standing.parse(noted)
         now = before.found(context.invocation.check_level, reason)

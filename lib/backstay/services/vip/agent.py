@@ -71,7 +71,7 @@ class Vip(Agent):
     def monitor(self) -> ExitCode:
         """One look at the kernel's addresses. A probe only asks whether the address is here."""
         clone, probe = self.context.invocation.promotable, self.context.invocation.is_probe
-        promoted = self.context.invocation.role in ("Promoted", "Master")
+        promoted = self.context.invocation.role == Role.PROMOTED.value
         nic, prefix = self._note().read()
         started = bool(nic)
         verdict = look(self.context, nic, prefix, standby=clone and started and not promoted)
@@ -138,7 +138,7 @@ class Vip(Agent):
 
     def _score(self, able: bool) -> None:
         """Without a score the cluster promotes nobody; a cluster that takes none must not fail the action."""
-        from backstay.cluster.pacemaker import NEVER
+        from backstay.cluster.attributes import NEVER
 
         try:
             self.context.pacemaker.set_promotion_score(_SCORE if able else NEVER)
