@@ -89,25 +89,25 @@ def _failures(cluster: Cluster) -> Iterator[Finding]:
 
 
 def _running(cluster: Cluster, resource: Resource) -> Iterator[Finding]:
-    instances = [one for one in cluster.instances if one.resource == resource.id]
     active = cluster.active(resource.id)
     for one in active:
         yield from _instance(one)
-    if not cluster.quorum or resource.meta.get("target-role") == "Stopped":
-        if resource.meta.get("target-role") == "Stopped":
-            remedy = f"crm_resource --resource {resource.handle} --meta --delete-parameter target-role"
-            yield Finding("warning", resource.id, "is stopped by an admin (target-role)", remedy)
-        return
-    if not resource.cloned:
-        if not active and instances:
-            yield Finding("error", resource.id, f"runs nowhere{_why(cluster, resource)}", "mend what is named above")
-        return
+    if resource.meta.get("target-role") == "Stopped":
+        remedy = f"crm_resource --resource {resource.handle} --meta --delete-parameter target-role"
+        yield Finding("warning", resource.id, "is stopped by an admin (target-role)", remedy)
+    elif cluster.quorum and resource.cloned:
+        yield from _clone(cluster, resource, active)
+    elif cluster.quorum and not active and any(one.resource == resource.id for one in cluster.instances):
+        yield Finding("error", resource.id, f"runs nowhere{_why(cluster, resource)}", "mend what is named above")
+
+
+def _clone(cluster: Cluster, resource: Resource, active: Sequence[Instance]) -> Iterator[Finding]:
     wanted = [node.name for node in cluster.nodes if node.state == "online"]
     most = resource.meta.get("clone-max", "")
-    missing = [name for name in wanted if all(one.node != name for one in active)]
-    if missing and (not most.isdigit() or len(active) < min(int(most), len(wanted))):
-        for name in missing:
-            if not any(one.resource == resource.id and one.node == name for one in cluster.failures):
+    if not most.isdigit() or len(active) < min(int(most), len(wanted)):
+        failed = {one.node for one in cluster.failures if one.resource == resource.id}
+        for name in wanted:
+            if name not in failed and all(one.node != name for one in active):
                 remedy = f"crm_resource --why --resource {resource.id} --node {name}"
                 yield Finding("error", f"{resource.id} on {name}", "does not run, though its node is online", remedy)
     if resource.promotable and active and not cluster.promoted(resource.id):

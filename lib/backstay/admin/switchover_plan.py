@@ -45,24 +45,25 @@ def plan(cluster: Cluster, services: Sequence[Advice], resource: str = "", targe
     if len(promoted) != 1:
         reasons.append(f"{moved.id} is promoted on {', '.join(promoted) or 'no node'}, and should be on one")
     source = promoted[0] if promoted else ""
-    if target and target == source:
-        reasons.append(f"{moved.id} is promoted on {target} already")
-    elif target:
-        reasons += candidate(cluster, service, target)
+    if not target:
+        target, against = _best(cluster, service, source)
+    elif target == source:
+        against = [f"{moved.id} is promoted on {target} already"]
     else:
-        against = {
-            one.node: candidate(cluster, service, one.node) for one in cluster.active(moved.id) if one.node != source
-        }
-        fit = sorted(node for node, obstacles in against.items() if not obstacles)
-        if fit:
-            target = fit[0]
-        else:
-            reasons += [reason for obstacles in against.values() for reason in obstacles] or [
-                "there is no other instance"
-            ]
-    if reasons:
-        return Refusal(reasons)
+        against = candidate(cluster, service, target)
+    if reasons or against:
+        return Refusal([*reasons, *against])
     return Plan(moved, source, target, followers(cluster, moved))
+
+
+def _best(cluster: Cluster, service: Advice, source: str) -> tuple[str, list[str]]:
+    """The node to move to, or "" and what is against each."""
+    others = [one.node for one in cluster.active(service.resource.id) if one.node != source]
+    against = {node: candidate(cluster, service, node) for node in others}
+    fit = sorted(node for node, obstacles in against.items() if not obstacles)
+    if fit:
+        return fit[0], []
+    return "", [reason for obstacles in against.values() for reason in obstacles] or ["there is no other instance"]
 
 
 def followers(cluster: Cluster, resource: Resource) -> list[Resource]:

@@ -5,6 +5,8 @@ As a primitive it holds the address while started. As a promotable clone it is a
 has no daemon whose life would tell, so the record also says that it is started; /run is empty after a boot.
 """
 
+from __future__ import annotations
+
 from backstay.agent.dispatch import Agent
 from backstay.ocf.codes import ExitCode, Role
 from backstay.ocf.errors import AgentError, Misconfigured, MonitorFinding, WrongParameter
@@ -102,7 +104,7 @@ class Vip(Agent):
         with self._inside():
             place(self.context, Link(), usable=False)
 
-    def _identity(self) -> "tuple[int, str]":
+    def _identity(self) -> tuple[int, str]:
         """Of what is watched: there is no process, so the start tells one life of the address from the next."""
         return 0, self._note().identity()
 
