@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from backstay.cluster.pacemaker import Ends, Instance, Overview
+from backstay.cluster.model import Instance
+from backstay.cluster.overview import Ends, Overview
 from backstay.services.mysql import election, next_step
 from backstay.services.mysql import record as durable
 
@@ -205,7 +206,7 @@ def _replicas(world: World) -> Iterator[tuple[str, World]]:
 
 def _overview(world: World, rules: Rules) -> Overview:
     online = frozenset(name for name in NODES if world.of(name).member)
-    running = tuple(Instance(name, "") for name in NODES if world.of(name).member and world.of(name).up)
+    running = tuple(Instance("db", name, "") for name in NODES if world.of(name).member and world.of(name).up)
     ends = {name: rules.ended(world, name) for name in NODES}
     return Overview(True, online, frozenset(NODES) - online, frozenset(), running, False, ends=ends)
 

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backstay.cluster.pacemaker import NEVER, Ends, Instance, Overview
+from backstay.cluster.attributes import NEVER
+from backstay.cluster.model import Instance
+from backstay.cluster.overview import Ends, Overview
 from backstay.services.mysql.gtid import MariadbHistory
 from backstay.services.mysql.health import (
     DETACHED,
@@ -139,7 +141,7 @@ def test_a_review_comes_round_by_itself():
 
 
 def overview(online=("n1", "n2", "n3"), offline=(), unclean=(), active=("n1", "n2", "n3"), quorum=True, **ends):
-    instances = tuple(Instance(node, "Unpromoted") for node in active)
+    instances = tuple(Instance("db", node, "Unpromoted") for node in active)
     return Overview(quorum, frozenset(online), frozenset(offline), frozenset(unclean), instances, False, ends=ends)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from orders import Bounds, Rules, Transactions, World, alone, begin, explore
 
-from backstay.cluster.pacemaker import Ends, Overview
+from backstay.cluster.overview import Ends, Overview
 from backstay.services.mysql import election
 
 SMALL = Bounds(commits=1, faults=2, depth=9)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from backstay.cluster.pacemaker import Ends, parse_ends, parse_overview
+from backstay.cluster.model import Cluster, Instance
+from backstay.cluster.overview import Ends, parse_ends, parse_overview
 from backstay.ocf.errors import AgentError
 
 STATUS = """<pacemaker-result><summary>
@@ -30,6 +31,44 @@ def test_a_node_in_maintenance_is_that_nodes_affair() -> None:
 
 def test_maintenance_mode_is_everybodys() -> None:
     assert managed("true", "false") == (True, {"n1": False, "n2": False})
+
+
+@pytest.mark.parametrize(
+    ("options", "enabled"),
+    [
+        ('stonith-enabled="true"', True),
+        ('stonith-enabled="false"', False),
+        ('fencing-enabled="true"', True),  # as Pacemaker 3 may call it
+        ('fencing-enabled="false"', False),
+        ('stonith-enabled="true" fencing-enabled="false"', False),
+        ('stonith-enabled="false" fencing-enabled="true"', False),
+        ('stonith-enabled="true" fencing-enabled="true"', True),
+    ],
+)
+def test_fencing_by_both_of_its_names(options: str, enabled: bool) -> None:
+    status = STATUS.format(mode="false", first="true").replace('stonith-enabled="true"', options)
+    assert parse_overview(status, "db").fencing is enabled
+    configured = dict(pair.replace('"', "").split("=") for pair in options.split())
+    assert Cluster(options=configured).fencing is enabled
+
+
+def test_fencing_that_nothing_is_said_of() -> None:
+    """Pacemaker fences by default; a decision needs its word."""
+    status = STATUS.format(mode="false", first="true").replace('stonith-enabled="true"', "")
+    assert not parse_overview(status, "db").fencing
+    assert Cluster().fencing
+
+
+def test_instances_are_where_the_resource_runs() -> None:
+    """By the roles' new names, whichever the cluster uses."""
+    status = STATUS.format(mode="false", first="true").replace('"Promoted"', '"Master"').replace("Unpromoted", "Slave")
+    seen = parse_overview(status, "db")
+    promoted, other = (Instance("db", node, "", clone="db-clone") for node in ("n1", "n2"))
+    assert seen.instances == (promoted._replace(role="Promoted"), other._replace(role="Unpromoted", managed=False))
+    assert seen.idle == frozenset()
+    # one that failed and runs there no more is none, though crm_mon names its node
+    ended = status.replace('role="Slave" active="true"', 'role="Slave" active="false" failed="true"')
+    assert parse_overview(ended, "db").idle == {"n2"}
 
 
 def end(*operations: str, lrm: bool = True, published: str = "", others: str = "") -> Ends:

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
+from backstay.cluster.attributes import NEVER
 from backstay.cluster.model import Cluster, Instance, Node, Resource
-from backstay.cluster.pacemaker import NEVER
 from backstay.services.rabbitmq import formation, health
 from backstay.services.rabbitmq.admin import Admin
 from backstay.services.rabbitmq.boot_errors import complaint

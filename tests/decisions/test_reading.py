@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backstay.cluster.model import Failure, Instance, Operation
-from backstay.cluster.xml import read
+from backstay.cluster.xml import parse, read, seen
 from backstay.ocf.errors import AgentError
 
 MONITOR = """<pacemaker-result api-version="2.25"><summary>
@@ -36,7 +36,8 @@ CIB = """<cib><configuration><crm_config>
 <meta_attributes><nvpair name="resource-stickiness" value="5"/></meta_attributes>
 <operations><op name="monitor" interval="3s" timeout="1min" role="Master" on-fail="demote"/></operations>
 </primitive></clone></resources>
-<constraints><rsc_location id="cli-prefer-db" rsc="db_x-clone" node="n1" score="INFINITY"/></constraints>
+<constraints><rsc_location id="cli-prefer-db" rsc="db_x-clone" node="n1" score="INFINITY"/>
+<rsc_colocation id="with" rsc="ip" with-rsc="db_x-clone" with-rsc-role="Master" score="INFINITY"/></constraints>
 </configuration></cib>"""
 
 
@@ -46,16 +47,21 @@ def test_both_are_read() -> None:
     assert [(node.name, node.state) for node in cluster.nodes] == [("n1", "online"), ("n2", "unclean")]
     assert cluster.attribute("n1", "db_x-state") == "ok"
     assert cluster.instances == (
-        Instance("db_x", "n1", "Promoted", managed=False),
-        Instance("db_x", "", "Stopped"),
+        Instance("db_x", "n1", "Promoted", managed=False, clone="db_x-clone"),
+        Instance("db_x", "", "Stopped", clone="db_x-clone"),
     )
+    assert cluster.degraded == (Failure("db_x", "n1", "monitor", 191, "alone"),)
     assert cluster.failures == (Failure("db_x", "n2", "start", 1, "no space", "2026-11-24 22:31:22Z"),)
     assert cluster.facts == {"db_x": "epoch=1"}
     [resource] = cluster.resources
     assert (resource.agent, resource.handle, resource.promotable) == ("ocf:backstay:mysql", "db_x-clone", True)
     assert resource.meta["resource-stickiness"] == "5"  # its own before its clone's
     assert resource.operations == (Operation("monitor", 3.0, 60.0, "Promoted", "demote"),)
-    assert [(one.kind, one.id) for one in cluster.constraints] == [("location", "cli-prefer-db")]
+    assert [(one.kind, one.id) for one in cluster.constraints] == [
+        ("location", "cli-prefer-db"),
+        ("colocation", "with"),
+    ]
+    assert cluster.constraints[1].attributes["with-rsc-role"] == "Promoted"
 
 
 def test_what_is_no_xml_is_an_error() -> None:
@@ -77,3 +83,16 @@ def test_what_is_being_done_to_an_instance_is_seen() -> None:
     found = read(starting, CIB).active("db_x")[0]
     assert found.pending == "Starting" and not found.settled
     assert read(MONITOR, CIB).active("db_x")[0].settled
+
+
+def test_what_is_configured_is_not_taken_from_what_is_shown() -> None:
+    """crm_mon shows defaults as if somebody had set them."""
+    shown = MONITOR.replace("</summary>", '<cluster_options stonith-enabled="true"/></summary>')
+    assert seen(parse(shown, "crm_mon")).options == {"stonith-enabled": "true"}
+    assert read(shown, CIB).options == {"cluster-name": "lab", "dc-version": "2.1.5-a3f44"}
+
+
+def test_odd_results_are_read_as_far_as_they_say_something() -> None:
+    odd = MONITOR.replace('op_key="db_x_start_0"', 'op_key="oops"').replace('exitcode="1" task="start"', 'exitcode="²"')
+    assert read(odd, CIB).failures == (Failure("oops", "n2", "", 0, "no space", "2026-11-24 22:31:22Z"),)
+    assert read(MONITOR.replace('op_key="db_x_start_0"', ""), CIB).failures == ()

@@ -12,7 +12,8 @@ trial() {
 import sys
 sys.path.insert(0, "/usr/lib/ocf/lib")
 from backstay.host.deadline import Deadline
-from backstay.cluster.pacemaker import Attribute, Pacemaker
+from backstay.cluster.attributes import Attribute
+from backstay.cluster.pacemaker import Pacemaker
 pacemaker = Pacemaker("trial", sys.argv[1], "/run/trial", Deadline(20))
 name, value = sys.argv[2:]
 if name == "score":

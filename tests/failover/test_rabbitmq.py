@@ -15,7 +15,7 @@ from judged import is_clean
 from lxml.etree import _Element
 from resting import Resting
 
-from backstay.cluster.pacemaker import STATE
+from backstay.cluster.attributes import STATE
 from backstay.host.deadline import Deadline, poll
 from backstay.ocf.errors import CommandFailed
 from backstay.services.rabbitmq.dialects.mnesia import POLICY

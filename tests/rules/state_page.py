@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from tests.conftest import CHECKOUT  # type: ignore[import-not-found]
 from tests.rules.structure import modules, tree  # type: ignore[import-not-found]
 
-from backstay.cluster.pacemaker import Attribute, Property
+from backstay.cluster.attributes import Attribute, Property
 from backstay.host.state_files import StateFile
 
 PAGE = CHECKOUT / "docs/state.md"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.rules import state_page  # type: ignore[import-not-found]
 
-from backstay.cluster.pacemaker import Attribute
+from backstay.cluster.attributes import Attribute
 from backstay.host.state_files import StateFile
 
 # What 0.1 (3af6ab2) kept and published, which an upgrade under load and clusters of both versions depend on. Never shorter.

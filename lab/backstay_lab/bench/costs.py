@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from lxml import etree
 
 from backstay.host.deadline import Deadline, poll
+from backstay.ocf.codes import DEGRADED_CODES, role_name
 from backstay.ocf.errors import AgentError
-from backstay_lab.machines.cluster import OLD_ROLES
 from backstay_lab.machines.faults import processes
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def monitor(lab: Lab, resource: str, node: str, role: str, runs: int) -> dict[st
     argv = ["python3", "-m", "backstay_lab.bench.monitor", "-n", str(runs), asked]
     found: dict[str, Any] = json.loads(lab.run(node, argv, timeout=MONITORS_TIMEOUT).out)
     wanted = 8 if role == "Promoted" else 0
-    if found["status"] not in (wanted, 190, 191):
+    if found["status"] not in (wanted, *DEGRADED_CODES):
         raise AgentError(f"the monitor of {resource} on {node} ends with {found['status']}, not {wanted}")
     return found
 
@@ -94,8 +94,7 @@ def _operation(primitive: _Element, role: str) -> _Element:
 
 
 def _role(operation: _Element) -> str:
-    role = str(operation.get("role") or "Started")
-    return OLD_ROLES.get(role, role)
+    return role_name(str(operation.get("role") or "Started"))
 
 
 def _pairs(element: _Element, group: str) -> list[tuple[str, str]]:

@@ -305,16 +305,16 @@ class Run:
 
     def _ill(self) -> list[str]:
         """Resources that are failed, blocked or unmanaged at the end, each told once."""
-        crm = self.lab.cluster_status()
-        if crm is None:
+        seen = self.lab.cluster()
+        if seen is None:
             return ["no node answers"]
         flaws = {
-            f"{resource.get('id')} is {flaw}"
-            for resource in crm.iterfind("resources//resource")
-            for flaw, when in (("failed", "true"), ("blocked", "true"), ("managed", "false"))
-            if resource.get(flaw) == when
+            f"{one.resource} is {flaw}"
+            for one in seen.instances
+            for flaw, true in (("failed", one.failed), ("blocked", one.blocked), ("unmanaged", not one.managed))
+            if true
         }
-        return sorted(flaw.replace("is managed", "is unmanaged") for flaw in flaws)
+        return sorted(flaws)
 
     def _report(self, evidence: Evidence, load: Load, counts: list[dict[str, Operations]]) -> Report:
         gaps = [

@@ -7,6 +7,7 @@ import os
 import sys
 from typing import NamedTuple
 
+from backstay.cluster import xml
 from backstay.host import command
 from backstay.host.deadline import Deadline, poll
 from backstay.ocf.errors import AgentError
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 
     from lxml.etree import _Element
 
+    from backstay.cluster.model import Cluster
+
 ONLINE_TIMEOUT = 90.0  # seconds for the nodes to form a cluster; about 6 on an idle machine with two cores
 CRM_MON_TIMEOUT = 5.0  # seconds; it takes 0.05, unless the node hangs
-OLD_ROLES = {"Master": "Promoted", "Slave": "Unpromoted"}  # as Pacemaker before 2.1 reports them
 
 
 def _silent(line: str) -> None:
@@ -248,8 +250,8 @@ class Lab:
         `power` is "on" or "off"; `online` is Pacemaker's word, false for `client`.
         """
         machines = self._ask("status")
-        crm = self.cluster_status()
-        online = _online(crm) if crm is not None else set()
+        seen = self.cluster()
+        online = seen.online if seen else []
         nodes = {
             name: {
                 "address": machine["address"],
@@ -262,7 +264,7 @@ class Lab:
         return {
             "dir": self.layout.directory,
             "nodes": nodes,
-            "roles": _roles(crm) if crm is not None else {},
+            "roles": _roles(seen) if seen else {},
             "cuts": machines["cuts"],
             "endpoints": self.endpoints,
         }
@@ -283,37 +285,37 @@ class Lab:
 
     def roles(self) -> dict[str, dict[str, str]]:
         """Node -> resource -> Started, Promoted or Unpromoted, as the quorate partition sees it."""
-        crm = self.cluster_status()
-        return _roles(crm) if crm is not None else {}
+        seen = self.cluster()
+        return _roles(seen) if seen else {}
 
     def online(self) -> set[str]:
         """The nodes that Pacemaker, in the quorate partition, has as full members."""
-        crm = self.cluster_status()
-        return _online(crm) if crm is not None and _is_quorate(crm) else set()
+        seen = self.cluster()
+        return set(seen.online) if seen and seen.quorum else set()
+
+    def cluster(self, node: str | None = None) -> Cluster | None:
+        """What crm_mon shows, as values: without what is configured. From whom: as `cluster_status`."""
+        crm = self.cluster_status(node)
+        return xml.seen(crm) if crm is not None else None
 
     def cluster_status(self, node: str | None = None) -> _Element | None:
         """crm_mon's XML from `node`, else from the quorate partition, else from any node that answers; None if none."""
-        from lxml import etree
-
-        answer = None
+        answer: _Element | None = None
         for name in [node] if node else self.nodes:
             try:
                 text = self.run(name, ["crm_mon", "-1", "--output-as=xml"], timeout=CRM_MON_TIMEOUT).out
-                answer = etree.fromstring(text.encode())
-            except (AgentError, etree.XMLSyntaxError):
+                found = xml.parse(text, "crm_mon")
+            except AgentError:
                 continue  # off, still starting, or hung: the others may know
-            if _is_quorate(answer):
+            answer = found
+            if xml.seen(found).quorum:
                 break
         return answer
 
     def complaints(self) -> str:
         """What failed, in the agents' own words."""
-        crm = self.cluster_status()
-        failures = [] if crm is None else list(crm.iterfind("failures/failure"))
-        told = [
-            f"{failure.get('op_key')} on {failure.get('node')}: {failure.get('exitreason') or failure.get('exitstatus')}"
-            for failure in failures
-        ]
+        seen = self.cluster()
+        told = [one.told for one in (*seen.failures, *seen.degraded)] if seen else []
         return "; ".join(told) or "no failure is on record"
 
     def wait_online(self, nodes: Sequence[str], timeout: float) -> None:
@@ -324,10 +326,8 @@ class Lab:
         """
 
         def whole(node: str) -> bool:
-            crm = self.cluster_status(node)
-            if crm is None or not _is_quorate(crm):
-                return False
-            return _online(crm) >= set(nodes) and any("fencing" in held for held in _roles(crm).values())
+            seen = self.cluster(node)
+            return seen is not None and seen.quorum and {*nodes} <= {*seen.online} and bool(seen.active("fencing"))
 
         def settled() -> bool:
             return all(whole(node) for node in nodes)
@@ -376,23 +376,9 @@ class Lab:
         return request(os.path.join(self.layout.directory, "control"), do, **details)
 
 
-def _is_quorate(crm: _Element) -> bool:
-    dc = crm.find("summary/current_dc")
-    return dc is not None and dc.get("with_quorum") == "true"
-
-
-def _online(crm: _Element) -> set[str]:
-    return {
-        str(node.get("name"))
-        for node in crm.iterfind("nodes/node")
-        if node.get("online") == "true" and node.get("pending") != "true" and node.get("unclean") != "true"
-    }
-
-
-def _roles(crm: _Element) -> dict[str, dict[str, str]]:
+def _roles(seen: Cluster) -> dict[str, dict[str, str]]:
     roles: dict[str, dict[str, str]] = {}
-    for resource in crm.iterfind("resources//resource"):
-        role = str(resource.get("role"))
-        for node in resource.iterfind("node"):
-            roles.setdefault(str(node.get("name")), {})[str(resource.get("id"))] = OLD_ROLES.get(role, role)
+    for one in seen.instances:
+        if one.node:
+            roles.setdefault(one.node, {})[one.resource] = one.role
     return roles

@@ -43,10 +43,10 @@ def holder(lab: Lab) -> str | None:
 
 def is_dc(lab: Lab, node: str) -> bool:
     """Whether the node coordinates the cluster. Raises AgentError when no node answers."""
-    crm = lab.cluster_status()
-    if crm is None:
+    seen = lab.cluster()
+    if seen is None:
         raise AgentError("no node answers")
-    return any(dc.get("name") == node for dc in crm.iterfind("summary/current_dc"))
+    return seen.dc == node
 
 
 def measure(lab: Lab, directory: str) -> Floor:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from backstay.host.deadline import Deadline
 from backstay_lab.systems.mysql.workload import WRITER, MysqlSet
-from backstay_lab.systems.system import DEGRADED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -113,9 +112,8 @@ def measure(lab: LabType, minutes: float, stops: int) -> Count:
             time.sleep(min(5.0, end.remaining()))
         load.finish()
     lines, starved = told(lab, marks)
-    crm = lab.cluster_status()
-    found = [] if crm is None else crm.findall("failures/failure")
-    failures = [f"{one.get('op_key')} on {one.get('node')}" for one in found if one.get("exitcode") not in DEGRADED]
+    seen = lab.cluster()
+    failures = [one.told for one in seen.failures] if seen else []
     return Count(lines, failures, done, halted, starved, time.monotonic() - begun)
 
 

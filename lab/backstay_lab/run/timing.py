@@ -27,7 +27,6 @@ from backstay_lab.machines.layout import LabError
 from backstay_lab.machines.limits import Limit
 from backstay_lab.machines.network import LOSSES
 from backstay_lab.systems.mysql.workload import MysqlSet
-from backstay_lab.systems.system import DEGRADED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -91,9 +90,8 @@ def measure(lab: Lab, what: Disturbance, seconds: float) -> Count:
         lasted = time.monotonic() - began
         load.wait_steady(time.monotonic(), SETTLE)
         load.finish()
-    crm = lab.cluster_status()
-    found = [] if crm is None else crm.findall("failures/failure")
-    failures = [f"{one.get('op_key')} on {one.get('node')}" for one in found if one.get("exitcode") not in DEGRADED]
+    seen = lab.cluster()
+    failures = [one.told for one in seen.failures] if seen else []
     for each in lab.nodes:
         with suppress(LabError):  # it boots
             mysql.forget(each)

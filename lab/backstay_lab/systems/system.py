@@ -21,14 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from lxml.etree import _Element
-
+    from backstay.cluster.model import Cluster
     from backstay_lab.checkers.history import Attempt
     from backstay_lab.clients.application import Application
     from backstay_lab.clients.workload import Load
     from backstay_lab.machines.cluster import Lab
-
-DEGRADED = ("190", "191")  # of monitors: no failures, though Pacemaker lists them, and goes on doing so afterwards
 
 
 class Verdict(Protocol):
@@ -88,7 +85,7 @@ class System(ABC):
         """The node whose loss stops the writers. Raises AgentError when there is not exactly one."""
 
     @abstractmethod
-    def incomplete(self, crm: _Element) -> str:
+    def incomplete(self, seen: Cluster) -> str:
         """What the system lacks of being whole, "" for nothing; every node is online and no failure is on record."""
 
     @abstractmethod
@@ -119,16 +116,15 @@ class System(ABC):
 
     def broken(self) -> str:
         """What is not yet as it should be, "" when the system is whole."""
-        crm = self.lab.cluster_status()
-        if crm is None:
+        seen = self.lab.cluster()
+        if seen is None:
             return "no node answers"
         missing = sorted(set(self.lab.nodes) - self.lab.online())
         if missing:
             return f"{', '.join(missing)} not online"
-        failures = _failures(crm)
-        if failures:
-            return f"failures on record: {'; '.join(failures)}"
-        return self.misplaced() or self.incomplete(crm)
+        if seen.failures:
+            return f"failures on record: {'; '.join(one.told for one in seen.failures)}"
+        return self.misplaced() or self.incomplete(seen)
 
     def misplaced(self) -> str:
         """How the roles are not as they should be, one promoted instance and all others unpromoted; "" when they are."""
@@ -157,14 +153,14 @@ class System(ABC):
         """As an admin does it, once more. Cleaning up, crm_resource resets the failures' count and then deletes the records. A
         start that the first brings about and that meets the second ends the controller of Pacemaker 2.1 there ("Could not
         initiate start action: No such device"); it counts as failed for good and is on no record."""
-        crm = self.lab.cluster_status()
-        if crm is None or _failures(crm):
+        seen = self.lab.cluster()
+        if seen is None or seen.failures:
             return
-        for clone in crm.iterfind("resources/clone"):
-            names = {str(one.get("id")).partition(":")[0] for one in clone.iterfind("resource")}
-            held = {str(node.get("name")) for node in clone.iterfind("resource/node")}
+        for clone in sorted({one.clone for one in seen.instances if one.clone}):
+            instances = [one for one in seen.instances if one.clone == clone]
+            held = {one.node for one in instances}
             for node in sorted(self.lab.online() - held):
-                for name in names:
+                for name in {one.resource for one in instances}:
                     of = ["--resource", name, "--node", node]
                     count = self.lab.run(node, ["crm_failcount", "--query", "--quiet", *of], check=False).out
                     if count.strip() == "INFINITY":
@@ -199,8 +195,8 @@ class System(ABC):
 
     def is_dc(self, node: str) -> bool:
         """Whether the node coordinates the cluster: its loss costs an election on top."""
-        crm = self.lab.cluster_status()
-        return crm is not None and any(dc.get("name") == node for dc in crm.iterfind("summary/current_dc"))
+        seen = self.lab.cluster()
+        return seen is not None and seen.dc == node
 
     # -- logs ---------------------------------------------------------------------------------------------------------
 
@@ -223,12 +219,3 @@ class System(ABC):
             name = os.path.relpath(path, self.lab.layout.directory).replace(os.sep, "-")
             with open(os.path.join(directory, name), "w", encoding="utf-8") as sink:
                 sink.writelines(f"{line}\n" for line in lines)
-
-
-def _failures(crm: _Element) -> list[str]:
-    """What is on record as failed, in the agents' own words."""
-    return [
-        f"{one.get('op_key')} on {one.get('node')}: {one.get('exitreason') or one.get('exitstatus')}"
-        for one in crm.iterfind("failures/failure")
-        if one.get("exitcode") not in DEGRADED
-    ]

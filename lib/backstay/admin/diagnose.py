@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backstay.cluster.attributes import SCORE
 from backstay.cluster.model import IDLE, Finding, is_true
-from backstay.cluster.pacemaker import SCORE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,11 +22,6 @@ _REPORTED = "asyncmon"  # the operation under which crm_resource --fail files a 
 def exit_status(findings: Sequence[Finding]) -> int:
     """For scripts, as monitoring plug-ins have it: 0 nothing, 1 warnings only, 2 at least one error."""
     return 2 if any(finding.level == "error" for finding in findings) else int(bool(findings))
-
-
-def fencing_wanted(cluster: Cluster) -> bool:
-    """stonith-enabled, or fencing-enabled as Pacemaker 3 may call it; true when unset."""
-    return is_true(cluster.options.get("stonith-enabled", cluster.options.get("fencing-enabled", "true")))
 
 
 def doing(cluster: Cluster) -> str:
@@ -60,7 +55,7 @@ def _whole(cluster: Cluster) -> Iterator[Finding]:
     elif cluster.state != IDLE:
         # What starts, stops or moves right now is not whole yet: who goes on to the next node must wait for it.
         yield Finding("warning", "cluster", f"is busy ({doing(cluster)})", "wait until it is idle")
-    if not fencing_wanted(cluster):
+    if not cluster.fencing:
         what = "fencing is off: a lost node is taken for dead without proof"
         yield Finding(
             "error", "cluster", what, "configure a fence device, then crm_attribute -n stonith-enabled -v true"
@@ -94,25 +89,25 @@ def _failures(cluster: Cluster) -> Iterator[Finding]:
 
 
 def _running(cluster: Cluster, resource: Resource) -> Iterator[Finding]:
-    instances = [one for one in cluster.instances if one.resource == resource.id]
     active = cluster.active(resource.id)
     for one in active:
         yield from _instance(one)
-    if not cluster.quorum or resource.meta.get("target-role") == "Stopped":
-        if resource.meta.get("target-role") == "Stopped":
-            remedy = f"crm_resource --resource {resource.handle} --meta --delete-parameter target-role"
-            yield Finding("warning", resource.id, "is stopped by an admin (target-role)", remedy)
-        return
-    if not resource.cloned:
-        if not active and instances:
-            yield Finding("error", resource.id, f"runs nowhere{_why(cluster, resource)}", "mend what is named above")
-        return
+    if resource.meta.get("target-role") == "Stopped":
+        remedy = f"crm_resource --resource {resource.handle} --meta --delete-parameter target-role"
+        yield Finding("warning", resource.id, "is stopped by an admin (target-role)", remedy)
+    elif cluster.quorum and resource.cloned:
+        yield from _clone(cluster, resource, active)
+    elif cluster.quorum and not active and any(one.resource == resource.id for one in cluster.instances):
+        yield Finding("error", resource.id, f"runs nowhere{_why(cluster, resource)}", "mend what is named above")
+
+
+def _clone(cluster: Cluster, resource: Resource, active: Sequence[Instance]) -> Iterator[Finding]:
     wanted = [node.name for node in cluster.nodes if node.state == "online"]
     most = resource.meta.get("clone-max", "")
-    missing = [name for name in wanted if all(one.node != name for one in active)]
-    if missing and (not most.isdigit() or len(active) < min(int(most), len(wanted))):
-        for name in missing:
-            if not any(one.resource == resource.id and one.node == name for one in cluster.failures):
+    if not most.isdigit() or len(active) < min(int(most), len(wanted)):
+        failed = {one.node for one in cluster.failures if one.resource == resource.id}
+        for name in wanted:
+            if name not in failed and all(one.node != name for one in active):
                 remedy = f"crm_resource --why --resource {resource.id} --node {name}"
                 yield Finding("error", f"{resource.id} on {name}", "does not run, though its node is online", remedy)
     if resource.promotable and active and not cluster.promoted(resource.id):

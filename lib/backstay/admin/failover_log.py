@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from backstay.cluster.log_time import moment
+from backstay.ocf.codes import DEGRADED_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +22,7 @@ SIGNS = ("lost", "failed", "moved", "standby", "scored")  # what a failover begi
 _COARSE = 1.1  # seconds by which an agent's time may be too early
 _SOON = 3.0  # seconds from a score to the move that it causes
 _DAY = 86400.0
-_DEGRADED = ("190", "191")
+_DEGRADED = tuple(map(str, DEGRADED_CODES))
 _REPORTED = "asyncmon"
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from backstay.admin.diagnose import fencing_wanted, leftovers
+from backstay.admin.diagnose import leftovers
 from backstay.cluster.model import Finding, Operation, is_true
 from backstay.services.promoted_role import set_meta
 
@@ -121,7 +121,7 @@ def fencing(cluster: Cluster, tried: frozenset[str] | None) -> Iterator[Finding]
     """Present, in use, for every node, and seen to work. tried: nodes whose fencing succeeded, None when not known."""
     devices = [one for one in cluster.resources if one.fences]
     names = [node.name for node in cluster.nodes]
-    if not fencing_wanted(cluster):
+    if not cluster.fencing:
         what = "fencing is off: a set cannot be loss-free, for a lost node may still serve"
         yield Finding("error", "fencing", what, "crm_attribute --type crm_config --name stonith-enabled --update true")
     if not devices:

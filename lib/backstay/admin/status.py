@@ -47,7 +47,7 @@ def document(cluster: Cluster, services: Sequence[Advice], findings: Sequence[Fi
             "quorum": cluster.quorum,
             "coordinator": cluster.dc,
             "state": cluster.state,
-            "fencing": diagnose.fencing_wanted(cluster),
+            "fencing": cluster.fencing,
         },
         "nodes": {
             node.name: {
@@ -79,7 +79,7 @@ def screen(cluster: Cluster, services: Sequence[Advice], findings: Sequence[Find
 
     online = f"{len(cluster.online)} of {len(cluster.nodes)} nodes online"
     quorum = "quorum" if cluster.quorum else "NO QUORUM"
-    fencing = "fencing on" if diagnose.fencing_wanted(cluster) else "FENCING OFF"
+    fencing = "fencing on" if cluster.fencing else "FENCING OFF"
     busy = {"": "", IDLE: "idle"}.get(cluster.state, f"busy ({diagnose.doing(cluster)})")
     parts = [cluster.name or "cluster", online, quorum, f"coordinator {cluster.dc or 'none'}", fencing, busy]
     head = Text(", ".join(part for part in parts if part) + time.strftime("   %H:%M:%S"), style="bold")

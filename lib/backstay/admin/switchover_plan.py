@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from backstay.admin.diagnose import doing, fencing_wanted, leftovers
+from backstay.admin.diagnose import doing, leftovers
 from backstay.cluster.model import IDLE, is_true
 
 if TYPE_CHECKING:
@@ -45,24 +45,25 @@ def plan(cluster: Cluster, services: Sequence[Advice], resource: str = "", targe
     if len(promoted) != 1:
         reasons.append(f"{moved.id} is promoted on {', '.join(promoted) or 'no node'}, and should be on one")
     source = promoted[0] if promoted else ""
-    if target and target == source:
-        reasons.append(f"{moved.id} is promoted on {target} already")
-    elif target:
-        reasons += candidate(cluster, service, target)
+    if not target:
+        target, against = _best(cluster, service, source)
+    elif target == source:
+        against = [f"{moved.id} is promoted on {target} already"]
     else:
-        against = {
-            one.node: candidate(cluster, service, one.node) for one in cluster.active(moved.id) if one.node != source
-        }
-        fit = sorted(node for node, obstacles in against.items() if not obstacles)
-        if fit:
-            target = fit[0]
-        else:
-            reasons += [reason for obstacles in against.values() for reason in obstacles] or [
-                "there is no other instance"
-            ]
-    if reasons:
-        return Refusal(reasons)
+        against = candidate(cluster, service, target)
+    if reasons or against:
+        return Refusal([*reasons, *against])
     return Plan(moved, source, target, followers(cluster, moved))
+
+
+def _best(cluster: Cluster, service: Advice, source: str) -> tuple[str, list[str]]:
+    """The node to move to, or "" and what is against each."""
+    others = [one.node for one in cluster.active(service.resource.id) if one.node != source]
+    against = {node: candidate(cluster, service, node) for node in others}
+    fit = sorted(node for node, obstacles in against.items() if not obstacles)
+    if fit:
+        return fit[0], []
+    return "", [reason for obstacles in against.values() for reason in obstacles] or ["there is no other instance"]
 
 
 def followers(cluster: Cluster, resource: Resource) -> list[Resource]:
@@ -72,7 +73,7 @@ def followers(cluster: Cluster, resource: Resource) -> list[Resource]:
         for one in cluster.constraints
         if one.kind == "colocation"
         and one.attributes.get("with-rsc") == resource.handle
-        and one.attributes.get("with-rsc-role") in ("Promoted", "Master")
+        and one.attributes.get("with-rsc-role") == "Promoted"
         and one.attributes.get("score") == "INFINITY"
     ]
     return [one for one in cluster.resources if one.handle in bound]
@@ -93,7 +94,7 @@ def _cluster(cluster: Cluster, moved: Resource) -> list[str]:
     found = []
     if not cluster.quorum:
         found.append("this partition has no quorum")
-    if not fencing_wanted(cluster):
+    if not cluster.fencing:
         found.append("fencing is off: should the move fail, nobody could be promoted safely")
     if cluster.state != IDLE:
         found.append(f"the cluster is busy (coordinator: {doing(cluster) or 'gives no answer'}): wait until it is idle")

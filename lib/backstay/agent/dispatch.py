@@ -8,6 +8,8 @@ Rules of the contract that live here and nowhere else:
   `remap_operation`), which a typo in a parameter does not deserve.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 
@@ -35,20 +37,20 @@ class Agent(Actions):
     """Base of all agents: the OCF actions, each a method marked with `@action`. Nobody imports a subclass but its service's
     declaration: what parts of a service share is in the context."""
 
-    context_class: "type[Context]" = Context
+    context_class: type[Context] = Context
 
     def __init__(self, invocation: Invocation) -> None:
         declared = (spec.timeout for spec in actions_of(type(self)) if spec.name == invocation.action)
         self.context = self.context_class(invocation, next(declared, _TIMEOUT))
 
     @classmethod
-    def parameters_class(cls) -> "type[Parameters]":
+    def parameters_class(cls) -> type[Parameters]:
         return cls.context_class.parameters_class
 
     def check_host(self) -> None:
         """Whether this host suits: software, files, rights. Raises AgentError. Called by validate-all at level 10."""
 
-    def fail_on(self, findings: "Sequence[str]") -> None:
+    def fail_on(self, findings: Sequence[str]) -> None:
         """The first of the findings becomes the exit reason, the others go to the log. Raises AgentError when there are any."""
         for finding in findings[1:]:
             self.context.log.error(finding)
@@ -74,7 +76,7 @@ class Agent(Actions):
         if not noted and not reason:
             return
         from backstay.agent.degraded import Standing
-        from backstay.cluster.pacemaker import STATE
+        from backstay.cluster.attributes import STATE
 
         before = Standing.parse(noted)
         now = before.found(context.invocation.check_level, reason)
@@ -101,7 +103,7 @@ class Agent(Actions):
             self.check_host()
 
 
-def run(agent_class: "type[Agent]") -> "NoReturn":
+def run(agent_class: type[Agent]) -> NoReturn:
     """The whole process of an agent. It ends without the interpreter's tidying up, a sixth of a monitor's cost."""
     code = main(agent_class, sys.argv, os.environ)
     sys.stdout.flush()
@@ -109,7 +111,7 @@ def run(agent_class: "type[Agent]") -> "NoReturn":
     os._exit(code)
 
 
-def main(agent_class: "type[Agent]", argv: "Sequence[str]", environ: "Mapping[str, str]") -> int:
+def main(agent_class: type[Agent], argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one action; the exit status. `argv` as in sys.argv."""
     no_core()
     methods = {spec.name: spec.method for spec in actions_of(agent_class)}

@@ -16,6 +16,13 @@ def is_true(text: str) -> bool:
     return text.lower() in _TRUE
 
 
+def fencing_enabled(options: Mapping[str, str], unset: bool) -> bool:
+    """Whether lost nodes are fenced: stonith-enabled, or fencing-enabled as Pacemaker 3 may call it. Where both are given, both
+    must say so, for which of them counts depends on Pacemaker's version. unset: the answer where neither is given."""
+    said = [options[name] for name in ("stonith-enabled", "fencing-enabled") if name in options]
+    return all(map(is_true, said)) if said else unset
+
+
 class Finding(NamedTuple):
     """Something that is not as wanted. level: error when the service or its promise is broken, warning when it would be
     sooner or later. subject: a node, a resource, "mysql on n2". what: one sentence. remedy: what to do, a command where
@@ -53,8 +60,9 @@ class Node(NamedTuple):
 
 
 class Instance(NamedTuple):
-    """node: "" when it runs nowhere. role: Started, Stopped, Promoted, Unpromoted, Starting, … pending: what is being done to
-    it, "Starting"; "" for nothing."""
+    """node: "" when it runs nowhere. role: Started, Stopped, Promoted, Unpromoted, Starting, … managed: the cluster acts on it;
+    false also where the node or the cluster is in maintenance. pending: what is being done to it, "Starting"; "" for nothing.
+    ended: it failed on the node, and runs there no more. clone: of which it is itself an instance, "" when it is not."""
 
     resource: str
     node: str
@@ -64,6 +72,8 @@ class Instance(NamedTuple):
     blocked: bool = False
     orphaned: bool = False
     pending: str = ""
+    ended: bool = False
+    clone: str = ""
 
     @property
     def settled(self) -> bool:
@@ -72,7 +82,7 @@ class Instance(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """An operation's failure that the cluster remembers. at: as the cluster writes it."""
+    """An operation's result that the cluster remembers. at: as the cluster writes it."""
 
     resource: str
     node: str
@@ -80,6 +90,11 @@ class Failure(NamedTuple):
     code: int
     reason: str
     at: str = ""
+
+    @property
+    def told(self) -> str:
+        """In one line."""
+        return f"{self.task} of {self.resource} on {self.node}: {self.reason}"
 
 
 class Operation(NamedTuple):
@@ -121,7 +136,7 @@ class Resource(NamedTuple):
 
 
 class Constraint(NamedTuple):
-    """kind: location, colocation or order; attributes as in the CIB."""
+    """kind: location, colocation or order. attributes: as in the CIB, but for old names of roles."""
 
     kind: str
     id: str
@@ -129,8 +144,9 @@ class Constraint(NamedTuple):
 
 
 class Cluster(NamedTuple):
-    """facts: resource -> its durable record. private: attribute -> node -> value, of those that were asked for. state: of
-    the coordinator, "" when it was not asked."""
+    """degraded: results of monitors that crm_mon lists among the failures, and that are none. options: as configured. facts:
+    resource -> its durable record. private: attribute -> node -> value, of those that were asked for. state: of the coordinator,
+    "" when it was not asked."""
 
     name: str = ""
     version: str = ""
@@ -139,6 +155,7 @@ class Cluster(NamedTuple):
     nodes: tuple[Node, ...] = ()
     instances: tuple[Instance, ...] = ()
     failures: tuple[Failure, ...] = ()
+    degraded: tuple[Failure, ...] = ()
     options: Mapping[str, str] = {}
     facts: Mapping[str, str] = {}
     resources: tuple[Resource, ...] = ()
@@ -149,6 +166,11 @@ class Cluster(NamedTuple):
     @property
     def online(self) -> list[str]:
         return [node.name for node in self.nodes if node.online and not node.unclean and not node.pending]
+
+    @property
+    def fencing(self) -> bool:
+        """Whether it is enabled, as it is where nothing is configured."""
+        return fencing_enabled(self.options, unset=True)
 
     def node(self, name: str) -> Node | None:
         return next((node for node in self.nodes if node.name == name), None)

@@ -4,42 +4,56 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from backstay.cluster.attributes import RECORD, RECORDS
 from backstay.cluster.model import Cluster, Constraint, Failure, Instance, Node, Operation, Resource
-from backstay.cluster.pacemaker import RECORD
+from backstay.ocf.codes import DEGRADED_CODES, role_name
 from backstay.ocf.errors import AgentError
 from backstay.ocf.parameters import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_OLD_ROLES = {
-    "Master": "Promoted",
-    "Slave": "Unpromoted",
-}  # as Pacemaker before 2.1 reports them, and old CIBs have them
-_DEGRADED = (190, 191)  # of monitors: no failures, though crm_mon lists them, and goes on doing so afterwards
 _FACTS = RECORD.of("")
 
 
 def read(monitor: str, configuration: str) -> Cluster:
     """From crm_mon's XML and the CIB's. Raises AgentError when either is not that."""
-    mon, cib = _parse(monitor, "crm_mon"), _parse(configuration, "cibadmin")
+    found, cib = seen(parse(monitor, "crm_mon")), parse(configuration, "cibadmin")
+    room = {str(node.get("uname")): _room(node) for node in cib.iterfind("configuration/nodes/node")}
+    options = _options(cib)
+    return found._replace(
+        name=options.get("cluster-name", ""),
+        version=options.get("dc-version", "").partition("-")[0],
+        nodes=tuple(node._replace(utilization=room.get(node.name, {})) for node in found.nodes),
+        options=options,
+        facts={
+            str(pair.get("name"))[: -len(_FACTS)]: str(pair.get("value"))
+            for pair in cib.iterfind(f"configuration/crm_config/cluster_property_set[@id='{RECORDS}']/nvpair")
+            if str(pair.get("name")).endswith(_FACTS)
+        },
+        resources=tuple(_resources(cib)),
+        constraints=tuple(
+            Constraint(str(one.tag).removeprefix("rsc_"), str(one.get("id")), dict(_constrained(one)))
+            for one in cib.iterfind("configuration/constraints/*")
+        ),
+    )
+
+
+def seen(mon: Any) -> Cluster:
+    """From crm_mon's XML alone: without what is configured, but for the options that crm_mon shows."""
     attributes = {
         str(node.get("name")): {str(one.get("name")): str(one.get("value")) for one in node.iterfind("attribute")}
         for node in mon.iterfind("node_attributes/node")
     }
-    room = {str(node.get("uname")): _room(node) for node in cib.iterfind("configuration/nodes/node")}
-    dc = mon.find("summary/current_dc")
-    options = _options(cib)
+    dc, options = mon.find("summary/current_dc"), mon.find("summary/cluster_options")
+    results = tuple(_results(mon))
     return Cluster(
-        name=options.get("cluster-name", ""),
-        version=options.get("dc-version", "").partition("-")[0],
         quorum=dc is not None and dc.get("with_quorum") == "true",
         dc=str(dc.get("name") or "") if dc is not None else "",
         nodes=tuple(
             Node(
                 name=str(node.get("name")),
                 attributes=attributes.get(str(node.get("name")), {}),
-                utilization=room.get(str(node.get("name")), {}),
                 **{
                     word: node.get(word) == "true"
                     for word in ("online", "unclean", "standby", "maintenance", "pending", "shutdown")
@@ -48,73 +62,82 @@ def read(monitor: str, configuration: str) -> Cluster:
             for node in mon.iterfind("nodes/node")
         ),
         instances=tuple(_instances(mon)),
-        failures=tuple(_failures(mon)),
-        options=options,
-        facts={
-            str(pair.get("name"))[: -len(_FACTS)]: str(pair.get("value"))
-            for pair in cib.iterfind("configuration/crm_config/cluster_property_set[@id='backstay']/nvpair")
-            if str(pair.get("name")).endswith(_FACTS)
-        },
-        resources=tuple(_resources(cib)),
-        constraints=tuple(
-            Constraint(str(one.tag).removeprefix("rsc_"), str(one.get("id")), {str(k): str(v) for k, v in one.items()})
-            for one in cib.iterfind("configuration/constraints/*")
-        ),
+        failures=tuple(one for one in results if one.code not in DEGRADED_CODES),
+        degraded=tuple(one for one in results if one.code in DEGRADED_CODES),
+        options={str(name): str(value) for name, value in options.items()} if options is not None else {},
     )
 
 
-def _parse(text: str, what: str) -> Any:
+def library() -> Any:
+    """lxml, loaded where XML is read."""
     from lxml import etree
 
+    return etree
+
+
+def parse(text: str, tool: str) -> Any:
+    """The root element of what a tool printed. Raises AgentError when that is no XML."""
+    etree = library()
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, remove_comments=True)
     try:
         return etree.fromstring(text.encode(), parser)
     except etree.XMLSyntaxError as error:
-        raise AgentError(f"{what} gave no readable XML: {error}") from None
+        raise AgentError(f"{tool} gave no readable XML: {error}") from None
+
+
+def _constrained(element: Any) -> Iterator[tuple[str, str]]:
+    for name, value in element.items():
+        yield str(name), role_name(str(value)) if str(name).endswith("role") else str(value)
 
 
 def _options(cib: Any) -> dict[str, str]:
     """Cluster properties; ours for facts are not among them."""
     found: dict[str, str] = {}
     for group in cib.iterfind("configuration/crm_config/cluster_property_set"):
-        if group.get("id") != "backstay":
+        if group.get("id") != RECORDS:
             found.update({str(pair.get("name")): str(pair.get("value")) for pair in group.iterfind("nvpair")})
     return found
 
 
 def _instances(mon: Any) -> Iterator[Instance]:
     for element in mon.iterfind("resources//resource"):
-        role = str(element.get("role"))
+        active, around = element.get("active") == "true", element.getparent()
         made = Instance(
             resource=str(element.get("id")).partition(":")[0],
             node="",
-            role=_OLD_ROLES.get(role, role),
+            role=role_name(str(element.get("role"))),
             managed=element.get("managed") != "false",
             failed=element.get("failed") == "true",
             blocked=element.get("blocked") == "true",
             orphaned=element.get("orphaned") == "true",
             pending=str(element.get("pending") or ""),
+            clone=str(around.get("id")) if around.tag == "clone" else "",
         )
-        nodes = element.findall("node") if element.get("active") == "true" or element.get("failed") == "true" else []
+        nodes = element.findall("node") if active or made.failed else []
         if not nodes:
             yield made
         for node in nodes:
-            yield made._replace(node=str(node.get("name")))
+            yield made._replace(node=str(node.get("name")), ended=not active)
 
 
-def _failures(mon: Any) -> Iterator[Failure]:
+def _results(mon: Any) -> Iterator[Failure]:
     for one in mon.iterfind("failures/failure"):
-        code = int(one.get("exitcode") or 0)
-        if code not in _DEGRADED and one.get("op_key"):
+        # op_key is RESOURCE_TASK_INTERVAL, and a resource's name may have underscores
+        resource, *task = str(one.get("op_key") or "").rsplit("_", 2)
+        if resource:
             yield Failure(
-                # op_key is RESOURCE_TASK_INTERVAL, and a resource's name may have underscores
-                resource=str(one.get("op_key")).rsplit("_", 2)[0],
+                resource=resource,
                 node=str(one.get("node")),
-                task=str(one.get("task") or str(one.get("op_key")).rsplit("_", 2)[1]),
-                code=code,
+                task=str(one.get("task") or "".join(task[:1])),
+                code=_code(str(one.get("exitcode"))),
                 reason=str(one.get("exitreason") or one.get("exitstatus") or ""),
                 at=str(one.get("last-rc-change") or ""),
             )
+
+
+def _code(text: str) -> int:
+    """0 for none, and for what is no number."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
 
 
 def _pairs(element: Any, kind: str) -> dict[str, str]:
@@ -163,7 +186,7 @@ def _resources(cib: Any) -> Iterator[Resource]:
                     name=str(op.get("name")),
                     interval=_seconds(op.get("interval")) or 0.0,
                     timeout=_seconds(op.get("timeout")),
-                    role=_OLD_ROLES.get(str(op.get("role")), str(op.get("role") or "")),
+                    role=role_name(str(op.get("role") or "")),
                     on_fail=str(op.get("on-fail") or ""),
                     id=str(op.get("id") or ""),
                 )

@@ -4,6 +4,10 @@ Source: OCF resource agent API 1.1 ("Parameter passing") and Pacemaker Administr
 3.0 pass them. An absent interval means a probe: Pacemaker leaves CRM_meta_interval out of all that does not recur.
 """
 
+from __future__ import annotations
+
+from backstay.ocf.codes import role_name
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,10 +24,11 @@ class Invocation:
     """One call of an agent. Treat it as frozen.
 
     resource: the instance's name without clone number. parameters: as given, defaults not applied. timeout and
-    interval: seconds, 0 when not given. node: the local cluster node's name, "" outside a cluster.
+    interval: seconds, 0 when not given. role: as Pacemaker 2.1 spells it. node: the local cluster node's name, "" outside a
+    cluster.
     """
 
-    def __init__(self, action: str, environ: "Mapping[str, str]") -> None:
+    def __init__(self, action: str, environ: Mapping[str, str]) -> None:
         self.action = "monitor" if action == "status" else action
         self.environ = environ
         self.resource = environ.get("OCF_RESOURCE_INSTANCE", "").partition(":")[0] or "default"
@@ -36,7 +41,7 @@ class Invocation:
         self.interval = _number(environ.get(_META + "interval", "")) / 1000
         self.node = environ.get(_META + "on_node", "")
         self.node_id = _number(environ.get(_META + "on_node_uuid", ""))
-        self.role = environ.get(_META + "role", "")
+        self.role = role_name(environ.get(_META + "role", ""))
         self.check_level = _number(environ.get("OCF_CHECK_LEVEL", ""))
         self.promotable = bool(environ.get(_META + "promoted_max") or environ.get(_META + "master_max"))
 

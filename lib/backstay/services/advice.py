@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backstay.agent.degraded import WELL
+from backstay.cluster.attributes import STATE
 from backstay.cluster.model import Finding
-from backstay.cluster.pacemaker import STATE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

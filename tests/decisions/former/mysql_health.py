@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backstay.cluster.pacemaker import NEVER
+from backstay.cluster.attributes import NEVER
 from backstay.services.mysql.health import (
     BEHIND,
     DETACHED,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backstay.cluster.pacemaker import NEVER
+from backstay.cluster.attributes import NEVER
 from backstay.services.rabbitmq.health import DEGRADED, FAILED, HUNG, OK, SERVING, Verdict
 from backstay.services.rabbitmq.observation import ANSWERS, BOOTING, DRAINED, PAUSED, SILENT, STOPPED, Seen
 

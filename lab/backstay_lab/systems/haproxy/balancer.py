@@ -12,8 +12,7 @@ from backstay_lab.systems.system import System, Traits
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lxml.etree import _Element
-
+    from backstay.cluster.model import Cluster
     from backstay_lab.clients.workload import Load
     from backstay_lab.systems.system import Inflicted, Verdict
 
@@ -45,7 +44,7 @@ class Balancer(System):
         missing = sorted(set(self.lab.nodes) - set(self.in_role("Started")))
         return f"HAProxy does not run on {', '.join(missing)}" if missing else ""
 
-    def incomplete(self, crm: _Element) -> str:
+    def incomplete(self, seen: Cluster) -> str:
         """Reads come to every replica and to no other; no two reader addresses are on one node."""
         roles = self.lab.roles()
         replicas = {node for node, held in roles.items() if held.get("mysql") == "Unpromoted"}

@@ -15,8 +15,7 @@ from backstay_lab.systems.haproxy.balancer import Balancer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lxml.etree import _Element
-
+    from backstay.cluster.model import Cluster
     from backstay_lab.checkers.history import Attempt
     from backstay_lab.systems.system import Inflicted
 
@@ -28,7 +27,7 @@ class Balanced(Balancer):
 
     options = ""  # lines for the section global of the configuration
 
-    def incomplete(self, crm: _Element) -> str:
+    def incomplete(self, seen: Cluster) -> str:
         return "" if deploy.answers(self.lab, deploy.PORT) else "no line comes back through the address"
 
     def reload(self) -> None:

@@ -17,8 +17,7 @@ from backstay_lab.systems.mysql.workload import WRITER as ADDRESS
 from backstay_lab.systems.mysql.workload import MysqlSet
 
 if TYPE_CHECKING:
-    from lxml.etree import _Element
-
+    from backstay.cluster.model import Cluster
     from backstay_lab.machines.cluster import Lab
 
 INSTALL_TIMEOUT = 60.0  # seconds for mariadb-install-db; about 3
@@ -122,7 +121,7 @@ MARIADB_NOTES = (
 class PeerSet(MysqlSet):
     """A set that keeps no durable record: whole is a primary with the address, and replicas that follow it."""
 
-    def incomplete(self, crm: _Element) -> str:
+    def incomplete(self, seen: Cluster) -> str:
         promoted = self.in_role("Promoted")  # asked again: a peer's role may have gone since
         if len(promoted) != 1 or ADDRESS not in self.lab.roles().get(promoted[0], {}):
             return "the writer address is not with the primary"

@@ -7,6 +7,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+from backstay.cluster.attributes import SCORE
 from backstay.ocf.errors import AgentError
 from backstay.services.mysql.health import HEALTHY
 from backstay_lab.checkers import writes
@@ -19,8 +20,7 @@ from backstay_lab.systems.system import System, Traits
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lxml.etree import _Element
-
+    from backstay.cluster.model import Cluster
     from backstay_lab.machines.cluster import Lab
     from backstay_lab.systems.system import Inflicted
 
@@ -81,7 +81,7 @@ class MysqlSet(System):
 
     # -- whole --------------------------------------------------------------------------------------------------------
 
-    def incomplete(self, crm: _Element) -> str:
+    def incomplete(self, seen: Cluster) -> str:
         """The primary has the writer address, a row written now is on every server, all acknowledge, any may be next."""
         roles = self.lab.roles()
         if WRITER not in roles[self.primary()]:
@@ -93,11 +93,7 @@ class MysqlSet(System):
         replicas = self.in_role("Unpromoted")
         if facts.get("solo") != "no" or set(facts["sync"].split(",")) < set(replicas):
             return f"not every replica acknowledges: {facts}"
-        scores = {
-            str(node.get("name")): str(found.get("value"))
-            for node in crm.iterfind("node_attributes/node")
-            for found in node.iterfind(f"attribute[@name='master-{self.name}']")
-        }
+        scores = {node.name: node.attributes.get(SCORE.of(self.name)) for node in seen.nodes}
         poor = [f"{node} {scores.get(node)}" for node in self.lab.nodes if scores.get(node) != str(HEALTHY)]
         return f"promotion scores: {', '.join(poor)}" if poor else ""
 

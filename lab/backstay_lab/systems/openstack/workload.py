@@ -20,8 +20,7 @@ from backstay_lab.systems.system import System
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lxml.etree import _Element
-
+    from backstay.cluster.model import Cluster
     from backstay_lab.checkers.messages import Outage
     from backstay_lab.machines.cluster import Lab
     from backstay_lab.systems.system import Inflicted
@@ -63,7 +62,7 @@ class ControlPlane(System):
                 return f"{name}: {said}"
         return ""
 
-    def incomplete(self, crm: _Element) -> str:
+    def incomplete(self, seen: Cluster) -> str:
         return ""  # the parts say it
 
     def load(self, directory: str) -> workload.Load:

@@ -22,8 +22,7 @@ from backstay_lab.systems.system import System, Traits
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lxml.etree import _Element
-
+    from backstay.cluster.model import Cluster
     from backstay_lab.checkers.history import Attempt
     from backstay_lab.machines.cluster import Lab
     from backstay_lab.systems.system import Inflicted
@@ -119,7 +118,7 @@ class RabbitSet(System):
 
     # -- whole --------------------------------------------------------------------------------------------------------
 
-    def incomplete(self, crm: _Element) -> str:
+    def incomplete(self, seen: Cluster) -> str:
         """One cluster of all nodes without partitions, every node serves the application, every queue has all copies."""
         idle = [node for node in self.lab.nodes if not self.serves(node)]
         if idle:

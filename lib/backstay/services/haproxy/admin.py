@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backstay.cluster.attributes import UP
 from backstay.cluster.model import Finding
-from backstay.cluster.pacemaker import UP
 from backstay.services.advice import Advice
 from backstay.services.promoted_role import promotable
 

@@ -48,7 +48,7 @@ def look(context: HaproxyContext, promoted: bool) -> Verdict:
 def publish(context: HaproxyContext, backends: dict[str, int]) -> None:
     """Inside a cluster: the wish to be promoted, and which backends have servers. backends: to the number of those that are
     up."""
-    from backstay.cluster.pacemaker import UP
+    from backstay.cluster.attributes import UP
     from backstay.services.haproxy.parameters import words
 
     wanted = words(context.parameters.backend_attributes)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backstay.cluster.attributes import LAG, NEVER, READABLE, SCORE, Attribute
 from backstay.cluster.model import Finding
-from backstay.cluster.pacemaker import LAG, NEVER, READABLE, SCORE, Attribute
 from backstay.services.advice import Advice
 from backstay.services.mysql.health import ALONE, HEALTHY
 from backstay.services.mysql.record import MalformedRecord, Record

@@ -255,7 +255,7 @@ class Mysql(Agent):
 
     def _restore_promotion_note(self, running: process.Process) -> Record | None:
         context = self.context
-        if context.invocation.role not in ("Promoted", "Master"):
+        if context.invocation.role != Role.PROMOTED.value:
             return None
         from backstay.services.mysql import primary
 

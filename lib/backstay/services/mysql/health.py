@@ -7,7 +7,7 @@ receiver without its source keeps its score too: that is exactly when it is want
 
 from __future__ import annotations
 
-from backstay.cluster.pacemaker import NEVER
+from backstay.cluster.attributes import NEVER
 from backstay.ocf.table import always, decide
 
 TYPE_CHECKING = False

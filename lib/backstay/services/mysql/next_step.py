@@ -8,7 +8,7 @@ from backstay.ocf.table import always, decide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from backstay.cluster.pacemaker import Overview
+    from backstay.cluster.overview import Overview
     from backstay.ocf.table import Table
     from backstay.services.mysql.observation import Observed
     from backstay.services.mysql.record import Record

@@ -7,7 +7,8 @@ stopped or read-only, so nothing can arrive from it, while stopping its receiver
 
 from __future__ import annotations
 
-from backstay.cluster.pacemaker import NEVER, Ends
+from backstay.cluster.attributes import NEVER
+from backstay.cluster.overview import Ends
 from backstay.host.deadline import poll
 from backstay.ocf.errors import AgentError, TimedOut
 from backstay.services.mysql import accounts, election, suited

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backstay.cluster import pacemaker
+from backstay.cluster import attributes
 from backstay.ocf.errors import AgentError
 from backstay.services.mysql.state import READABLE
 
@@ -17,9 +17,9 @@ def publish(context: MysqlContext, score: int | str, readable: bool, lag: str = 
         context.state.write(READABLE, str(int(readable)))
     try:
         context.pacemaker.set_promotion_score(score)
-        context.pacemaker.set_attribute(pacemaker.READABLE, str(int(readable)))
+        context.pacemaker.set_attribute(attributes.READABLE, str(int(readable)))
         if lag:
-            context.pacemaker.set_attribute(pacemaker.LAG, lag)
+            context.pacemaker.set_attribute(attributes.LAG, lag)
     except AgentError as error:
         context.log.warning(f"not published, the next monitor tries again: {error}")
         return False
@@ -33,6 +33,6 @@ def stopped(context: MysqlContext) -> None:
         return  # nothing was ever published
     try:
         context.state.write(READABLE, "0")
-        context.pacemaker.set_attribute(pacemaker.READABLE, "0")
+        context.pacemaker.set_attribute(attributes.READABLE, "0")
     except (AgentError, OSError) as error:
         context.log.warning(f"still shown as readable: {error}")

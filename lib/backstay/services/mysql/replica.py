@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backstay.cluster.pacemaker import NEVER
+from backstay.cluster.attributes import NEVER
 from backstay.host.deadline import poll
 from backstay.ocf.errors import AgentError
 from backstay.services.mysql import disk_space, process, tls_check

@@ -7,7 +7,7 @@ forbids it: it is read-only, acknowledges nothing and is never promoted, and oth
 
 from __future__ import annotations
 
-from backstay.cluster.pacemaker import NEVER
+from backstay.cluster.attributes import NEVER
 from backstay.ocf.errors import AgentError
 from backstay.services.mysql import process
 from backstay.services.mysql.dialects.base import spelled

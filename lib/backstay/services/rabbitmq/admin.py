@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backstay.cluster.attributes import NEVER, SCORE
 from backstay.cluster.model import Finding, is_true
-from backstay.cluster.pacemaker import NEVER, SCORE
 from backstay.services.advice import Advice
 from backstay.services.rabbitmq.record import MalformedRecord, Record
 

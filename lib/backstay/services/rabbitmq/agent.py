@@ -4,7 +4,7 @@ instance does for the cluster."""
 from __future__ import annotations
 
 from backstay.agent.dispatch import Agent
-from backstay.cluster.pacemaker import NEVER
+from backstay.cluster.attributes import NEVER
 from backstay.ocf.codes import ExitCode, Role
 from backstay.ocf.errors import AgentError, Misconfigured
 from backstay.ocf.parameters import action
@@ -75,7 +75,7 @@ class Rabbitmq(Agent):
         if running is None:
             return ExitCode.NOT_RUNNING
         promoted = self._is_promoted(running) or self._noted_again(running)
-        if promoted and context.invocation.role in ("Unpromoted", "Slave"):
+        if promoted and context.invocation.role == Role.UNPROMOTED.value:
             # After reload-agent Pacemaker 2.1 takes a promoted instance for unpromoted, and promotes one anew.
             self.demote()
             promoted = False
@@ -181,7 +181,7 @@ class Rabbitmq(Agent):
         context = self.context
         if (
             context.invocation.is_probe
-            or context.invocation.role not in ("Promoted", "Master")
+            or context.invocation.role != Role.PROMOTED.value
             or context.state.read(PROMOTED)
         ):
             return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from backstay.cluster.pacemaker import RECORD
+from backstay.cluster.attributes import RECORD
 from backstay.host.deadline import poll
 from backstay.host.process import Process
 from backstay.ocf.errors import AgentError, TimedOut, WrongParameter

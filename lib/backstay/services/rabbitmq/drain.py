@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backstay.cluster.pacemaker import Attribute
+from backstay.cluster.attributes import Attribute
 from backstay.host.deadline import poll
 from backstay.ocf.errors import AgentError, TimedOut
 from backstay.services.rabbitmq import broker

@@ -8,7 +8,7 @@ The table JUDGEMENTS says what follows.
 
 from __future__ import annotations
 
-from backstay.cluster.pacemaker import NEVER
+from backstay.cluster.attributes import NEVER
 from backstay.ocf.codes import ExitCode
 from backstay.ocf.errors import AgentError
 from backstay.ocf.table import always, decide

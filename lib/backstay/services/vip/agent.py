@@ -5,6 +5,8 @@ As a primitive it holds the address while started. As a promotable clone it is a
 has no daemon whose life would tell, so the record also says that it is started; /run is empty after a boot.
 """
 
+from __future__ import annotations
+
 from backstay.agent.dispatch import Agent
 from backstay.ocf.codes import ExitCode, Role
 from backstay.ocf.errors import AgentError, Misconfigured, MonitorFinding, WrongParameter
@@ -71,7 +73,7 @@ class Vip(Agent):
     def monitor(self) -> ExitCode:
         """One look at the kernel's addresses. A probe only asks whether the address is here."""
         clone, probe = self.context.invocation.promotable, self.context.invocation.is_probe
-        promoted = self.context.invocation.role in ("Promoted", "Master")
+        promoted = self.context.invocation.role == Role.PROMOTED.value
         nic, prefix = self._note().read()
         started = bool(nic)
         verdict = look(self.context, nic, prefix, standby=clone and started and not promoted)
@@ -102,7 +104,7 @@ class Vip(Agent):
         with self._inside():
             place(self.context, Link(), usable=False)
 
-    def _identity(self) -> "tuple[int, str]":
+    def _identity(self) -> tuple[int, str]:
         """Of what is watched: there is no process, so the start tells one life of the address from the next."""
         return 0, self._note().identity()
 
@@ -138,7 +140,7 @@ class Vip(Agent):
 
     def _score(self, able: bool) -> None:
         """Without a score the cluster promotes nobody; a cluster that takes none must not fail the action."""
-        from backstay.cluster.pacemaker import NEVER
+        from backstay.cluster.attributes import NEVER
 
         try:
             self.context.pacemaker.set_promotion_score(_SCORE if able else NEVER)
