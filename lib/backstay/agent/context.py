@@ -1,8 +1,8 @@
-"""What one call of an agent has at hand: what was asked, the parameters, the log, the time that is left, what this node
-remembers, and the way to the cluster.
+"""The context of one call of an agent: the action that was asked for, the parameters, the log, the time that is left, what
+this node remembers, and the way to the cluster.
 
 The parts of a service take the context; nothing imports the class of the actions (dispatch.py). A service's own context adds
-what its parts share. The watcher and other processes of ours make one as well, without any action.
+what its parts share. The watcher and the agent's other helper processes make a context as well, without any action.
 """
 
 import os
