@@ -1,9 +1,10 @@
-"""The only module that starts processes.
+"""Starts programs; no other module does.
 
-Programs get a list, never a shell; a bounded time; the C locale, since their output is parsed; and a PATH that has
-the sbin directories, which Pacemaker's own may lack. Passwords go in by standard input or a file, never argv: every user
-of the machine can read argv. Nor by the environment: Pacemaker hands us our parameters there, and no program but a part of
-the agent itself gets them on, since a daemon's environment can be read by its account and is in its core dumps.
+A program gets a list, never a shell; a bounded time; the C locale, since its output is parsed; and a PATH with the sbin
+directories, which Pacemaker's own may lack. Passwords reach it by standard input or a file. They never go into argv, which
+every user of the machine can read. They do not go into the environment either: a daemon's account can read the daemon's
+environment, and core dumps contain it. Pacemaker gives the agent its parameters in the environment; of all programs only
+parts of the agent itself inherit them.
 """
 
 import _signal  # type: ignore[import-not-found]  # signal loads enum

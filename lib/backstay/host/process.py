@@ -1,4 +1,5 @@
-"""A daemon's process: whether it lives, and its end. Identity is pid and start time, since pids are used again."""
+"""A daemon's process: whether it lives, and its end. A process is identified by pid and start time, since pids are used
+again."""
 
 import os
 

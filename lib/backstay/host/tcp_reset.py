@@ -1,7 +1,7 @@
-"""End the TCP connections of an address, so that their other ends learn at once that it moved.
+"""Ends the TCP connections of an address, so that their other ends learn at once that the address moved.
 
-Without this a client waits for an answer until its own timeout: the packets it sends go to a node that knows nothing
-of the connection, or nowhere. Sources: linux/inet_diag.h, sock_diag(7), and `tcp_abort` (tcp.c), which sends the reset.
+Without this a client waits for an answer until its own timeout: its packets go to a node that knows nothing of the
+connection, or nowhere. Sources: linux/inet_diag.h, sock_diag(7), and `tcp_abort` (tcp.c), which sends the reset.
 """
 
 import errno
