@@ -1,5 +1,5 @@
-"""The watcher's process: client.py says what it sees and for whom. It lives as long as the daemon, wakes once a second and
-loads little: what needs SQL or XML is done in a child, or when it has something to tell."""
+"""The watcher's process; client.py says what it sees and for whom. It lives as long as the daemon, wakes once a second and
+loads little. What needs SQL or XML runs in a child, or only when the watcher has something to tell."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""What a watcher and the actions leave for each other, files in the agent's state directory."""
+"""Files in the agent's state directory that a watcher and the actions leave for each other."""
 
 from __future__ import annotations
 
