@@ -1,4 +1,5 @@
-"""ocf:backstay:mysql: what Pacemaker calls. Looks, asks a pure module what it means, and has it done.
+"""ocf:backstay:mysql: the actions that Pacemaker calls. An action looks, asks a pure module what the look means, and has it
+done.
 
 Flow of an action: agents/mysql → backstay.agent.dispatch.run → a method here → replica.py, primary.py or promotion.py.
 """

@@ -1,4 +1,5 @@
-"""Start and end the server: options, directories, an uninitialised data directory, and the reason when it does not come up."""
+"""Starts and ends the server: options, directories, an uninitialised data directory, and the reason when the server does not
+come up."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The writer address has another holder: a replica is to go there, if that is where the primary is. One that follows nobody yet
-joins there."""
+"""Points a replica at the new holder of the writer address, if the primary is there. A replica that follows nobody yet joins
+there."""
 
 from __future__ import annotations
 
