@@ -1,8 +1,9 @@
-"""Whether a broker answers AMQP: a connection, the protocol header, and its first method.
+"""Asks whether a broker answers AMQP: a connection, the protocol header, and the broker's first method.
 
-With an account it also logs in, opens the probe's virtual host and closes in due form: a client that hangs up after the
-header makes the broker write two warnings, every few seconds on every node. And whether it confirms, and gives back, what is
-published to it. By the protocol itself: pika takes 40 ms to load, twice what all the rest of a deep monitor takes.
+With an account it also logs in, opens the probe's virtual host and closes in due form. A client that hangs up after the
+header makes the broker write two warnings, every few seconds on every node. It can also publish a message, and ask whether
+the broker confirms the message and gives it back. It speaks the protocol itself: pika takes 40 ms to load, twice what all
+the rest of a deep monitor takes.
 """
 
 import socket

@@ -1,4 +1,4 @@
-"""Start: adopt a broker that serves, end one that does not, else decide how to begin and boot."""
+"""Start: adopts a broker that serves, ends one that does not, or else decides how to begin, and boots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The broker's Erlang node: look at it, ask it."""
+"""Looks at the broker's Erlang node, and asks it."""
 
 from __future__ import annotations
 

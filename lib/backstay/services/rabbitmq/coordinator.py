@@ -1,4 +1,4 @@
-"""What the promoted instance does for the cluster, and what each does when another has ended."""
+"""What the promoted instance does for the cluster, and what each instance does when another one has ended."""
 
 from __future__ import annotations
 

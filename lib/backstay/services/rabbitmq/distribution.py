@@ -1,9 +1,9 @@
-"""A client of Erlang's distribution protocol: ask a running node to evaluate a function, without an Erlang machine.
+"""A client of Erlang's distribution protocol: asks a running node to evaluate a function, without an Erlang machine.
 
 Source: Erlang/OTP, "Distribution Protocol" (erts): the port mapper's PORT_PLEASE2, the handshake of OTP 23 and later
-(version 6), and remote calls to the registered process `rex` as `rpc:call` makes them. It connects as a hidden node and
-needs the cookie, as rabbitmqctl does. A name is an atom that the broker keeps for ever, so the client's are few and
-fixed: one for each purpose.
+(version 6), and remote calls to the registered process `rex` as `rpc:call` makes them. The client connects as a hidden node
+and needs the cookie, as rabbitmqctl does. A client's name is an atom that the broker keeps for ever. So the names are few
+and fixed: one for each purpose.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""Before a broker ends: wait, for a while, where a queue would lose something or its majority with it."""
+"""Waits before a broker ends, for a while, where a queue would lose something, or its majority, with this broker."""
 
 from __future__ import annotations
 

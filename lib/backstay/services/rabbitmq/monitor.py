@@ -1,4 +1,5 @@
-"""One monitor of a broker that runs: look, judge, and do the duties; or rest on the watcher's looks."""
+"""One monitor of a broker that runs: it looks, judges, and does the duties; or it rests, which means that it uses the
+watcher's looks."""
 
 from __future__ import annotations
 
