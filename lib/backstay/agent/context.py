@@ -37,9 +37,9 @@ _STRICT = {"start", "promote"}  # what fails when the agent's own files cannot b
 class Context:
     """Of one call. Subclasses name the class of their parameters, and add what their parts share.
 
-    deadline: the end of this action, somewhat before Pacemaker kills it. unwritten: sentences on which of our own files could
-    not be written. wrong: why the values that were given are not the ones in use, "" when they are. explained: the last exit
-    reason that was given.
+    deadline: the end of this action, somewhat before Pacemaker kills it. unwritten: sentences on which of the agent's
+    own files could not be written. wrong: why the values that were given are not the ones in use, "" when they are.
+    explained: the last exit reason that was given.
     """
 
     parameters_class: "type[Parameters]" = Parameters

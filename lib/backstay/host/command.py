@@ -52,8 +52,8 @@ class Usage:
 
 
 def environment(extra: "Optional[Mapping[str, str]]" = None, own: bool = False) -> "dict[str, str]":
-    """The environment for a child: ours, with C locale and a full PATH, plus `extra`. own: the child is a part of the agent
-    and gets its parameters, secrets among them."""
+    """The environment for a child: this process's, with C locale and a full PATH, plus `extra`. own: the child is a
+    part of the agent and gets its parameters, secrets among them."""
     env = {name: value for name, value in os.environ.items() if own or not name.startswith(_PARAMETERS)}
     env["LC_ALL"] = "C"
     env["PATH"] = PATH + (":" + env["PATH"] if env.get("PATH") else "")
@@ -311,7 +311,7 @@ def available(name: str) -> bool:
 
 
 class Running:
-    """A program that runs beside us until its standard input ends. What it prints goes to a file."""
+    """A program that runs beside this process until its standard input ends. What it prints goes to a file."""
 
     def __init__(self, argv: "Sequence[str]", output: str, errors: str) -> None:
         """Start it. Raises NotInstalled."""

@@ -97,7 +97,7 @@ def _destroy(
     ours: "Callable[[bytes], bool]",
     wanted: "Callable[[bytes], bool]" = lambda _: True,
 ) -> "tuple[int, int]":
-    """Of the sockets that meet the kernel's condition and ours, reset those that are wanted; how many, and how many not. The
+    """Of the sockets that meet the kernel's condition and `ours`, reset those that are wanted; how many, and how many not. The
     functions get a struct inet_diag_msg with attributes."""
     size = 4 + len(condition)
     bytecode = attribute(

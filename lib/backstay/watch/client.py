@@ -78,8 +78,8 @@ def watch(context: "Context", target: str, pid: int, started: str, anew: bool = 
 
 
 def quiet(context: "Context", pid: int, started: str) -> None:
-    """Say that we end this process ourselves: its watcher is to tell nothing of that. Not being able to say so must not fail a
-    stop. The note stays: the next process is another."""
+    """Say that the agent itself ends this process: its watcher is to tell nothing of that. Not being able to say so
+    must not fail a stop. The note stays: the next process is another."""
     files = context.state
     try:
         try:

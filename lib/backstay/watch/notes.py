@@ -38,7 +38,7 @@ TOLD = StateFile(
 
 
 def is_quiet(files: Files, pid: int, started: str) -> bool:
-    """Whether we end this process ourselves."""
+    """Whether the agent itself ends this process."""
     return files.has(STOPPING) and files.read(STOPPING) in ("", f"{pid}:{started}")
 
 

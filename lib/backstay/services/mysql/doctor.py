@@ -88,7 +88,7 @@ def _server(context: MysqlContext, server: Server, dialect: Dialect) -> Iterator
 
 
 def _settings(server: Server, dialect: Dialect) -> Iterator[str]:
-    """What our promises rest on, as the running server has it: one that we started has it all."""
+    """What the agent's promises rest on, as the running server has it: one that the agent started has it all."""
     for option, value in dialect.wanted().items():
         name = option.replace("-", "_")
         row = server.one("SHOW GLOBAL VARIABLES WHERE Variable_name = %s", (name,))

@@ -289,7 +289,7 @@ def acknowledgers(
 
 
 def _ahead(mine: History, others: Mapping[str, History]) -> Fetch | Refuse | None:
-    """Fetch from the one that has all we lack; refuse when its history and ours exclude each other."""
+    """Fetch from the one that has all that this node lacks; refuse when their histories exclude each other."""
     ahead = {node: history for node, history in others.items() if not mine.includes(history)}
     if not ahead:
         return None

@@ -65,7 +65,7 @@ class MysqlProber:
             raise
 
     def _ping(self, wire: Wire) -> bool:
-        """False when the server ended our connection. Raises ServerSilent."""
+        """False when the server ended the kept connection. Raises ServerSilent."""
         try:
             wire.ping()
         except ServerDown:

@@ -192,7 +192,7 @@ def _drain(context: MysqlContext, server: Server, dialect: Dialect) -> Observed:
 
 
 def _fetch(context: MysqlContext, server: Server, dialect: Dialect, node: str, report: election.Report) -> None:
-    """Replicate from the node, beside the default channel, until we have what it reported."""
+    """Replicate from the node, beside the default channel, until this node has what that one reported."""
     if report.received is None:
         return
     seen = dialect.observe(server)

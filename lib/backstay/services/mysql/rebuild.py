@@ -122,7 +122,7 @@ def _holder(context: MysqlContext) -> process.Process | None:
 
 
 def _taken(lock: IO[str]) -> bool:
-    """Whether we got the lock."""
+    """Whether this process got the lock."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

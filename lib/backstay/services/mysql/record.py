@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class MalformedRecord(ValueError):
-    """The record in the cluster is not one of ours."""
+    """The record in the cluster is not one that this agent wrote."""
 
 
 class Record:

@@ -55,7 +55,7 @@ class ServerBusy(AgentError):
 
 
 class ServerRefused(AgentError):
-    """The server lives and denies us."""
+    """The server lives and denies the account."""
 
 
 class StatementFailed(AgentError):

@@ -54,7 +54,7 @@ class RoundTripFailed(AgentError):
 
 
 class BrokerUntrusted(AgentError):
-    """It answers, and has no certificate that we are to trust. Nothing secret was said."""
+    """It answers, and has no certificate that the authority vouches for. Nothing secret was said."""
 
 
 class Listener:
@@ -167,7 +167,7 @@ def encrypted(plain: socket.socket, listener: Listener) -> socket.socket:
 
 
 def _log_in(link: socket.socket, deadline: "Deadline", account: Account) -> bool:
-    """Log in, open, close. The broker has answered before: that it hangs up now says only that it lets us not in."""
+    """Log in, open, close. The broker has answered before: that it hangs up now says only that it does not let the account in."""
     try:
         if not _open(link, deadline, account):
             return False
@@ -178,8 +178,9 @@ def _log_in(link: socket.socket, deadline: "Deadline", account: Account) -> bool
 
 
 def _open(link: socket.socket, deadline: "Deadline", account: Account) -> bool:
-    """Log in and open the virtual host; whether we are let in. A client that can take it is told at once that it is not; others
-    are kept waiting for three seconds (rabbit_reader.erl, `auth_fail`, SILENT_CLOSE_DELAY), as if the broker hung."""
+    """Log in and open the virtual host; whether it lets the account in. A client that can take it is told at once that
+    it is not; others are kept waiting for three seconds (rabbit_reader.erl, `auth_fail`, SILENT_CLOSE_DELAY), as if the
+    broker hung."""
     proof = f"\0{account.user}\0{account.password}".encode()
     told = _table({"capabilities": {"authentication_failure_close": True}})
     start_ok = told + _short("PLAIN") + struct.pack(">I", len(proof)) + proof + _short("en_US")

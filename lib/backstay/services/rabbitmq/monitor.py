@@ -48,7 +48,7 @@ def examine(context: RabbitmqContext, running: Process, promoted: bool, notes: l
     except (health.Restart, health.Stray):
         raise
     except AgentError as error:
-        # AMQP alone decides whether the broker serves: what else we cannot learn is unknown.
+        # AMQP alone decides whether the broker serves: what else cannot be learnt is unknown.
         context.log.info(f"not asked over Erlang's protocol: {error}")
         # One that is merely late is busy: a changed result would abort what the cluster is doing.
         if greeted == ANSWERS and seen.app == UNKNOWN and not isinstance(error, TimedOut):
@@ -113,7 +113,7 @@ def rests(context: RabbitmqContext, running: Process, promoted: bool) -> bool:
 
 
 def note(context: RabbitmqContext, running: Process, promoted: bool, calm: str) -> None:
-    """For the next monitors. A membership that changed while we looked has not settled."""
+    """For the next monitors. A membership that changed during the look has not settled."""
     from backstay.cluster import ring
     from backstay.watch import reuse
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _synchronise(path: str) -> None:
-    """A file to the disk. A relay log may be purged under our hands."""
+    """A file to the disk. A relay log may be purged meanwhile."""
     from backstay.host import untrusted
 
     try:

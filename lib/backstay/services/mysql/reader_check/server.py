@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _EVERY = 0.3  # seconds between looks while somebody asks: an answer comes from a look that is no older
 _UNASKED = 1.0  # the same while nobody does
 _PATIENCE = 1.0  # seconds for a look
-_BIND_TIMEOUT = 5.0  # seconds for one before us to end
+_BIND_TIMEOUT = 5.0  # seconds for the check before this one to end
 _BACKLOG = 128
 
 
@@ -163,7 +163,7 @@ class Reader:
             state.write(READABLE, "0")
 
     def _replica(self) -> ReplicaStatus | None:
-        """By the kept connection, or by a new one: a demotion ends clients' connections, ours too."""
+        """By the kept connection, or by a new one: a demotion ends clients' connections, this one too."""
         if self._kept.wire:
             try:
                 return self._asked()
