@@ -1,13 +1,12 @@
-"""Put a library in the place of the one that agents run from right now, under their hands. `make install` does it on a node,
-the lab for its own.
+"""Replaces the library atomically while agents run. `make install` does it on a node, the lab for its own nodes.
 
     LIB/backstay              link: what agents are started with
     LIB/backstay.d/current    link to one of
     LIB/backstay.d/NUMBER/    each one installation's, whole; never changed once it is current
 
-One rename makes the new one current. An agent looks once, as it starts, where `backstay` leads, and stays there: no action and
-no watcher ever has modules of two versions, and none finds a file half written. The installation before is kept, for those
-that still run from it; the next monitor of each resource starts its watcher anew (watch.py). Decision 32.
+One rename makes the new library current. An agent looks once, as it starts, where `backstay` leads, and stays there. So no
+action and no watcher ever has modules of two versions, and none finds a file half written. The installation before is kept,
+for those that still run from it; the next monitor of each resource starts its watcher anew (watch/client.py). Decision 32.
 
     python3 -m backstay.admin.install OCF             agents and library, in this order, of what this file belongs to
     python3 -m backstay.admin.install --library OCF   the library alone: a Debian package has put the agents there

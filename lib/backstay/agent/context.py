@@ -1,8 +1,8 @@
-"""What one call of an agent has at hand: what was asked, the parameters, the log, the time that is left, what this node
-remembers, and the way to the cluster.
+"""The context of one call of an agent: the action that was asked for, the parameters, the log, the time that is left, what
+this node remembers, and the way to the cluster.
 
 The parts of a service take the context; nothing imports the class of the actions (dispatch.py). A service's own context adds
-what its parts share. The watcher and other processes of ours make one as well, without any action.
+what its parts share. The watcher and the agent's other helper processes make a context as well, without any action.
 """
 
 import os
@@ -37,9 +37,9 @@ _STRICT = {"start", "promote"}  # what fails when the agent's own files cannot b
 class Context:
     """Of one call. Subclasses name the class of their parameters, and add what their parts share.
 
-    deadline: the end of this action, somewhat before Pacemaker kills it. unwritten: sentences on which of our own files could
-    not be written. wrong: why the values that were given are not the ones in use, "" when they are. explained: the last exit
-    reason that was given.
+    deadline: the end of this action, somewhat before Pacemaker kills it. unwritten: sentences on which of the agent's
+    own files could not be written. wrong: why the values that were given are not the ones in use, "" when they are.
+    explained: the last exit reason that was given.
     """
 
     parameters_class: "type[Parameters]" = Parameters

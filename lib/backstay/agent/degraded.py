@@ -1,11 +1,12 @@
-"""Why a promotable instance that is up is not as wanted: an attribute says it, not the result of its monitor. Pure.
+"""The reason why a running promotable instance is degraded, as an attribute publishes it. The result of the monitor does not
+say it. Pure.
 
-A degraded result (190, 191) would say it in Pacemaker's own status, and cost a failover 80 s. Pacemaker files it as
-RESOURCE_last_failure_0 alone. A coordinator that has just taken over knows no other record of the recurring monitor; to
-promote the instance it has that monitor cancelled and waits for the record RESOURCE_monitor_INTERVAL to vanish, which was
-never there. The executor's own word that it is cancelled carries the lost coordinator's mark and is not heard ("Foreign
-event", controld_te_events.c, process_graph_event; seen with 2.1.5 and 3.0.3). Only the action's timer ends that:
-docs/decisions/0028-no-degraded-results-where-roles-change.md.
+A degraded result (190, 191) would show the reason in Pacemaker's own status, but would cost a failover 80 s. Pacemaker files
+such a result as RESOURCE_last_failure_0 alone. A coordinator that has just taken over knows no other record of the recurring
+monitor. To promote the instance, it cancels that monitor and waits until the record RESOURCE_monitor_INTERVAL vanishes, but
+there never was one. The executor reports the cancellation, but this report carries the lost coordinator's mark, so the new
+coordinator ignores it ("Foreign event", controld_te_events.c, process_graph_event; seen with 2.1.5 and 3.0.3). Only the
+action's timer ends the wait: docs/decisions/0028-no-degraded-results-where-roles-change.md.
 """
 
 WELL = "ok"

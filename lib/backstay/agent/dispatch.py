@@ -4,8 +4,8 @@ Rules of the contract that live here and nowhere else:
 - An unknown action is 3. Unexpected errors are 1, logged with their traceback.
 - The last line `ocf-exit-reason:…` on stderr is what the admin reads; Pacemaker keeps its first 128 bytes.
 - Only monitor returns a code; every other action succeeds by returning and fails by raising.
-- A probe answers 0, 7, 8, 9 or 5: Pacemaker bans the node or stops the resource everywhere on 2, 4 and 6 (unpack.c,
-  `remap_operation`), which a typo in a parameter does not deserve.
+- A probe answers 0, 7, 8, 9 or 5. On 2, 4 and 6 Pacemaker would ban the node or stop the resource everywhere (unpack.c,
+  `remap_operation`), and a typo in a parameter must not do that.
 """
 
 from __future__ import annotations

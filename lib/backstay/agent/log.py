@@ -1,8 +1,8 @@
-"""Log as Pacemaker's agents do (ocf_log), without the `logging` module: it costs 16 ms of every start.
+"""Writes the log as Pacemaker's agents do (ocf_log). It does without the `logging` module, which costs 16 ms of every start.
 
-On a terminal to stderr; otherwise to syslog when HA_LOGFACILITY is set and to the file HA_LOGFILE; with neither, to
-stderr, which the executor copies to pacemaker.log. Debug messages appear only when HA_debug is neither empty nor 0. A log that
-cannot be written never changes what an action returns.
+On a terminal the log goes to stderr. Otherwise it goes to syslog when HA_LOGFACILITY is set, and to the file HA_LOGFILE;
+with neither, to stderr, which the executor copies to pacemaker.log. Debug messages appear only when HA_debug is neither
+empty nor 0. A log that cannot be written never changes what an action returns.
 """
 
 import os

@@ -1,1 +1,1 @@
-"""Pacemaker and Corosync: the way to them (pacemaker), and what they say as values (model, xml, ring, log_time)."""
+"""Pacemaker and Corosync: the way to ask them (pacemaker), and their answers as values (model, xml, ring, log_time)."""

@@ -1,8 +1,8 @@
-"""This node's controller, the Pacemaker daemon that speaks for it: seen when it ends.
+"""This node's controller, the Pacemaker daemon that speaks for the node: sees when it ends.
 
-It ends with the executor, with the CIB's daemon, and, where the node is the coordinator, with the scheduler; pacemakerd starts
-it again. Its peers take the node's transient attributes out of the CIB at once (peer_update_callback, controld_callbacks.c), and
-the attribute daemon, which has them, is not told.
+The controller ends with the executor, with the CIB's daemon, and, where the node is the coordinator, with the scheduler;
+pacemakerd starts it again. Its peers take the node's transient attributes out of the CIB at once (peer_update_callback,
+controld_callbacks.c). Nobody tells the attribute daemon, which has these attributes.
 """
 
 import os

@@ -1,5 +1,5 @@
-"""The times in the logs of Pacemaker and Corosync. They are wall-clock times to 4 ms (written with the kernel's coarse clock),
-and have no year. Pure."""
+"""The times in the logs of Pacemaker and Corosync. They are wall-clock times to 4 ms (written with the kernel's coarse
+clock), and have no year. Pure."""
 
 from __future__ import annotations
 

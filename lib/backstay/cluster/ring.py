@@ -1,8 +1,8 @@
-"""Whether the cluster's membership stands, without asking anyone.
+"""Whether the cluster's membership is unchanged, without asking any daemon.
 
-Corosync writes the identity of each ring that it forms to a file, before it tells of the new membership (corosync,
-exec/main.c, `corosync_ring_id_store`, as totemsrp.c calls it). The file's date tells that the ring is another, and not how
-old it is: it is the wall clock's. So the agent notes since when it has seen that ring.
+Corosync writes the identity of each ring that it forms to a file, before it announces the new membership (corosync,
+exec/main.c, `corosync_ring_id_store`, as totemsrp.c calls it). The file's date shows that the ring is another one. It does
+not show how old the ring is, since it is the wall clock's. So the agent notes since when it has seen that ring.
 """
 
 import os

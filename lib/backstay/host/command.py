@@ -1,9 +1,10 @@
-"""The only module that starts processes.
+"""Starts programs; no other module does.
 
-Programs get a list, never a shell; a bounded time; the C locale, since their output is parsed; and a PATH that has
-the sbin directories, which Pacemaker's own may lack. Passwords go in by standard input or a file, never argv: every user
-of the machine can read argv. Nor by the environment: Pacemaker hands us our parameters there, and no program but a part of
-the agent itself gets them on, since a daemon's environment can be read by its account and is in its core dumps.
+A program gets a list, never a shell; a bounded time; the C locale, since its output is parsed; and a PATH with the sbin
+directories, which Pacemaker's own may lack. Passwords reach it by standard input or a file. They never go into argv, which
+every user of the machine can read. They do not go into the environment either: a daemon's account can read the daemon's
+environment, and core dumps contain it. Pacemaker gives the agent its parameters in the environment; of all programs only
+parts of the agent itself inherit them.
 """
 
 import _signal  # type: ignore[import-not-found]  # signal loads enum
@@ -51,8 +52,8 @@ class Usage:
 
 
 def environment(extra: "Optional[Mapping[str, str]]" = None, own: bool = False) -> "dict[str, str]":
-    """The environment for a child: ours, with C locale and a full PATH, plus `extra`. own: the child is a part of the agent
-    and gets its parameters, secrets among them."""
+    """The environment for a child: this process's, with C locale and a full PATH, plus `extra`. own: the child is a
+    part of the agent and gets its parameters, secrets among them."""
     env = {name: value for name, value in os.environ.items() if own or not name.startswith(_PARAMETERS)}
     env["LC_ALL"] = "C"
     env["PATH"] = PATH + (":" + env["PATH"] if env.get("PATH") else "")
@@ -310,7 +311,7 @@ def available(name: str) -> bool:
 
 
 class Running:
-    """A program that runs beside us until its standard input ends. What it prints goes to a file."""
+    """A program that runs beside this process until its standard input ends. What it prints goes to a file."""
 
     def __init__(self, argv: "Sequence[str]", output: str, errors: str) -> None:
         """Start it. Raises NotInstalled."""

@@ -1,4 +1,4 @@
-"""Children of this process that go on with our own code."""
+"""Children of this process that go on with this program's code (fork)."""
 
 import os
 

@@ -1,5 +1,5 @@
-"""Hear that an address moved to another host of this link: the kernel tells when its neighbour entry changes, as it does
-on the gratuitous ARP or unsolicited NA of the new holder. Source: rtnetlink(7), linux/neighbour.h."""
+"""Notices that an address moved to another host of this link. The kernel reports it when its neighbour entry changes, and
+the entry changes on the gratuitous ARP or unsolicited NA of the new holder. Source: rtnetlink(7), linux/neighbour.h."""
 
 from _socket import AF_NETLINK, SOCK_CLOEXEC, SOCK_RAW, socket
 from struct import pack, unpack_from

@@ -1,4 +1,5 @@
-"""A daemon's process: whether it lives, and its end. Identity is pid and start time, since pids are used again."""
+"""A daemon's process: whether it lives, and its end. A process is identified by pid and start time, since pids are used
+again."""
 
 import os
 
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
     from typing import Optional
 
 
-_core: "Optional[int]" = None  # the limit of core dumps that we were started with, once it is changed
+_core: "Optional[int]" = None  # the limit of core dumps that this process was started with, once it is changed
 
 
 def no_core() -> None:
@@ -25,7 +26,8 @@ def no_core() -> None:
 
 
 def cores_again() -> None:
-    """In a child that becomes a daemon: the limit that we were started with. Its core dumps are its admin's to want."""
+    """In a child that becomes a daemon: the limit that this process was started with. Whether it dumps core is its
+    admin's choice."""
     if _core is not None:
         from resource import RLIMIT_CORE, getrlimit, setrlimit
 

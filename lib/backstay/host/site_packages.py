@@ -1,5 +1,5 @@
-"""Packages that are not the interpreter's own, for the few actions that need one. Agents start without the directories of
-such packages (python3 -S): looking through those costs a fifth of a monitor."""
+"""Makes packages importable that are not the interpreter's own, for the few actions that need one. Agents start without the
+directories of such packages (python3 -S): to look through them costs a fifth of a monitor."""
 
 import sys
 

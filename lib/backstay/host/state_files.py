@@ -1,14 +1,15 @@
-"""What an agent remembers between its calls, in /run: small files, replaced as a whole, for root alone. All of it can vanish at
-any time, and writing can fail at any time; then the agent knows less and promises less.
+"""What an agent remembers between its calls: small files in /run, for root alone, each replaced as a whole. Any of them can
+vanish at any time, and writing can fail at any time. Then the agent knows less and promises less.
 
-A file's date is the monotonic clock's, which nobody sets: a step of the wall clock would make an old note new, or a new one
-old. A date that lies in the future is nobody's, such as the wall clock's of an earlier revision (decision 37).
+A file's date is the monotonic clock's, which nobody sets. With the wall clock, a step of that clock would make an old note
+new, or a new one old. A date in the future counts for nothing: an earlier revision wrote dates of the wall clock (decision
+37).
 
 | an action          | that cannot write                                  | because                                             |
 |--------------------|----------------------------------------------------|-----------------------------------------------------|
 | start, promote     | fails, with a sentence                             | nothing depends on this node yet                    |
 | demote             | fails once all is closed, if it still looks open   | Pacemaker answers that by a stop                    |
-| monitor            | goes on, and calls the resource degraded           | the service is well, and a move would not mend /run |
+| monitor            | goes on, and calls the resource degraded           | the service is well; a move would not repair /run   |
 | stop, notify, else | goes on, and says so in the log                    | a failed stop fences                                |
 """
 

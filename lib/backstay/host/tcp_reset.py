@@ -1,7 +1,7 @@
-"""End the TCP connections of an address, so that their other ends learn at once that it moved.
+"""Ends the TCP connections of an address, so that their other ends learn at once that the address moved.
 
-Without this a client waits for an answer until its own timeout: the packets it sends go to a node that knows nothing
-of the connection, or nowhere. Sources: linux/inet_diag.h, sock_diag(7), and `tcp_abort` (tcp.c), which sends the reset.
+Without this a client waits for an answer until its own timeout: its packets go to a node that knows nothing of the
+connection, or nowhere. Sources: linux/inet_diag.h, sock_diag(7), and `tcp_abort` (tcp.c), which sends the reset.
 """
 
 import errno
@@ -97,7 +97,7 @@ def _destroy(
     ours: "Callable[[bytes], bool]",
     wanted: "Callable[[bytes], bool]" = lambda _: True,
 ) -> "tuple[int, int]":
-    """Of the sockets that meet the kernel's condition and ours, reset those that are wanted; how many, and how many not. The
+    """Of the sockets that meet the kernel's condition and `ours`, reset those that are wanted; how many, and how many not. The
     functions get a struct inet_diag_msg with attributes."""
     size = 4 + len(condition)
     bytecode = attribute(

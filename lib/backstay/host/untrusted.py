@@ -1,7 +1,7 @@
-"""Root's hands in directories that a service's account owns. Whoever has that account may put there, at any moment and under any
-name, a link to a file of root's, a second name of one, or a pipe that nobody ever writes to.
+"""Lets root work safely in directories that a service's account owns. That account may put there, at any moment and under
+any name, a link to a file of root's, a second name of one, or a pipe that nobody ever writes to.
 
-| what we do there                     | how it stays there                                                                |
+| what root does there                 | how it stays there                                                                |
 |--------------------------------------|-----------------------------------------------------------------------------------|
 | find the way                         | component by component, each relative to the one before (`_find`). A link is      |
 |                                      | followed where root made it in a directory of root's, as admins do, nowhere else  |
@@ -10,7 +10,7 @@ name, a link to a file of root's, a second name of one, or a pipe that nobody ev
 | make                                 | under a name that nobody has, then renamed into its place                         |
 | rename, remove                       | relative to the directory's descriptor; neither follows a link                    |
 
-What is read there is the account's word and no more. Only the account's own files are changed on its strength.
+What such a file says is the account's word and no more. On the strength of it root changes only the account's own files.
 
 All raise OSError, with a text that is fit for an admin.
 """

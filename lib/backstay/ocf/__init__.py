@@ -1,1 +1,1 @@
-"""The contract with Pacemaker: exit codes, parameters, what was asked, meta-data. Imports nothing of ours from elsewhere."""
+"""The contract with Pacemaker: exit codes, parameters, what was asked, meta-data. Imports nothing else of Backstay."""

@@ -1,2 +1,2 @@
-"""Seeing at once what polling would see later: a small process beside each daemon (daemon), started and asked by the actions
-(client), which loads of a service no more than its Target (target)."""
+"""The watcher, a small process beside each daemon: it sees at once what polling would see later (daemon). The actions start
+it and ask it (client). Of a service it loads no more than the service's Target (target)."""

@@ -1,22 +1,22 @@
-"""See at once what polling would see later: one small process beside each managed daemon. This is the agent's side of it;
-daemon.py is the process.
+"""The agent's side of the watcher. The watcher is one small process beside each managed daemon; it sees at once what polling
+would see later. daemon.py is the process.
 
-| it sees                                   | through         | and then                                          |
+| the watcher sees                          | through         | and then                                          |
 |-------------------------------------------|-----------------|---------------------------------------------------|
 | its daemon die                            | a pidfd         | tells Pacemaker that the resource failed          |
 | its daemon live and answer nothing        | the agent's     | tells Pacemaker, after a second look, once        |
 |                                           | Prober          |                                                   |
 | an address of this host removed, its link | netlink, and    | tells Pacemaker, after a second look, once        |
 | lost                                      | the Prober      |                                                   |
-| an address move to another host           | the kernel's    | has the agent drop what still points at the old   |
+| an address move to another host           | the kernel's    | has the agent drop the connection to the old      |
 | (the agent names it: a replica's source)  | neighbour table | holder, instead of waiting for TCP and retry timers |
 | its daemon point at no holder yet         | the Prober      | the same, once a second                           |
 | the node's controller end, and with it    | a pidfd         | has them sent again, before the next run of the   |
 | the node's attributes leave the CIB       |                 | scheduler                                         |
 
-It keeps quiet in maintenance, while unmanaged, where the cluster does not think that the resource is active, and during
-our own stop. Should it die or stand still itself, only speed is lost: the recurring monitor still looks, and starts
-another.
+The watcher tells nothing in maintenance, while the resource is unmanaged, where the cluster does not think that the resource
+is active, and while the agent itself stops the daemon. If the watcher dies or hangs, only speed is lost: the recurring
+monitor still looks, and starts another watcher.
 
 **How an agent uses it.** After start and in each recurring monitor that found the daemon well:
 
@@ -27,13 +27,15 @@ ends the daemon itself, in stop or otherwise:
 
     client.quiet(context, pid, started)
 
-What a Target gives: a `prober()`, an object with one method, and `patience()`: seconds without an answer after which a daemon
-has failed; the watcher spends a third of it on each of its two looks, and looks every second. See services/mysql/watching.py.
+A Target gives two things. `prober()` returns an object with one method. `patience()` returns seconds: a daemon that gives no
+answer for that long has failed. The watcher looks every second, and spends a third of the patience on each of its two looks.
+See services/mysql/watching.py.
 
-What has no process, as an address, passes pid 0 and as `started` what is different at each start; it is watched until a
-`quiet`. Its prober is asked every `look_every()` seconds, and when `events()` says so. See services/vip/watching.py.
+A resource without a process, such as an address, passes pid 0, and as `started` a text that is different at each start; it
+is watched until a `quiet`. Its prober is asked every `look_every()` seconds, and when `events()` says so. See
+services/vip/watching.py.
 
-What both leave for each other in the agent's state directory: notes.py.
+notes.py has the files that watcher and actions leave for each other in the agent's state directory.
 """
 
 import fcntl
@@ -76,8 +78,8 @@ def watch(context: "Context", target: str, pid: int, started: str, anew: bool = 
 
 
 def quiet(context: "Context", pid: int, started: str) -> None:
-    """Say that we end this process ourselves: its watcher is to tell nothing of that. Not being able to say so must not fail a
-    stop. The note stays: the next process is another."""
+    """Say that the agent itself ends this process: its watcher is to tell nothing of that. Not being able to say so
+    must not fail a stop. The note stays: the next process is another."""
     files = context.state
     try:
         try:

@@ -1,5 +1,5 @@
-"""The watcher's process: client.py says what it sees and for whom. It lives as long as the daemon, wakes once a second and
-loads little: what needs SQL or XML is done in a child, or when it has something to tell."""
+"""The watcher's process; client.py says what it sees and for whom. It lives as long as the daemon, wakes once a second and
+loads little. What needs SQL or XML runs in a child, or only when the watcher has something to tell."""
 
 import fcntl
 import os
@@ -92,7 +92,7 @@ class Watcher:
     """Of one process of one resource."""
 
     def __init__(self, target: "Target", pid: int, started: str, lock: int) -> None:
-        """lock: number of the file that we hold locked."""
+        """lock: number of the file that this process holds locked."""
         self._target = target
         self._context = context = target.context
         self._lock = lock
@@ -110,8 +110,8 @@ class Watcher:
         self._sendings: list[float] = []  # when attributes are to be sent again (CLOCK_MONOTONIC, seconds)
 
     def stay(self, ended: int) -> bool:
-        """Until the process is gone; where there is none, until we are told to be quiet. ended: its pidfd, or -1. Whether there
-        is a death to tell."""
+        """Until the process is gone; where there is none, until the watcher is told to be quiet. ended: its pidfd, or
+        -1. Whether there is a death to tell."""
         poller = select.poll()
         neighbour, events = _neighbour(self._target), self._target.events()
         passing_on, sending = Errand(self._pass_on, poller), Errand(self._send_again, poller)
@@ -156,7 +156,7 @@ class Watcher:
                     passing_on.go(set())
 
     def _replaced(self) -> bool:
-        """Whether our lock is not the one in the directory any more: that was wiped, and another watches or will at once."""
+        """Whether the lock held is not the one in the directory any more: that was wiped, and another watches or will at once."""
         try:
             return os.stat(self._files.path(notes.LOCK)).st_ino != self._lock
         except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""What a row of looks at a daemon comes to: the table FINDINGS. Pure: the watcher looks, and does what comes out.
+"""Judges a row of looks at a daemon: the table FINDINGS. Pure: the watcher looks, and does what the judgement says.
 
-After SILENT it tells the cluster, once. After UNSURE and STARVED it looks again at once, otherwise in a second.
+After SILENT the watcher tells the cluster, once. After UNSURE and STARVED it looks again at once, otherwise in a second.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a watcher and the actions leave for each other, files in the agent's state directory."""
+"""Files in the agent's state directory that a watcher and the actions leave for each other."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TOLD = StateFile(
 
 
 def is_quiet(files: Files, pid: int, started: str) -> bool:
-    """Whether we end this process ourselves."""
+    """Whether the agent itself ends this process."""
     return files.has(STOPPING) and files.read(STOPPING) in ("", f"{pid}:{started}")
 
 

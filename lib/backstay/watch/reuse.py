@@ -1,15 +1,17 @@
-"""A recurring monitor may rest on the watcher's looks while they show what its own last look showed.
+"""When a recurring monitor may rest, which means: use the watcher's last look instead of one of its own. It may do so while
+the watcher's looks show what the monitor's own last look showed, and that was calm: there was nothing to do, and nothing to
+publish but what was published.
 
-| the monitor looks itself when                                | since                                                  |
+| the monitor looks itself when                                | because                                                |
 |--------------------------------------------------------------|--------------------------------------------------------|
 | it has not for half a minute, or as long as the agent says   | some things the watcher cannot see                     |
-| the watcher's verdict is not of the last seconds and calm    | it may be gone, stand still, or see trouble            |
+| the watcher's verdict is not of the last seconds and calm    | the watcher may be gone, stand still, or see trouble   |
 | its last look was not calm, or found something else than the | there may be something to do, or to publish            |
 | watcher sees now                                             |                                                        |
-| the process, a parameter, or what the agent adds is another  | what was found is not about this one                   |
+| the process, a parameter, or what the agent adds is another  | the last finding is not about this one                 |
 | the node's controller has ended since                        | what was published may be gone (the watcher sees to it) |
 
-The service's health module says whether an observation is calm, by a short text that stays equal while the observation does.
+The service's health module describes a calm observation by a short text, which stays equal while the observation does.
 """
 
 from backstay.host.state_files import StateFile

@@ -1,5 +1,5 @@
-"""What a watcher is to know of the service beside which it runs. A service's `watching` module has a subclass, and that module
-is all of the service that a watcher loads: it should be small, since what it imports stays in memory."""
+"""What a watcher needs to know of the service beside which it runs. A service's `watching` module has a subclass. Of the
+whole service a watcher loads only that module, which should be small: what it imports stays in memory."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,7 +1,9 @@
-"""Data that did not come by the set's binary log: see that whoever joins gets a copy of it, and joins with none of its own.
+"""Data that did not come by the set's binary log. Sees that each server that joins gets a copy of it, and joins with no data
+of its own.
 
 At its first promotion a server with databases begins its binary log anew, behind one transaction. An empty server lacks that
-and is refused by the server itself, where it would otherwise replicate all the log there is and miss what was never in it.
+transaction, so the primary's server itself refuses it. Otherwise the empty server would replicate all the log there is, and
+miss what was never in it.
 """
 
 from __future__ import annotations

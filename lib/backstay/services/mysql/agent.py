@@ -1,4 +1,5 @@
-"""ocf:backstay:mysql: what Pacemaker calls. Looks, asks a pure module what it means, and has it done.
+"""ocf:backstay:mysql: the actions that Pacemaker calls. An action looks, asks a pure module what the look means, and has it
+done.
 
 Flow of an action: agents/mysql → backstay.agent.dispatch.run → a method here → replica.py, primary.py or promotion.py.
 """
@@ -129,7 +130,7 @@ class Mysql(Agent):
                 f"{error} within {context.parameters.probe_timeout:g} s, though process {running.pid} lives"
             ) from None
         except (ServerBusy, ServerRefused) as error:
-            # It lives and we cannot look: unknown is not dead, and a failover would meet the same.
+            # It lives and the agent cannot look: unknown is not dead, and a failover would meet the same.
             return self.alive(promoted, str(error))
         return self._conclude(running, promoted, note)
 
@@ -194,7 +195,7 @@ class Mysql(Agent):
         client.watch(self.context, _TARGET, running.pid, running.started, anew)
 
     def _quiet(self, running: process.Process) -> None:
-        """The process is to be ended by us: its watcher is to tell nothing of that."""
+        """The agent is about to end the process: its watcher is to tell nothing of that."""
         from backstay.watch import client
 
         client.quiet(self.context, running.pid, running.started)
@@ -269,8 +270,8 @@ class Mysql(Agent):
         return context.state.age(SILENT) < _SILENT_FOR and context.state.read(SILENT) == running.identity
 
     def _adopt(self, running: process.Process) -> bool:
-        """Take over a server that runs already: read-only, unless it is the primary that we promoted. False where it lacks
-        what our promises rest on: then it was ended."""
+        """Take over a server that runs already: read-only, unless it is the primary that the agent promoted. False where it lacks
+        what the agent's promises rest on: then it was ended."""
         context = self.context
         context.state.remove(CLOSED)
         if not context.state.promoted(running.identity):
@@ -290,7 +291,7 @@ class Mysql(Agent):
         return True
 
     def _may_end_gently(self, running: process.Process) -> bool:
-        """A replica may. A primary only when no commit waits for an acknowledgement, and we know it."""
+        """A replica may. A primary only when no commit waits for an acknowledgement, and that is known."""
         context = self.context
         # Without any note, as when /run was wiped, it may be a primary.
         if context.state.read(READABLE) and not context.state.promoted(running.identity):

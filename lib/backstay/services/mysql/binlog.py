@@ -1,10 +1,10 @@
-"""MySQL's binary log as a file, and the tail of it that a crashed primary alone has. Pure: bytes in, a finding out.
+"""MySQL's binary log as a file, and the tail of it that only a crashed primary has. Pure: bytes in, a finding out.
 
-A commit that waits for an acknowledgement stands in the binary log and is only prepared in the engine; no client was
-told and no session sees it. Crash recovery commits what it finds in the log and rolls back the rest, so without its
-tail the log makes the server roll back just those. The caller must know that another primary has all that was
-acknowledged. Were one of them committed in the engine after all, the engine's own record of GTIDs (since 8.0.17) would
-still name it, and the comparison of histories finds it.
+A commit that waits for an acknowledgement is in the binary log, and in the engine it is only prepared. No client was told of
+it and no session sees it. Crash recovery commits what it finds in the log and rolls back the rest. So when the log lacks its
+tail, the server rolls back exactly the commits of that tail. The caller must know that another primary has all that was
+acknowledged. If one of these commits was committed in the engine after all, the engine's own record of GTIDs (since 8.0.17)
+would still name it, and the comparison of histories finds it.
 
 Layout: "Binary Log Event" in the server's source documentation, libbinlogevents/include/binlog_event.h.
 """

@@ -1,5 +1,6 @@
-"""Whose data does a set begin with? Asked at the first promotion, where nobody's history need tell it: what was written
-without a binary log is in none. The table CLAIMS. Pure.
+"""Decides whose data a set begins with: the table CLAIMS, asked at the first promotion. Pure.
+
+No node's history need tell it: what was written without a binary log is in no history.
 """
 
 from __future__ import annotations

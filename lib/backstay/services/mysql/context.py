@@ -102,7 +102,7 @@ class SharedRecord:
             raise AgentError(str(error)) from None
 
     def write(self, running: Process, record: Record) -> None:
-        """In the cluster, then our copy of it. Raises AgentError."""
+        """In the cluster, then this node's copy of it. Raises AgentError."""
         self._context.log.notice(f"recording {record}")
         self._context.pacemaker.set_facts(str(record))
         self._context.state.set_promoted(running.identity, record)

@@ -1,4 +1,5 @@
-"""Start and end the server: options, directories, an uninitialised data directory, and the reason when it does not come up."""
+"""Starts and ends the server: options, directories, an uninitialised data directory, and the reason when the server does not
+come up."""
 
 from __future__ import annotations
 
@@ -56,7 +57,7 @@ def same_node(one: int, other: int) -> bool:
 def command_line(
     layout: Layout, dialect: Dialect, admin: dict[str, str], epoch: int, discard_unacknowledged: bool
 ) -> list[str]:
-    """What our promises rest on goes on the command line, where no options file can undo it; the rest is the admin's."""
+    """What the agent's promises rest on goes on the command line, where no options file can undo it; the rest is the admin's."""
     line = [
         layout.binary,
         f"--defaults-file={layout.config}",
@@ -114,7 +115,7 @@ def account(user: str) -> pwd.struct_passwd:
 def initialize(layout: Layout, dialect: Dialect, deadline: Deadline) -> None:
     """Make an empty data directory a database; call `initialized` once its accounts are there, too. Raises CommandFailed.
 
-    Until then a mark beside the directory says that what is in it is ours and unfinished, so that the next start begins
+    Until then a mark beside the directory says that what is in it is the agent's and unfinished, so that the next start begins
     anew: without it a start cut short would leave a database that nobody can replicate from.
     """
     owner = account(layout.user)

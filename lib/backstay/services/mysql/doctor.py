@@ -1,4 +1,4 @@
-"""What would hurt later, found before: validate-all at level 10. Every finding is a sentence that says what to do.
+"""Finds now what would cause trouble later: validate-all at level 10. Every finding is a sentence that says what to do.
 
 Looks at files, names and, when it runs, the server; changes nothing. A server that does not run yet is not asked.
 """
@@ -88,7 +88,7 @@ def _server(context: MysqlContext, server: Server, dialect: Dialect) -> Iterator
 
 
 def _settings(server: Server, dialect: Dialect) -> Iterator[str]:
-    """What our promises rest on, as the running server has it: one that we started has it all."""
+    """What the agent's promises rest on, as the running server has it: one that the agent started has it all."""
     for option, value in dialect.wanted().items():
         name = option.replace("-", "_")
         row = server.one("SHOW GLOBAL VARIABLES WHERE Variable_name = %s", (name,))

@@ -1,18 +1,19 @@
 """May this node become the primary? Pure: values in, a verdict with its reason out.
 
-Pacemaker picks the candidate by scores that can be a monitor old; the candidate decides here, on facts. It must prove
-that it holds every acknowledged transaction, by one of the proofs of the table PROOFS.
+Pacemaker picks the candidate by scores that can be a monitor old. So the candidate itself decides here, on facts. It must
+prove that it holds every acknowledged transaction, by one of the proofs of the table PROOFS.
 
-An answer that lacks what the record has is no answer. Who acknowledged anything since that promotion had it by then; so
-either this node acknowledged nothing, or its disk is not the one that did. That goes for this node as well: in `sync` and
-without it, only the recorded primary can vouch for it.
+An answer counts only from a node that has what the record has. Every node that acknowledged anything since that promotion
+had that by then. So a node that lacks it acknowledged nothing, or its disk is not the one that did. That goes for this node
+as well: if `sync` names it and it lacks what the record has, only the recorded primary can vouch for it.
 
-A witness that has more is fetched from first; nobody is refused merely for being second best. A witness whose node is
-up, but which does not answer yet or still sorts out its relay log, is asked again until the deadline: it is `unsettled`.
+The candidate first fetches from a witness that has more; nobody is refused merely for being second best. A witness is
+`unsettled` when its node is up, but it does not answer yet or still sorts out its relay log. Such a witness is asked again
+until the deadline.
 
-What a witness wrote itself does not count, beyond what the record has: since that promotion only the recorded primary
-acknowledged, so it is errant. Counted, it would be fetched and become part of the set; or could not be fetched, since the
-witness stopped applying over it, and nobody could be promoted.
+What a witness wrote itself does not count, beyond what the record has. Since that promotion only the recorded primary
+acknowledged, so what the witness wrote is errant. If it counted, it would be fetched and become part of the set. Or it could
+not be fetched, since the witness stopped applying over it, and nobody could be promoted.
 """
 
 from __future__ import annotations
@@ -288,7 +289,7 @@ def acknowledgers(
 
 
 def _ahead(mine: History, others: Mapping[str, History]) -> Fetch | Refuse | None:
-    """Fetch from the one that has all we lack; refuse when its history and ours exclude each other."""
+    """Fetch from the one that has all that this node lacks; refuse when their histories exclude each other."""
     ahead = {node: history for node, history in others.items() if not mine.includes(history)}
     if not ahead:
         return None

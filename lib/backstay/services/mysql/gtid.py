@@ -1,8 +1,8 @@
 """GTID histories: which transactions a server has. Pure: no server is asked, so it also works for a dead one's record.
 
-A history is, for every origin, disjoint intervals of transaction numbers. The origin is a `uuid` or `uuid:tag` on MySQL
-and `domain-server` on MariaDB; there, having (domain, server, n) means having all of that server's up to n, since
-numbers grow within a domain (gtid_strict_mode). So one algebra serves both families; only the spelling differs.
+A history has, for every origin, disjoint intervals of transaction numbers. On MySQL the origin is a `uuid` or `uuid:tag`. On
+MariaDB it is `domain-server`; there, to have (domain, server, n) means to have all of that server's up to n, since numbers
+grow within a domain (gtid_strict_mode). So one algebra serves both families; only the spelling differs.
 
 Sources: MySQL 8.4 manual 19.1.3.1 "GTID Format and Storage" (tags since 8.3); MariaDB "Global Transaction ID" and
 `gtid_binlog_state`: the last sequence number of every server id in every domain.

@@ -1,8 +1,8 @@
-"""What a look at a server means. Pure: an observation in, a verdict with its reason out.
+"""Judges a look at a server. Pure: an observation in, a verdict with its reason out.
 
-Scores are few and steady, since each change aborts the cluster's running transition. A healthy replica and the primary
-have the same one: the role stays where it is, and after a loss no score needs to change before Pacemaker can act. A
-receiver without its source keeps its score too: that is exactly when it is wanted.
+Scores are few and steady, since each change aborts the cluster's running transition. A healthy replica and the primary have
+the same score. So the role stays where it is, and after a loss no score needs to change before Pacemaker can act. A replica
+whose receiver has lost its source keeps its score too: exactly then it is needed as a candidate.
 """
 
 from __future__ import annotations

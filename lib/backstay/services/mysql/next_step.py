@@ -1,4 +1,4 @@
-"""What to do next, for a replica and for the primary: the tables REPLICA and PRIMARY. Pure: the agent carries it out."""
+"""What a replica and the primary do next: the tables REPLICA and PRIMARY. Pure: the agent carries it out."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A connection to the local server for a process that stays and asks again and again.
 
-PyMySQL logs in, in a child that hands the connection over: the driver takes 4 MiB, and five times as long for an answer as
-the protocol alone (text_protocol.py). The connection is a client like any other: a demotion ends it, and it is made anew.
+A child logs in with PyMySQL and hands the connection over: the driver takes 4 MiB, and for an answer five times as long as
+the protocol alone (text_protocol.py). A demotion ends this connection like any other client's; then it is made anew.
 """
 
 from __future__ import annotations

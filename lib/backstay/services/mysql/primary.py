@@ -197,7 +197,7 @@ def _end_solo(context: MysqlContext, server: Server, dialect: Dialect, record: R
         dialect.wait_for_acks(server, NOMINAL)
         return f"runs alone: {_distrusted(context, dialect, followers) or 'a replica is catching up'}"
     overview = context.pacemaker.overview(ends=True)
-    # Whoever may run may have begun to acknowledge while we were solo, connected just now or not, in the cluster or not.
+    # Whoever may run may have begun to acknowledge while this primary was solo, connected just now or not, in the cluster or not.
     others = frozenset(filter(overview.may_run, overview.nodes)) if overview else frozenset()
     context.record.write(
         process.running(context.parameters), record.changed((followers | others) - {context.servers.me}, solo=False)

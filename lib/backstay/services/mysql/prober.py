@@ -1,8 +1,10 @@
-"""Whether the server answers, and what a replica's look shows, for the watcher: once a second, on one kept connection.
+"""Asks the server for the watcher, once a second on one kept connection: whether the server answers, and what a replica's
+look shows.
 
 A ping takes no lock in the server and needs no disk, so silence means that the process does not run.
 
-While a replica is calm (health.calm), its recurring monitor rests on that and looks itself only every half minute.
+A replica is calm when there is nothing to do and nothing new to publish (health.calm). While it is, its recurring monitor
+uses these looks, and makes one itself only every half minute.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ class MysqlProber:
             raise
 
     def _ping(self, wire: Wire) -> bool:
-        """False when the server ended our connection. Raises ServerSilent."""
+        """False when the server ended the kept connection. Raises ServerSilent."""
         try:
             wire.ping()
         except ServerDown:

@@ -1,8 +1,10 @@
-"""Promote: prove, catch up, record, open. The order is the safety:
+"""Promotes: proves, catches up, records, opens. This order is what makes it safe:
 
-1. apply all that this node received; 2. ask the witnesses; 3. fetch what they have more; 4. write the new epoch; 5. wait
-for acknowledgements from now on; 6. open for writes. The old source is forgotten later, by the monitor: it is fenced,
-stopped or read-only, so nothing can arrive from it, while stopping its receiver can cost two seconds.
+1. apply all that this node received; 2. ask the witnesses; 3. fetch what they have more; 4. write the new epoch; 5. wait for
+acknowledgements from now on; 6. open for writes.
+
+The monitor makes the server forget its old source later. That source is fenced, stopped or read-only, so nothing can arrive
+from it, and to stop the receiver can cost two seconds.
 """
 
 from __future__ import annotations
@@ -191,7 +193,7 @@ def _drain(context: MysqlContext, server: Server, dialect: Dialect) -> Observed:
 
 
 def _fetch(context: MysqlContext, server: Server, dialect: Dialect, node: str, report: election.Report) -> None:
-    """Replicate from the node, beside the default channel, until we have what it reported."""
+    """Replicate from the node, beside the default channel, until this node has what that one reported."""
     if report.received is None:
         return
     seen = dialect.observe(server)

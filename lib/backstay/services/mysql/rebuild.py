@@ -1,4 +1,4 @@
-"""Replace the data of a node whose history parted from the primary's: rebuild=auto.
+"""Replaces the data of a node whose history parted from the primary's: rebuild=auto.
 
 | who         | does                                                                                                    |
 |-------------|---------------------------------------------------------------------------------------------------------|
@@ -7,8 +7,9 @@
 | start       | moves the old data directory aside, never deletes it, moves the copy into its place                     |
 | stop        | ends a job that still runs                                                                              |
 
-So nothing juggles with the server inside a monitor, and Pacemaker sees an ordinary restart. All is kept in the directory
-`<datadir>.rebuild`: `data`, and `complete` once that is whole. The job is a process of its own session, one at a time.
+So no monitor stops or replaces the server, and Pacemaker sees an ordinary restart. All is kept in the directory
+`<datadir>.rebuild`: `data`, and the mark `complete` once `data` is whole. The job is a process of its own session, one at a
+time.
 
 Run as: python3 -I -m backstay.services.mysql.rebuild, with the agent's environment
 """
@@ -121,7 +122,7 @@ def _holder(context: MysqlContext) -> process.Process | None:
 
 
 def _taken(lock: IO[str]) -> bool:
-    """Whether we got the lock."""
+    """Whether this process got the lock."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,7 +1,7 @@
-"""A node's history parted from the primary's: may its data be replaced by a copy of the primary's? And what next, while
-a job makes that copy. Pure: values in, a verdict with its reason out.
+"""A node's history parted from the primary's. May a copy of the primary's data replace this node's? And what comes next,
+while a job makes that copy? Pure: values in, a verdict with its reason out.
 
-Going on must lose nothing that was acknowledged. What speaks for that:
+To go on must lose nothing that was acknowledged. The arguments:
 
 - A promotion proves that the new primary holds every acknowledged transaction, unless it rested on allow_loss. So what
   this node alone has was never acknowledged, if no such promotion happened since its history was last part of the
@@ -14,7 +14,7 @@ Going on must lose nothing that was acknowledged. What speaks for that:
 - A node that is merely behind, further than the primary's binary logs reach, has nothing that could be lost.
 - The donor must have what the record says it was promoted with, else it is not who it claims to be.
 
-When unsure: no, with the reason. The admin can always do by hand what this refuses.
+When unsure the answer is no, with the reason. The admin can always do by hand what this refuses.
 """
 
 from __future__ import annotations

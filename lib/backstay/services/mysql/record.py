@@ -1,13 +1,13 @@
 """The durable record of a set: a few facts, written before they matter. Pure.
 
-They live in a cluster property, so the partition with quorum has the newest, and they outlive a loss of all power:
+The record is a cluster property. So the partition with quorum has the newest one, and it outlives a loss of all power:
 
     epoch=3 primary=n2 gtid=0-1-55 sync=n1,n3 solo=no
 
 epoch    grows by one with each promotion
 primary  who was promoted then
-gtid     what it had then: a node that lacks it was rebuilt or restored since, whatever its name. A set whose first primary
-         had nothing has its first commits noted here as soon as every node of `sync` has them
+gtid     what the primary had then: a node that lacks it was rebuilt or restored since, whatever its name. Where a set's
+         first primary had nothing, its first commits are noted here as soon as every node of `sync` has them
 sync     the nodes whose acknowledgements count. Every acknowledged transaction is on the primary and on at least one
          of them, so all of them together know every acknowledged transaction, though no single one must
 solo     the primary does not wait for acknowledgements: only the primary knows every acknowledged transaction
@@ -16,8 +16,8 @@ loss     the last epoch whose promotion rested on allow_loss; left out when none
 
 Fields of a later version are kept as they are, so that an older one in a mixed cluster loses none.
 
-A node joins `sync` in the record before it may acknowledge, and leaves it only when it surely cannot any more. `solo`
-is recorded before the waiting ends, and taken back after waiting is on again and a replica has everything.
+A node joins `sync` in the record before it may acknowledge, and leaves `sync` only when it surely cannot acknowledge any
+more. `solo` is recorded before the waiting ends. It is taken back after waiting is on again and a replica has everything.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class MalformedRecord(ValueError):
-    """The record in the cluster is not one of ours."""
+    """The record in the cluster is not one that this agent wrote."""
 
 
 class Record:

@@ -228,7 +228,7 @@ def rescue(context: MysqlContext, server: Server, dialect: Dialect, record: Reco
 
 
 def _accepted(context: MysqlContext, dialect: Dialect, primary: str) -> bool:
-    """Whether the primary lets us in with the password that is configured."""
+    """Whether the primary lets this node in with the password that is configured."""
     try:
         context.servers.peer(
             primary, dialect, 1.0, (context.parameters.replication_user, context.parameters.replication_password)

@@ -1,5 +1,5 @@
-"""The writer address has another holder: a replica is to go there, if that is where the primary is. One that follows nobody yet
-joins there."""
+"""Points a replica at the new holder of the writer address, if the primary is there. A replica that follows nobody yet joins
+there."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from backstay.services.mysql.context import MysqlContext
     from backstay.services.mysql.dialects.base import Dialect
 
-# Seconds before we heard of the move in which the new holder may already have answered. The old one has been fenced, or has given
-# up the address, and reset its connections, for longer.
+# Seconds before this node heard of the move in which the new holder may already have answered. The old one has been
+# fenced, or has given up the address, and reset its connections, for longer.
 _EARLY = 0.1
 _LOG_IN = 0.5  # seconds for a receiver to log in where it is connecting
 _IDLE = 0.05  # seconds after which a receiver whose connection was ended has not begun another, and sleeps

@@ -1,11 +1,11 @@
-"""Talk SQL to one server. Decides nothing; every call has a deadline.
+"""Talks SQL to one server. Decides nothing; every call has a deadline.
 
-What goes wrong comes out as one of these, each with a sentence for the admin:
+A call that goes wrong raises one of these, each with a sentence for the admin:
 
 | error           | means                                                                       | is the server dead?       |
 |-----------------|-----------------------------------------------------------------------------|---------------------------|
 | ServerDown      | nothing listens                                                             | yes, or not yet up        |
-| ServerSilent    | it accepted or the network swallowed us, and no answer came in time         | hung, stalled or far away |
+| ServerSilent    | it accepted the connection or the network swallowed it; no answer in time   | hung, stalled or far away |
 | ServerUntrusted | its certificate is not one that the authority vouches for, it offers no     | no                        |
 |                 | TLS, or the authority's file is of no use                                   |                           |
 | ServerBusy      | no free connection (1040, 1203)                                             | no                        |
@@ -56,7 +56,7 @@ class ServerBusy(AgentError):
 
 
 class ServerRefused(AgentError):
-    """The server lives and denies us."""
+    """The server lives and denies the account."""
 
 
 class StatementFailed(AgentError):

@@ -1,8 +1,9 @@
-"""A server that something else started, or whose settings somebody changed: may the set rest on it?
+"""Whether the set may rest on a server that something else started, or whose settings somebody changed.
 
-What a running server takes is set. Without the rest it has no history that tells what it holds, or acknowledges what is not
-on its disk. A start ends such a server and launches it anew; a monitor leaves it running, for it may serve somebody, and
-forbids it: it is read-only, acknowledges nothing and is never promoted, and others take its answer for none (`Peer.why`).
+Settings that a running server takes are set. Without the others the server has no history that tells what it holds, or
+acknowledges what is not on its disk. A start ends such a server and launches it anew. A monitor leaves it running, since it
+may serve somebody, and forbids it: the server is read-only, acknowledges nothing and is never promoted, and the other nodes
+do not count its answer (`Peer.why`).
 """
 
 from __future__ import annotations

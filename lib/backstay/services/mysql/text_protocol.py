@@ -1,7 +1,6 @@
-"""A connection that somebody logged in, used by the protocol alone: text queries, no driver. For the watcher, in which
-PyMySQL would take 4 MiB. Source: MySQL client/server protocol, "Text Resultset"; without CLIENT_DEPRECATE_EOF, as PyMySQL
-logs in.
-"""
+"""A connection that somebody logged in, used by the protocol alone: text queries, no driver. The watcher uses it, since
+PyMySQL would take 4 MiB there. Source: MySQL client/server protocol, "Text Resultset"; without CLIENT_DEPRECATE_EOF, as
+PyMySQL logs in."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Whether new connections between the nodes would be trusted. One that stands keeps the authority that it was made with, so
-the file may be wrong for weeks before a failover, when every replica has to connect anew, finds out. Asked whenever the file
-or the server is new, when a receiver is refused, and once an hour, since certificates expire."""
+"""Whether new connections between the nodes would be trusted. An open connection keeps the authority that it was made with.
+So the file may be wrong for weeks, until a failover, when every replica has to connect anew, shows it. The agent asks
+whenever the file or the server is new, when a receiver is refused, and once an hour, since certificates expire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the watcher is to know of a server: how to ask it, and what to do when the writer address moved."""
+"""What the watcher needs to know of a server: how to ask it, and what to do when the writer address moved."""
 
 from __future__ import annotations
 

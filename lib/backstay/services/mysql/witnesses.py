@@ -1,4 +1,4 @@
-"""Asks the other nodes' servers what they have, and whether a promotion here would be refused for it."""
+"""Asks the other nodes' servers what they have, and whether their answers would have a promotion here refused."""
 
 from __future__ import annotations
 

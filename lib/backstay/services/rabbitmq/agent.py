@@ -139,7 +139,7 @@ class Rabbitmq(Agent):
 
     @action(timeout=20)
     def notify(self) -> None:
-        """After an instance has ended elsewhere, by itself or by fencing: have our broker take it for dead at once. The
+        """After an instance has ended elsewhere, by itself or by fencing: have this node's broker take it for dead at once. The
         notification of that is lost when anything aborts its transition, so those of other roles look, too. None waits for
         anything: a coordinator under load does one thing at a time, and the fencing may come after this."""
         from backstay.services.rabbitmq import coordinator, peers

@@ -1,8 +1,9 @@
-"""Whether a broker answers AMQP: a connection, the protocol header, and its first method.
+"""Asks whether a broker answers AMQP: a connection, the protocol header, and the broker's first method.
 
-With an account it also logs in, opens the probe's virtual host and closes in due form: a client that hangs up after the
-header makes the broker write two warnings, every few seconds on every node. And whether it confirms, and gives back, what is
-published to it. By the protocol itself: pika takes 40 ms to load, twice what all the rest of a deep monitor takes.
+With an account it also logs in, opens the probe's virtual host and closes in due form. A client that hangs up after the
+header makes the broker write two warnings, every few seconds on every node. It can also publish a message, and ask whether
+the broker confirms the message and gives it back. It speaks the protocol itself: pika takes 40 ms to load, twice what all
+the rest of a deep monitor takes.
 """
 
 import socket
@@ -53,7 +54,7 @@ class RoundTripFailed(AgentError):
 
 
 class BrokerUntrusted(AgentError):
-    """It answers, and has no certificate that we are to trust. Nothing secret was said."""
+    """It answers, and has no certificate that the authority vouches for. Nothing secret was said."""
 
 
 class Listener:
@@ -166,7 +167,7 @@ def encrypted(plain: socket.socket, listener: Listener) -> socket.socket:
 
 
 def _log_in(link: socket.socket, deadline: "Deadline", account: Account) -> bool:
-    """Log in, open, close. The broker has answered before: that it hangs up now says only that it lets us not in."""
+    """Log in, open, close. The broker has answered before: that it hangs up now says only that it does not let the account in."""
     try:
         if not _open(link, deadline, account):
             return False
@@ -177,8 +178,9 @@ def _log_in(link: socket.socket, deadline: "Deadline", account: Account) -> bool
 
 
 def _open(link: socket.socket, deadline: "Deadline", account: Account) -> bool:
-    """Log in and open the virtual host; whether we are let in. A client that can take it is told at once that it is not; others
-    are kept waiting for three seconds (rabbit_reader.erl, `auth_fail`, SILENT_CLOSE_DELAY), as if the broker hung."""
+    """Log in and open the virtual host; whether it lets the account in. A client that can take it is told at once that
+    it is not; others are kept waiting for three seconds (rabbit_reader.erl, `auth_fail`, SILENT_CLOSE_DELAY), as if the
+    broker hung."""
     proof = f"\0{account.user}\0{account.password}".encode()
     told = _table({"capabilities": {"authentication_failure_close": True}})
     start_ok = told + _short("PLAIN") + struct.pack(">I", len(proof)) + proof + _short("en_US")

@@ -1,5 +1,6 @@
-"""Whether a broker belongs to the cluster that is on record, asked after every start: what RabbitMQ makes of the data that it
-finds, and whom it joins, is known only then. One that does not must not serve, and never writes the record."""
+"""Whether a broker belongs to the cluster that is on record, asked after every start. Only then is it known what RabbitMQ
+makes of the data that it finds, and whom it joins. A broker that does not belong must not serve, and never writes the
+record."""
 
 from __future__ import annotations
 

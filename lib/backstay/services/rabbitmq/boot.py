@@ -1,4 +1,4 @@
-"""Start: adopt a broker that serves, end one that does not, else decide how to begin and boot."""
+"""Start: adopts a broker that serves, ends one that does not, or else decides how to begin, and boots."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def _waits_for(context: RabbitmqContext, others: frozenset[str], record: Record,
 def _explained(
     context: RabbitmqContext, layout: launch.Layout, record: Record, force: formation.Force, error: AgentError
 ) -> AgentError:
-    """A boot that failed: the cause, where we know more than the broker said."""
+    """A boot that failed: the cause, where the agent knows more than the broker said."""
     late = isinstance(error, TimedOut) or "timeout_waiting_for_tables" in str(error)
     if late and force.reason:
         return AgentError(f"the broker waits for others: {force.reason}")
@@ -298,7 +298,7 @@ def _after_its_peers(context: RabbitmqContext, dialect: Dialect, plan: formation
 def _force(
     context: RabbitmqContext, layout: launch.Layout, dialect: Dialect, record: Record, secret: str
 ) -> formation.Force:
-    """Whether to boot without a node that was up last. Asked only when one that was up with us is not online."""
+    """Whether to boot without a node that was up last. Asked only when one that was up with this node is not online."""
     mine = launch.up_at_shutdown(layout.directory)
     names = {**record.members, context.pacemaker.node(): layout.node}
     if not mine or not dialect.can_force(layout.directory):

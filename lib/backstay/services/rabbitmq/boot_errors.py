@@ -1,6 +1,6 @@
-"""The telling line of what a failing boot prints. Pure.
+"""Finds the telling line in what a failing boot prints. Pure.
 
-A failing boot prints pages: the cause first or after BOOT FAILED, then what each supervisor thinks of it.
+A failing boot prints pages. The cause comes first or after BOOT FAILED; what each supervisor thinks of it follows.
 """
 
 import re

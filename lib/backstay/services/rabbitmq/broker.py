@@ -1,4 +1,4 @@
-"""The broker's Erlang node: look at it, ask it."""
+"""Looks at the broker's Erlang node, and asks it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PATIENCE = 0.5  # seconds for a question that may have to wait for other nodes
 
 
 def connect(node: str, cookie: str, deadline: Deadline, purpose: str, local: bool = True) -> Node:
-    """The broker's Erlang node. `local`: ours, which listens on the loopback unless it is told otherwise."""
+    """The broker's Erlang node. `local`: this node's, which listens on the loopback unless it is told otherwise."""
     if local:
         try:
             return Node(node, cookie, deadline, purpose, LOOPBACK)

@@ -1,4 +1,4 @@
-"""The Erlang cookie: the secret that brokers, and this agent, prove to each other."""
+"""The Erlang cookie: the secret with which brokers, and this agent, prove themselves to each other."""
 
 from __future__ import annotations
 

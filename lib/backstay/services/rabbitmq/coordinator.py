@@ -1,4 +1,4 @@
-"""What the promoted instance does for the cluster, and what each does when another has ended."""
+"""What the promoted instance does for the cluster, and what each instance does when another one has ended."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def compare(context: RabbitmqContext, running: Process, members: frozenset[str])
 def _keep_record(
     context: RabbitmqContext, node: Node, dialect: Dialect, members: frozenset[str], running: frozenset[str]
 ) -> list[str]:
-    """Have the record name the members, and forget those that leave for good. Our own copy saves asking the cluster. Raises
+    """Have the record name the members, and forget those that leave for good. This node's copy saves asking the cluster. Raises
     Stray where this broker is none of them."""
     from backstay.services.rabbitmq import belonging
 
@@ -134,7 +134,7 @@ def _complete(context: RabbitmqContext, node: Node, members: frozenset[str], run
 
 
 def _who(context: RabbitmqContext, recorded: dict[str, str], members: frozenset[str]) -> dict[str, str]:
-    """Node of the cluster -> Erlang name, for each that we can tell."""
+    """Node of the cluster -> Erlang name, for each that is known."""
     from backstay.services.rabbitmq import peers
 
     known = {**recorded, context.pacemaker.node(): context.broker.erlang_name}
@@ -151,9 +151,9 @@ def _who(context: RabbitmqContext, recorded: dict[str, str], members: frozenset[
 def look_for_lost(
     context: RabbitmqContext, node: Node, dialect: Dialect, connected: frozenset[str] | None = None
 ) -> bool:
-    """Let go of brokers whose nodes are known to be down, if ours still holds on to one; whether there was none. The
-    notification that tells so after fencing is lost when anything aborts its transition, so each monitor looks, too.
-    connected: if it is known already. Raises AgentError."""
+    """Let go of brokers whose nodes are known to be down, if this node's broker still holds on to one; whether there
+    was none. The notification that tells so after fencing is lost when anything aborts its transition, so each monitor
+    looks, too. connected: if it is known already. Raises AgentError."""
     connected = dialect.connected(node) if connected is None else connected
     if not connected or not context.invocation.node:
         return True
@@ -203,7 +203,7 @@ def _host(erlang: str) -> str:
 
 
 def let_go(context: RabbitmqContext, ended: Sequence[str]) -> None:
-    """Have our broker take those of the nodes `ended` for dead, now: the cluster says that their instances have ended.
+    """Have this node's broker take those of the nodes `ended` for dead, now: the cluster says that their instances have ended.
     Otherwise it would wait out the tick time for one that lost its power. Raises AgentError."""
     if not ended:
         return

@@ -1,4 +1,5 @@
-"""The deep probe (OCF_CHECK_LEVEL 10): what depends on this node alone, and a confirmed publish, a declaration and a get."""
+"""The deep probe (OCF_CHECK_LEVEL 10): checks what depends on this node alone, and makes a confirmed publish, a declaration
+and a get."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""A client of Erlang's distribution protocol: ask a running node to evaluate a function, without an Erlang machine.
+"""A client of Erlang's distribution protocol: asks a running node to evaluate a function, without an Erlang machine.
 
 Source: Erlang/OTP, "Distribution Protocol" (erts): the port mapper's PORT_PLEASE2, the handshake of OTP 23 and later
-(version 6), and remote calls to the registered process `rex` as `rpc:call` makes them. It connects as a hidden node and
-needs the cookie, as rabbitmqctl does. A name is an atom that the broker keeps for ever, so the client's are few and
-fixed: one for each purpose.
+(version 6), and remote calls to the registered process `rex` as `rpc:call` makes them. The client connects as a hidden node
+and needs the cookie, as rabbitmqctl does. A client's name is an atom that the broker keeps for ever. So the names are few
+and fixed: one for each purpose.
 """
 
 import importlib
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from backstay.host.deadline import Deadline
 
 EPMD = 4369
-# What we can do: extended references and pids, export functions, bit binaries, floats, UTF-8 atoms, maps, big creation,
+# What this client can do: extended references and pids, export functions, bit binaries, floats, UTF-8 atoms, maps, big creation,
 # the handshake of OTP 23, unlink ids, four-word references (the last two are mandatory from OTP 26).
 _FLAGS = (
     0x4 | 0x10 | 0x80 | 0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x20000 | 0x40000 | 0x1000000 | 0x2000000 | 1 << 34
@@ -75,7 +75,7 @@ def port_of(name: str, host: str, deadline: "Deadline") -> int:
 class Node:
     """A connection to a running node. Use as a context manager.
 
-    purpose: part of our own name; two connections with the same one from the same host replace each other. address:
+    purpose: part of the client's own name; two connections with the same one from the same host replace each other. address:
     where to connect, the node's host by default. Every wait ends at `deadline`. Raises NodeDown, NodeSilent, WrongCookie.
     """
 
@@ -157,7 +157,7 @@ class Node:
         name = self._name.encode()
         self._packet(b"N" + struct.pack(">QIH", _FLAGS, self._creation, len(name)) + name)
         status = self._packet_in()
-        if status == b"salive":  # a connection of this name is left over: ours replaces it
+        if status == b"salive":  # a connection of this name is left over: this one replaces it
             self._packet(b"true")
         elif not status.startswith(b"sok"):
             raise NodeDown(f"{self.node} refuses the connection: {status[1:].decode(errors='replace')}")

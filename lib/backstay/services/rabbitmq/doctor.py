@@ -1,4 +1,4 @@
-"""What would hurt later, found before: validate-all at level 10. Every finding is a sentence that says what to do.
+"""Finds now what would cause trouble later: validate-all at level 10. Every finding is a sentence that says what to do.
 
 Looks at files, names, peers and, when it runs, the broker; changes nothing.
 """

@@ -1,4 +1,4 @@
-"""Before a broker ends: wait, for a while, where a queue would lose something or its majority with it."""
+"""Waits before a broker ends, for a while, where a queue would lose something, or its majority, with this broker."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LEAVING = Attribute(
 
 
 def announce(pacemaker: Pacemaker, leaving: bool) -> None:
-    """Tell the other nodes whether we are about to stop: those that stop too need not wait for us. A private attribute.
+    """Tell the other nodes whether this broker is about to stop: those that stop too need not wait for it. A private attribute.
     Raises AgentError."""
     pacemaker.set_attribute(LEAVING, "1" if leaving else "0")
 

@@ -196,7 +196,7 @@ class _Reader:
     def list(self, count: int, depth: int) -> "Term":
         items = self.many(count, depth)
         tail = self.term(depth + 1)
-        return items if tail == [] else [*items, tail]  # an improper list is no answer that we know
+        return items if tail == [] else [*items, tail]  # an improper list is no answer that anything here expects
 
     def map(self, count: int, depth: int) -> "Term":
         flat = self.many(2 * count, depth)

@@ -1,9 +1,9 @@
-"""How a broker begins: boot with its data, begin a cluster, join one, or wait. Pure.
+"""How a broker begins: it boots with its data, begins a cluster, joins one, or waits. Pure.
 
-A cluster is begun once, by one node, and never again while the record says who has its data: a node whose disk was
-replaced, or not mounted, must not begin a second one beside it.
+A cluster is begun once, by one node, and never again while the record says who has the cluster's data. A node whose disk was
+replaced, or not mounted, must not begin a second cluster beside it.
 
-The table PLANS says what a node does. Whatever it does, the members that the broker then has are compared with the record:
+The table PLANS says what a node does. Whatever it does, the members that its broker then has are compared with the record:
 `stray`.
 """
 

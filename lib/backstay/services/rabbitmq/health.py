@@ -1,7 +1,8 @@
-"""What a look at a broker means. Pure: an observation in, a verdict with its reason out.
+"""Judges a look at a broker. Pure: an observation in, a verdict with its reason out.
 
-Two kinds of evidence. A broker that refuses has said that it does not serve; whether that is a failure depends on what
-its application does. A broker that is silent has said nothing: load does that too, so only silences in a row count.
+There are two kinds of evidence. A broker that refuses has said that it does not serve; whether that is a failure depends on
+what its application does. A broker that is silent has said nothing. Load makes brokers silent too, so only silences in a row
+count.
 
 The table JUDGEMENTS says what follows.
 """

@@ -1,6 +1,8 @@
-"""Start a broker: its files, the port mapper, the launcher, the wait until AMQP answers, and the reason when it does not.
+"""Starts a broker: its files, the port mapper, the launcher, the wait until AMQP answers, and the reason when it does not.
 
-The launcher's exit status is never asked: it was 0 after a failed boot. What it and the broker write is."""
+The launcher's exit status is never used: it was 0 after a failed boot. What counts is what the launcher and the broker
+write.
+"""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """Which mirrored queues stay short of synchronised copies, and what is done about each. Pure.
 
-A mirrored queue (RabbitMQ 3) has a leader and mirrors; a mirror that has all that the leader has is synchronised, and no other
-takes over. RabbitMQ adds and synchronises mirrors when a node comes back, a mirror dies or a policy changes. What fails in
-that moment is logged and not tried again (rabbit_mirror_queue_misc:add_mirror, rabbit_mirror_queue_sync, 3.8 to 3.13), so a
-queue can stay a copy short while all nodes run. The table REMEDIES says what is done.
+A mirrored queue (RabbitMQ 3) has a leader and mirrors. A mirror that has all that the leader has is synchronised; no other
+mirror takes over. RabbitMQ adds and synchronises mirrors when a node comes back, a mirror dies or a policy changes. If that
+fails, RabbitMQ logs it and does not try again (rabbit_mirror_queue_misc:add_mirror, rabbit_mirror_queue_sync, 3.8 to 3.13).
+So a queue can stay a copy short while all nodes run. The table REMEDIES says what is done.
 
-A leader takes nothing while it synchronises, so an attempt that does not help is made ever more rarely.
+A leader takes nothing while it synchronises. So an attempt that does not help is repeated at ever longer intervals.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Mirrored queues that stay short of synchronised copies: found and put right by the promoted node's monitor at level 10.
+"""Mirrored queues that stay short of synchronised copies: the promoted node's monitor at level 10 finds them and puts them
+right.
 
-The metadata are on every node, so one scan of the local table finds the queues of all of them, and asks none. Only what is
-short is looked at, and only so much in one monitor: a thousand queues must not make it late.
+The metadata are on every node. So one scan of the local table finds the queues of all nodes, and asks no other node. A
+monitor looks only at queues that are short, and only at a limited number: a thousand queues must not make it late.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""One monitor of a broker that runs: look, judge, and do the duties; or rest on the watcher's looks."""
+"""One monitor of a broker that runs: it looks, judges, and does the duties; or it rests, which means that it uses the
+watcher's looks."""
 
 from __future__ import annotations
 
@@ -47,7 +48,7 @@ def examine(context: RabbitmqContext, running: Process, promoted: bool, notes: l
     except (health.Restart, health.Stray):
         raise
     except AgentError as error:
-        # AMQP alone decides whether the broker serves: what else we cannot learn is unknown.
+        # AMQP alone decides whether the broker serves: what else cannot be learnt is unknown.
         context.log.info(f"not asked over Erlang's protocol: {error}")
         # One that is merely late is busy: a changed result would abort what the cluster is doing.
         if greeted == ANSWERS and seen.app == UNKNOWN and not isinstance(error, TimedOut):
@@ -112,7 +113,7 @@ def rests(context: RabbitmqContext, running: Process, promoted: bool) -> bool:
 
 
 def note(context: RabbitmqContext, running: Process, promoted: bool, calm: str) -> None:
-    """For the next monitors. A membership that changed while we looked has not settled."""
+    """For the next monitors. A membership that changed during the look has not settled."""
     from backstay.cluster import ring
     from backstay.watch import reuse
 

@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 
 # How AMQP answered.
 ANSWERS, REFUSES, SILENT = "answers", "refuses", "silent"
-SHUT_OUT = "shut out"  # it answers, and does not let our account in
+SHUT_OUT = "shut out"  # it answers, and does not let the agent's account in
 # The application in the Erlang machine. PAUSED: it sees a minority, or heals a partition, and stopped serving by itself.
 # DRAINED: in maintenance mode, listeners closed by the admin.
 RUNNING, BOOTING, PAUSED, DRAINED, STOPPED, UNKNOWN = "running", "booting", "paused", "drained", "stopped", "unknown"

@@ -1,8 +1,9 @@
 """Which side of a partition between brokers starts anew. Pure.
 
-The nodes see each other and Pacemaker is whole, or one of them would have been fenced; only the brokers have fallen out, each
-side taking the other for dead, and they do not come together by themselves. What was confirmed on the side that restarts
-since then is lost: so wait, for the partition may be on its way to an end, and restart the smaller side.
+In such a partition the nodes see each other and Pacemaker is whole; else one of them would have been fenced. Only the
+brokers have lost each other. Each side takes the other for dead, and they do not come together by themselves. The side that
+restarts loses what it has confirmed since then. So wait first, since the partition may be about to end, and then restart the
+smaller side.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is known of the other nodes: which are down, and what each has told of its data before it boots."""
+"""What is known of the other nodes: which are down, and what each has told about its data before it boots."""
 
 from __future__ import annotations
 

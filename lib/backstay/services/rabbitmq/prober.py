@@ -1,9 +1,11 @@
-"""Whether the broker answers, for the watcher: one kept connection over Erlang's distribution protocol, a call at a time.
+"""Asks the broker for the watcher whether it answers: one kept connection over Erlang's distribution protocol, one call at a
+time.
 
-The call needs a scheduler of the Erlang machine and no lock, no disk and no queue: silence means that the machine does not
-run. A broker that runs and takes no clients is for the monitor to judge.
+The call needs a scheduler of the Erlang machine and no lock, no disk and no queue. So silence means that the machine does
+not run. A broker may run and take no clients; the monitor judges that.
 
-What else a monitor would ask is asked here, too: while that stays calm (health.py), the monitor rests on it (watch/reuse.py).
+The prober also asks what else a monitor would ask. While these answers are calm (health.py), the monitor uses them and asks
+nothing itself (watch/reuse.py).
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
-"""The durable record of a cluster: who is a member. Pure. Read by a node without data, to know whom to join.
+"""The durable record of a cluster: who is a member. Pure. A node without data reads it, to know whom to join.
 
 `members=n1:rabbit@n1,n2:rabbit@n2 removed=n3:rabbit@n3`, or `seed=n1` while the first member boots.
 
 members   the cluster's name of each node that holds the cluster's data, and its Erlang name. A node without data joins
           one of these and never begins a cluster of its own
-removed   left on purpose: what they still have on disk is of no worth
-seed      began the cluster and has not yet said that it serves
+removed   the nodes that left on purpose: what they still have on disk is worthless
+seed      the node that began the cluster and has not yet said that it serves
 
-Words that this version does not know are of a later one. They are borne, and kept when the record is written again.
+A later version may have written words that this version does not know. They do no harm, and are kept when the record is
+written again.
 """
 
 from __future__ import annotations

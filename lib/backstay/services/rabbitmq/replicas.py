@@ -1,8 +1,8 @@
 """Quorum queues and streams: their copies on a node that leaves the cluster for good, and on one that returns.
 
-RabbitMQ neither takes copies away from a node that it forgets nor gives any to one that joins: its command does the first
-(rabbitmqctl forget_cluster_node), an admin's the second (rabbitmq-queues grow, rabbitmq-streams add_replica). Without
-them a queue goes on counting a member that is gone, and one that was replaced votes with an empty log.
+RabbitMQ takes no copies away from a node that it forgets, and gives none to a node that joins. Its command does the first
+(rabbitmqctl forget_cluster_node), an admin's commands do the second (rabbitmq-queues grow, rabbitmq-streams add_replica).
+Without them a queue goes on counting a member that is gone, and a member that was replaced votes with an empty log.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
-"""What the agent's promises rest on, as a file of settings that comes after the admin's. Pure.
+"""The settings on which the agent's promises rest, as a file that comes after the admin's. Pure.
 
 cluster_partition_handling  with two nodes neither side is a majority: `ignore`, and fencing decides. With three or more
                             `pause_minority`: a side that cannot go on stops by itself, even before it is fenced. Never
                             `autoheal`: it throws confirmed messages away (300 of 800 in a trial)
-net_ticktime                a mirrored queue confirms nothing while a silent peer is not yet declared down, after 75 % of
-                            this at the earliest: by then the peer has been fenced
+net_ticktime                a mirrored queue confirms nothing until a silent peer is declared down, which takes 75 % of
+                            this at least: by then the peer has been fenced
 net_setuptime               (on the command line) how long a survivor tries to reach a lost peer before it goes on
-message_store_shutdown…     600 s by default, longer than any stop
+message_store_shutdown…     600 s by default, which is longer than any stop
 log.connection.level        (unless the admin sets it) a monitor logs in every few seconds on every node
-mnesia_table_loading…       300 s by default, longer than any start: end within ours, with a reason
+mnesia_table_loading…       300 s by default, which is longer than any start: the broker ends within the agent's start,
+                            with a reason
 """
 
 from __future__ import annotations

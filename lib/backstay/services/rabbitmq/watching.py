@@ -1,4 +1,4 @@
-"""What the watcher is to know of a broker."""
+"""What the watcher needs to know of a broker."""
 
 from __future__ import annotations
 

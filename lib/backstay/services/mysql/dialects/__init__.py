@@ -1,4 +1,5 @@
-"""What differs between the families: base.py names it, mariadb.py and mysql.py each say it. Here is who chooses one."""
+"""What differs between MySQL and MariaDB, the two families: base.py names each difference, mariadb.py and mysql.py each
+implement it. This module chooses between them."""
 
 from __future__ import annotations
 

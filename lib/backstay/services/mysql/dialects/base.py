@@ -59,7 +59,7 @@ class Dialect:
     package = ""  # what to install when the program is missing
     history: type[History]
     unverified_tls: dict[str, object] | None = None  # for nodes among themselves, where no authority is configured
-    privilege_aliases: dict[str, str] = {}  # as SHOW GRANTS spells them → as we do  # noqa: RUF012
+    privilege_aliases: dict[str, str] = {}  # as SHOW GRANTS spells them → as the agent does  # noqa: RUF012
     lock_holders_query = ""  # id, user and host of the sessions that hold a lock on all writes
     position_query = ""  # its `position` is not empty where the history tells whose data it is
     telling: tuple[str, ...] = ()  # settings without which a server's history does not tell what it holds
@@ -71,7 +71,7 @@ class Dialect:
     # -- the daemon ---------------------------------------------------------------------------------------------------
 
     def required(self) -> dict[str, str]:
-        """Variables that our promises rest on: option name on the command line to value."""
+        """Variables that the agent's promises rest on: option name on the command line to value."""
         raise NotImplementedError
 
     def wanted(self) -> dict[str, str]:
@@ -323,5 +323,5 @@ class Dialect:
         return [f"session {row['id']} of {row['user']}@{row['host']}" for row in rows]
 
     def client_threads(self, server: Server) -> list[int]:
-        """Ids of client connections: not replication, not the server's own, not ours."""
+        """Ids of client connections: not replication, not the server's own, not the agent's."""
         raise NotImplementedError

@@ -1,8 +1,10 @@
 """MariaDB 10.5 and later.
 
-Traps, all seen live: with GTID, START SLAVE throws received but unapplied relay logs away when both threads are stopped
-(MDEV-4698), so threads stop one at a time and a restart rescues first; STOP SLAVE IO_THREAD takes two seconds while the
-receiver is connecting; Gtid_IO_Pos is empty after a restart though relay logs hold acknowledged data.
+Traps, all seen live:
+- With GTID, START SLAVE throws away relay logs that were received and not applied, when both threads are stopped
+  (MDEV-4698). So threads stop one at a time, and a restart rescues those logs first.
+- STOP SLAVE IO_THREAD takes two seconds while the receiver is connecting.
+- Gtid_IO_Pos is empty after a restart, though relay logs hold acknowledged data.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Copy a MariaDB server's data over SQL: a temporary server on the new directory, filled by mariadb-dump.
+"""Copies a MariaDB server's data over SQL: a temporary server on the new directory, filled by mariadb-dump.
 
-Why over SQL: docs/decisions/0003-rebuild-over-sql.md. The temporary server reads the admin's options file, since page
-size, names' case and the like must be as the real one's; it listens on a socket inside its directory and nowhere else.
-The binary log starts with the donor's GTID state: this node must be able to prove later what it holds, also of servers
-that were primary long ago, and must not seem to have the binary log of what it got by the dump.
+Why over SQL: docs/decisions/0003-rebuild-over-sql.md. The temporary server reads the admin's options file, since page size,
+names' case and the like must be those of the real server. It listens on a socket inside its directory and nowhere else. Its
+binary log starts with the donor's GTID state, for two reasons. This node must be able to prove later what it holds, also of
+servers that were primary long ago. And it must not seem to have the binary log of what came by the dump.
 """
 
 from __future__ import annotations

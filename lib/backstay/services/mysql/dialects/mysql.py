@@ -1,8 +1,8 @@
 """Oracle MySQL 5.7, 8.0, 8.4 and 9.
 
-8.0.26 renamed everything (master/slave to source/replica) and 8.4 removed the old words, so there are two vocabularies
-and one cut. Relay logs survive a restart here and the Retrieved set with them (seen on 9.7), so there is nothing to
-rescue: starting the applier is enough.
+8.0.26 renamed everything (master/slave to source/replica) and 8.4 removed the old words. So there are two vocabularies and
+one version from which the new one is used. Relay logs survive a restart here, and so does the Retrieved set (seen on 9.7).
+So there is nothing to rescue: starting the applier is enough.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _synchronise(path: str) -> None:
-    """A file to the disk. A relay log may be purged under our hands."""
+    """A file to the disk. A relay log may be purged meanwhile."""
     from backstay.host import untrusted
 
     try:

@@ -1,4 +1,4 @@
-"""Copy a MySQL server's data with CLONE: the local server fetches it into a directory beside its own."""
+"""Copies a MySQL server's data with CLONE: the local server fetches the data into a directory beside its own."""
 
 from __future__ import annotations
 

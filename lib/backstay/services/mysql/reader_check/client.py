@@ -1,5 +1,5 @@
-"""The agent's side of the reader check: see that the process that tells load balancers where to read is there (server.py), and
-load none of what it needs."""
+"""The agent's side of the reader check: sees that the process that tells load balancers where to read runs (server.py), and
+loads none of what that process needs."""
 
 from __future__ import annotations
 

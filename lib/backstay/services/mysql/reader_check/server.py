@@ -1,18 +1,18 @@
-"""Tell load balancers whether this server should get reads: a small process beside the server, on a port of its own. Here is
-the process; client.py is the agent's side of it.
+"""The process of the reader check: it tells load balancers whether this server should get reads, beside the server and on a
+port of its own. client.py is the agent's side of it.
 
-What it answers comes from the same state that the cluster is told (the attribute RESOURCE-readable), and from its own looks
-at the server, three times a second while balancers ask, by the same judgement: a replica that falls behind loses its readers
-at once, here and in the file, and the next monitor tells the cluster. Only a monitor makes it readable again.
+Its answer comes from the state that the cluster is told (the attribute RESOURCE-readable), and from its own looks at the
+server, three times a second while balancers ask. Both use the same judgement. A replica that falls behind loses its readers
+at once, here and in the file, and the next monitor tells the cluster. Only a monitor makes the replica readable again.
 
 | the server                          | answer            | why                                                            |
 |-------------------------------------|-------------------|----------------------------------------------------------------|
 | is promoted                         | up 0%             | no new reads while a replica takes them; its data is the newest |
 | is readable                         | up 100%           |                                                                |
-| is not, or gives no answer          | down #reason      |                                                                |
+| is not readable, or does not answer | down #reason      |                                                                |
 | has ended, or nobody knows          | (nothing listens) | a check that expects `up` fails, and that is right             |
 
-Words that change what an admin set at the balancer (ready, drain, maint) are never said. Protocol: HAProxy's agent-check,
+It never says words that change what an admin set at the balancer (ready, drain, maint). Protocol: HAProxy's agent-check,
 configuration.txt; the answer is also what `tcp-check expect` can look for.
 """
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _EVERY = 0.3  # seconds between looks while somebody asks: an answer comes from a look that is no older
 _UNASKED = 1.0  # the same while nobody does
 _PATIENCE = 1.0  # seconds for a look
-_BIND_TIMEOUT = 5.0  # seconds for one before us to end
+_BIND_TIMEOUT = 5.0  # seconds for the check before this one to end
 _BACKLOG = 128
 
 
@@ -163,7 +163,7 @@ class Reader:
             state.write(READABLE, "0")
 
     def _replica(self) -> ReplicaStatus | None:
-        """By the kept connection, or by a new one: a demotion ends clients' connections, ours too."""
+        """By the kept connection, or by a new one: a demotion ends clients' connections, this one too."""
         if self._kept.wire:
             try:
                 return self._asked()

@@ -195,8 +195,8 @@ class Dialect:
         return self.version >= (3, 13)
 
     def began_after(self, peer: Node, now: float) -> float:
-        """Seconds from `now`, by our wall clock, to when a peer seems to have begun; 0 for the past, and for one that is in a
-        cluster with others, which is joined whatever its age."""
+        """Seconds from `now`, by this node's wall clock, to when a peer seems to have begun; 0 for the past, and for
+        one that is in a cluster with others, which is joined whatever its age."""
         if self.members(peer) - {peer.node}:
             return 0.0
         try:

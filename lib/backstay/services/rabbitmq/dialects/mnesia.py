@@ -176,7 +176,7 @@ class Mnesia(Dialect):
 
 
 def _unsafe(vhost: str, policy: dict[str, Any]) -> list[str]:
-    """What a policy of the admin's risks. Ours is never unsafe; it is put right."""
+    """What a policy of the admin's risks. The agent's own is never unsafe; it is put right."""
     definition = policy.get("definition")
     if not isinstance(definition, dict) or "ha-mode" not in definition or policy.get("name") == POLICY:
         return []
