@@ -112,7 +112,7 @@ def test_bytes_that_are_no_text_are_named_in_the_log_and_the_reason(wire, loggin
     given = {b"OCF_RESKEY_ip": b"10.9.0.\xe4\x01", b"OCF_RESOURCE_INSTANCE": b"v\xe4p", b"HA_LOGFACILITY": logging}
     done = subprocess.run([AGENT, "start"], env=given, capture_output=True, text=True, timeout=30)
     assert done.returncode == 6, done.stderr
-    assert "ocf-exit-reason:parameter ip=10.9.0.\\udce4\x01: not an IPv4 or IPv6 address\n" in done.stderr
+    assert "ocf-exit-reason:parameter ip=10.9.0.\\udce4\x01: text in UTF-8 is needed\n" in done.stderr
 
 
 def test_processes_started(wire):
