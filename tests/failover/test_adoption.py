@@ -80,7 +80,7 @@ def test_the_set_begins_with_the_data_and_the_others_get_copies(lab: Lab) -> Non
         )
     lab.run(first, ["crm", "resource", "param", "mysql", "set", "rebuild", "auto"])
     for node in others:
-        copied = f"mysql_monitor_5000 on {node}: rebuilt: restarting on the new data"
+        copied = f"monitor of mysql on {node}: rebuilt: restarting on the new data"
         poll(lambda copied=copied: copied in lab.complaints(), Deadline(120), f"{node} to have a copy", interval=0.2)  # type: ignore[misc]
         mysql.cleanup(node)  # or Pacemaker would let the failure rest for half a minute
     mysql.wait_whole(120)
