@@ -109,8 +109,11 @@ def test_a_calm_brokers_monitor_rests_on_a_fresh_verdict_alone(three: RabbitSet)
     assert monitor.looks()
     three.ctl(follower, "set_vm_memory_high_watermark", "0.4")
     monitor.rests()
+    # Without the cluster's monitors: the promoted one would give the account its password back before the watcher has looked.
+    three.lab.run(promoted, ["crm_attribute", "-n", "maintenance-mode", "-v", "true"])
     three.ctl(follower, "change_password", user, "another")
     poll(lambda: not monitor.calm(), Deadline(20), "the watcher to be refused", interval=0.2)
+    three.lab.run(promoted, ["crm_attribute", "-n", "maintenance-mode", "-D"])
     monitor.rests()  # the promoted one gave the account its password back
 
 
