@@ -109,8 +109,24 @@ def test_a_lock_is_told_as_a_lock_and_fails_nothing(chamber: Chamber) -> None:
     assert result.codes == [0, 0, 191, 191, 191, 191, 191, 191, 191, 0], result.text
     assert "writes wait for a lock" in result.reasons[3] and "held by session" in result.reasons[3], result.text
     assert "@localhost" in result.reasons[3]
+    assert "runs alone" in result.reasons[3], result.text  # the other duties go on
     assert "lock" not in result.reasons[6] and "writes wait for a lock" in result.reasons[7]
     assert result.took[0] < 10_000, result.text
+
+
+def test_a_row_that_an_earlier_monitor_is_still_committing_is_no_lock(chamber: Chamber) -> None:
+    """It is the disk that stands still. Here its statement sleeps with the row in its hands."""
+    result = run(
+        chamber,
+        """
+        act start; act promote; act monitor $RECURRING
+        mariadb -e 'set sql_log_bin = 0; replace into backstay.heartbeat values (1, now(6)), (sleep(60) + 2, now(6))' &
+        old() { mariadb -Ne "select time >= 3 from information_schema.processlist where info like 'replace into%'" | grep -q 1; }
+        within 20 old; act monitor $RECURRING; act stop
+        """,
+    )
+    assert result.codes == [0, 0, 191, 1, 0], result.text
+    assert "the local server commits no row" in result.reasons[3], result.text
 
 
 def test_a_stalled_disk_is_a_finding(chamber: Chamber) -> None:
@@ -121,12 +137,12 @@ def test_a_stalled_disk_is_a_finding(chamber: Chamber) -> None:
         truncate -s 400M /tmp/disk; mkfs.ext4 -q /tmp/disk; mkdir -p /var/lib/mysql; mount -o loop /tmp/disk /var/lib/mysql
         rmdir /var/lib/mysql/lost+found; act start; act promote; act monitor $RECURRING
         fsfreeze -f /var/lib/mysql
-        took act monitor $RECURRING
+        took act monitor $RECURRING; act monitor $RECURRING  # the first one's row is still being committed
         fsfreeze -u /var/lib/mysql
         act monitor $RECURRING; act stop; umount /var/lib/mysql
         """,
     )
-    assert result.codes == [0, 0, 191, 1, 191, 0], result.text
+    assert result.codes == [0, 0, 191, 1, 1, 191, 0], result.text
     assert "does not answer within 3 s" in result.reasons[3]
     assert result.took[0] < 10_000, result.text  # unbounded, the question would take all of the monitor's 54 s
 

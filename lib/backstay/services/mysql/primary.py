@@ -12,7 +12,14 @@ from backstay.services.mysql.dialects.base import FOREVER, NOMINAL
 from backstay.services.mysql.health import ALONE, judge_primary, with_room
 from backstay.services.mysql.next_step import Step, primary_step, review
 from backstay.services.mysql.publish import publish
-from backstay.services.mysql.server import LOCKED, NO_SUCH_DATABASE, NO_SUCH_TABLE, ServerUntrusted, StatementFailed
+from backstay.services.mysql.server import (
+    LOCKED,
+    NO_SUCH_DATABASE,
+    NO_SUCH_TABLE,
+    ServerSilent,
+    ServerUntrusted,
+    StatementFailed,
+)
 from backstay.services.mysql.state import READABLE, RECHECKED, REVIEWED, UNACKNOWLEDGED, WAITING, Occupied
 
 TYPE_CHECKING = False
@@ -26,6 +33,11 @@ if TYPE_CHECKING:
     from backstay.services.mysql.server import Server
 
 _BEAT = "REPLACE INTO backstay.heartbeat VALUES (1, NOW(6))"
+# Of an earlier monitor. One that waits for a lock gives up after two seconds at most, so this one waits for the disk.
+_BEATS_UNDER_WAY = (
+    "SELECT ID FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND TIME >= 3"
+    " AND INFO LIKE 'REPLACE INTO backstay.heartbeat%' AND STATE NOT LIKE 'Waiting for %lock%'"
+)
 _FOLLOWING = "CREATE DATABASE IF NOT EXISTS backstay"  # in the binary log, and harmless on any replica
 _FOLLOW = 2.0  # seconds for it to be acknowledged
 # Seconds for which commits may wait until a replica that returned has everything. One that writes each event to a busy disk
@@ -53,18 +65,16 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
         context.state.write(SILENT, process.running(context.parameters).identity)
         publish(context, verdict.score, verdict.readable)
         return verdict.state
-    if not _beat(server):
-        # Whoever holds the lock will let go, as a backup does. Another primary would not have its data sooner, and what is due
-        # here would wait as well.
-        publish(context, verdict.score, verdict.readable)
-        return _locked(dialect.lock_holders(server))
+    # Whoever holds a lock will let go, as a backup does, and another primary would not be there sooner. Duties go on: a lock on
+    # one table alone stops no commit, and a replica may be lost meanwhile.
+    locked = "" if _beat(server) else _locked(dialect.lock_holders(server))
     try:
         accounts.ensure(context, server, dialect, seen, record)
         note = accounts.follow_passwords(context, server, dialect)
     except StatementFailed as error:
         if error.number not in LOCKED:
             raise
-        note = _locked(dialect.lock_holders(server))  # it came since the beat
+        note, locked = "", locked or _locked(dialect.lock_holders(server))  # it came since the beat
     settled = bool(context.state.read(REVIEWED)) and context.state.read(REVIEWED) == ring.settled(context.state)
     step = primary_step(seen, record, context.state.age(REVIEWED), settled)
     if step is not Step.NOTHING:
@@ -79,7 +89,7 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     if now.solo and not note:
         note = f"{ALONE}: no replica acknowledges"
     publish(context, verdict.score, verdict.readable)
-    return note
+    return "; ".join(filter(None, [locked, note]))
 
 
 def restore_promotion_note(context: MysqlContext, running: Process) -> Record | None:
@@ -114,6 +124,8 @@ def _beat(server: Server) -> bool:
         server.query(_BEAT)
     except StatementFailed as error:
         if error.number in LOCKED:
+            if server.query(_BEATS_UNDER_WAY):
+                raise ServerSilent("the local server commits no row") from None
             return False
         if error.number not in (NO_SUCH_DATABASE, NO_SUCH_TABLE):
             raise
