@@ -21,12 +21,13 @@ class TopologyName(click.ParamType):  # type: ignore[type-arg]  # generic in new
 
     name = "topology"
 
-    def get_metavar(self, *_: object) -> str:
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """click before 8.2 gives no context."""
         from backstay_lab.systems.catalogue import topologies
 
         return f"[{'|'.join(topologies())}]"
 
-    def convert(self, value: str, *_: object) -> Topology:
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Topology:
         """Raises LabError."""
         from backstay_lab.systems.catalogue import topology
 
