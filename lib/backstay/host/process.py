@@ -1,6 +1,7 @@
 """A daemon's process: whether it lives, and its end. A process is identified by pid and start time, since pids are used
 again."""
 
+import _signal  # type: ignore[import-not-found]  # signal loads enum
 import os
 
 from backstay.host.deadline import Deadline, poll
@@ -59,17 +60,19 @@ class Process:
             except ProcessLookupError:
                 return
 
+    def kill(self) -> None:
+        """At once, by SIGKILL."""
+        self.signal(_signal.SIGKILL)
+
     def end(self, deadline: Deadline, gently: bool, patience: float = 0.7) -> None:
         """End it: SIGTERM first when `gently`, SIGKILL when that takes over `patience` of the time. Raises TimedOut when
         the process survives SIGKILL, as one does that is stuck in a dead disk."""
-        import signal
-
         if gently:
-            self.signal(signal.SIGTERM)
+            self.signal(_signal.SIGTERM)
             waiting = Deadline(deadline.remaining() * patience)
             while self.alive() and not waiting.expired:
                 poll(lambda: not self.alive() or waiting.expired, deadline, "the server to end")
-        self.signal(signal.SIGKILL)
+        self.kill()
         # What five seconds do not end is stuck in the kernel: the sooner the node is fenced, the better.
         poll(lambda: not self.alive(), deadline.within(5), f"process {self.pid} to end after SIGKILL: a stuck disk?")
 

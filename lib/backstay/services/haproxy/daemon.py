@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # signal loads enum
 import os
 
 from backstay.host.deadline import Deadline, poll
@@ -315,22 +316,19 @@ class Master:
 
 def drain(master: Process, seconds: float, deadline: Deadline) -> None:
     """No new connections from now on; sessions have some time to finish, and are then told to end."""
-    import signal
 
     def wait(patience: Deadline) -> None:
         poll(lambda: not master.alive() or patience.expired, deadline, "HAProxy to end", interval=0.02)
 
-    master.signal(signal.SIGUSR1)  # it tells its workers, and ends after them
+    master.signal(_signal.SIGUSR1)  # it tells its workers, and ends after them
     wait(deadline.within(seconds))
-    master.signal(signal.SIGTERM)
+    master.signal(_signal.SIGTERM)
     wait(deadline.within(_TERM_PATIENCE))
 
 
 def end(socket: str, deadline: Deadline) -> None:
     """All processes of the instance are gone when this returns, and with them their listening sockets. Raises TimedOut when
     one survives SIGKILL."""
-    import signal
-
     for process in ours(socket):
-        process.signal(signal.SIGKILL)
+        process.kill()
     poll(lambda: not ours(socket), deadline.within(5), "HAProxy to end after SIGKILL: a stuck disk?", interval=0.02)

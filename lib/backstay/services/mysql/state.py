@@ -39,7 +39,7 @@ UNACKNOWLEDGED = StateFile(
 )
 RECHECKED = StateFile(
     "rechecked",
-    "empty, dated when the primary last asked the cluster who is primary",
+    "empty, dated when the primary last asked the cluster who is primary, or recorded it",
     lost="the primary asks at its next monitor",
 )
 WAITING = StateFile(
