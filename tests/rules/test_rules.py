@@ -30,6 +30,7 @@ PURE = [
     "backstay.services.vip.admin",
     "backstay.services.vip.arp_ndp", "backstay.services.vip.health", "backstay.watch.liveness",
     "backstay_lab.campaign.shrink", "backstay_lab.checkers.boots", "backstay_lab.checkers.evidence",
+    "backstay_lab.checkers.floor",
     "backstay_lab.checkers.leaks", "backstay_lab.checkers.messages", "backstay_lab.checkers.operations",
     "backstay_lab.checkers.registers", "backstay_lab.checkers.rules", "backstay_lab.checkers.sampling",
     "backstay_lab.checkers.writes", "backstay_lab.nemesis.aimed", "backstay_lab.nemesis.catalogue",

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
-from backstay_lab.checkers import floor
+from backstay_lab.checkers.floor import CONTENDER, Compared, compare
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +51,7 @@ class Cell(NamedTuple):
     most_failed: float = math.nan
     longest: float = math.nan
     errors: Mapping[str, int] = {}
-    compared: floor.Compared | None = None
+    compared: Compared | None = None
 
 
 class Stretch(NamedTuple):
@@ -65,8 +65,8 @@ class Stretch(NamedTuple):
 def services(runs: Sequence[Run]) -> list[str]:
     """In order of appearance. The floor is beside the others, and alone where it is beside none."""
     found = list(dict.fromkeys(run.service for run in runs))
-    if any(name != floor.CONTENDER and len(beside(runs, name)) > len(of(runs, service=name)) for name in found):
-        found.remove(floor.CONTENDER)
+    if any(name != CONTENDER and len(beside(runs, name)) > len(of(runs, service=name)) for name in found):
+        found.remove(CONTENDER)
     return found
 
 
@@ -117,8 +117,8 @@ def cells(runs: Sequence[Run]) -> dict[tuple[str, str], Cell]:
         grouped[run.fault, run.contender].append(run)
     found = {}
     for (fault, name), group in grouped.items():
-        own, lowest = ([run.phases for run in each] for each in (group, grouped.get((fault, floor.CONTENDER), [])))
-        compared = floor.compare(fault, own, lowest) if name != floor.CONTENDER else None
+        own, lowest = ([run.phases for run in each] for each in (group, grouped.get((fault, CONTENDER), [])))
+        compared = compare(fault, own, lowest) if name != CONTENDER else None
         found[fault, name] = cell(group)._replace(compared=compared)
     return found
 
@@ -131,7 +131,7 @@ def floors(runs: Sequence[Run], service: str) -> dict[str, float]:
     lowest: dict[str, list[float]] = defaultdict(list)
     lone: list[float] = []
     for run in runs:
-        if run.gap is not None and run.contender == floor.CONTENDER:
+        if run.gap is not None and run.contender == CONTENDER:
             lowest[run.fault].append(run.gap)
         elif run.gap is not None and ((run.contender, run.fault) == LONE or run.fault == "vip-floor"):
             lone.append(run.gap)
@@ -144,7 +144,7 @@ def beside(runs: Sequence[Run], service: str) -> list[Run]:
     if service == "address":
         return own
     there = {run.fault for run in own}
-    return own + [run for run in runs if run.contender == floor.CONTENDER != service and run.fault in there]
+    return own + [run for run in runs if run.contender == CONTENDER != service and run.fault in there]
 
 
 def loads(runs: Sequence[Run]) -> dict[str, float]:
