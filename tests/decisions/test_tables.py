@@ -291,7 +291,7 @@ def first_elections() -> Iterator[Case]:
 def kind_and_fields(decide: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
     def decided(*case: Any) -> tuple[Any, ...]:
         verdict = decide(*case)
-        return type(verdict), vars(verdict)
+        return type(verdict), {name: getattr(verdict, name) for name in verdict.__slots__}
 
     return decided
 

@@ -7,21 +7,13 @@ from backstay.services.mysql import election
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from backstay.services.mysql.context import MysqlContext
     from backstay.services.mysql.dialects.base import Dialect
     from backstay.services.mysql.gtid import History
     from backstay.services.mysql.observation import Holding, Observed
     from backstay.services.mysql.record import Record
-
-_ASK = 1.0  # seconds for one witness to answer
-
-
-class Round:
-    """One round of questions. reports: of all witnesses. absent: those that are not in the cluster."""
-
-    def __init__(self, reports: dict[str, election.Report], absent: frozenset[str]) -> None:
-        self.reports = reports
-        self.absent = absent
 
 
 def ask(
@@ -29,9 +21,9 @@ def ask(
     dialect: Dialect,
     record: Record | None,
     promoted_with: History | None,
-    witnesses: list[str],
+    witnesses: Sequence[str],
     everyone: bool = False,
-) -> Round:
+) -> election.Round:
     """What each witness has. Nodes that left the cluster are asked only for `everyone`: most are fenced, silence takes time."""
     members = set(context.pacemaker.members()) if witnesses else set()
     absent = frozenset(set(witnesses) - members) if members else frozenset()
@@ -41,7 +33,7 @@ def ask(
             reports[node] = election.Report(None)
             continue
         try:
-            with context.servers.peer(node, dialect, _ASK) as peer:
+            with context.servers.peer(node, dialect, election.ASK) as peer:
                 said = dialect.peer(peer)
                 received = said.received
                 stray = election.own_writes(node, said.own, record, promoted_with)
@@ -60,7 +52,7 @@ def ask(
         except AgentError as error:
             # Its node is a member, so its server may just be starting: worth waiting for, if its word is needed.
             reports[node] = election.Report(None, why="" if node in absent else str(error))
-    return Round(reports, absent)
+    return election.Round(reports, absent)
 
 
 def still_refused(context: MysqlContext, dialect: Dialect, seen: Observed) -> str:
@@ -82,5 +74,5 @@ def still_refused(context: MysqlContext, dialect: Dialect, seen: Observed) -> st
 
 
 def _holding(context: MysqlContext, dialect: Dialect) -> Holding:
-    with context.servers.here(context.deadline.within(_ASK)) as server:
+    with context.servers.here(context.deadline.within(election.ASK)) as server:
         return dialect.holding(server)
