@@ -7,6 +7,7 @@ record, and until a write is answered it stays in doubt: then the primary's next
 
 from __future__ import annotations
 
+from backstay.cluster.overview import Ends
 from backstay.ocf.steps import DONE, LEFT, End, Steps, Value, unchanged, without_arguments
 from backstay.services.mysql.next_step import Review, review
 
@@ -90,8 +91,9 @@ def _runs_alone(known: Duty, why: str) -> End:
 
 
 def _counted_again(known: Duty, overview: Overview | None) -> Duty:
-    """Whoever may run may have begun to acknowledge while this primary was solo, connected or not, in the cluster or not."""
-    others = frozenset(filter(overview.may_run, overview.nodes)) if overview else frozenset()
+    """Whoever ever ran may have begun to acknowledge while this primary was solo, or does so before the record is written: one
+    that was down a moment ago starts. The next review drops who surely does not."""
+    others = frozenset(n for n in overview.nodes if overview.ends.get(n) is not Ends.NEVER) if overview else frozenset()
     return known.but(new=known.record.changed((known.followers | others) - {known.me}, solo=False))
 
 
@@ -105,7 +107,7 @@ def reviewed(judge: Callable[..., Review]) -> Callable[[Duty, Any], Duty]:
     def told(known: Duty, overview: Overview | None) -> Duty:
         record = known.record
         outcome = judge(record, known.followers, overview, known.waited, known.degrade_after)
-        whole = overview is not None and record.sync <= overview.online and not outcome.act
+        whole = overview is not None and record.sync <= overview.online and not outcome.act and not record.leaving
         new = record.changed(outcome.sync, solo=not outcome.sync) if outcome.act else record
         return known.but(act=outcome.act, why=outcome.reason, whole=whole, new=new)
 
@@ -113,7 +115,30 @@ def reviewed(judge: Callable[..., Review]) -> Callable[[Duty, Any], Duty]:
 
 
 def _unless_nothing_is_to_do(known: Duty, answer: object) -> Duty | End:
-    return known if known.act else End(SETTLED, known.why if _absent(known) else "")
+    """One who was about to leave and runs again stays."""
+    if known.act:
+        return known
+    if known.record.leaving:
+        return known.but(new=known.record.changed(known.record.sync, solo=False))
+    return End(SETTLED, known.why if _absent(known) else "")
+
+
+def _some_leave_and_some_stay(known: Duty) -> bool:
+    return known.act and not known.new.solo
+
+
+def _dismissal(known: Duty) -> tuple[Record] | None:
+    return (known.record.dismissing(known.record.sync - known.new.sync),) if _some_leave_and_some_stay(known) else None
+
+
+def _dismissed(known: Duty, answer: object) -> Duty:
+    return known.but(record=known.record.dismissing(known.record.sync - known.new.sync))
+
+
+def _still_gone(known: Duty, overview: Overview | None) -> Duty | End:
+    if overview and overview.quorum and all(map(overview.surely_inactive, known.record.leaving)):
+        return known
+    return End(DONE, f"{', '.join(sorted(known.record.leaving))} runs again")
 
 
 def _has_caught_up(known: Duty, one: bool) -> Duty | End:
@@ -171,7 +196,7 @@ END_SOLO: Protocol = (
     ("WHY", "distrusted", lambda known: None if known.able else (known.followers,), _runs_alone, HEAR,
      "the end: it still runs alone", "one that cannot be asked for its certificate will not catch up by itself"),
     ("RUNNING", "overview", without_arguments, _counted_again, LEFT,
-     "on", "whoever may run may have begun to acknowledge while nobody was on record"),
+     "on", "whoever ever ran may have begun to acknowledge while nobody was on record, or be starting now"),
     _DOUBT,
     _RECORD,
 )
@@ -183,10 +208,17 @@ REVIEW: Protocol = (
      "on", "only the cluster knows who surely acknowledges no more"),
     ("NOTE", "reviewed", lambda known: (known.whole, known.why if known.act else ""), _unless_nothing_is_to_do, LEFT,
      "on; the end where all who count stay", "the next review may be later"),
-    ("KEEP UP", "one_keeps_up", lambda known: (known.new.sync,) if known.new.sync else None, _has_caught_up, KEEP_UP,
-     "on; the end where none of those who stay has everything. Left out where none stays",
-     "those who stay must have what those who go acknowledged"),
     _DOUBT,
+    ("DISMISS", "record", _dismissal, _dismissed, LEFT,
+     "on; left out where nobody stays, as are the next two",
+     "one who is down starts at any moment, and would acknowledge by the record: now it reads that it must not"),
+    ("LOOK AGAIN", "overview", lambda known: () if _some_leave_and_some_stay(known) else None, _still_gone, LEFT,
+     "on; the end where one of those who leave runs again: the next review keeps it", "it may have read the record before"),
+    ("KEEP UP", "one_keeps_up", lambda known: (known.new.sync,) if _some_leave_and_some_stay(known) else None,
+     _has_caught_up, KEEP_UP,
+     "on; the end where none of those who stay has everything",
+     "those who stay must have what those who go acknowledged, and they acknowledge nothing any more"),
+    ("DOUBT AGAIN", *_DOUBT[1:]),
     ("RECORD", "record", _record, _went_solo, LEFT,
      "the end where somebody stays, else on; refused or not answered, the doubt stays",
      "before the waiting ends: another node must know that this one alone has what follows"),

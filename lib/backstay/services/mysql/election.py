@@ -64,13 +64,12 @@ class Report(Value):
 
 
 class Round(Value):
-    """One round of questions. reports: of all witnesses. absent: those that are not in the cluster."""
+    """One round of questions: reports of all witnesses."""
 
-    __slots__ = ("absent", "reports")
+    __slots__ = ("reports",)
 
-    def __init__(self, reports: Mapping[str, Report], absent: frozenset[str]) -> None:
+    def __init__(self, reports: Mapping[str, Report]) -> None:
         self.reports = reports
-        self.absent = absent
 
 
 class Promote(Value):

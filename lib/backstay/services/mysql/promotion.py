@@ -12,13 +12,12 @@ from backstay.agent.interpreter import carry_out
 from backstay.cluster.attributes import NEVER
 from backstay.ocf.errors import AgentError
 from backstay.ocf.steps import LEFT, REFUSED
-from backstay.services.mysql import accounts, suited
+from backstay.services.mysql import accounts, suited, witnesses
 from backstay.services.mysql.dialects.base import FOREVER, NOMINAL
 from backstay.services.mysql.health import HEALTHY
 from backstay.services.mysql.promotion_steps import SETTLE, Recorded, promotion
 from backstay.services.mysql.replica import end_waiting
 from backstay.services.mysql.state import CLOSED, ERRANT, REFUSAL, Occupied, write_mark
-from backstay.services.mysql.witnesses import ask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,10 +115,16 @@ class _Verbs:
     def holding(self, deadline: Deadline) -> Holding:
         return self._dialect.holding(self._server)
 
-    def ask(self, deadline: Deadline, recorded: Recorded, whom: tuple[str, ...], everyone: bool) -> Round:
+    def absent(self, deadline: Deadline, whom: tuple[str, ...]) -> frozenset[str]:
         if self._settle is None:
             self._asked, self._settle = time.monotonic(), self._context.deadline.within(SETTLE)
-        return ask(self._context, self._dialect, recorded.record, recorded.promoted_with, whom, everyone)
+        return witnesses.absent(self._context, whom)
+
+    def ask(
+        self, deadline: Deadline, recorded: Recorded, whom: tuple[str, ...], absent: frozenset[str], everyone: bool
+    ) -> Round:
+        record, promoted_with = recorded.record, recorded.promoted_with
+        return witnesses.ask(self._context, self._dialect, record, promoted_with, whom, absent, everyone)
 
     def fetch(self, deadline: Deadline, node: str, received: History, missing: str) -> History:
         self._context.log.notice(f"fetching {missing} from {node}")

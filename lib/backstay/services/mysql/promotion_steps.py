@@ -48,13 +48,13 @@ class Recorded(Value):
 
 
 class Candidate(Value):
-    """What a candidate knows. applied: what it has. holding: data that may be in no history. everyone: nodes that left the
-    cluster are asked as well. proof: why it has every acknowledged transaction, "" for none. source: who has more, with what that
-    has and what is missing here. waited: seconds since the first question. why: what is in the way. admits: the replicas'
-    accounts are there."""
+    """What a candidate knows. applied: what it has. holding: data that may be in no history. absent: witnesses that are not in
+    the cluster. everyone: they are asked as well. missed: the recorded primary was among them, and is not known to have ended.
+    proof: why it has every acknowledged transaction, "" for none. source: who has more, with what that has and what is missing
+    here. waited: seconds since the first question. why: what is in the way. admits: the replicas' accounts are there."""
 
     __slots__ = (
-        *("admits", "allow_loss", "applied", "everyone", "holding", "me"),
+        *("absent", "admits", "allow_loss", "applied", "everyone", "holding", "me", "missed"),
         *("proof", "recorded", "round", "source", "waited", "why"),
     )
 
@@ -64,8 +64,10 @@ class Candidate(Value):
         self.recorded = Recorded(None, None, ())
         self.applied: History | None = None
         self.holding: Holding | None = None
+        self.absent: frozenset[str] = frozenset()
+        self.missed = False
         self.everyone = False
-        self.round = Round({}, frozenset())
+        self.round = Round({})
         self.proof = ""
         self.source: tuple[str, History, str] | None = None
         self.waited = 0.0
@@ -93,9 +95,37 @@ def _at_a_first_promotion(known: Candidate) -> tuple[()] | None:
     return () if known.recorded.record is None else None
 
 
-def _whom_to_ask(known: Candidate) -> tuple[Any, ...]:
+def _whom(known: Candidate) -> tuple[str, ...]:
     told = known.recorded
-    return told, tuple(witnesses(known.me, told.record, told.nodes)), known.everyone
+    return tuple(witnesses(known.me, told.record, told.nodes))
+
+
+def _away(known: Candidate, absent: frozenset[str]) -> Candidate:
+    record = known.recorded.record
+    missed = record is not None and record.primary in absent
+    return known.but(absent=absent, missed=known.missed or missed)
+
+
+def _who_may_serve(known: Candidate) -> tuple[str] | None:
+    """The recorded primary, where it may still serve. Pacemaker demoted or stopped one in the cluster; one that left may run on,
+    unless it was fenced or its stop is confirmed."""
+    record = known.recorded.record
+    return (record.primary,) if record and known.missed else None
+
+
+def _ended(known: Candidate, end: Ends | None) -> Candidate:
+    return known.but(missed=False) if end in (Ends.FENCED, Ends.STOPPED) else known
+
+
+def _may_serve(known: Candidate) -> str:
+    """Why the recorded primary may still serve, "" when it does not."""
+    record, reports = known.recorded.record, known.round.reports
+    if record is None or not known.missed or reports[record.primary].received is not None:
+        return ""
+    return (
+        f"{record.primary} left the cluster, and was neither fenced nor seen to stop: it may still serve; start the cluster"
+        f" software there, or power it off and confirm that with stonith_admin --confirm {record.primary}"
+    )
 
 
 def heard(decide: Callable[..., Promote | Fetch | Refuse]) -> Callable[..., Any]:
@@ -112,8 +142,9 @@ def heard(decide: Callable[..., Promote | Fetch | Refuse]) -> Callable[..., Any]
             received = round_.reports[verdict.node].received
             return known.but(source=(verdict.node, received, verdict.missing))
         if isinstance(verdict, Promote):
-            return known.but(proof=verdict.proof, why="")
-        if round_.absent and not known.everyone:
+            why = _may_serve(known)
+            return known.but(proof="" if why else verdict.proof, why=why)
+        if known.absent and not known.everyone:
             # A node that left the cluster in maintenance runs its server on, and can answer.
             return Again("ASK", known.but(everyone=True))
         return known.but(why=verdict.reason) if verdict.passing else refuse(verdict.reason)
@@ -123,27 +154,6 @@ def heard(decide: Callable[..., Promote | Fetch | Refuse]) -> Callable[..., Any]
 
 def _fetched(known: Candidate, applied: History) -> Again:
     return Again("ASK", known.but(applied=applied, source=None))
-
-
-def _who_may_serve(known: Candidate) -> tuple[str] | None:
-    """The recorded primary, where it may still serve. Pacemaker demoted or stopped one in the cluster; one that left may run on,
-    unless it was fenced or its stop is confirmed."""
-    record, round_ = known.recorded.record, known.round
-    if not known.proof or record is None or record.primary not in round_.absent:
-        return None
-    return (record.primary,) if round_.reports[record.primary].received is None else None
-
-
-def _ended(known: Candidate, end: Ends | None) -> Candidate:
-    if end in (Ends.FENCED, Ends.STOPPED):
-        return known
-    record = known.recorded.record
-    primary = record.primary if record else ""
-    return known.but(
-        proof="",
-        why=f"{primary} left the cluster, and was neither fenced nor seen to stop: it may still serve; start the cluster"
-        f" software there, or power it off and confirm that with stonith_admin --confirm {primary}",
-    )
 
 
 class _Recording:
@@ -185,8 +195,12 @@ class _Recording:
         return (not self.new(known).solo,)
 
 
+def _drained_again(known: Candidate, applied: History) -> Candidate | Again:
+    return known if known.applied == applied else Again("ASK", known.but(applied=applied))
+
+
 def _waited(known: Candidate, seconds: float) -> Again | End:
-    return Again("ASK", known.but(waited=seconds)) if seconds < SETTLE else refuse(known.why)
+    return Again("MEMBERS", known.but(waited=seconds)) if seconds < SETTLE else refuse(known.why)
 
 
 def _to_begin_with(known: Candidate) -> tuple[Mapping[str, Report]] | None:
@@ -212,18 +226,23 @@ def protocol(
          "refused, where the set may not rest on this server", "something else started it, or changed what promises rest on"),
         ("HOLD", "holding", _at_a_first_promotion, lambda known, holding: known.but(holding=holding), LEFT,
          "on; left out where the set was promoted before", "data may be in no history"),
-        ("ASK", "ask", _whom_to_ask, heard(decide), ASK,
-         "FETCH, where another has more; refused where there is no proof, and waiting would bring none; ASK once more, with those"
-         " that left the cluster, before that",
+        ("MEMBERS", "absent", lambda known: (_whom(known),), _away, LEFT,
+         "on", "silence takes time: a node that left the cluster was fenced, most likely"),
+        ("ENDS", "end_of", _who_may_serve, _ended, LEFT,
+         "on. Left out where the recorded primary is in the cluster, or is known to have ended",
+         "it may serve where nobody sees it; before the witnesses are asked, since until it ends they may get more"),
+        ("ASK", "ask", lambda known: (known.recorded, _whom(known), known.absent, known.everyone), heard(decide), ASK,
+         "FETCH, where another has more; WAIT, where the recorded primary may serve; refused where there is no proof, and"
+         " waiting would bring none; ASK once more, with those that left the cluster, before that",
          "scores can be a monitor old: the proof rests on what the witnesses say now"),
         ("FETCH", "fetch", lambda known: known.source, _fetched, LEFT,
          "ASK; left out where nobody has more", "nobody is refused for being second best"),
-        ("ENDS", "end_of", _who_may_serve, _ended, LEFT,
-         "on, where the recorded primary was fenced or stopped; else WAIT. Left out while it is in the cluster or answers",
-         "it may serve where nobody sees it"),
         ("WAIT", "pause", recording.when_it_may_not_go_on, _waited, PAUSE,
-         f"ASK; refused after {SETTLE:g} s. Left out where there is a proof, and somebody will acknowledge",
+         f"MEMBERS; refused after {SETTLE:g} s. Left out where there is a proof, and somebody will acknowledge",
          f"a witness may sort itself out, and for an acknowledger it waits {READY:g} s: its server may just be starting"),
+        ("DRAIN AGAIN", "drain", without_arguments, _drained_again, LEFT,
+         "on; ASK, where that brought more",
+         "a primary that is stopped meanwhile may have sent more, which this node acknowledged"),
         ("TELL", "tell", lambda known: (f"promoting by {known.proof}",), unchanged, LEFT,
          "on", "the log shows the proof"),
         ("SEAL", "seal", _to_begin_with, lambda known, applied: known.but(applied=applied), LEFT,

@@ -16,17 +16,22 @@ if TYPE_CHECKING:
     from backstay.services.mysql.record import Record
 
 
+def absent(context: MysqlContext, witnesses: Sequence[str]) -> frozenset[str]:
+    """Those that are not in the cluster."""
+    members = set(context.pacemaker.members()) if witnesses else set()
+    return frozenset(set(witnesses) - members) if members else frozenset()
+
+
 def ask(
     context: MysqlContext,
     dialect: Dialect,
     record: Record | None,
     promoted_with: History | None,
     witnesses: Sequence[str],
+    absent: frozenset[str],
     everyone: bool = False,
 ) -> election.Round:
     """What each witness has. Nodes that left the cluster are asked only for `everyone`: most are fenced, silence takes time."""
-    members = set(context.pacemaker.members()) if witnesses else set()
-    absent = frozenset(set(witnesses) - members) if members else frozenset()
     reports = {}
     for node in witnesses:
         if node in absent and not everyone:
@@ -52,7 +57,7 @@ def ask(
         except AgentError as error:
             # Its node is a member, so its server may just be starting: worth waiting for, if its word is needed.
             reports[node] = election.Report(None, why="" if node in absent else str(error))
-    return election.Round(reports, absent)
+    return election.Round(reports)
 
 
 def still_refused(context: MysqlContext, dialect: Dialect, seen: Observed) -> str:
@@ -62,9 +67,8 @@ def still_refused(context: MysqlContext, dialect: Dialect, seen: Observed) -> st
     promoted_with = dialect.history.parse(record.gtid) if record else None
     if not seen.applied.includes(seen.received):
         return f"not promoted: applying {seen.received.minus(seen.applied)}"
-    asked = ask(
-        context, dialect, record, promoted_with, election.witnesses(context.servers.me, record, nodes), everyone=True
-    )
+    whom = election.witnesses(context.servers.me, record, nodes)
+    asked = ask(context, dialect, record, promoted_with, whom, absent(context, whom), everyone=True)
     holding = _holding(context, dialect) if record is None else None
     allowed = context.parameters.allow_loss
     verdict = election.decide(
