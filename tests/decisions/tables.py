@@ -30,7 +30,7 @@ and the first row that applies decides.
 STEPS = """# Steps of protocols
 
 The agents execute these tables from above; "on" is the next row. A step's verb is what it does, with the longest time that it
-may take where that is not all that the action has.
+may take where that is not all that the action has. [`make explore`](../exploring.md) tries every order of events on these tables.
 """
 
 
