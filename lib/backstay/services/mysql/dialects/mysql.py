@@ -16,6 +16,8 @@ from backstay.services.mysql.server import NO_SUCH_VARIABLE, StatementFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from backstay.services.mysql.gtid import History
     from backstay.services.mysql.server import Row, Server
 
@@ -297,7 +299,7 @@ class Oracle(Dialect):
         )
         return bool(row["late"] == 0)
 
-    def rescue(self, server: Server, datadir: str) -> str:
+    def rescue(self, server: Server, datadir: str, appliers: Callable[[int], None]) -> str:
         row = self._status(server)
         if not row:
             return ""
