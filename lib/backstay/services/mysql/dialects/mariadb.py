@@ -130,7 +130,8 @@ class Mariadb(Dialect):
     def grants(self, rebuild: bool) -> tuple[str, str]:
         # What mariadb-dump asks for: it takes a snapshot and no locks, so neither RELOAD nor LOCK TABLES.
         dump = ", SELECT, SHOW VIEW, TRIGGER, EVENT, BINLOG MONITOR" if rebuild else ""
-        return "SLAVE MONITOR, BINLOG MONITOR, SHOW DATABASES", f"REPLICATION SLAVE{dump}"
+        # CONNECTION ADMIN: one more connection than max_connections, or readers that fill it forbid every promotion
+        return "SLAVE MONITOR, BINLOG MONITOR, SHOW DATABASES, CONNECTION ADMIN", f"REPLICATION SLAVE{dump}"
 
     def identified(self, password: str) -> str:
         """Statements go as they are into the binary log, and with it to every replica and backup (seen on 10.11)."""

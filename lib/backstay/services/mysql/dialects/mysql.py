@@ -148,7 +148,12 @@ class Oracle(Dialect):
 
     def grants(self, rebuild: bool) -> tuple[str, str]:
         # SELECT: to see which tables there are, and how large
-        return "REPLICATION CLIENT, SHOW DATABASES", f"REPLICATION SLAVE{', BACKUP_ADMIN, SELECT' if rebuild else ''}"
+        # CONNECTION_ADMIN: as in MariaDB; 5.7 has only SUPER for it, with which a node could change another's settings
+        reserved = ", CONNECTION_ADMIN" if self.version >= (8, 0, 0) else ""
+        return (
+            f"REPLICATION CLIENT, SHOW DATABASES{reserved}",
+            f"REPLICATION SLAVE{', BACKUP_ADMIN, SELECT' if rebuild else ''}",
+        )
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
