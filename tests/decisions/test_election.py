@@ -265,4 +265,18 @@ def test_an_existing_set_is_taken_over_by_its_histories():
 
 
 def test_a_refusal_has_the_reasons_of_those_who_gave_no_answer():
-    assert "(n3: it runs with log_bin=OFF)" in refusal(n3=Report(None, why="it runs with log_bin=OFF"))
+    assert "gives no answer: it runs with log_bin=OFF" in refusal(n3=Report(None, why="it runs with log_bin=OFF"))
+
+
+FULL = Report(None, why="max_connections is full on n3")
+
+
+def test_nothing_is_given_up_while_the_node_that_may_hold_it_is_in_the_cluster():
+    """Its server can be had; what is in the way is told."""
+    assert (
+        refusal(n3=FULL) == "n3 may hold acknowledged transactions and gives no answer: max_connections is full on n3"
+    )
+    assert "allow_loss" in refusal(n3=Report(None))
+    first = refusal(record=None, mine="", n1=FULL, n3=FULL)
+    assert first == "first promotion, and n1, n3 did not say what it holds: max_connections is full on n3"
+    assert "allow_loss" in refusal(record=None, mine="", n1=Report(None), n3=Report(None))

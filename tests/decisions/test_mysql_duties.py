@@ -59,6 +59,7 @@ def seen(replica=None, followers=(), received="0-1-99", applied="0-1-99", **acks
         (seen(None), RECORD, Step.JOIN),
         (seen(replica(host="elsewhere")), RECORD, Step.JOIN),
         (seen(replica(by_gtid=False), received="0-1-120"), RECORD, Step.WAIT),
+        (seen(replica(by_gtid=False, io="No", replays=True)), RECORD, Step.WAIT),
         (seen(replica(by_gtid=False)), RECORD, Step.JOIN),
         (seen(replica(sql=False)), RECORD, Step.APPLY),
         (seen(replica(sql=False, io="No")), RECORD, Step.JOIN),

@@ -69,7 +69,10 @@ class ReplicaInputs:
         self.failed = replica is not None and bool(replica.applier_error[0])
         self.astray = replica is not None and (replica.host != source_host or not replica.by_gtid)
         self.replays = (
-            replica is not None and replica.sql and not replica.by_gtid and not seen.applied.includes(seen.received)
+            replica is not None
+            and replica.sql
+            and not replica.by_gtid
+            and (replica.replays or not seen.applied.includes(seen.received))
         )
 
 

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 class ReplicaStatus:
     """The default replication channel. io: Yes, No or Connecting. lag: seconds, None when unknown. by_gtid: positions
-    itself by GTID. last_errors: of the receiver and the applier, number and text, (0, "") when none."""
+    itself by GTID. last_errors: of the receiver and the applier, number and text, (0, "") when none. replays: the applier
+    works through the relay log from before a restart, as the agent told it to."""
 
-    __slots__ = ("applier_error", "by_gtid", "host", "io", "lag", "port", "receiver_error", "sql")
+    __slots__ = ("applier_error", "by_gtid", "host", "io", "lag", "port", "receiver_error", "replays", "sql")
 
     def __init__(
         self,
@@ -27,6 +28,7 @@ class ReplicaStatus:
         by_gtid: bool,
         receiver_error: tuple[int, str],
         applier_error: tuple[int, str],
+        replays: bool = False,
     ) -> None:
         self.host = host
         self.port = port
@@ -36,6 +38,7 @@ class ReplicaStatus:
         self.by_gtid = by_gtid
         self.receiver_error = receiver_error
         self.applier_error = applier_error
+        self.replays = replays
 
 
 class Acks:

@@ -22,6 +22,7 @@ from backstay.services.mysql.next_step import Step, replica_step
 from backstay.services.mysql.publish import publish
 from backstay.services.mysql.server import ServerRefused
 from backstay.services.mysql.state import (
+    APPLIERS,
     CLOSED,
     ERRANT,
     PASSWORDS,
@@ -141,7 +142,7 @@ def _carry_out(
 ) -> str:
     """One step; what the admin should know of it, "" for nothing."""
     if step is Step.WAIT:
-        return "still replaying the relay log from before the restart"
+        return rescue(context, server, dialect, record)
     if step in (Step.JOIN, Step.EXAMINE, Step.RECEIVE):
         if _parted(context, dialect, seen, record):
             return ""
@@ -166,9 +167,13 @@ def _carry_out(
             dialect.stop_receiver(server)
             dialect.wait_applied(server, dialect.observe(server).received, _APPLY)
             seen = dialect.observe(server)
+        if seen.replica and not seen.replica.sql:
+            dialect.stop_receiver(server)
+            rescued = rescue(context, server, dialect, record)
+            if rescued:
+                context.log.notice(rescued)
+                return "applying what was received before joining"
         if not seen.applied.includes(seen.received):
-            if seen.replica and not seen.replica.sql:
-                context.log.notice(rescue(context, server, dialect, record) or "nothing to rescue")
             return "applying what was received before joining"
         record = context.record.read() or record  # the one by which the primary that was just seen opened
         context.log.notice(f"replicating from {host}")
@@ -177,6 +182,7 @@ def _carry_out(
         # when it sends it; one that was received without would be waited for without end.
         dialect.acknowledge(server, record.admits(context.servers.me))
         end_waiting(server, dialect, seen)
+        _restore_appliers(context, server, dialect)
         dialect.follow(server, context.servers.source(host), seen)
         context.state.write(PASSWORDS, context.parameters.passwords())
     elif step is Step.APPLY:
@@ -207,8 +213,11 @@ def join(context: MysqlContext, server: Server, dialect: Dialect) -> None:
 def rescue(context: MysqlContext, server: Server, dialect: Dialect, record: Record | None) -> str:
     """After a restart, keep what was received and not applied; what was done, "" for nothing. Where it cannot be read and
     is provably not the only copy, all is received anew. Raises AgentError."""
+    identity = process.running(context.parameters).identity
     try:
-        return dialect.rescue(server, context.parameters.datadir)
+        return dialect.rescue(
+            server, context.parameters.datadir, lambda count: context.state.write(APPLIERS, f"{identity} {count}")
+        )
     except DamagedRelayLog as damage:
         if record is None or record.primary == context.servers.me:
             raise
@@ -225,6 +234,17 @@ def rescue(context: MysqlContext, server: Server, dialect: Dialect, record: Reco
             raise AgentError(f"{damage}; {kept}") from None
         dialect.forget_source(server)
         return f"{damage}: received anew, since {record.primary} has all that was acknowledged"
+
+
+def _restore_appliers(context: MysqlContext, server: Server, dialect: Dialect) -> None:
+    """Before it follows a source again."""
+    before = context.state.read(APPLIERS)
+    if not before:
+        return
+    identity, _, count = before.rpartition(" ")
+    if identity == process.running(context.parameters).identity and count.isdigit():
+        dialect.set_appliers(server, int(count))
+    context.state.remove(APPLIERS)
 
 
 def _accepted(context: MysqlContext, dialect: Dialect, primary: str) -> bool:

@@ -72,6 +72,11 @@ STRANDED = StateFile(
     "why this node cannot become a replica by replicating",
     lost="the next monitor finds out again",
 )
+APPLIERS = StateFile(
+    "appliers",
+    "identity of the server process, and how many threads its applier had before it replayed the relay log with one",
+    lost="its applier goes on with one thread until its next start",
+)
 TRUSTED = StateFile(
     "trusted",
     "the server's process, and the authority's file with which new connections were last seen to be trusted",

@@ -8,7 +8,7 @@ from backstay.services.mysql.server import StatementFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from backstay.services.mysql.gtid import History
     from backstay.services.mysql.observation import Holding, Observed, Peer, ReplicaStatus
@@ -240,10 +240,14 @@ class Dialect:
         """Wait until what was received is applied, by GTID and never by thread-state text."""
         raise NotImplementedError
 
-    def rescue(self, server: Server, datadir: str) -> str:
-        """After a restart: see that what was received before it, and acknowledged, gets applied. Returns what was done,
-        "" when nothing was there to rescue."""
+    def rescue(self, server: Server, datadir: str, appliers: Callable[[int], None]) -> str:
+        """After a restart: see that what was received before it, and acknowledged, gets applied, within the server's deadline
+        as far as that reaches. appliers: called with the number of the applier's threads before it is changed. Returns what
+        was done, "" when nothing was there to rescue. Raises DamagedRelayLog."""
         raise NotImplementedError
+
+    def set_appliers(self, server: Server, count: int) -> None:
+        """Give the applier the number of threads that `rescue` found. Only when nothing received is unapplied."""
 
     def fetch(self, server: Server, source: Source, seen: Observed) -> None:
         """Start getting what this node lacks over the FETCH channel, leaving the default channel alone."""

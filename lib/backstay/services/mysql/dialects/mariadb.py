@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 
-from backstay.ocf.errors import AgentError
+from backstay.host.deadline import poll
+from backstay.ocf.errors import AgentError, TimedOut
 from backstay.services.mysql.dialects.base import FETCH, FOREVER, DamagedRelayLog, Dialect, Source, asked, quoted
 from backstay.services.mysql.gtid import MariadbHistory
 from backstay.services.mysql.observation import Acks, Observed, Peer, ReplicaStatus
@@ -19,9 +20,13 @@ from backstay.services.mysql.server import StatementFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from backstay.services.mysql.gtid import History
     from backstay.services.mysql.server import Row, Server
 
+_FIRST_EVENT = 4  # its position in a log
+_PAGE = 50  # events that are read of a relay log at once; a statement in one may be some MiB long
 _NOBODY = 2**32 - 1  # a server id that no server has
 _LOOK = (
     "SELECT @@version AS version, @@server_id AS server_id, @@read_only AS read_only,"
@@ -125,7 +130,8 @@ class Mariadb(Dialect):
     def grants(self, rebuild: bool) -> tuple[str, str]:
         # What mariadb-dump asks for: it takes a snapshot and no locks, so neither RELOAD nor LOCK TABLES.
         dump = ", SELECT, SHOW VIEW, TRIGGER, EVENT, BINLOG MONITOR" if rebuild else ""
-        return "SLAVE MONITOR, BINLOG MONITOR, SHOW DATABASES", f"REPLICATION SLAVE{dump}"
+        # CONNECTION ADMIN: one more connection than max_connections, or readers that fill it forbid every promotion
+        return "SLAVE MONITOR, BINLOG MONITOR, SHOW DATABASES, CONNECTION ADMIN", f"REPLICATION SLAVE{dump}"
 
     def identified(self, password: str) -> str:
         """Statements go as they are into the binary log, and with it to every replica and backup (seen on 10.11)."""
@@ -243,34 +249,58 @@ class Mariadb(Dialect):
         row = server.one("SELECT MASTER_GTID_WAIT(%s, %s) AS reached", (position, round(max(seconds, 0.001), 3)))
         return bool(row["reached"] == 0)
 
-    def rescue(self, server: Server, datadir: str) -> str:
-        """The sequence that keeps what both threads stopped would lose: replay by file and position, with GTID off.
+    def rescue(self, server: Server, datadir: str, appliers: Callable[[int], None]) -> str:
+        """The sequence that keeps what both threads stopped would lose: replay by file and position, with GTID off, and by one
+        thread, since several crash the server then (seen on 10.11).
 
         Replaying starts at the first event group that gtid_slave_pos does not cover: relay-log.info is not crash-safe
-        under GTID, and gtid_strict_mode stops at a repeated one.
+        under GTID, and gtid_strict_mode stops at a repeated one. It ends by itself in the log that this server began.
         """
         slave = server.one("SHOW SLAVE STATUS")
-        if not slave or slave["Slave_SQL_Running"] == "Yes" or not slave["Relay_Log_File"]:
+        if not slave or not slave["Relay_Log_File"]:
             return ""
-        applied = MariadbHistory.parse(server.one("SELECT @@gtid_slave_pos AS pos")["pos"] or "")
-        top = {int(gtid.split("-")[0]): int(gtid.split("-")[2]) for gtid in str(applied).split(",") if gtid}
-        start: tuple[str, int] | None = None
-        last: dict[int, str] = {}
-        for name, position, domain, gtid in _relayed(server, slave, datadir):
-            if int(gtid.split("-")[2]) > top.get(domain, 0):
-                start = start or (name, position)
-                last[domain] = gtid
-        if start is None:
+        if slave["Slave_SQL_Running"] == "No":
+            first = _pending(server, slave, datadir)
+            if first is None:
+                return ""
+            last = _relay_logs(server, datadir)[-1]
+            threads = int(server.one("SELECT @@slave_parallel_threads AS threads")["threads"])
+            if threads:
+                appliers(threads)
+                server.query("SET GLOBAL slave_parallel_threads = 0")
+            server.query(
+                f"CHANGE MASTER TO MASTER_USE_GTID = no, RELAY_LOG_FILE = {quoted(first[0])}, RELAY_LOG_POS = {first[1]}"
+            )
+            server.query(
+                f"START SLAVE SQL_THREAD UNTIL RELAY_LOG_FILE = {quoted(last)}, RELAY_LOG_POS = {_FIRST_EVENT}"
+            )
+        elif not _replica(slave).replays:
             return ""
-        server.query(
-            f"CHANGE MASTER TO MASTER_USE_GTID = no, RELAY_LOG_FILE = {quoted(start[0])}, RELAY_LOG_POS = {start[1]}"
-        )
-        server.query("START SLAVE SQL_THREAD")
-        received = MariadbHistory.parse(",".join(last.values()))
-        if not self.wait_applied(server, received, server.deadline.remaining() * 0.9):
-            return f"replaying the relay log from {start[0]}:{start[1]} up to {received}"
-        server.query("STOP SLAVE SQL_THREAD")
-        return f"replayed the relay log from {start[0]}:{start[1]} up to {received}"
+
+        def finished() -> bool:
+            nonlocal slave
+            before, slave = slave, server.one("SHOW SLAVE STATUS")
+            if int(slave["Last_SQL_Errno"]):
+                damage = (
+                    f"the relay log cannot be replayed, what it held may be acknowledged: {slave['Last_SQL_Error']}"
+                )
+                raise DamagedRelayLog(damage)
+            if slave["Slave_SQL_Running"] == "No":
+                return True
+            if _where(slave) == _where(before) and _pending(server, slave, datadir) is None:
+                server.query("STOP SLAVE SQL_THREAD")  # it waits for the rest of what a crash cut off
+                return True
+            return False
+
+        try:
+            poll(finished, server.deadline.within(server.deadline.remaining() * 0.9), "the relay log", 0.1)
+        except TimedOut:
+            return f"replaying the relay log from before the restart, at {_where(slave)}"
+        return f"replayed the relay log up to {_where(slave)}"
+
+    def set_appliers(self, server: Server, count: int) -> None:
+        server.query("STOP SLAVE")
+        server.query(f"SET GLOBAL slave_parallel_threads = {count:d}")
 
     def fetch(self, server: Server, source: Source, seen: Observed) -> None:
         self.end_fetch(server)
@@ -331,14 +361,19 @@ def _replica(slave: Row) -> ReplicaStatus:
         by_gtid=slave["Using_Gtid"] != "No",
         receiver_error=(int(slave["Last_IO_Errno"]), str(slave["Last_IO_Error"])),
         applier_error=(int(slave["Last_SQL_Errno"]), str(slave["Last_SQL_Error"])),
+        replays=slave["Using_Gtid"] == "No"
+        and slave["Slave_SQL_Running"] == "Yes"
+        and slave["Until_Condition"] == "Relay",
     )
 
 
-def _relayed(server: Server, slave: Row, datadir: str) -> list[tuple[str, int, int, str]]:
-    """Whole event groups in the relay logs from the applier's file on: file, position, domain, GTID. Raises AgentError.
+def _where(slave: Row) -> str:
+    """Up to where it applied."""
+    return f"{slave['Relay_Log_File']}:{slave['Relay_Log_Pos']}"
 
-    A crash cuts the last group off; it was not acknowledged, and waiting for it would last for ever.
-    """
+
+def _relay_logs(server: Server, datadir: str) -> list[str]:
+    """Names, oldest first. Raises AgentError."""
     from backstay.host import untrusted
 
     index = str(server.one("SELECT @@relay_log_index AS path")["path"] or "")
@@ -347,30 +382,61 @@ def _relayed(server: Server, slave: Row, datadir: str) -> list[tuple[str, int, i
         index = base + ".index"
     path = os.path.join(datadir, index)
     try:
-        names = [os.path.basename(line.strip()) for line in untrusted.text(path).splitlines() if line.strip()]
+        return [os.path.basename(line.strip()) for line in untrusted.text(path).splitlines() if line.strip()]
     except OSError as error:
         raise AgentError(f"the relay log index cannot be read: {error}") from None
-    current = str(slave["Relay_Log_File"])
-    events: list[tuple[str, int, str, str]] = []
+
+
+def _pending(server: Server, slave: Row, datadir: str) -> tuple[str, int, int, str] | None:
+    """The first whole event group that is not applied, as whole_groups has it. A crash cuts the last group off; that one was
+    not acknowledged, and waiting for it would last for ever. Raises DamagedRelayLog.
+
+    In most cases it is where relay-log.info points, or there is none: little is read, however long the logs are.
+    """
+    applied = MariadbHistory.parse(server.one("SELECT @@gtid_slave_pos AS pos")["pos"] or "")
+    top = {int(domain): number for domain, (number, _) in _top(applied).items()}
+    for group in whole_groups(_events(server, slave, _relay_logs(server, datadir))):
+        if int(group[3].split("-")[2]) > top.get(group[2], 0):
+            return group
+    return None
+
+
+def _events(server: Server, slave: Row, names: list[str]) -> Iterator[tuple[str, int, str, str]]:
+    """From the applier's position on, a page at a time: file, position, type, text. Raises DamagedRelayLog."""
+    current, at = str(slave["Relay_Log_File"]), int(slave["Relay_Log_Pos"])
     for name in names[names.index(current) :] if current in names else names:
-        try:
-            rows = server.query(f"SHOW RELAYLOG EVENTS IN {quoted(name)}")
-        except StatementFailed as error:
-            raise DamagedRelayLog(f"relay log {name} is damaged, what it held may be acknowledged: {error}") from None
-        events += [(name, int(row["Pos"]), str(row["Event_type"]), str(row["Info"])) for row in rows]
-    return whole_groups(events)
+        at = at if name == current else _FIRST_EVENT
+        rows = _page(server, name, at)
+        if rows is None and at != _FIRST_EVENT:  # no event begins there: the note of it is from before a crash
+            rows = _page(server, name, _FIRST_EVENT)
+        seen = 0
+        while rows is not None and len(rows) > seen:
+            yield from ((name, int(row["Pos"]), str(row["Event_type"]), str(row["Info"])) for row in rows[seen:])
+            if len(rows) < _PAGE:
+                break
+            rows, seen = _page(server, name, int(rows[-1]["Pos"])), 1
+        if rows is None:
+            raise DamagedRelayLog(f"relay log {name} is damaged, what it held may be acknowledged")
 
 
-def whole_groups(events: list[tuple[str, int, str, str]]) -> list[tuple[str, int, int, str]]:
-    """Of relay log events (file, position, type, text as SHOW RELAYLOG EVENTS has them) the groups that are complete:
-    closed by XID, COMMIT or ROLLBACK, or by their only statement, or followed by another group. Pure. Raises DamagedRelayLog."""
-    found = []
+def _page(server: Server, name: str, at: int) -> list[Row] | None:
+    """Some events from a position on; None where they cannot be read."""
+    try:
+        return server.query(f"SHOW RELAYLOG EVENTS IN {quoted(name)} FROM {at:d} LIMIT {_PAGE:d}")
+    except StatementFailed:
+        return None
+
+
+def whole_groups(events: Iterable[tuple[str, int, str, str]]) -> Iterator[tuple[str, int, int, str]]:
+    """Of relay log events (file, position, type, text as SHOW RELAYLOG EVENTS has them) the groups that are complete: file,
+    position, domain, GTID. Complete is what is closed by XID, COMMIT or ROLLBACK, or by its only statement, or followed by
+    another group. Pure. Raises DamagedRelayLog."""
     begun: tuple[str, int, int, str] | None = None
     several = False
     for name, position, kind, text in events:
         if kind == "Gtid":
             if begun:
-                found.append(begun)
+                yield begun
             gtid = next((word for word in text.split() if word.count("-") == 2), "")
             if not gtid.isascii() or not all(field.isdigit() for field in gtid.split("-")):
                 damage = f"relay log {name} is damaged, what it held may be acknowledged: no GTID at {position}"
@@ -378,9 +444,8 @@ def whole_groups(events: list[tuple[str, int, str, str]]) -> list[tuple[str, int
             begun = (name, position, int(gtid.partition("-")[0]), gtid)
             several = text.startswith("BEGIN")
         elif begun and (kind == "Xid" or (kind.startswith("Query") and (not several or _ends(text)))):
-            found.append(begun)
+            yield begun
             begun = None
-    return found
 
 
 def _ends(text: str) -> bool:

@@ -16,6 +16,8 @@ from backstay.services.mysql.server import NO_SUCH_VARIABLE, StatementFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from backstay.services.mysql.gtid import History
     from backstay.services.mysql.server import Row, Server
 
@@ -146,7 +148,12 @@ class Oracle(Dialect):
 
     def grants(self, rebuild: bool) -> tuple[str, str]:
         # SELECT: to see which tables there are, and how large
-        return "REPLICATION CLIENT, SHOW DATABASES", f"REPLICATION SLAVE{', BACKUP_ADMIN, SELECT' if rebuild else ''}"
+        # CONNECTION_ADMIN: as in MariaDB; 5.7 has only SUPER for it, with which a node could change another's settings
+        reserved = ", CONNECTION_ADMIN" if self.version >= (8, 0, 0) else ""
+        return (
+            f"REPLICATION CLIENT, SHOW DATABASES{reserved}",
+            f"REPLICATION SLAVE{', BACKUP_ADMIN, SELECT' if rebuild else ''}",
+        )
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
@@ -297,7 +304,7 @@ class Oracle(Dialect):
         )
         return bool(row["late"] == 0)
 
-    def rescue(self, server: Server, datadir: str) -> str:
+    def rescue(self, server: Server, datadir: str, appliers: Callable[[int], None]) -> str:
         row = self._status(server)
         if not row:
             return ""
