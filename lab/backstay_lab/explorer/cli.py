@@ -21,7 +21,7 @@ SAMPLE, RUNS, LONG = 200, 3, 600  # states from which it must heal, tries from e
 @click.command("explore")
 @click.argument("service", type=click.Choice(["mysql"]), default="mysql")
 @click.option("--faults", default=2, show_default=True, help="The most that may go wrong in one order of events.")
-@click.option("--promotions", default=2, show_default=True, help="The most of these.")
+@click.option("--promotions", default=1, show_default=True, help="The most of these.")
 @click.option("--commits", default=1, show_default=True, help="The most of these.")
 @click.option("--nodes", default=3, show_default=True, help="Servers.")
 @click.option("--disks", is_flag=True, help="Disks may be replaced by empty ones.")
