@@ -151,7 +151,12 @@ def _unfinished(datadir: str) -> str:
 
 def is_uninitialised(datadir: str) -> bool:
     """No database in it: missing, without system tables, or with what an initialisation left that was cut short."""
-    return not os.path.isdir(os.path.join(datadir, "mysql")) or os.path.exists(_unfinished(datadir))
+    return not os.path.isdir(os.path.join(datadir, "mysql")) or is_half_made(datadir)
+
+
+def is_half_made(datadir: str) -> bool:
+    """Its initialisation was cut short or failed: a server on it may lack the accounts."""
+    return os.path.exists(_unfinished(datadir))
 
 
 def launch(

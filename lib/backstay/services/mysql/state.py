@@ -52,9 +52,14 @@ WAITING = StateFile(
     "acknowledged commits so far, dated when commits were last seen to wait",
     lost="commits that wait for nobody are freed one monitor later",
 )
+DATA = StateFile(
+    "data",
+    "device and inode of the data directory that the notes are about",
+    lost="nothing: the next start writes it",
+)
 ACCOUNTS = StateFile(
     "accounts",
-    "epoch, rebuild and the privileges with which the accounts were last seen complete",
+    "server process, epoch, rebuild and the privileges with which the accounts were last seen complete",
     lost="the primary looks at its accounts again",
 )
 PASSWORDS = StateFile(
@@ -113,6 +118,18 @@ class State(Files):
     def replication(self, deadline: Deadline) -> Replication:
         """For a `with` in which nobody else begins, ends or forgets the replication of this server. Raises Occupied."""
         return Replication(self.directory, deadline)
+
+    def belong(self, datadir: str) -> None:
+        """Have the notes be about this data directory. What was noted of another one under the same name of the resource, as of
+        a set made for trial, is dropped."""
+        found = os.stat(datadir)
+        identity = f"{found.st_dev}:{found.st_ino}"
+        before = self.read(DATA)
+        if before and before != identity:
+            for note in (PROMOTED, CLOSED, REFUSAL, ACCOUNTS, PASSWORDS, ERRANT, STRANDED, REBUILD_FAILED):
+                self.remove(note)
+        if before != identity:
+            self.write(DATA, identity)
 
     def promoted(self, identity: str) -> Record | None:
         """The record, if this very server process was promoted."""
