@@ -18,10 +18,12 @@ PURE = [
     "backstay.admin.switchover_plan", "backstay.agent.degraded", "backstay.cluster.attributes", "backstay.cluster.model",
     "backstay.cluster.overview", "backstay.cluster.xml", "backstay.host.ip_address", "backstay.ocf.codes",
     "backstay.ocf.parameters",
-    "backstay.ocf.table", "backstay.services.haproxy.admin", "backstay.services.haproxy.health",
+    "backstay.ocf.steps", "backstay.ocf.table", "backstay.services.haproxy.admin", "backstay.services.haproxy.health",
     "backstay.services.haproxy.server_state", "backstay.services.mysql.admin", "backstay.services.mysql.binlog",
-    "backstay.services.mysql.claims", "backstay.services.mysql.election", "backstay.services.mysql.gtid",
+    "backstay.services.mysql.claims", "backstay.services.mysql.duty_steps",
+    "backstay.services.mysql.election", "backstay.services.mysql.gtid",
     "backstay.services.mysql.health", "backstay.services.mysql.next_step", "backstay.services.mysql.observation",
+    "backstay.services.mysql.promotion_steps",
     "backstay.services.mysql.rebuild_policy", "backstay.services.mysql.record", "backstay.services.rabbitmq.admin",
     "backstay.services.rabbitmq.boot_errors", "backstay.services.rabbitmq.erlang_text", "backstay.services.rabbitmq.etf",
     "backstay.services.rabbitmq.formation", "backstay.services.rabbitmq.health", "backstay.services.rabbitmq.mirror_policy",
@@ -197,6 +199,10 @@ def test_what_a_monitor_of_mysql_loads(chamber: Chamber) -> None:
         "backstay.services.mysql.daemon",
         "backstay.services.mysql.rebuild",
         "backstay.services.mysql.promotion",
+        "backstay.services.mysql.promotion_steps",
+        "backstay.services.mysql.duty_steps",
+        "backstay.ocf.steps",
+        "backstay.agent.interpreter",
     }
     assert loaded & (heavy | ours) == set()
 
