@@ -16,7 +16,8 @@ MODULES = modules()
 PURE = [
     "backstay.admin.crm_parser", "backstay.admin.diagnose", "backstay.admin.pcs_writer", "backstay.admin.preflight",
     "backstay.admin.switchover_plan", "backstay.agent.degraded", "backstay.cluster.attributes", "backstay.cluster.model",
-    "backstay.cluster.overview", "backstay.cluster.xml", "backstay.host.ip_address", "backstay.ocf.codes",
+    "backstay.cluster.configuration", "backstay.cluster.overview", "backstay.cluster.xml",
+    "backstay.host.ip_address", "backstay.ocf.codes",
     "backstay.ocf.parameters",
     "backstay.ocf.steps", "backstay.ocf.table", "backstay.services.haproxy.admin", "backstay.services.haproxy.health",
     "backstay.services.haproxy.server_state", "backstay.services.mysql.admin", "backstay.services.mysql.binlog",

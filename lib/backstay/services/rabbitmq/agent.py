@@ -30,6 +30,7 @@ class Removed(AgentError):
 
 class Rabbitmq(Agent):
     context_class = RabbitmqContext
+    members_only = True
     context: RabbitmqContext
 
     @action(timeout=180)
