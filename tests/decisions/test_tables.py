@@ -162,7 +162,7 @@ def test_how_a_broker_begins() -> None:
 
 def looks_at_brokers() -> Iterator[Case]:
     answers = (observation.ANSWERS, observation.REFUSES, observation.SILENT, observation.SHUT_OUT)
-    states = ("RUNNING", "BOOTING", "PAUSED", "DRAINED", "STOPPED", "UNKNOWN")
+    states = ("RUNNING", "BOOTING", "PAUSED", "DRAINED", "STOPPED", "ALIVE", "UNKNOWN")
     for amqp, app, partitions, alarms in itertools.product(
         answers, states, ((), ("n2", "n3")), ((), ("disk", "memory"))
     ):
