@@ -1,5 +1,6 @@
-"""A daemon's process: whether it lives, and its end. A process is identified by pid and start time, since pids are used
-again."""
+"""A daemon's process: whose it is, whether it lives, and its end. A process is identified by pid and start time, since pids
+are used again. It is ours by what it has open, never by a path's text alone: /proc shows the processes of containers as well,
+and in a container the same path is another directory."""
 
 import _signal  # type: ignore[import-not-found]  # signal loads enum
 import os
@@ -90,6 +91,17 @@ def start_time(pid: int) -> str:
         return ""
     threads = int(fields[17])
     return "" if fields[0] in "ZX" and threads < 2 else fields[19]
+
+
+def beside(pid: "int | str") -> bool:
+    """Whether it is in this process's own process namespace; one of a container is not. Raises OSError for one that is gone."""
+    return os.readlink(f"/proc/{pid}/ns/pid") == os.readlink("/proc/self/ns/pid")
+
+
+def has(link: str, path: str) -> bool:
+    """Whether an entry of /proc/PID (cwd, exe, fd/N) is the file or directory that this process has at `path`. Raises OSError
+    where one of them is gone."""
+    return os.path.samestat(os.stat(link), os.stat(path))
 
 
 def at(pid: int) -> "Optional[Process]":

@@ -6,7 +6,7 @@ import _signal  # type: ignore[import-not-found]  # signal loads enum
 import os
 
 from backstay.host.deadline import Deadline, poll
-from backstay.host.process import Process, at
+from backstay.host.process import Process, at, beside
 from backstay.host.state_files import Files, StateFile, Unwritable, unwritable
 from backstay.ocf.errors import AgentError, NotInstalled, TimedOut, WrongParameter
 
@@ -235,10 +235,11 @@ def bound_log(path: str) -> None:
 
 
 def _is_ours(pid: int, socket: str) -> bool:
-    """Whether a process is an HAProxy that we started for this instance: its command line has our master socket."""
+    """Whether a process is an HAProxy that this agent started for this instance: its command line has the master socket. One
+    in a container has its own socket of that name."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as source:
-            return f"\0-S\0{socket}\0".encode() in source.read()
+            return f"\0-S\0{socket}\0".encode() in source.read() and beside(pid)
     except OSError:
         return False
 
