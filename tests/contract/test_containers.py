@@ -60,7 +60,8 @@ def test_a_balancer_with_a_master_socket_of_the_same_path_is_left_alone(chamber:
         + r"""
         act start
         socket=$(tr '\0' '\n' < /proc/$(pgrep -o -x haproxy)/cmdline | grep -A1 -x -- -S | tail -n 1); echo "socket=$socket"
-        printf 'defaults\n timeout connect 1s\n timeout client 1s\n timeout server 1s\nlisten l\n bind 127.0.0.1:9199\n' > /tmp/o.cfg
+        printf 'defaults\n timeout connect 1s\n timeout client 1s\n timeout server 1s\n' > /tmp/o.cfg
+        printf 'listen l\n bind 127.0.0.1:9199\n' >> /tmp/o.cfg
         unshare --mount --net --pid --fork --kill-child sh -ec '
             ip link set lo up; mount -t tmpfs tmpfs '$(dirname $socket)'; exec haproxy -W -f /tmp/o.cfg -S '$socket &
         other=$!
@@ -89,7 +90,8 @@ def test_a_broker_of_the_same_name_is_another_s(chamber: Chamber) -> None:
         print(f"{sys.argv[1]}={found.pid if found else 'none'}")
 END
         sed -i 's/^        //' /tmp/find.py
-        named() { tr '\0' '\n' < /proc/$(beam | head -n 1)/environ | grep -x RABBITMQ_NODENAME=rabbit@n1 >/dev/null; }; within 30 named
+        named() { tr '\0' '\n' < /proc/$(beam | head -n 1)/environ | grep -x RABBITMQ_NODENAME=rabbit@n1 >/dev/null; }
+        within 30 named
         python3 /tmp/find.py here; act monitor; act stop
         echo "left=$(beam | grep -c .)"; kill -9 $other
         """,
