@@ -135,7 +135,7 @@ soak: soak-mysql
 soak-%: setup
 	$(PYTHON) -I bin/backstay campaign $* --soak --minutes $(SOAK_MINUTES) --seed $(SEED) --dir $(LAB)-soak-$* --json soak-$*.json
 
-explore:
+explore: setup
 	PYTHONPATH=lib:lab $(PYTHON) -c 'from backstay_lab.explorer.cli import command; command()' mysql $(EXPLORE) $(if $(REPLAY),--replay '$(REPLAY)')
 
 fuzz: setup

@@ -60,7 +60,6 @@ class Code(NamedTuple):
     primary_step: Callable[..., next_step.Step] = next_step.primary_step
     replica_step: Callable[..., next_step.Step] = next_step.replica_step
     known_end: Callable[[int, bool], Ends] = lambda node, up: known_end(node, up)
-    may_run: Callable[[Overview, str], bool] | None = None
 
 
 class Bounds(NamedTuple):

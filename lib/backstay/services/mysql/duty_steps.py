@@ -7,7 +7,6 @@ record, and until a write is answered it stays in doubt: then the primary's next
 
 from __future__ import annotations
 
-from backstay.cluster.overview import Ends
 from backstay.ocf.steps import DONE, LEFT, End, Steps, Value, unchanged, without_arguments
 from backstay.services.mysql.next_step import Review, review
 
@@ -93,7 +92,7 @@ def _runs_alone(known: Duty, why: str) -> End:
 def _counted_again(known: Duty, overview: Overview | None) -> Duty:
     """Whoever ever ran may have begun to acknowledge while this primary was solo, or does so before the record is written: one
     that was down a moment ago starts. The next review drops who surely does not."""
-    others = frozenset(n for n in overview.nodes if overview.ends.get(n) is not Ends.NEVER) if overview else frozenset()
+    others = frozenset(filter(overview.may_have_run, overview.nodes)) if overview else frozenset()
     return known.but(new=known.record.changed((known.followers | others) - {known.me}, solo=False))
 
 
