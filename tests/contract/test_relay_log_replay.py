@@ -7,6 +7,12 @@ from acting import Chamber
 from mysql_box import run
 from test_replica import PRIMARY
 
+# What the primary has is received; the replica's monitor is called until it has so many rows.
+JOINED = r"""
+all() { [ "$(n1 'show slave status' | cut -f 7)" = "$(n2 'show master status' | cut -f 2)" ]; }
+joined() { (export $RECURRING; exec $A monitor) > /dev/null 2>&1 || true; has $1; }
+"""
+
 # `source` serves on 3401; `follow` has the agent's server replicate from it, received and not applied from then on; `lose`
 # kills the agent's server.
 TWO = r"""
@@ -43,22 +49,67 @@ def test_it_is_replayed_by_one_thread_and_the_threads_are_given_back(chamber: Ch
     result = run(
         chamber,
         PRIMARY
+        + JOINED
         + """
         echo slave_parallel_threads=4 >> /etc/mysql/set.cnf
         act start; act monitor $RECURRING
         n2 'create database d; create table d.t (i int primary key); insert into d.t values (0)'; within 20 has 1
         n1 'stop slave sql_thread'
         for i in 1 2 3 4 5 6; do n2 "insert into d.t values ($i)"; done
-        all() { [ "$(n1 'show slave status' | cut -f 7)" = "$(n2 'show master status' | cut -f 2)" ]; }; within 20 all
+        within 20 all
         kill -9 $(cat /run/mysqld/mysqld.pid); act start
         echo "rows=$(n1 'select count(*) from d.t')"; echo "replayed=$(n1 'select @@slave_parallel_threads')"
-        n2 'insert into d.t values (7)'; joined() { (export $RECURRING; exec $A monitor) > /dev/null 2>&1 || true; has 8; }; within 30 joined
+        n2 'insert into d.t values (7)'; within 30 joined 8
         act monitor $RECURRING
         echo "joined=$(n1 'select @@slave_parallel_threads')"; act stop
         """,
     )
     assert result.codes == [0, 0, 0, 0, 0], result.text
     assert (result.values["rows"], result.values["replayed"], result.values["joined"]) == ("7", "0", "4"), result.text
+
+
+def test_what_was_received_is_applied_although_an_admin_stopped_both_threads(chamber: Chamber) -> None:
+    """Nothing was restarted: what was received is in the log that the server writes now."""
+    result = run(
+        chamber,
+        PRIMARY
+        + JOINED
+        + """
+        act start; act monitor $RECURRING
+        n2 'create database d; create table d.t (i int primary key); insert into d.t values (0)'; within 20 has 1
+        n1 'stop slave sql_thread'
+        for i in 1 2 3 4 5 6; do n2 "insert into d.t values ($i)"; done
+        within 20 all; n1 'stop slave io_thread'
+        n2 'insert into d.t values (7)'; within 30 joined 8
+        act monitor $RECURRING; act stop
+        """,
+    )
+    assert result.codes == [0, 0, 0, 0], result.text
+
+
+def test_what_recovery_would_undo_is_kept(chamber: Chamber) -> None:
+    """The last transaction that a replica applied is not yet durable in the engine, and the relay log that had it is purged.
+    This replica may be the only one that acknowledged it: recovery may not cut it off its binary log."""
+    result = run(
+        chamber,
+        PRIMARY
+        + JOINED
+        + """
+        act start; act monitor $RECURRING
+        n2 'create database d; create table d.t (i int primary key)
+            ; insert into d.t values (0)'; within 20 has 1
+        n1 'stop slave io_thread; start slave io_thread'
+        n2 'insert into d.t values (1)'; within 20 has 2
+        n1 'flush relay logs'
+        purged() { [ "$(ls /var/lib/mysql/relay.0* | wc -l)" -le 2 ]; }; within 20 purged
+        kill -9 $(cat /run/mysqld/mysqld.pid); n2 'set global read_only = 1'; kill -9 $(cat /tmp/n2.pid)
+        act start; echo "rows=$(n1 'select count(*) from d.t')"
+        ! grep 'truncated binlog' /var/lib/mysql/error.log
+        act stop
+        """,
+    )
+    assert result.codes == [0, 0, 0, 0], result.text
+    assert result.values["rows"] == "2", result.text
 
 
 def test_one_that_is_cut_off_in_a_transaction_ends_there(chamber: Chamber) -> None:

@@ -72,7 +72,7 @@ def command_line(
         f"--server-id={incarnation_id(layout.server_id, epoch)}",
     ]
     line += [f"--{name}={value}" for name, value in dialect.required().items()]
-    line += dialect.start_options(discard_unacknowledged)
+    line += dialect.start_options(discard_unacknowledged and dialect.wrote_last(layout.datadir, admin))
     # Names of files stay the admin's: another name would start another history.
     line += ["--log-bin=binlog"] if "log-bin" not in admin else []
     line += ["--relay-log=relay"] if "relay-log" not in admin else []

@@ -104,6 +104,11 @@ class Dialect:
         where the family can; only right when another primary is known to hold all that was acknowledged."""
         raise NotImplementedError
 
+    def wrote_last(self, datadir: str, admin: dict[str, str]) -> bool:
+        """Whether a server that is down was no replica, as its files say: the end of its binary log is its own. admin: its
+        options."""
+        return True
+
     def discard_tail(self, datadir: str, index: str, survived: History) -> str:
         """Before such a start, for a family that cannot do it by an option. index: of the binary logs. survived: what the
         new primary had. Returns what was done, "" for nothing."""

@@ -109,6 +109,13 @@ class Mariadb(Dialect):
                 options = [o for o in options if "slave-enabled" not in o] + ["--rpl-semi-sync-slave-enabled=ON"]
         return options
 
+    def wrote_last(self, datadir: str, admin: dict[str, str]) -> bool:
+        """Forgetting the source removes this file. While it is there, what recovery would cut off was received, and may have
+        been acknowledged; the relay log that had it may be purged by now."""
+        from backstay.host import untrusted
+
+        return not untrusted.size(os.path.join(datadir, admin.get("master-info-file") or "master.info"))
+
     def initialize_command(self, binary: str, datadir: str, user: str, config: str) -> list[str]:
         return [
             "mariadb-install-db",
@@ -254,7 +261,7 @@ class Mariadb(Dialect):
         thread, since several crash the server then (seen on 10.11).
 
         Replaying starts at the first event group that gtid_slave_pos does not cover: relay-log.info is not crash-safe
-        under GTID, and gtid_strict_mode stops at a repeated one. It ends by itself in the log that this server began.
+        under GTID, and gtid_strict_mode stops at a repeated one. It ends in a log that is begun for this.
         """
         slave = server.one("SHOW SLAVE STATUS")
         if not slave or not slave["Relay_Log_File"]:
@@ -263,6 +270,7 @@ class Mariadb(Dialect):
             first = _pending(server, slave, datadir)
             if first is None:
                 return ""
+            server.query("FLUSH RELAY LOGS")  # an end that has nothing in it
             last = _relay_logs(server, datadir)[-1]
             threads = int(server.one("SELECT @@slave_parallel_threads AS threads")["threads"])
             if threads:
@@ -287,10 +295,12 @@ class Mariadb(Dialect):
                 raise DamagedRelayLog(damage)
             if slave["Slave_SQL_Running"] == "No":
                 return True
-            if _where(slave) == _where(before) and _pending(server, slave, datadir) is None:
-                server.query("STOP SLAVE SQL_THREAD")  # it waits for the rest of what a crash cut off
-                return True
-            return False
+            # Where it stands still it may wait for the rest of what a crash cut off.
+            stands = _where(slave) == _where(before) and _nothing_pending(server, slave, datadir)
+            if not stands and slave["Relay_Log_File"] != slave["Until_Log_File"]:
+                return False
+            server.query("STOP SLAVE SQL_THREAD")
+            return True
 
         try:
             poll(finished, server.deadline.within(server.deadline.remaining() * 0.9), "the relay log", 0.1)
@@ -389,42 +399,60 @@ def _relay_logs(server: Server, datadir: str) -> list[str]:
 
 def _pending(server: Server, slave: Row, datadir: str) -> tuple[str, int, int, str] | None:
     """The first whole event group that is not applied, as whole_groups has it. A crash cuts the last group off; that one was
-    not acknowledged, and waiting for it would last for ever. Raises DamagedRelayLog.
+    not acknowledged, and waiting for it would last for ever. Raises AgentError, DamagedRelayLog.
 
-    In most cases it is where relay-log.info points, or there is none: little is read, however long the logs are.
+    Where the applier's own note points to says nothing: a crash may undo what is before it.
     """
+    names = _relay_logs(server, datadir)
+    current = str(slave["Relay_Log_File"])
     applied = MariadbHistory.parse(server.one("SELECT @@gtid_slave_pos AS pos")["pos"] or "")
     top = {int(domain): number for domain, (number, _) in _top(applied).items()}
-    for group in whole_groups(_events(server, slave, _relay_logs(server, datadir))):
-        if int(group[3].split("-")[2]) > top.get(group[2], 0):
-            return group
-    return None
+    events = _events(server, datadir, names[names.index(current) :] if current in names else names, top)
+    return next((group for group in whole_groups(events) if int(group[3].split("-")[2]) > top.get(group[2], 0)), None)
 
 
-def _events(server: Server, slave: Row, names: list[str]) -> Iterator[tuple[str, int, str, str]]:
-    """From the applier's position on, a page at a time: file, position, type, text. Raises DamagedRelayLog."""
-    current, at = str(slave["Relay_Log_File"]), int(slave["Relay_Log_Pos"])
-    for name in names[names.index(current) :] if current in names else names:
-        at = at if name == current else _FIRST_EVENT
-        rows = _page(server, name, at)
-        if rows is None and at != _FIRST_EVENT:  # no event begins there: the note of it is from before a crash
-            rows = _page(server, name, _FIRST_EVENT)
-        seen = 0
-        while rows is not None and len(rows) > seen:
-            yield from ((name, int(row["Pos"]), str(row["Event_type"]), str(row["Info"])) for row in rows[seen:])
-            if len(rows) < _PAGE:
-                break
-            rows, seen = _page(server, name, int(rows[-1]["Pos"])), 1
-        if rows is None:
-            raise DamagedRelayLog(f"relay log {name} is damaged, what it held may be acknowledged")
-
-
-def _page(server: Server, name: str, at: int) -> list[Row] | None:
-    """Some events from a position on; None where they cannot be read."""
+def _nothing_pending(server: Server, slave: Row, datadir: str) -> bool:
+    """Of an applier that runs: it may get on, and purge a log, while this is looked at."""
     try:
-        return server.query(f"SHOW RELAYLOG EVENTS IN {quoted(name)} FROM {at:d} LIMIT {_PAGE:d}")
-    except StatementFailed:
-        return None
+        return _pending(server, slave, datadir) is None
+    except DamagedRelayLog:
+        if _where(server.one("SHOW SLAVE STATUS")) == _where(slave):
+            raise
+        return False
+
+
+def _events(server: Server, datadir: str, names: list[str], top: dict[int, int]) -> Iterator[tuple[str, int, str, str]]:
+    """Of relay logs in order, from the first group on that has a higher number than `top` has for its domain, a page at a time:
+    file, position, type, text. Raises DamagedRelayLog."""
+    for name in names:
+        at = _begin(os.path.join(datadir, name), top)
+        seen = 0
+        while at:
+            rows = _page(server, name, at)
+            yield from ((name, int(row["Pos"]), str(row["Event_type"]), str(row["Info"])) for row in rows[seen:])
+            at, seen = int(rows[-1]["Pos"]) if len(rows) == _PAGE else 0, 1
+
+
+def _begin(path: str, top: dict[int, int]) -> int:
+    """Where to begin in a relay log, 0 for not at all. The file is read, since the server tells of a hundred MiB in minutes; of
+    an encrypted one it tells all."""
+    from backstay.host import untrusted
+    from backstay.services.mysql import binlog
+
+    try:
+        with open(untrusted.descriptor(path), "rb") as log:
+            return binlog.first_beyond(log, top) or 0
+    except (OSError, ValueError):
+        return _FIRST_EVENT
+
+
+def _page(server: Server, name: str, at: int) -> list[Row]:
+    """Some events from a position on. Raises DamagedRelayLog."""
+    try:
+        rows = server.query(f"SHOW RELAYLOG EVENTS IN {quoted(name)} FROM {at:d} LIMIT {_PAGE:d}")
+    except StatementFailed as error:
+        raise DamagedRelayLog(f"relay log {name} is damaged, what it held may be acknowledged: {error}") from None
+    return rows
 
 
 def whole_groups(events: Iterable[tuple[str, int, str, str]]) -> Iterator[tuple[str, int, int, str]]:
