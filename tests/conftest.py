@@ -25,9 +25,9 @@ CHECKOUT = Path(__file__).parent.parent
 TIERS: dict[str, tuple[str, ...]] = {
     "rules": (),
     "decisions": (),
+    "packages": ("chamber",),  # first of these, for its files are the longest units of work
     "contract": ("chamber",),
     "templates": ("chamber",),
-    "packages": ("chamber",),
     "lab": ("lab",),
     "failover": ("lab",),
     "vagrant": ("lab", "vagrant"),
