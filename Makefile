@@ -13,11 +13,13 @@ TIMING = --loss 20 --share 5 --pause 2
 SEED = 1
 FUZZ = 10000
 SOAK_MINUTES = 120
+# Tests at a time, but for those that need a lab (tests/parallel.py).
+WORKERS = 2
 
 # What the lab and the tests use on this machine. The cluster, the servers and their clients are in the lab's image.
 HOST_PACKAGES = mmdebstrap iproute2 nftables util-linux procps python3 python3-click python3-rich \
-    python3-lxml python3-pymysql python3-psutil python3-pytest python3-hypothesis python3-setuptools python3-wheel python3-venv \
-    python3-pip python3-matplotlib man-db strace
+    python3-lxml python3-pymysql python3-psutil python3-pytest python3-pytest-xdist python3-hypothesis \
+    python3-setuptools python3-wheel python3-venv python3-pip python3-matplotlib man-db strace
 VAGRANT_PACKAGES = vagrant vagrant-lxc lxc openssh-client rsync
 
 SHARE = $(DESTDIR)$(PREFIX)/share
@@ -85,21 +87,21 @@ demo-openstack: setup
 	$(PYTHON) -I bin/backstay demo openstack --dir $(LAB)-openstack $(if $(DEMO_DOWN),--down)
 
 check: lint
-	BACKSTAY_FUZZ=20 $(VENV)/bin/python -m pytest -m 'not chamber and not lab and not slow' --hypothesis-profile=quick \
+	BACKSTAY_FUZZ=20 $(VENV)/bin/python -m pytest -n $(WORKERS) -m 'not chamber and not lab and not slow' --hypothesis-profile=quick \
 	    tests/rules tests/decisions $(PYTEST)
 
 test: setup
-	$(PYTHON) -m pytest -m 'not slow and not vagrant' $(PYTEST)
+	$(PYTHON) -m pytest -n $(WORKERS) -m 'not slow and not vagrant' $(PYTEST)
 
 test-chamber: setup
-	$(PYTHON) -m pytest -m 'chamber and not slow' $(PYTEST)
+	$(PYTHON) -m pytest -n $(WORKERS) -m 'chamber and not slow' $(PYTEST)
 
 test-vagrant: setup-vagrant
 	$(PYTHON) -m pytest tests/vagrant $(PYTEST)
 	BACKSTAY_TEST_NODES=vagrant $(PYTHON) -m pytest tests/failover/test_mysql.py -k 'not oracle' $(PYTEST)
 
 test-all: setup-vagrant
-	$(PYTHON) -m pytest $(PYTEST)
+	$(PYTHON) -m pytest -n $(WORKERS) $(PYTEST)
 
 test-failover: test-failover-mysql test-failover-rabbitmq
 test-sid: test-sid-mysql test-sid-rabbitmq test-sid-haproxy test-sid-readers
