@@ -236,28 +236,36 @@ def decide(
     proof, rests_on = first(proofs, inputs)[0]
     if proof != NONE:
         return _ahead(mine, rests_on(inputs)) or Promote(proof)
+    online = {node for node, report in reports.items() if report.why}  # their nodes are in the cluster
     if record is None or promoted_with is None:
         who = ", ".join(inputs.silent)
-        reason = f"first promotion, and {who} did not say what it holds: start it, or set allow_loss=true"
+        reason = f"first promotion, and {who} did not say what it holds: start it{_or_loss(inputs.silent, online)}"
     else:
         lacking = [node for node in inputs.said if node not in inputs.answers]
         lacks = "" if inputs.whole else str(promoted_with.minus(mine))
-        reason = _unproven(me, record, inputs.missing, lacking, lacks)
+        reason = _unproven(me, record, inputs.missing, lacking, lacks, online)
     unsettled = any(reports[node].why for node in inputs.ask if node in reports)
     why = "; ".join(f"{node}: {report.why}" for node, report in sorted(reports.items()) if report.why)
     return Refuse(f"{reason} ({why})" if why else reason, passing=unsettled)
 
 
-def _unproven(me: str, record: Record, missing: list[str], lacking: list[str], lacks: str) -> str:
+def _or_loss(silent: Collection[str], online: Collection[str], then: str = "") -> str:
+    """The way that gives up acknowledged transactions: not where each that is silent is in the cluster and can be mended."""
+    return "" if set(silent) <= set(online) else f", or set allow_loss=true{then}"
+
+
+def _unproven(
+    me: str, record: Record, missing: list[str], lacking: list[str], lacks: str, online: Collection[str]
+) -> str:
     """Why there is no proof. missing: voters whose answer counts for nothing, or who gave none. lacking: who lacks what the
-    record has. lacks: what this node lacks of it, "" for nothing."""
+    record has. lacks: what this node lacks of it, "" for nothing. online: who does not answer, though its node is there."""
     if record.primary == me:
         who = f", and {', '.join(missing)} may hold acknowledged transactions: start it" if missing else ""
         return (
             f"this node lacks {lacks} of what it was promoted with, so its data is not what it was{who},"
             f" bring its data back, or set allow_loss=true to give up what it alone had"
         )
-    start = f"start {record.primary}, or set allow_loss=true to give up what it alone has"
+    start = f"start {record.primary}{_or_loss([record.primary], online, ' to give up what it alone has')}"
     if record.solo:
         empty = f" and {record.primary} lacks what it was promoted with: bring its data back" if lacking else ""
         return f"{record.primary} ran alone, only it has every acknowledged transaction{empty}: {start}"
@@ -270,7 +278,7 @@ def _unproven(me: str, record: Record, missing: list[str], lacking: list[str], l
         )
     return (
         f"{', '.join(missing) or record.primary} may hold acknowledged transactions and gives no answer:"
-        f" start it or {record.primary}, or set allow_loss=true"
+        f" start it or {record.primary}{_or_loss(missing or [record.primary], online)}"
     )
 
 
