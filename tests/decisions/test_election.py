@@ -196,6 +196,19 @@ def test_first_promotion_hears_everyone():
     assert "histories part" in refusal(record=None, mine="0-2-4", n1="0-1-9", n3="")
 
 
+def test_a_way_that_loses_is_not_shown_while_those_that_are_silent_can_be_mended() -> None:
+    """Their nodes are in the cluster, and each says what keeps it from answering."""
+    down, gone = Report(None, why="Connection refused"), Report(None)
+    said = refusal(record=None, mine="", n1=down, n3=down)
+    assert "n1: Connection refused; n3: Connection refused" in said and "allow_loss" not in said
+    assert "allow_loss" in refusal(record=None, mine="", n1=gone, n3=down)
+    assert "allow_loss" not in refusal(n1=gone, n3=down)
+    assert "allow_loss" in refusal(n1=gone, n3=gone)
+    solo = Record(5, "n1", "0-1-50", [], True)
+    assert "allow_loss" not in refusal(record=solo, n1=down)
+    assert "allow_loss" in refusal(record=solo, n1=gone)
+
+
 def test_allowed_loss_still_takes_the_most_there_is():
     assert proof(allow_loss=True) == "allowed"
     solo = RECORD.changed([], solo=True)

@@ -114,6 +114,16 @@ def test_without_a_primary_the_scores_and_the_address_say_why() -> None:
     ) in said(of)
 
 
+def test_a_primary_that_is_reloaded_is_not_told_as_lost_while_the_cluster_is_busy() -> None:
+    """As by a change of passwords: Pacemaker shows nobody promoted until the primary's next monitor."""
+    instances = tuple(Instance("mysql", node, "Unpromoted", confirming=node == "n1") for node in ("n1", "n2", "n3"))
+    busy = cluster(instances=instances, state="S_TRANSITION_ENGINE")
+    assert said(busy) == [("warning", "cluster", "is busy (transition engine)")]
+    assert any(what.startswith("nobody is promoted") for _, _, what in said(busy._replace(state="S_IDLE")))
+    lost = tuple(one._replace(confirming=False) for one in instances)
+    assert any(what.startswith("nobody is promoted") for _, _, what in said(busy._replace(instances=lost)))
+
+
 def test_attributes_of_a_node_that_is_off_count_for_nothing() -> None:
     of = with_node("n2", online=False, attributes=attributes(state="errant 0-1-7"))
     assert [subject for _, subject, _ in said(of)] == ["n2"]

@@ -120,6 +120,19 @@ def test_ctrl_c_and_a_deadline_leave_no_constraint(three: Lab) -> None:
         assert left(three, target) == ""
 
 
+def test_a_change_of_passwords_is_not_told_as_the_loss_of_the_primary(three: Lab) -> None:
+    """Pacemaker files the reload of the primary as a start, and shows it as a replica until its next monitor."""
+    MysqlSet(three).wait_whole(120)
+    node = candidates(three)[0]
+    for password in ("another", "and another"):
+        three.run(node, ["crm_resource", "-r", "mysql", "-p", "monitor_password", "-v", password])
+        looks = Deadline(8)
+        while not looks.expired:
+            found = document(three, node, "status")
+            assert not [one for one in said(found) if "nobody is promoted" in one], found
+        assert found["nodes"][MysqlSet(three).primary()]["resources"]["mysql"]["role"] == "Promoted"
+
+
 def follow(lab: Lab, node: str, finding: dict[str, str], own_id: str) -> None:
     """Do what a finding about the server says."""
     remedy = finding["remedy"]

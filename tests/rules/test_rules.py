@@ -24,7 +24,7 @@ PURE = [
     "backstay.services.mysql.claims", "backstay.services.mysql.duty_steps",
     "backstay.services.mysql.election", "backstay.services.mysql.gtid",
     "backstay.services.mysql.health", "backstay.services.mysql.next_step", "backstay.services.mysql.observation",
-    "backstay.services.mysql.promotion_steps",
+    "backstay.services.mysql.options", "backstay.services.mysql.promotion_steps",
     "backstay.services.mysql.rebuild_policy", "backstay.services.mysql.record", "backstay.services.rabbitmq.admin",
     "backstay.services.rabbitmq.boot_errors", "backstay.services.rabbitmq.erlang_text", "backstay.services.rabbitmq.etf",
     "backstay.services.rabbitmq.formation", "backstay.services.rabbitmq.health", "backstay.services.rabbitmq.mirror_policy",

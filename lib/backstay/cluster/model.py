@@ -72,7 +72,9 @@ class Node(NamedTuple):
 class Instance(NamedTuple):
     """node: "" when it runs nowhere. role: Started, Stopped, Promoted, Unpromoted, Starting, … managed: the cluster acts on it;
     false also where the node or the cluster is in maintenance. pending: what is being done to it, "Starting"; "" for nothing.
-    ended: it failed on the node, and runs there no more. clone: of which it is itself an instance, "" when it is not."""
+    ended: it failed on the node, and runs there no more. clone: of which it is itself an instance, "" when it is not. confirming:
+    it was promoted, and whether it still is shows with its next monitor; `role` says Unpromoted until then. Pacemaker files a
+    reload as a start, and so forgets the role for as long."""
 
     resource: str
     node: str
@@ -84,6 +86,7 @@ class Instance(NamedTuple):
     pending: str = ""
     ended: bool = False
     clone: str = ""
+    confirming: bool = False
 
     @property
     def settled(self) -> bool:

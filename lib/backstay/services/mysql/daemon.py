@@ -12,6 +12,7 @@ from backstay.ocf.errors import AgentError, CommandFailed, PermissionMissing, Wr
 from backstay.services.mysql import process
 from backstay.services.mysql.dialects import dialect_for
 from backstay.services.mysql.observation import EPOCHS, NODES
+from backstay.services.mysql.options import read_options, read_values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from backstay.services.mysql.layout import Layout
 
 _NO_DATA = ("lost+found",)  # what a new file system has
-_GROUPS = ["mysqld", "server", "mariadb", "mariadbd"]
+_LOG = "binlog"  # of the binary logs, where the admin names none
 
 
 def dialect_of(binary: str) -> Dialect:
@@ -30,13 +31,9 @@ def dialect_of(binary: str) -> Dialect:
 
 
 def configured(layout: Layout) -> dict[str, str]:
-    """Options that the admin's file sets, names with dashes. Raises CommandFailed for a file that does not parse."""
-    argv = ["my_print_defaults", f"--defaults-file={layout.config}", *_GROUPS]
-    options = {}
-    for line in run(argv, timeout=5).out.splitlines():
-        name, _, value = line.strip().lstrip("-").partition("=")
-        options[name.replace("_", "-")] = value
-    return options
+    """Options that the admin's file sets, names with dashes. The server says it: which groups it reads depends on its version,
+    [mariadb-10.11] among them. Raises CommandFailed for a file that does not parse."""
+    return read_options(run([layout.binary, f"--defaults-file={layout.config}", "--print-defaults"], timeout=5).out)
 
 
 def incarnation_id(node: int, epoch: int) -> int:
@@ -74,7 +71,7 @@ def command_line(
     line += [f"--{name}={value}" for name, value in dialect.required().items()]
     line += dialect.start_options(discard_unacknowledged and dialect.wrote_last(layout.datadir, admin))
     # Names of files stay the admin's: another name would start another history.
-    line += ["--log-bin=binlog"] if "log-bin" not in admin else []
+    line += [f"--log-bin={_LOG}"] if "log-bin" not in admin or left_behind(layout, admin) else []
     line += ["--relay-log=relay"] if "relay-log" not in admin else []
     return line
 
@@ -82,9 +79,21 @@ def command_line(
 def binlog_index(layout: Layout) -> str:
     """The file that lists the binary logs, whether it is there or not. Raises CommandFailed."""
     admin = configured(layout)
-    base = admin.get("log-bin") or "binlog"
+    return _index(layout, {} if left_behind(layout, admin) else admin)
+
+
+def _index(layout: Layout, admin: dict[str, str]) -> str:
+    base = admin.get("log-bin") or _LOG
     name = admin.get("log-bin-index") or os.path.splitext(base)[0] + ".index"
     return os.path.join(layout.datadir, name)
+
+
+def left_behind(layout: Layout, admin: dict[str, str]) -> str:
+    """The index of the logs that hold this server's history, where the admin's file names other ones that are not there; "" for
+    the usual case. Under another name the server would begin another history, as an empty one."""
+    own, theirs = _index(layout, {}), _index(layout, admin)
+    named = admin.get("log-bin") and "log-bin-index" not in admin and own != theirs
+    return own if named and os.path.exists(own) and not os.path.exists(theirs) else ""
 
 
 def log_file(layout: Layout, admin: dict[str, str]) -> str:
@@ -202,10 +211,12 @@ def last_error(log: str, offset: int = 0) -> str:
     return errors[0].partition("[ERROR]")[2].strip()
 
 
-def check_config(layout: Layout, dialect: Dialect) -> None:
-    """Have the server parse its options without starting. Raises WrongParameter with the server's own words."""
+def resolved(layout: Layout) -> dict[str, str]:
+    """All of the server's variables as it would start with the admin's file alone, names with dashes; it parses its options and
+    does not start. Raises WrongParameter with the server's own words."""
+    argv = [layout.binary, f"--defaults-file={layout.config}", "--verbose", "--help"]
     try:
-        run([layout.binary, f"--defaults-file={layout.config}", "--verbose", "--help"], timeout=10, env=environment())
+        return read_values(run(argv, timeout=10, env=environment()).out)
     except CommandFailed as error:
         # Among pages of help text.
         lines = [line.partition("[ERROR]")[2] for line in error.output.splitlines() if "[ERROR]" in line]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FOREVER = 2_000_000_000  # ms: 23 days; only the agent ends the waiting for acknowledgements
 NOMINAL = 1  # ms: degraded; replicas stay connected as acknowledgers and the count of them stays visible
 OWN_DATABASES = frozenset(("mysql", "sys", "information_schema", "performance_schema", "ndbinfo", "backstay"))
+_WAYS = ("do", "Do"), ("ignore", "Ignore")
 FETCH = "backstay_fetch"  # channel that gets what this node lacks from another than its source
 
 
@@ -62,6 +63,7 @@ class Dialect:
     privilege_aliases: dict[str, str] = {}  # as SHOW GRANTS spells them → as the agent does  # noqa: RUF012
     lock_holders_query = ""  # id, user and host of the sessions that hold a lock on all writes
     position_query = ""  # its `position` is not empty where the history tells whose data it is
+    log_status = "SHOW MASTER STATUS"
     telling: tuple[str, ...] = ()  # settings without which a server's history does not tell what it holds
     changeable: frozenset[str] = frozenset()  # of those wanted what a running server takes
 
@@ -217,6 +219,20 @@ class Dialect:
         """What the source's binary logs do not hold any more and a server with that history lacks, "" for nothing: it could
         not replicate from there."""
         raise NotImplementedError
+
+    def in_force(self, server: Server) -> dict[str, str]:
+        """The running server's variables and replication filters, named as options, with dashes."""
+        found = {
+            str(row["Variable_name"]).replace("_", "-"): str(row["Value"])
+            for row in server.query("SHOW GLOBAL VARIABLES")
+        }
+        for row in server.query(self.log_status):
+            found.update({f"binlog-{way}-db": str(row.get(f"Binlog_{name}_DB") or "") for way, name in _WAYS})
+        return found
+
+    def unsafe_tables(self, server: Server) -> list[str]:
+        """Of the server's own what a crash tears off the data, each with the statements that mend it."""
+        return []
 
     def log_begins_empty(self, server: Server) -> bool:
         """Whether an empty server could replicate all of this one's history, be the data in it or not."""

@@ -149,6 +149,21 @@ class Mariadb(Dialect):
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
+    def unsafe_tables(self, server: Server) -> list[str]:
+        """Where a replica notes its position. Outside of transactions a crash leaves that behind the data."""
+        rows = server.query(
+            "SELECT t.TABLE_NAME AS name, t.ENGINE AS engine FROM information_schema.TABLES t"
+            " LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE WHERE t.TABLE_SCHEMA = 'mysql'"
+            " AND t.TABLE_NAME LIKE 'gtid\\_slave\\_pos%' AND COALESCE(e.TRANSACTIONS, 'NO') <> 'YES'"
+        )
+        follows = bool(rows) and bool(server.query("SHOW SLAVE STATUS"))
+        stop, start = ("STOP SLAVE SQL_THREAD; ", "; START SLAVE SQL_THREAD") if follows else ("", "")
+        return [
+            f"mysql.{row['name']} is {row['engine']}, so after a crash it does not tell what was applied:"
+            f" SET sql_log_bin = 0; {stop}ALTER TABLE mysql.{row['name']} ENGINE = InnoDB{start}"
+            for row in rows
+        ]
+
     def observe(self, server: Server) -> Observed:
         look = server.one(_LOOK + asked(self.wanted()))
         status = {

@@ -56,6 +56,7 @@ class Oracle(Dialect):
         self._replica = "REPLICA" if new else "SLAVE"
         self._change = "CHANGE REPLICATION SOURCE TO" if new else "CHANGE MASTER TO"
         self._prefix = "SOURCE" if new else "MASTER"
+        self.log_status = "SHOW BINARY LOG STATUS" if version >= (8, 2, 0) else "SHOW MASTER STATUS"
         self._reset_binlog = "RESET BINARY LOGS AND GTIDS" if version >= (8, 2, 0) else "RESET MASTER"
         self._waits = f"rpl_semi_sync_{self._source_word}"
         self._dashed = self._waits.replace("_", "-")
@@ -156,6 +157,15 @@ class Oracle(Dialect):
         )
 
     # -- looking ------------------------------------------------------------------------------------------------------
+
+    def in_force(self, server: Server) -> dict[str, str]:
+        found = super().in_force(server)
+        if self.version >= (8, 0, 0):
+            for row in server.query(
+                "SELECT FILTER_NAME AS name, FILTER_RULE AS rule FROM performance_schema.replication_applier_global_filters"
+            ):
+                found[str(row["name"]).lower().replace("_", "-")] = str(row["rule"] or "")
+        return found
 
     def observe(self, server: Server) -> Observed:
         look = self._look(
