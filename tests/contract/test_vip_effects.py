@@ -194,6 +194,75 @@ def test_other_addresses_of_the_network_survive(wire):
     assert subprocess.run([*enter, *setting], capture_output=True, text=True, check=True).stdout == "0\n"
 
 
+# -- the node's own connections ----------------------------------------------------------------------------------------
+
+ON_LINK, BY_GATEWAY, WITHOUT_GATEWAY, MULTICAST = "10.9.0.2", "192.0.2.1", "198.51.100.7", "239.1.1.1"
+
+
+def sources(wire):
+    """From which address the node's own connections leave, for each kind of destination."""
+    shown = (ip("-n", wire.node, "route", "get", to) for to in (ON_LINK, BY_GATEWAY, WITHOUT_GATEWAY, MULTICAST))
+    return [re.search(r" src (\S+)", text).group(1) for text in shown]
+
+
+def routed(wire):
+    ip("-n", wire.node, "route", "replace", "default", "via", ON_LINK)
+    ip("-n", wire.node, "route", "replace", "198.51.100.0/24", "dev", "eth0")
+
+
+@pytest.mark.parametrize("arp_ignore", ["0", "1", "2"])
+@pytest.mark.parametrize("promote_secondaries", ["0", "1"])
+def test_the_nodes_own_connections_never_leave_from_the_address(wire, promote_secondaries, arp_ignore):
+    """The node's own address goes and comes back, as by DHCP or a restart of the network: the one that was there first is then
+    the kernel's choice."""
+    sysctls = [f"net.ipv4.conf.{where}.promote_secondaries={promote_secondaries}" for where in ("all", "eth0")]
+    sysctl = ["sysctl", "-qw", *sysctls, f"net.ipv4.conf.eth0.arp_ignore={arp_ignore}"]
+    subprocess.run(["ip", "netns", "exec", wire.node, *sysctl], check=True)
+    wire.started()
+    routed(wire)
+    server, said = running(wire.node, SERVER, V4)
+    assert said == "ready"
+    client, said = running(wire.lan, CLIENT, V4)
+    try:
+        assert said == "connected"  # so the neighbours find it
+        ip("-n", wire.node, "addr", "del", "10.9.0.1/24", "dev", "eth0")
+        assert wire.has()
+        ip("-n", wire.node, "addr", "add", "10.9.0.1/24", "dev", "eth0")
+        routed(wire)
+        assert sources(wire) == ["10.9.0.1"] * 4
+        assert wire.monitor().code == 0
+        assert client.poll() is None
+    finally:
+        for child in (server, client):
+            child.kill()
+            child.wait()
+
+
+def test_an_address_that_was_put_first_is_put_behind_by_start(wire):
+    subprocess.run(
+        ["ip", "netns", "exec", wire.node, "sysctl", "-qw", "net.ipv4.conf.all.promote_secondaries=1"], check=True
+    )
+    wire.started(cidr_netmask="24")
+    ip("-n", wire.node, "addr", "del", "10.9.0.1/24", "dev", "eth0")
+    ip("-n", wire.node, "addr", "add", "10.9.0.1/24", "dev", "eth0")
+    routed(wire)
+    assert sources(wire) == [V4] * 4
+    wire.started()
+    routed(wire)
+    assert sources(wire) == ["10.9.0.1"] * 4
+
+
+def test_where_addresses_of_the_host_get_no_answer_it_is_one_of_the_network(wire):
+    subprocess.run(["ip", "netns", "exec", wire.node, "sysctl", "-qw", "net.ipv4.conf.eth0.arp_ignore=3"], check=True)
+    wire.started()
+    server, said = running(wire.node, SERVER, V4)
+    client, said = running(wire.lan, CLIENT, V4)
+    for child in (server, client):
+        child.kill()
+        child.wait()
+    assert said == "connected"
+
+
 # -- the moment between two holders ------------------------------------------------------------------------------------
 
 
