@@ -78,6 +78,55 @@ def test_stop_removes_every_copy(wire):
     assert not wire.has()
 
 
+# -- its interface -----------------------------------------------------------------------------------------------------
+
+
+def second_interface(wire, network="10.9.0.11/24"):
+    ip("-n", wire.node, "link", "add", "eth1", "type", "veth", "peer", "name", "eth1", "netns", wire.other)
+    for namespace in (wire.node, wire.other):
+        ip("-n", namespace, "link", "set", "eth1", "up")
+    ip("-n", wire.node, "addr", "add", network, "dev", "eth1")
+
+
+def test_of_two_interfaces_in_one_network_the_one_with_a_link_is_taken(wire):
+    second_interface(wire)
+    ip("-n", wire.lan, "link", "set", "eth0", "down")
+    wire.started()
+    assert {entry for entry in wire.held() if V4 in entry[1]} == {("eth1", f"{V4}/32")}
+    assert wire.monitor().code == 0
+    ip("-n", wire.lan, "link", "set", "eth0", "up")
+    wire.started()  # it stays where it is
+    assert {entry for entry in wire.held() if V4 in entry[1]} == {("eth1", f"{V4}/32")}
+    ip("-n", wire.other, "link", "set", "eth1", "down")
+    wire.started()
+    assert {entry for entry in wire.held() if V4 in entry[1]} == {("eth0", f"{V4}/32")}
+
+
+def test_a_standby_that_starts_takes_the_interface_with_a_link(wire):
+    second_interface(wire)
+    assert wire.vip("start", clone=True).code == 0
+    ip("-n", wire.lan, "link", "set", "eth0", "down")
+    assert wire.monitor(clone=True, role="Unpromoted").code == 1
+    assert wire.vip("start", clone=True).code == 0
+    assert wire.monitor(clone=True, role="Unpromoted").code == 0
+
+
+def test_an_interface_of_a_wider_network_is_no_second_one(wire):
+    second_interface(wire, "10.0.0.1/8")
+    ip("-n", wire.lan, "link", "set", "eth0", "down")
+    answer = wire.vip("start")
+    assert answer.code == 1 and "eth0 has no link" in answer.reason
+
+
+def test_under_policy_routing_the_own_address_tells_the_network(wire):
+    """A rule sends everything to a table with nothing but a default route."""
+    ip("-n", wire.node, "route", "add", "default", "via", "10.9.0.2", "dev", "eth0", "onlink", "table", "100")
+    ip("-n", wire.node, "rule", "add", "from", "all", "lookup", "100", "pref", "100")
+    wire.started()
+    assert ("eth0", f"{V4}/32") in wire.held()
+    assert wire.monitor().code == 0
+
+
 # -- findings ----------------------------------------------------------------------------------------------------------
 
 

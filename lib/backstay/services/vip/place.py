@@ -71,15 +71,19 @@ def find_place(context: VipContext, link: Link, usable: bool = True) -> Place:
 
 
 def _found(context: VipContext, link: Link, address: Address, named: Interface | None) -> Place:
-    """Raises WrongParameter when nothing here tells of the address's network."""
+    """The best place that can carry the address, or else the best one. Raises WrongParameter when nothing here tells of the
+    address's network."""
     route = link.route(address, named.index if named else 0)
+    places = []
     for spot in spots(address, link.addresses(address.family), route):
         interface = link.interface(index=spot.index)
         if interface and (not named or named.index == spot.index):
-            return Place(interface, spot.prefix, spot.alone and not _mute(interface))
-    if named:
+            places.append(Place(interface, spot.prefix, spot.alone and not _mute(interface)))
+    if not places and named:
         raise WrongParameter(f"{named.name} is not in the network of {address.text}: set cidr_netmask")
-    raise WrongParameter(f"no interface here is in the network of {address.text}: set nic and cidr_netmask")
+    if not places:
+        raise WrongParameter(f"no interface here is in the network of {address.text}: set nic and cidr_netmask")
+    return next((one for one in places if _judge(context, one.interface).finding == health.STANDBY), places[0])
 
 
 def _mute(interface: Interface) -> bool:
