@@ -48,6 +48,16 @@ def test_given_interface_prefix_and_label(wire):
     assert wire.monitor(nic="eth0", cidr_netmask="32").code == 0
 
 
+def test_start_gives_a_label_to_an_address_that_is_there_without_or_with_another(wire):
+    ip("-n", wire.node, "addr", "add", f"{V4}/32", "dev", "eth0")
+    for label in ("web", "db"):
+        wire.started(label=label)
+        assert V4 in ip("-n", wire.node, "addr", "show", "label", f"eth0:{label}")
+        assert {entry for entry in wire.held() if V4 in entry[1]} == {("eth0", f"{V4}/32")}
+    wire.started()  # a label that nobody asks for stays
+    assert V4 in ip("-n", wire.node, "addr", "show", "label", "eth0:db")
+
+
 def test_start_repairs_a_wrong_prefix(wire):
     ip("-n", wire.node, "addr", "add", f"{V4}/32", "dev", "eth0")
     assert wire.vip("start", cidr_netmask="24").code == 0

@@ -140,6 +140,7 @@ def _held(body: bytes) -> Held:
         prefix=prefix,
         index=index,
         flags=unpack_from("=I", wide)[0] if wide else flags,
+        label=found.get(_IFA_LABEL, b"").rstrip(b"\0").decode("utf-8", "replace"),
     )
 
 

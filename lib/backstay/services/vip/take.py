@@ -32,7 +32,8 @@ def take(context: VipContext) -> None:
     for copy in link.copies(address):
         failed = bool(copy.flags & health.DAD_FAILED)
         was_here = was_here or not failed
-        if copy.index == interface.index and copy.prefix == prefix and not failed:
+        labelled = label in ("", copy.label)  # the kernel changes the label of no address that is there
+        if copy.index == interface.index and copy.prefix == prefix and labelled and not failed:
             right = True
         else:
             context.log.notice(f"removing {address.text}/{copy.prefix} from interface {copy.index}: not as configured")
