@@ -125,7 +125,7 @@ while True:
 
 CLIENT = """
 import socket, sys, time
-s = socket.create_connection((sys.argv[1], 3306), timeout=5)
+s = socket.create_connection((sys.argv[1], 3306), timeout=float((sys.argv + ["5"])[2]))
 assert s.recv(1) == b"x"
 print("connected", flush=True)
 try:
@@ -174,6 +174,34 @@ def test_stop_resets_connections_and_spares_listeners(wire, address, bound):
         )
     finally:
         for child in (server, *clients):
+            child.kill()
+            child.wait()
+
+
+@pytest.mark.parametrize(("address", "prefix"), [(V4, "24"), (V6, "64")])
+def test_the_nodes_own_connections_to_the_holder_before_end_when_it_takes_the_address(wire, address, prefix):
+    """A client that waits for an answer hears nothing more: the holder is dead, and the address is here."""
+    ip("-n", wire.lan, "addr", "add", f"{address}/{prefix}", "dev", "eth0", *(["nodad"] * (address == V6)))
+    own = "10.9.0.2" if address == V4 else "fd09::2"
+    server, said = running(wire.lan, SERVER, "0.0.0.0" if address == V4 else "::")
+    assert said == "ready"
+    client, said = running(wire.node, CLIENT, address, "30")
+    bystander, and_said = running(wire.node, CLIENT, own, "30")
+    local = []
+    try:
+        assert said == and_said == "connected"
+        assert wire.vip("start", address).code == 1 and client.poll() is None  # its holder lives
+        ip("-n", wire.lan, "addr", "del", f"{address}/{prefix}", "dev", "eth0")
+        begin = time.time()
+        wire.started(address)
+        kind, at = client.stdout.readline().split()
+        assert kind != "TimeoutError" and begin < float(at) < begin + 15, kind  # by itself it would wait longer
+        assert bystander.poll() is None
+        local = [running(wire.node, SERVER, address)[0], *(running(wire.node, CLIENT, address)[:1])]
+        wire.started(address)
+        assert local[1].poll() is None
+    finally:
+        for child in (server, client, bystander, *local):
             child.kill()
             child.wait()
 

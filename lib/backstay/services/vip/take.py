@@ -14,6 +14,7 @@ from backstay.services.vip.start_note import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from backstay.agent.log import Log
     from backstay.host.ip_address import Address
     from backstay.services.vip.context import VipContext
     from backstay.services.vip.packet_socket import Wire
@@ -43,6 +44,8 @@ def take(context: VipContext) -> None:
         holder = wire.find_claimant(min(given.duplicate_timeout, context.deadline.remaining()))
         if holder:
             raise AgentError(f"{address.text} is in use on {interface.name} by {holder}: stop that host using it")
+    if not was_here:
+        _end_own(address, context.log)
     try:
         if not right:
             no_dad = health.NO_DAD if given.nodad and address.bits == 128 else 0
@@ -56,6 +59,20 @@ def take(context: VipContext) -> None:
             remove(link, address, copy, context.log)
         raise
     context.log.info(f"holding {address.text}/{prefix} on {interface.name}")
+
+
+def _end_own(address: Address, log: Log) -> None:
+    """The connections of this node's own clients to the holder before. What they wait for never comes, and once the address is
+    here nothing of theirs reaches the wire, so no reset would come back: they would hang until their own timeouts."""
+    from backstay.host.tcp_reset import reset_to
+
+    try:
+        count = reset_to(address)
+    except AgentError as error:
+        log.warning(str(error))
+        return
+    if count:
+        log.info(f"reset {count} connections of this node to the holder of {address.text} before")
 
 
 def _wire(address: Address, interface: Interface) -> Wire | None:
