@@ -17,7 +17,7 @@ def wire(tmp_path):
 
 @pytest.mark.parametrize("address", [V4, V6])
 def test_life_of_a_primitive(wire, address):
-    prefix = "24" if address == V4 else "64"
+    prefix = "32" if address == V4 else "64"
     assert wire.vip("monitor", address).code == 7
     assert wire.vip("start", address).code == 0
     assert ("eth0", f"{address}/{prefix}") in wire.held()
@@ -48,10 +48,31 @@ def test_given_interface_prefix_and_label(wire):
     assert wire.monitor(nic="eth0", cidr_netmask="32").code == 0
 
 
+def test_start_gives_a_label_to_an_address_that_is_there_without_or_with_another(wire):
+    ip("-n", wire.node, "addr", "add", f"{V4}/32", "dev", "eth0")
+    for label in ("web", "db"):
+        wire.started(label=label)
+        assert V4 in ip("-n", wire.node, "addr", "show", "label", f"eth0:{label}")
+        assert {entry for entry in wire.held() if V4 in entry[1]} == {("eth0", f"{V4}/32")}
+    wire.started()  # a label that nobody asks for stays
+    assert V4 in ip("-n", wire.node, "addr", "show", "label", "eth0:db")
+
+
 def test_start_repairs_a_wrong_prefix(wire):
     ip("-n", wire.node, "addr", "add", f"{V4}/32", "dev", "eth0")
     assert wire.vip("start", cidr_netmask="24").code == 0
     assert {entry for entry in wire.held() if V4 in entry[1]} == {("eth0", f"{V4}/24")}
+
+
+def test_without_an_own_address_in_the_network_the_prefix_is_that_of_the_route(wire):
+    """As /32 it would have no way to its neighbours."""
+    ip("-n", wire.node, "addr", "del", "10.9.0.1/24", "dev", "eth0")
+    ip("-n", wire.node, "route", "add", "10.9.0.0/24", "dev", "eth0")
+    assert wire.vip("start").code == 0
+    assert ("eth0", f"{V4}/24") in wire.held()
+    ip("-n", wire.node, "route", "del", "10.9.0.0/24", "dev", "eth0", "proto", "boot")
+    assert wire.vip("start").code == 0  # nothing but itself tells of the network
+    assert ("eth0", f"{V4}/24") in wire.held()
 
 
 def test_start_moves_the_address_from_a_wrong_interface(wire):
@@ -67,30 +88,79 @@ def test_stop_removes_every_copy(wire):
     assert not wire.has()
 
 
+# -- its interface -----------------------------------------------------------------------------------------------------
+
+
+def second_interface(wire, network="10.9.0.11/24"):
+    ip("-n", wire.node, "link", "add", "eth1", "type", "veth", "peer", "name", "eth1", "netns", wire.other)
+    for namespace in (wire.node, wire.other):
+        ip("-n", namespace, "link", "set", "eth1", "up")
+    ip("-n", wire.node, "addr", "add", network, "dev", "eth1")
+
+
+def test_of_two_interfaces_in_one_network_the_one_with_a_link_is_taken(wire):
+    second_interface(wire)
+    ip("-n", wire.lan, "link", "set", "eth0", "down")
+    wire.started()
+    assert {entry for entry in wire.held() if V4 in entry[1]} == {("eth1", f"{V4}/32")}
+    assert wire.monitor().code == 0
+    ip("-n", wire.lan, "link", "set", "eth0", "up")
+    wire.started()  # it stays where it is
+    assert {entry for entry in wire.held() if V4 in entry[1]} == {("eth1", f"{V4}/32")}
+    ip("-n", wire.other, "link", "set", "eth1", "down")
+    wire.started()
+    assert {entry for entry in wire.held() if V4 in entry[1]} == {("eth0", f"{V4}/32")}
+
+
+def test_a_standby_that_starts_takes_the_interface_with_a_link(wire):
+    second_interface(wire)
+    assert wire.vip("start", clone=True).code == 0
+    ip("-n", wire.lan, "link", "set", "eth0", "down")
+    assert wire.monitor(clone=True, role="Unpromoted").code == 1
+    assert wire.vip("start", clone=True).code == 0
+    assert wire.monitor(clone=True, role="Unpromoted").code == 0
+
+
+def test_an_interface_of_a_wider_network_is_no_second_one(wire):
+    second_interface(wire, "10.0.0.1/8")
+    ip("-n", wire.lan, "link", "set", "eth0", "down")
+    answer = wire.vip("start")
+    assert answer.code == 1 and "eth0 has no link" in answer.reason
+
+
+def test_under_policy_routing_the_own_address_tells_the_network(wire):
+    """A rule sends everything to a table with nothing but a default route."""
+    ip("-n", wire.node, "route", "add", "default", "via", "10.9.0.2", "dev", "eth0", "onlink", "table", "100")
+    ip("-n", wire.node, "rule", "add", "from", "all", "lookup", "100", "pref", "100")
+    wire.started()
+    assert ("eth0", f"{V4}/32") in wire.held()
+    assert wire.monitor().code == 0
+
+
 # -- findings ----------------------------------------------------------------------------------------------------------
 
 
 def test_finding_absent(wire):
     wire.started()
-    ip("-n", wire.node, "addr", "del", f"{V4}/24", "dev", "eth0")
+    ip("-n", wire.node, "addr", "del", f"{V4}/32", "dev", "eth0")
     answer = wire.monitor()
     assert (answer.code, answer.reason) == (7, f"{V4} is gone from eth0: something other than the cluster removed it")
 
 
 def test_finding_wrong_prefix(wire):
     wire.started()
-    ip("-n", wire.node, "addr", "del", f"{V4}/24", "dev", "eth0")
-    ip("-n", wire.node, "addr", "add", f"{V4}/32", "dev", "eth0")
+    ip("-n", wire.node, "addr", "del", f"{V4}/32", "dev", "eth0")
+    ip("-n", wire.node, "addr", "add", f"{V4}/24", "dev", "eth0")
     answer = wire.monitor()
-    assert answer.code == 1 and "has prefix /32, not /24" in answer.reason
+    assert answer.code == 1 and "has prefix /24, not /32" in answer.reason
     assert wire.vip("monitor").code == 0  # a probe says only that it is here
-    wire.started(cidr_netmask="24")
+    wire.started()
     assert wire.monitor().code == 0
 
 
 def test_finding_wrong_interface(wire):
     wire.started()
-    ip("-n", wire.node, "addr", "del", f"{V4}/24", "dev", "eth0")
+    ip("-n", wire.node, "addr", "del", f"{V4}/32", "dev", "eth0")
     ip("-n", wire.node, "addr", "add", f"{V4}/32", "dev", "lo")
     answer = wire.monitor()
     assert answer.code == 1 and "is on lo, not only on eth0" in answer.reason
@@ -189,7 +259,7 @@ def test_finding_duplicate_and_its_repair(wire):
 def test_network_namespace(wire):
     inside = {"inside": wire.other, "network_namespace": wire.node}
     assert wire.vip("start", **inside).code == 0
-    assert ("eth0", f"{V4}/24") in wire.held()
+    assert ("eth0", f"{V4}/32") in wire.held()
     assert not any(V4 in entry for _, entry in wire.held(wire.other))
     assert wire.monitor(**inside).code == 0
     assert wire.monitor().code == 0  # seen from within
@@ -219,7 +289,7 @@ def test_life_of_a_promotable_clone(wire):
     assert wire.vip("monitor", clone=True).code == 0
     assert look("Unpromoted") == 0
     assert wire.vip("promote", clone=True).code == 0
-    assert ("eth0", f"{V4}/24") in wire.held()
+    assert ("eth0", f"{V4}/32") in wire.held()
     assert wire.vip("monitor", clone=True).code == 8
     assert look("Promoted") == 8
     assert wire.vip("promote", clone=True).code == 0
@@ -248,7 +318,7 @@ def test_a_promoted_instance_that_lost_its_address_or_link(wire):
     ip("-n", wire.lan, "link", "set", "eth0", "down")
     assert wire.monitor(clone=True, role="Promoted").code == 9
     ip("-n", wire.lan, "link", "set", "eth0", "up")
-    ip("-n", wire.node, "addr", "del", f"{V4}/24", "dev", "eth0")
+    ip("-n", wire.node, "addr", "del", f"{V4}/32", "dev", "eth0")
     answer = wire.monitor(clone=True, role="Promoted")
     assert answer.code == 9 and "is gone from eth0" in answer.reason
 

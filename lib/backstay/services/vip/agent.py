@@ -98,11 +98,11 @@ class Vip(Agent):
         has done."""
 
     def check_host(self) -> None:
+        from backstay.services.vip.place import find_place
         from backstay.services.vip.rtnetlink import Link
-        from backstay.services.vip.take import place
 
         with self._inside():
-            place(self.context, Link(), usable=False)
+            find_place(self.context, Link(), usable=False)
 
     def _identity(self) -> tuple[int, str]:
         """Of what is watched: there is no process, so the start tells one life of the address from the next."""
@@ -110,18 +110,27 @@ class Vip(Agent):
 
     def _note_again(self) -> None:
         """The record was wiped while the address is held: without it the watcher has nothing to tell this start by."""
+        from backstay.services.vip.rtnetlink import Link
+
         try:
-            self._write_note()
+            with self._inside():
+                link = Link()
+                copies = link.copies(self.context.parameters.address())
+                interface = link.interface(index=copies[0].index) if copies else None
+            if interface:
+                self._note().write(
+                    interface.name, copies[0].prefix
+                )  # where it is: the look has found nothing wrong with that
         except AgentError as error:
             self.context.cannot_write(str(error))
 
     def _write_note(self) -> None:
+        from backstay.services.vip.place import wait_for_place
         from backstay.services.vip.rtnetlink import Link
-        from backstay.services.vip.take import wait_for_place
 
         with self._inside():
-            interface, prefix = wait_for_place(self.context, Link())
-        self._note().write(interface.name, prefix)
+            place = wait_for_place(self.context, Link())
+        self._note().write(place.interface.name, place.prefix)
 
     def _release(self, refuse_for: float = 0) -> None:
         from backstay.services.vip.release import release

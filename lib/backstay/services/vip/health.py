@@ -33,15 +33,16 @@ STANDBY = "standby"
 
 
 class Held:
-    """An address as the kernel holds it: on interface number `index`, with its IFA_F_ flags."""
+    """An address as the kernel holds it: on interface number `index`, with its IFA_F_ flags. label: IPv4 only."""
 
-    __slots__ = ("flags", "index", "packed", "prefix")
+    __slots__ = ("flags", "index", "label", "packed", "prefix")
 
-    def __init__(self, packed: bytes, prefix: int, index: int, flags: int) -> None:
+    def __init__(self, packed: bytes, prefix: int, index: int, flags: int, label: str = "") -> None:
         self.packed = packed
         self.prefix = prefix
         self.index = index
         self.flags = flags
+        self.label = label
 
 
 class Interface:
