@@ -27,8 +27,9 @@ from backstay_lab.systems.mysql.workload import MysqlSet
 
 BUSY = 5.0  # times the bound for the worst run: a guard against hanging on any machine; `rehearse` has the figures
 FLOOR = 20.0  # the same for membership, election of a coordinator and fencing, seconds
-# What `make test` tries elsewhere too: an admin's switchover (test_admin), a campaign's smoke, the only replica of two lost.
-ELSEWHERE = ("move", "address-removed", "partition-replica")
+# What `make test` tries elsewhere too: an admin's switchover (test_admin), a campaign's smoke, the only replica of two lost; and
+# a pause is a hang that ends sooner.
+ELSEWHERE = ("move", "address-removed", "partition-replica", "pause")
 
 
 @pytest.fixture
@@ -81,7 +82,6 @@ def test_validation_names_another_nodes_server_id(three: Lab) -> None:
     [
         "kill",
         "hang",
-        "pause",
         "replica-crash",
         "partition-primary",
         *(pytest.param(name, marks=pytest.mark.slow) for name in ("passwords", *ELSEWHERE)),
