@@ -19,6 +19,7 @@ class TierScheduling(LoadScopeScheduling):
     """unit_of: the id of a test -> the name of the unit that it is given to a worker with."""
 
     def __init__(self, config: Any, log: Any, unit_of: Callable[[str], str]) -> None:
+        config.option.loadscopereorder = False  # xdist begins with the largest unit otherwise, from 3.7 on
         super().__init__(config, log)
         self._split_scope = unit_of
 

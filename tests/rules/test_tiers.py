@@ -84,3 +84,25 @@ def test_tiers_follow_each_other_and_nothing_runs_beside_a_lab(tmp_path: Path, o
         f"{name} ({COUNTS[name]} tests)" for name in ("rules", "contract", "templates", "lab", "failover")
     ]
     assert "19 passed" in said.splitlines()[-1]
+
+
+def test_tests_that_share_a_lab_follow_each_other() -> None:
+    """There is one at a time: whoever needs another between them has theirs taken down, and made anew."""
+    environment = {"PYTHONPATH": os.pathsep.join([str(TESTS.parent / "lib"), str(TESTS.parent / "lab")])}
+    argv = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--collect-only",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(TESTS.parent),
+    ]
+    done = command.run([*argv, str(TESTS / "failover")], timeout=120, env=environment)
+    names = [line.partition("::")[2].partition("[")[0] for line in done.out.splitlines() if "::" in line]
+    two = [names.index("test_two_nodes_go_on_when_one_is_lost_and_say_so_first")]
+    two.append(names.index("test_commits_wait_until_a_lost_replica_is_fenced"))  # of another file
+    three = names.index("test_a_server_that_runs_on_without_its_cluster_stays_on_record")  # of a file between them
+    assert two == [two[0], two[0] + 1] and three < two[0]
