@@ -208,7 +208,8 @@ def test_finding_tentative_is_no_failure(wire):
 
 
 @pytest.mark.parametrize("address", [V4, V6])
-def test_a_rival_on_the_wire_is_named_and_start_leaves_nothing(wire, address):
+def test_a_rival_on_the_wire_is_named_and_waited_for(wire, address):
+    """Another node would find the same one: a failed start would send what goes with the address round all of them."""
     ip(
         "-n",
         wire.lan,
@@ -220,10 +221,39 @@ def test_a_rival_on_the_wire_is_named_and_start_leaves_nothing(wire, address):
         *(["nodad"] * (address == V6)),
     )
     answer = wire.vip("start", address)
-    assert answer.code == 1
-    assert answer.reason == f"{address} is in use on eth0 by {wire.mac(wire.lan)}: stop that host using it"
+    assert answer.code == 0 and not wire.has(address)
+    assert f"{address} is in use on eth0 by {wire.mac(wire.lan)}: stop that host using it" in answer.err
+    assert wire.vip("monitor", address).code == 7
+    reason = f"{address} is in use by {wire.mac(wire.lan)}: taken once that host leaves it"
+    for _ in range(2):
+        answer = wire.monitor(address)
+        assert (answer.code, answer.reason) == (190, reason)
     assert not wire.has(address)
-    assert wire.vip("start", address, check_duplicate="false").code == 0
+    ip("-n", wire.lan, "addr", "del", f"{address}/{24 if address == V4 else 64}", "dev", "eth0")
+    assert wire.monitor(address).code == 0 and wire.has(address)
+    ip("-n", wire.node, "addr", "del", f"{address}/{32 if address == V4 else 64}", "dev", "eth0")
+    assert wire.monitor(address).code == 7  # that one is gone: the next is another matter
+
+
+def test_a_rival_is_forgotten_by_a_stop_and_overruled_where_nobody_asks(wire):
+    ip("-n", wire.lan, "addr", "add", f"{V4}/24", "dev", "eth0")
+    wire.started()
+    assert wire.vip("stop").code == 0
+    assert wire.monitor().code == 7
+    wire.started(check_duplicate="false")
+    assert wire.has()
+
+
+def test_a_promoted_clone_waits_for_a_rival_to_leave(wire):
+    ip("-n", wire.lan, "addr", "add", f"{V4}/24", "dev", "eth0")
+    assert wire.vip("start", clone=True).code == 0
+    assert wire.vip("promote", clone=True).code == 0
+    assert wire.monitor(clone=True, role="Promoted").code == 8 and not wire.has()
+    assert wire.vip("demote", clone=True).code == 0
+    assert wire.monitor(clone=True, role="Unpromoted").code == 0 and not wire.has()
+    assert wire.vip("promote", clone=True).code == 0
+    ip("-n", wire.lan, "addr", "del", f"{V4}/24", "dev", "eth0")
+    assert wire.monitor(clone=True, role="Promoted").code == 8 and wire.has()
 
 
 def test_the_kernels_own_detection(wire):
@@ -234,8 +264,12 @@ def test_the_kernels_own_detection(wire):
 def test_a_duplicate_found_by_the_kernel_undoes_start(wire):
     ip("-n", wire.lan, "addr", "add", f"{V6}/64", "dev", "eth0", "nodad")
     answer = wire.vip("start", V6, nodad="false", check_duplicate="false")
-    assert answer.code == 1 and "DAD failed" in answer.reason
+    assert answer.code == 0 and "DAD failed" in answer.err
     assert not wire.has(V6)
+    parameters = {"nodad": "false", "check_duplicate": "false"}
+    assert wire.monitor(V6, **parameters).code == 190 and not wire.has(V6)
+    ip("-n", wire.lan, "addr", "del", f"{V6}/64", "dev", "eth0")
+    assert wire.monitor(V6, **parameters).code == 0 and wire.has(V6)
 
 
 def test_finding_duplicate_and_its_repair(wire):

@@ -192,8 +192,8 @@ def interface(number: int, enabled: bool = True, running: bool = True) -> addres
 
 
 WANTED = [
-    address.Wanted("10.0.0.50", nic, prefix, check_link)
-    for nic, prefix, check_link in itertools.product(("eth2", ""), (24, None), BOTH)
+    address.Wanted("10.0.0.50", nic, prefix, check_link, rival)
+    for nic, prefix, check_link, rival in itertools.product(("eth2", ""), (24, None), BOTH, ("", "another host"))
 ]
 
 
@@ -228,7 +228,17 @@ def test_whether_an_address_could_be_of_use() -> None:
 
 
 def test_what_the_monitor_of_an_address_answers() -> None:
-    findings = ("HELD", "ABSENT", "WRONG_PREFIX", "WRONG_INTERFACE", "TENTATIVELY", "DUPLICATE", "LINK_DOWN", "STANDBY")
+    findings = (
+        "HELD",
+        "ABSENT",
+        "WRONG_PREFIX",
+        "WRONG_INTERFACE",
+        "TENTATIVELY",
+        "DUPLICATE",
+        "LINK_DOWN",
+        "STANDBY",
+        "CONTESTED",
+    )
     cases = itertools.product(
         [*(getattr(address, name) for name in findings), address.INTERFACE_GONE], BOTH, BOTH, BOTH
     )

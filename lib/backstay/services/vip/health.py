@@ -26,6 +26,7 @@ ABSENT = "absent"
 WRONG_PREFIX = "wrong prefix"
 WRONG_INTERFACE = "wrong interface"
 TENTATIVELY = "tentative"
+CONTESTED = "contested"
 DUPLICATE = "duplicate"
 LINK_DOWN = "link down"
 INTERFACE_GONE = "interface gone"
@@ -61,15 +62,17 @@ class Interface:
 
 
 class Wanted:
-    """Where the address shall be. nic "" and prefix None: wherever it is, is right. check_link: a dead link counts."""
+    """Where the address shall be. nic "" and prefix None: wherever it is, is right. check_link: a dead link counts. rival: the
+    other host that had it when this one was to take it, "" for none."""
 
-    __slots__ = ("address", "check_link", "nic", "prefix")
+    __slots__ = ("address", "check_link", "nic", "prefix", "rival")
 
-    def __init__(self, address: str, nic: str, prefix: int | None, check_link: bool) -> None:
+    def __init__(self, address: str, nic: str, prefix: int | None, check_link: bool, rival: str = "") -> None:
         self.address = address
         self.nic = nic
         self.prefix = prefix
         self.check_link = check_link
+        self.rival = rival
 
 
 class Verdict:
@@ -127,6 +130,9 @@ _LINK: Table[_Row, Inputs] = (
      "its interface has no link, and `check_link` is on", "nobody reaches it here"),
 )
 ADDRESS: Table[_Row, Inputs] = (
+    ((CONTESTED, lambda i: f"{i.address} is in use by {i.wanted.rival}: taken once that host leaves it"),
+     lambda i: not i.copies and i.wanted.rival,
+     "it is on no interface, and another host had it when this one was to take it", "it is taken once that host is gone"),
     ((ABSENT, lambda i: f"{i.address} is gone {f'from {i.wanted.nic}' if i.wanted.nic else 'from this node'}:"
       f" something other than the cluster removed it"),
      lambda i: not i.copies,
@@ -197,10 +203,11 @@ EXIT_CODES: Table[ExitCode, Asked] = (
      "held, of a clone", "an address is held by the promoted one"),
     (ExitCode.SUCCESS, lambda i: i.finding in (HELD, STANDBY),
      "held, or standby", "all is well"),
-    (ExitCode.DEGRADED_PROMOTED, lambda i: i.finding == TENTATIVELY and i.clone,
-     "tentative, of a clone", "the kernel asks again after each loss of link; it ends by itself within two seconds"),
-    (ExitCode.DEGRADED, lambda i: i.finding == TENTATIVELY,
-     "tentative", "the same"),
+    (ExitCode.DEGRADED_PROMOTED, lambda i: i.finding in (TENTATIVELY, CONTESTED) and i.clone,
+     "tentative or contested, of a clone", "it ends by itself: the kernel's search within two seconds, the other when the rival"
+     " is gone; any other node would find the same"),
+    (ExitCode.DEGRADED, lambda i: i.finding in (TENTATIVELY, CONTESTED),
+     "tentative or contested", "the same"),
     (ExitCode.FAILED_PROMOTED, lambda i: i.clone and i.promoted,
      "any other finding, where Pacemaker expects the promoted role", "it is needed here, and of no use"),
     (ExitCode.NOT_RUNNING, lambda i: i.finding in (ABSENT, INTERFACE_GONE),

@@ -7,7 +7,7 @@ from backstay.ocf.errors import AgentError, WrongParameter
 from backstay.services.vip import health
 from backstay.services.vip.health import Interface, Verdict, Wanted
 from backstay.services.vip.parameters import NAME_BYTES
-from backstay.services.vip.place import wait_for_place
+from backstay.services.vip.place import Place, wait_for_place
 from backstay.services.vip.release import remove
 from backstay.services.vip.rtnetlink import Link, setting
 from backstay.services.vip.start_note import Record
@@ -20,8 +20,18 @@ if TYPE_CHECKING:
     from backstay.services.vip.packet_socket import Wire
 
 
+class Contested(AgentError):
+    """Another host has the address. rival: which. place: where it is to be here."""
+
+    def __init__(self, reason: str, rival: str, place: Place) -> None:
+        super().__init__(reason)
+        self.rival = rival
+        self.place = place
+
+
 def take(context: VipContext) -> None:
-    """Hold the address, announced; undo it all when that fails. Repairs a copy in the wrong place."""
+    """Hold the address, announced; undo it all when that fails. Repairs a copy in the wrong place. Raises Contested, and
+    AgentError."""
     link, given = Link(), context.parameters
     address = given.address()
     place = wait_for_place(context, link)
@@ -43,14 +53,15 @@ def take(context: VipContext) -> None:
     if wire and given.check_duplicate and not was_here:
         holder = wire.find_claimant(min(given.duplicate_timeout, context.deadline.remaining()))
         if holder:
-            raise AgentError(f"{address.text} is in use on {interface.name} by {holder}: stop that host using it")
+            reason = f"{address.text} is in use on {interface.name} by {holder}: stop that host using it"
+            raise Contested(reason, holder, place)
     if not was_here:
         _end_own(address, context.log)
     try:
         if not right:
             no_dad = health.NO_DAD if given.nodad and address.bits == 128 else 0
             link.add(address, prefix, interface.index, label, no_dad, given.preferred(), place.alone)
-        _settle(context, link, address, interface)
+        _settle(context, link, address, place)
         if wire:
             _announce(context, wire, address, interface)
         Record(context.state_directory()).write(interface.name, prefix)
@@ -84,8 +95,9 @@ def _wire(address: Address, interface: Interface) -> Wire | None:
     return Wire(address, interface)
 
 
-def _settle(context: VipContext, link: Link, address: Address, interface: Interface) -> None:
-    """Wait until the kernel lets the address be used. Raises AgentError when it found a duplicate."""
+def _settle(context: VipContext, link: Link, address: Address, place: Place) -> None:
+    """Wait until the kernel lets the address be used. Raises Contested when it found a duplicate."""
+    interface = place.interface
     wanted = Wanted(address.text, interface.name, None, context.parameters.check_link)
 
     def settled() -> Verdict | None:
@@ -93,6 +105,8 @@ def _settle(context: VipContext, link: Link, address: Address, interface: Interf
         return None if verdict.finding == health.TENTATIVELY else verdict
 
     verdict = poll(settled, context.deadline, f"the kernel's duplicate address detection of {address.text}")
+    if verdict.finding == health.DUPLICATE:
+        raise Contested(verdict.reason, "another host", place)
     if verdict.finding != health.HELD:
         raise AgentError(verdict.reason)
 
