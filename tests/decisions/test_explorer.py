@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mutants import MUTANTS
+from mutants import HARMLESS, MUTANTS, SWAPPED, TABLES
 from tests.conftest import CHECKOUT  # type: ignore[import-not-found]
 
 from backstay.ocf.steps import FAILED, FAILURE, UNKNOWN, Steps, Verb
@@ -60,6 +61,22 @@ def test_without_it_an_order_of_events_loses_a_row(name: str) -> None:
         *told(Mysql(mutant.code, mutant.bounds), found.story),
         sep="\n",
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HARMLESS)
+def test_without_it_nothing_is_lost(name: str) -> None:
+    """Else the reason that is given is wrong."""
+    for limits in HARMLESS[name].bounds:
+        found = search(Mysql(HARMLESS[name].code, limits), 1000, 1200.0)
+        assert found.complete, "\n".join(told(Mysql(HARMLESS[name].code, limits), found.story))
+
+
+def test_each_order_of_two_steps_was_swapped() -> None:
+    neighbours = {
+        (name, one[0], other[0]) for name, table in TABLES.items() for one, other in itertools.pairwise(table)
+    }
+    assert neighbours == SWAPPED
 
 
 def test_one_that_starts_while_it_is_dropped_does_not_acknowledge() -> None:

@@ -103,7 +103,7 @@ class Mysql:
         self._records: Numbered = like._records if like else Numbered()
         self._steps: Numbered = like._steps if like else Numbered()
         self._memory: dict[Any, Any] = {}
-        self._opens_last = [row[1] for row in self.code.promotion].index("open") == len(self.code.promotion) - 1
+        self._opens_last = self.code.promotion[-1][1] == "open"
 
     # -- the world --------------------------------------------------------------------------------------------------------
 
@@ -144,7 +144,12 @@ class Mysql:
             return self._opens_last and not any(acknowledged & ~server[APPLIED] for server in servers)
         only = servers[serving[0]]  # if it stays, no other is promoted
         stays = state[PROMOTED] == serving[0] and only[NODE] == MEMBER
-        return stays and not begun and bool(self._records.values[only[NOTE]].epoch >= epoch)
+        return stays and not begun and self._epoch(only) >= epoch
+
+    def _epoch(self, server: Any) -> int:
+        """That of its note, 0 where it has none."""
+        note: Record | None = self._records.values[server[NOTE]]
+        return note.epoch if note else 0
 
     def _is_candidate(self, steps: int) -> bool:
         return isinstance(self._steps.values[steps].known, Candidate)
@@ -395,13 +400,13 @@ class Mysql:
         """The primary's monitor."""
         server, name = state[SERVERS][number], self.names[number]
         quorate = self._quorate(state, number)
-        if server[DOUBT]:
+        if server[DOUBT] or not server[NOTE]:
             if quorate:
                 found.append(
                     (f"ask-what-is-recorded:{name}", self._put(state, number, {NOTE: state[RECORD], DOUBT: 0}))
                 )
             return
-        if quorate and self.recorded(state).epoch > self._records.values[server[NOTE]].epoch:
+        if quorate and self.recorded(state).epoch > self._epoch(server):
             found.append((f"deposed:{name}", self._die(state, number)))
             return
         followers = frozenset(one for one in self._all if state[SERVERS][one][SOURCE] == number + 1)
