@@ -153,7 +153,11 @@ def beginnings() -> Iterator[Case]:
         record = Members({node: f"rabbit@{node}" for node in members}, dict.fromkeys(removed, "rabbit@old"), seed)
         peers = {node: has for node, has in (("n3", after), ("n1", before)) if has is not None}
         for data, running, down, patient in itertools.product(BOTH, subsets(("n1", "n3")), subsets(nodes[:2]), BOTH):
-            yield "n2", data, record, peers, {f"rabbit@{node}" for node in running}, frozenset(down), patient
+            case = "n2", data, record, peers, {f"rabbit@{node}" for node in running}, frozenset(down), patient
+            yield *case, "rabbit@n2", ()
+            if not data and before == after is None:
+                yield *case, "rabbit@n2", ("/var/lib/rabbitmq/mnesia/rabbit@old", "/old/rabbit@n2")
+                yield *case, "rabbit@new", ()
 
 
 def test_how_a_broker_begins() -> None:

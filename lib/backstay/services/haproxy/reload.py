@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from backstay.services.haproxy.health import Stat
 
 _FAILED = -1  # instead of a pid
+_FETCHES = (2, 6)  # HAProxy has an HTTPS client that settings turn off; before 2.4 none knows `.if` either
 _DUMP_COMMAND = "show servers state"
 
 
@@ -25,7 +26,8 @@ def check(context: HaproxyContext, layout: daemon.Layout, known_good: str = "") 
     configuration = Configuration(text)
     daemon.prepare(layout)
     own_state_file = "server-state-file" not in configuration.settings
-    daemon.write_fragment(layout, context.parameters.hard_stop_after, own_state_file, configuration.fetches)
+    idle_client = daemon.version(layout, context.deadline) >= _FETCHES and not configuration.fetches
+    daemon.write_fragment(layout, context.parameters.hard_stop_after, own_state_file, idle_client)
     maxconn = configuration.settings.get("maxconn", "")
     if maxconn.isdigit() and "no strict-limits" not in configuration.settings:
         allowed = daemon.descriptors_allowed()
@@ -107,7 +109,9 @@ def _renew(context: HaproxyContext, layout: daemon.Layout, old: int, failed: int
     except TimedOut:
         raise TimedOut(complaint(daemon.tail(layout.log, offset)) or "HAProxy has no new worker: see its log") from None
     if worker == _FAILED:
-        raise WrongParameter(complaint(daemon.tail(layout.log, offset)) or f"the reload failed: see {layout.log}")
+        raise WrongParameter(
+            daemon.blamed(complaint(daemon.tail(layout.log, offset))) or f"the reload failed: see {layout.log}"
+        )
     return worker
 
 
