@@ -20,7 +20,16 @@ from backstay.services.mysql.server import (
     ServerUntrusted,
     StatementFailed,
 )
-from backstay.services.mysql.state import DOUBT, READABLE, RECHECKED, REVIEWED, UNACKNOWLEDGED, WAITING, Occupied
+from backstay.services.mysql.state import (
+    DOUBT,
+    EVENTS,
+    READABLE,
+    RECHECKED,
+    REVIEWED,
+    UNACKNOWLEDGED,
+    WAITING,
+    Occupied,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +53,7 @@ _BEATS_UNDER_WAY = (
 _FOLLOWING = "CREATE DATABASE IF NOT EXISTS backstay"  # in the binary log, and harmless on any replica
 _FOLLOW = 2.0  # seconds for it to be acknowledged
 _DOUBTFUL = "the cluster does not say what is on record, so nothing is changed: see whether it has quorum"
+_EVENTS_EVERY = 60.0  # seconds between looks at which events are disabled
 _RECHECK = 30.0  # seconds between looks at the record in the cluster, which nobody else should change
 
 
@@ -73,6 +83,7 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     try:
         accounts.ensure(context, server, dialect, seen, record)
         note = accounts.follow_passwords(context, server, dialect)
+        note = note or _have_events_run(context, server, dialect, seen, record)
     except StatementFailed as error:
         if error.number not in LOCKED:
             raise
@@ -94,6 +105,20 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
         note = f"{ALONE}: no replica acknowledges"
     publish(context, verdict.score, verdict.readable)
     return "; ".join(filter(None, [locked, note]))
+
+
+def _have_events_run(context: MysqlContext, server: Server, dialect: Dialect, seen: Observed, record: Record) -> str:
+    epoch, _, note = context.state.read(EVENTS).partition(" ")
+    if epoch not in (str(record.epoch), f"{record.epoch}?"):
+        context.state.write(EVENTS, f"{record.epoch}?")
+        return ""  # the monitor beside the address's start starts no program for it
+    if epoch == str(record.epoch) and context.state.age(EVENTS) < _EVENTS_EVERY:
+        return note
+    if not record.solo and not (seen.acks.clients and not seen.acks.waiting):
+        return note  # what is written would wait
+    from backstay.services.mysql import events
+
+    return events.run(context, server, dialect, record)
 
 
 def restore_promotion_note(context: MysqlContext, running: Process) -> Record | None:
@@ -406,13 +431,17 @@ def _distrusted(context: MysqlContext, dialect: Dialect, nodes: frozenset[str]) 
 
 
 def step_down(context: MysqlContext, server: Server) -> None:
-    """Close for writes, let commits under way finish, send clients off. Raises AgentError when that takes too long; then
-    only a kill leaves nothing behind.
+    """Close for writes, let commits under way finish, send clients off; those that come back write nothing, whatever their
+    account may. Raises AgentError when that takes too long; then only a kill leaves nothing behind.
 
     It goes on waiting for acknowledgements, of nothing: MySQL takes up to a second to stop that (its acknowledgement
     receiver sleeps so long), and a client would wait with it. Whatever applies here next ends it first."""
     dialect = context.servers.dialect(server)
+    closed = dialect.observe(server).read_only
     dialect.set_read_only(server, True)
     # Only then: killing a session that waits would commit what it waits for.
     poll(lambda: not dialect.observe(server).acks.waiting, server.deadline, "acknowledgements", 0.02)
-    server.kill(dialect.client_threads(server))
+    if closed:  # it never took a write, and its applier may have to begin again
+        server.kill(dialect.client_threads(server))
+    else:
+        dialect.shut_out(server)

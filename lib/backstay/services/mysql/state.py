@@ -62,6 +62,11 @@ ACCOUNTS = StateFile(
     "server process, epoch, rebuild and the privileges with which the accounts were last seen complete",
     lost="the primary looks at its accounts again",
 )
+EVENTS = StateFile(
+    "events",
+    "the epoch in which the primary had its events run, with ? where it has yet to, and what is in the way; dated when it looked",
+    lost="the primary looks again, and sets the scheduler as the options file has it",
+)
 PASSWORDS = StateFile(
     "passwords",
     "checksum of the passwords that the accounts were last given, or this replica joined with",
