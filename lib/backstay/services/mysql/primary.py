@@ -23,6 +23,7 @@ from backstay.services.mysql.server import (
 from backstay.services.mysql.state import (
     DOUBT,
     EVENTS,
+    NODES,
     READABLE,
     RECHECKED,
     REVIEWED,
@@ -88,6 +89,11 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
         if error.number not in LOCKED:
             raise
         note, locked = "", locked or _locked(dialect.lock_holders(server))  # it came since the beat
+    stranger = ""
+    if _some_are_no_nodes(context, seen, record):
+        from backstay.services.mysql import strangers
+
+        seen, stranger = strangers.sort_out(context, dialect, seen, record)
     settled = bool(context.state.read(REVIEWED)) and context.state.read(REVIEWED) == ring.settled(context.state)
     step = primary_step(seen, record, context.state.age(REVIEWED), settled) if known else Step.NOTHING
     if known is None:
@@ -104,7 +110,7 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     if now.solo and not note:
         note = f"{ALONE}: no replica acknowledges"
     publish(context, verdict.score, verdict.readable)
-    return "; ".join(filter(None, [locked, note]))
+    return "; ".join(filter(None, [locked, stranger, note]))
 
 
 def _have_events_run(context: MysqlContext, server: Server, dialect: Dialect, seen: Observed, record: Record) -> str:
@@ -119,6 +125,15 @@ def _have_events_run(context: MysqlContext, server: Server, dialect: Dialect, se
     from backstay.services.mysql import events
 
     return events.run(context, server, dialect, record)
+
+
+def _some_are_no_nodes(context: MysqlContext, seen: Observed, record: Record) -> bool:
+    """Whether a replica may be none of the cluster. Until the first review who counts is taken for one: the monitor after a
+    promotion asks nobody."""
+    nodes = context.state.read(NODES).split()
+    if not nodes and not context.state.has(REVIEWED):
+        nodes = list(record.sync)
+    return not seen.followers <= {context.servers.me, *nodes}
 
 
 def restore_promotion_note(context: MysqlContext, running: Process) -> Record | None:

@@ -67,6 +67,11 @@ EVENTS = StateFile(
     "the epoch in which the primary had its events run, with ? where it has yet to, and what is in the way; dated when it looked",
     lost="the primary looks again, and sets the scheduler as the options file has it",
 )
+NODES = StateFile(
+    "nodes",
+    "the cluster's nodes, as they were when a replica was last seen that may be none",
+    lost="the primary asks the cluster when it next sees one",
+)
 PASSWORDS = StateFile(
     "passwords",
     "checksum of the passwords that the accounts were last given, or this replica joined with",
