@@ -23,6 +23,7 @@ from backstay.services.mysql.server import (
 from backstay.services.mysql.state import (
     DOUBT,
     EVENTS,
+    HISTORY,
     NODES,
     READABLE,
     RECHECKED,
@@ -30,6 +31,8 @@ from backstay.services.mysql.state import (
     UNACKNOWLEDGED,
     WAITING,
     Occupied,
+    was_reset,
+    write_reset,
 )
 
 TYPE_CHECKING = False
@@ -64,12 +67,19 @@ class Deposed(AgentError):
     code = ExitCode.FAILED_PROMOTED
 
 
+class LogReset(AgentError):
+    """No replica can go on from this server's binary log, so commits wait for ever; what was acknowledged is with a replica."""
+
+    code = ExitCode.FAILED_PROMOTED
+
+
 def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observed, record: Record) -> str:
     """Do the next step and publish; what is wrong, "" when nothing is."""
     known = _on_record(context, server, dialect, record)
     record = known or record
     if seen.read_only:
         raise AgentError("the primary is read-only: someone or something set it so; promote again to open it")
+    reset = _reset(context, dialect, seen, record)
     verdict = with_room(judge_primary(seen), *disk_space.least_free_space(server, context.parameters.datadir))
     if verdict.state:
         # A commit waits for room: demote need not wait for it.
@@ -96,6 +106,8 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
         seen, stranger = strangers.sort_out(context, dialect, seen, record)
     settled = bool(context.state.read(REVIEWED)) and context.state.read(REVIEWED) == ring.settled(context.state)
     step = primary_step(seen, record, context.state.age(REVIEWED), settled) if known else Step.NOTHING
+    if reset:
+        step = Step.NOTHING  # a replica of the old history would seem to have all
     if known is None:
         note = _DOUBTFUL
     if step is not Step.NOTHING:
@@ -110,7 +122,7 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     if now.solo and not note:
         note = f"{ALONE}: no replica acknowledges"
     publish(context, verdict.score, verdict.readable)
-    return "; ".join(filter(None, [locked, stranger, note]))
+    return "; ".join(filter(None, [reset, locked, stranger, note]))
 
 
 def _have_events_run(context: MysqlContext, server: Server, dialect: Dialect, seen: Observed, record: Record) -> str:
@@ -125,6 +137,31 @@ def _have_events_run(context: MysqlContext, server: Server, dialect: Dialect, se
     from backstay.services.mysql import events
 
     return events.run(context, server, dialect, record)
+
+
+def _reset(context: MysqlContext, dialect: Dialect, seen: Observed, record: Record) -> str:
+    """What the admin should know of a binary log that somebody reset, "" where nobody did. Raises LogReset.
+
+    The numbers begin anew, so a replica has them already: it would take other transactions for those that it has, and one that
+    connects again once the numbers have passed its own would miss all before. Another primary goes on with the old history."""
+    datadir = context.parameters.datadir
+    epoch, _, before = context.state.read(HISTORY).partition(" ")
+    shrank = epoch == str(record.epoch) and dialect.history.parse(before).minus(seen.applied)
+    if not shrank and not was_reset(datadir):
+        if before != str(seen.applied) or epoch != str(record.epoch):
+            context.state.write(HISTORY, f"{record.epoch} {seen.applied}")
+        return ""
+    if not was_reset(datadir):
+        try:
+            write_reset(datadir)
+        except OSError as error:
+            return f"RESET MASTER was run here, so no replica can go on; not noted in {datadir}: {error.strerror}"
+    if record.solo:
+        return (
+            "RESET MASTER was run here, so no replica can go on: stop them, move their data directories away, and restart this"
+            " server with allow_loss=true and rebuild=auto"
+        )
+    raise LogReset("RESET MASTER was run here, so no replica can go on: another is promoted, and this one copied anew")
 
 
 def _some_are_no_nodes(context: MysqlContext, seen: Observed, record: Record) -> bool:

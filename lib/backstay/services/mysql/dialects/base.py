@@ -235,6 +235,11 @@ class Dialect:
         """Of the server's own what a crash tears off the data, each with the statements that mend it."""
         return []
 
+    def take_over_past(self, server: Server, seen: Observed, theirs: History) -> str:
+        """For a copy that tells but its position: note as its history what the primary, with `theirs`, has of before it. What was
+        noted, "" for nothing."""
+        return ""
+
     def log_begins_empty(self, server: Server) -> bool:
         """Whether an empty server could replicate all of this one's history, be the data in it or not."""
         raise NotImplementedError

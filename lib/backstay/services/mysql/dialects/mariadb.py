@@ -14,7 +14,7 @@ import os
 from backstay.host.deadline import poll
 from backstay.ocf.errors import AgentError, TimedOut
 from backstay.services.mysql.dialects.base import FETCH, FOREVER, DamagedRelayLog, Dialect, Source, asked, quoted
-from backstay.services.mysql.gtid import MariadbHistory
+from backstay.services.mysql.gtid import MariadbHistory, binlog_state
 from backstay.services.mysql.observation import Acks, Observed, Peer, ReplicaStatus
 from backstay.services.mysql.server import StatementFailed
 
@@ -227,6 +227,20 @@ class Mariadb(Dialect):
             for domain, (number, origin) in sorted(begins.items())
             if reached.get(domain, (0, ""))[0] < number
         )
+
+    def take_over_past(self, server: Server, seen: Observed, theirs: History) -> str:
+        """A position names the newest transaction of each domain alone, and so not what earlier primaries wrote. The binary log
+        tells of that, and a copy by mariadb-backup has none."""
+        look = server.one("SELECT @@gtid_binlog_state AS state, @@gtid_slave_pos AS position")
+        position = str(look["position"] or "")
+        if look["state"] or not position or not theirs.includes(seen.applied):
+            return ""
+        state = binlog_state(str(theirs), position)
+        if seen.applied.includes(MariadbHistory.parse(state)):
+            return ""
+        server.query("RESET MASTER")  # it holds nothing
+        server.query(f"SET GLOBAL gtid_binlog_state = {quoted(state)}")
+        return state
 
     def log_begins_empty(self, server: Server) -> bool:
         return not self._log_begins(server)
