@@ -10,13 +10,11 @@ binary log: each server keeps its own.
 from __future__ import annotations
 
 from backstay.services.mysql.server import LOCKED, NO_SUCH_DATABASE, NO_SUCH_TABLE, StatementFailed
-from backstay.services.mysql.state import EVENTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.services.mysql.context import MysqlContext
     from backstay.services.mysql.dialects.base import Dialect
-    from backstay.services.mysql.record import Record
     from backstay.services.mysql.server import Row, Server
 
 _TABLE = "backstay.disabled_events"
@@ -30,9 +28,9 @@ _ALL = (
 _NAMED = 3  # events that a sentence names
 
 
-def run(context: MysqlContext, server: Server, dialect: Dialect, record: Record) -> str:
-    """On the primary: after a promotion have the events run, and keep the list; what the admin should know, "" for nothing."""
-    new = context.state.read(EVENTS).partition(" ")[0] != str(record.epoch)
+def run(context: MysqlContext, server: Server, dialect: Dialect, new: bool) -> str:
+    """On the primary: have the events run, and keep the list; what the admin should know, "" for nothing. new: it did not since
+    the promotion."""
     events, listed = server.query(_ALL), _listed(server)
     # REPLICA_SIDE_DISABLED in later versions of MySQL
     asleep = [event for event in events if str(event["status"]).endswith("SIDE_DISABLED")]
@@ -51,7 +49,6 @@ def run(context: MysqlContext, server: Server, dialect: Dialect, record: Record)
         _list(server, events, listed)
     if new and _wanted(context, dialect) and dialect.events_run(server) == "OFF":
         server.query("SET GLOBAL event_scheduler = ON")
-    context.state.write(EVENTS, f"{record.epoch} {note}")
     return note
 
 

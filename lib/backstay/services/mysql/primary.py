@@ -126,17 +126,20 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
 
 
 def _have_events_run(context: MysqlContext, server: Server, dialect: Dialect, seen: Observed, record: Record) -> str:
-    epoch, _, note = context.state.read(EVENTS).partition(" ")
-    if epoch not in (str(record.epoch), f"{record.epoch}?"):
-        context.state.write(EVENTS, f"{record.epoch}?")
+    this = f"{process.running(context.parameters).identity}/{record.epoch}"
+    told, _, note = context.state.read(EVENTS).partition(" ")
+    if told not in (this, f"{this}?"):
+        context.state.write(EVENTS, f"{this}?")
         return ""  # the monitor beside the address's start starts no program for it
-    if epoch == str(record.epoch) and context.state.age(EVENTS) < _EVENTS_EVERY:
+    if told == this and context.state.age(EVENTS) < _EVENTS_EVERY:
         return note
     if not record.solo and not (seen.acks.clients and not seen.acks.waiting):
         return note  # what is written would wait
     from backstay.services.mysql import events
 
-    return events.run(context, server, dialect, record)
+    note = events.run(context, server, dialect, told != this)
+    context.state.write(EVENTS, f"{this} {note}")
+    return note
 
 
 def _reset(context: MysqlContext, dialect: Dialect, seen: Observed, record: Record) -> str:
@@ -145,11 +148,12 @@ def _reset(context: MysqlContext, dialect: Dialect, seen: Observed, record: Reco
     The numbers begin anew, so a replica has them already: it would take other transactions for those that it has, and one that
     connects again once the numbers have passed its own would miss all before. Another primary goes on with the old history."""
     datadir = context.parameters.datadir
-    epoch, _, before = context.state.read(HISTORY).partition(" ")
-    shrank = epoch == str(record.epoch) and dialect.history.parse(before).minus(seen.applied)
+    identity = process.running(context.parameters).identity
+    whose, _, before = context.state.read(HISTORY).partition(" ")
+    shrank = whose == identity and dialect.history.parse(before).minus(seen.applied)
     if not shrank and not was_reset(datadir):
-        if before != str(seen.applied) or epoch != str(record.epoch):
-            context.state.write(HISTORY, f"{record.epoch} {seen.applied}")
+        if (whose, before) != (identity, str(seen.applied)):
+            context.state.write(HISTORY, f"{identity} {seen.applied}")
         return ""
     if not was_reset(datadir):
         try:

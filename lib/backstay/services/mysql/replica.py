@@ -76,7 +76,9 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
             dialect.stop_waiting(server)
             seen = dialect.observe(server)
             step = replica_step(seen, context.servers.me, record, host, bool(errant), rejoin)
-        if step is not Step.NOTHING:
+        if step is Step.NOTHING and needed and not astray(seen, host):
+            context.state.write(SOURCE, host)
+        elif step is not Step.NOTHING:
             server.within(context.deadline.within(_STEP))  # probe_timeout is for a look
             try:
                 with context.state.replication(server.deadline):

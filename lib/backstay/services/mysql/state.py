@@ -64,12 +64,12 @@ ACCOUNTS = StateFile(
 )
 EVENTS = StateFile(
     "events",
-    "the epoch in which the primary had its events run, with ? where it has yet to, and what is in the way; dated when it looked",
+    "the process and epoch of which the primary had its events run, with ? where it has yet to, and what is in the way; dated",
     lost="the primary looks again, and sets the scheduler as the options file has it",
 )
 HISTORY = StateFile(
     "history",
-    "the epoch, and what the primary's history was at its last monitor",
+    "the server's process, and what the primary's history was at its last monitor",
     lost="that its binary log was reset between two monitors goes unseen",
 )
 SOURCE = StateFile(
