@@ -54,6 +54,12 @@ class Admin(Advice):
         found = list(self._instances(cluster, record))
         if record is None:
             return found
+        strangers = record.sync - {node.name for node in cluster.nodes}
+        if strangers:
+            what = f"{', '.join(sorted(strangers))} acknowledges and is no node of the cluster: no promotion goes without it"
+            found.append(
+                Finding("error", name, what, "switch semi-synchronous replication off there, restart its receiver")
+            )
         promoted = cluster.promoted(name)
         replicas = {one.node for one in cluster.active(name) if one.role == "Unpromoted"}
         if record.solo:

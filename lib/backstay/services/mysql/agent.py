@@ -34,7 +34,7 @@ class Mysql(Agent):
     @action(timeout=120)
     def start(self) -> None:
         """Up, read-only, nothing replicating; what was received before is kept. The first monitor joins it to the set."""
-        from backstay.services.mysql import accounts, daemon
+        from backstay.services.mysql import accounts, daemon, memory_tables
         from backstay.services.mysql.layout import layout_of
 
         context = self.context
@@ -77,6 +77,7 @@ class Mysql(Agent):
             done = replica.rescue(context, server, dialect, record)
             if done:
                 context.log.notice(done)
+        memory_tables.open_all(context)
         self._watch(launched)
         self._serve_readers(launched)
 

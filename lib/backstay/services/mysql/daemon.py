@@ -69,6 +69,7 @@ def command_line(
         f"--server-id={incarnation_id(layout.server_id, epoch)}",
     ]
     line += [f"--{name}={value}" for name, value in dialect.required().items()]
+    line += ["--event-scheduler=OFF"]  # the primary's monitor sets it as the options file has it
     line += dialect.start_options(discard_unacknowledged and dialect.wrote_last(layout.datadir, admin))
     # Names of files stay the admin's: another name would start another history.
     line += [f"--log-bin={_LOG}"] if "log-bin" not in admin or left_behind(layout, admin) else []

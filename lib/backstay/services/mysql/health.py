@@ -56,6 +56,11 @@ def calm(seen: Observed, me: str, trouble: str, readable: bool, max_lag: float) 
     return not verdict.state and verdict.score == HEALTHY and verdict.readable and readable
 
 
+def astray(seen: Observed, source: str) -> bool:
+    """Whether a replica replicates from elsewhere than it should. source: a host, "" where that is not known."""
+    return bool(source) and seen.replica is not None and seen.replica.host != source
+
+
 def adrift(seen: Observed) -> bool:
     """Whether a server follows nobody, and nothing that it found is why: new, just restarted, or demoted."""
     replica = seen.replica

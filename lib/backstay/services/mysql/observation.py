@@ -130,6 +130,11 @@ class Observed:
         self.lacks = lacks or {}
         self.name = name
 
+    def followed_by(self, followers: frozenset[str]) -> Observed:
+        """The same look with other followers."""
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        return Observed(**{**fields, "followers": followers})
+
     def started_as(self, name: str, node: int) -> bool:
         """Whether it runs under the node's name and one of its ids. node: its number, 0 when that is not known."""
         return self.name == name and (not node or self.server_id // EPOCHS == node % NODES)

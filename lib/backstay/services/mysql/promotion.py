@@ -17,7 +17,7 @@ from backstay.services.mysql.dialects.base import FOREVER, NOMINAL, DamagedRelay
 from backstay.services.mysql.health import HEALTHY
 from backstay.services.mysql.promotion_steps import SETTLE, Recorded, promotion
 from backstay.services.mysql.replica import end_waiting, rescue
-from backstay.services.mysql.state import CLOSED, ERRANT, REFUSAL, Occupied, write_mark
+from backstay.services.mysql.state import CLOSED, ERRANT, REFUSAL, RESET, Occupied, was_reset, write_mark
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,6 +110,8 @@ class _Verbs:
         return self._seen.applied
 
     def flaw(self, deadline: Deadline) -> str:
+        if was_reset(self._context.parameters.datadir) and not self._context.parameters.allow_loss:
+            return RESET
         return suited.flaw(self._context, self._server, self._dialect, self._last)
 
     def holding(self, deadline: Deadline) -> Holding:

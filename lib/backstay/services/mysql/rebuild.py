@@ -38,6 +38,7 @@ from backstay.services.mysql.state import (
     REBUILD_SECRETS,
     STRANDED,
     read_mark,
+    was_reset,
 )
 
 TYPE_CHECKING = False
@@ -243,7 +244,9 @@ def _copy(context: MysqlContext) -> None:
             raise AgentError(f"{record.primary} is not open")
         promoted_with = dialect.history.parse(record.gtid)
         marked, kept = read_mark(place.data), place.kept()
-        if missing and theirs.includes(received):
+        if was_reset(place.data):
+            refusal = rebuild_policy.reset(context.servers.me, theirs, record, promoted_with, marked, kept)
+        elif missing and theirs.includes(received):
             databases = dialect.holding(local).databases or ()
             refusal = rebuild_policy.behind(context.servers.me, theirs, record, promoted_with, marked, databases, kept)
         else:

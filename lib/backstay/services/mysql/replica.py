@@ -10,6 +10,7 @@ from backstay.services.mysql.dialects.base import DamagedRelayLog
 from backstay.services.mysql.health import (
     Verdict,
     adrift,
+    astray,
     calm,
     distrusts,
     judge_replica,
@@ -29,6 +30,7 @@ from backstay.services.mysql.state import (
     PROMOTED,
     READABLE,
     REFUSAL,
+    SOURCE,
     STRANDED,
     read_mark,
     write_mark,
@@ -57,7 +59,8 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     # The record is one process to read: only where it can matter.
     errant = context.state.read(ERRANT) or context.state.read(STRANDED)
     rejoin = context.state.read(PASSWORDS) != context.parameters.passwords()
-    needed = not steady(seen) or bool(errant) or rejoin
+    source = context.parameters.writer_address or context.state.read(SOURCE)
+    needed = not steady(seen) or bool(errant) or rejoin or astray(seen, source)
     identity = process.running(context.parameters).identity
     untried = tls_check.due(context, identity)
     try:
@@ -73,7 +76,9 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
             dialect.stop_waiting(server)
             seen = dialect.observe(server)
             step = replica_step(seen, context.servers.me, record, host, bool(errant), rejoin)
-        if step is not Step.NOTHING:
+        if step is Step.NOTHING and needed and not astray(seen, host):
+            context.state.write(SOURCE, host)
+        elif step is not Step.NOTHING:
             server.within(context.deadline.within(_STEP))  # probe_timeout is for a look
             try:
                 with context.state.replication(server.deadline):
@@ -175,6 +180,7 @@ def _carry_out(
                 return "applying what was received before joining"
         if not seen.applied.includes(seen.received):
             return "applying what was received before joining"
+        _take_over_past(context, server, dialect, seen, record)
         record = context.record.read() or record  # the one by which the primary that was just seen opened
         context.log.notice(f"replicating from {host}")
         write_mark(context.parameters.datadir, record.epoch)
@@ -185,6 +191,7 @@ def _carry_out(
         _restore_appliers(context, server, dialect)
         dialect.follow(server, context.servers.source(host), seen)
         context.state.write(PASSWORDS, context.parameters.passwords())
+        context.state.write(SOURCE, host)
     elif step is Step.APPLY:
         dialect.start_applier(server)
     elif step is Step.ACKNOWLEDGE:
@@ -280,6 +287,14 @@ def _parted(context: MysqlContext, dialect: Dialect, seen: Observed, record: Rec
 
         rebuild.proceed(context)
     return True
+
+
+def _take_over_past(context: MysqlContext, server: Server, dialect: Dialect, seen: Observed, record: Record) -> None:
+    """Else a copy that somebody made would never seem to have what earlier primaries wrote, and never be admitted."""
+    with context.servers.peer(record.primary, dialect, 1.0) as peer:
+        past = dialect.take_over_past(server, seen, dialect.peer(peer).received)
+    if past:
+        context.log.notice(f"a copy that tells its position alone: its history is {past}")
 
 
 def _errant(context: MysqlContext, dialect: Dialect, seen: Observed, record: Record) -> str:

@@ -66,6 +66,7 @@ class Dialect:
     log_status = "SHOW MASTER STATUS"
     telling: tuple[str, ...] = ()  # settings without which a server's history does not tell what it holds
     changeable: frozenset[str] = frozenset()  # of those wanted what a running server takes
+    events_by_default = "OFF"  # whether the server runs events where its options do not say
 
     def __init__(self, version: tuple[int, int, int]) -> None:
         self.version = version
@@ -234,6 +235,11 @@ class Dialect:
         """Of the server's own what a crash tears off the data, each with the statements that mend it."""
         return []
 
+    def take_over_past(self, server: Server, seen: Observed, theirs: History) -> str:
+        """For a copy that tells but its position: note as its history what the primary, with `theirs`, has of before it. What was
+        noted, "" for nothing."""
+        return ""
+
     def log_begins_empty(self, server: Server) -> bool:
         """Whether an empty server could replicate all of this one's history, be the data in it or not."""
         raise NotImplementedError
@@ -321,7 +327,21 @@ class Dialect:
         raise NotImplementedError
 
     def set_read_only(self, server: Server, wanted: bool) -> None:
+        """A server that is closed runs no events either: those of accounts that may write through it would."""
         raise NotImplementedError
+
+    def shut_out(self, server: Server) -> None:
+        """On a server that is read-only, and where no commit waits: end its clients' sessions, with nothing of theirs under way
+        that could still be committed. Those that come back write nothing until it replicates, or is open again."""
+        server.kill(self.client_threads(server))
+
+    def events_run(self, server: Server) -> str:
+        """ON, OFF, or DISABLED: then it cannot be set."""
+        return str(server.one("SELECT @@global.event_scheduler AS events")["events"])
+
+    def stop_events(self, server: Server) -> None:
+        if self.events_run(server) == "ON":
+            server.query("SET GLOBAL event_scheduler = OFF")
 
     def write_closed(self, server: Server, statement: str) -> None:
         """Run a statement that writes, on a server that stays closed for everybody else."""

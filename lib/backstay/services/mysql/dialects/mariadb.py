@@ -14,7 +14,7 @@ import os
 from backstay.host.deadline import poll
 from backstay.ocf.errors import AgentError, TimedOut
 from backstay.services.mysql.dialects.base import FETCH, FOREVER, DamagedRelayLog, Dialect, Source, asked, quoted
-from backstay.services.mysql.gtid import MariadbHistory
+from backstay.services.mysql.gtid import MariadbHistory, binlog_state
 from backstay.services.mysql.observation import Acks, Observed, Peer, ReplicaStatus
 from backstay.services.mysql.server import StatementFailed
 
@@ -76,6 +76,10 @@ class Mariadb(Dialect):
             "rpl-semi-sync-master-wait-no-slave",
         )
     )
+
+    def __init__(self, version: tuple[int, int, int]) -> None:
+        super().__init__(version)
+        self._reads_only = "transaction_read_only" if version >= (11, 1, 0) else "tx_read_only"
 
     # -- the daemon ---------------------------------------------------------------------------------------------------
 
@@ -224,6 +228,20 @@ class Mariadb(Dialect):
             if reached.get(domain, (0, ""))[0] < number
         )
 
+    def take_over_past(self, server: Server, seen: Observed, theirs: History) -> str:
+        """A position names the newest transaction of each domain alone, and so not what earlier primaries wrote. The binary log
+        tells of that, and a copy by mariadb-backup has none."""
+        look = server.one("SELECT @@gtid_binlog_state AS state, @@gtid_slave_pos AS position")
+        position = str(look["position"] or "")
+        if look["state"] or not position or not theirs.includes(seen.applied):
+            return ""
+        state = binlog_state(str(theirs), position)
+        if seen.applied.includes(MariadbHistory.parse(state)):
+            return ""
+        server.query("RESET MASTER")  # it holds nothing
+        server.query(f"SET GLOBAL gtid_binlog_state = {quoted(state)}")
+        return state
+
     def log_begins_empty(self, server: Server) -> bool:
         return not self._log_begins(server)
 
@@ -236,6 +254,7 @@ class Mariadb(Dialect):
 
     def follow(self, server: Server, source: Source, seen: Observed) -> None:
         server.query("STOP SLAVE")
+        self._let_in(server)  # an applier that begins meanwhile could apply nothing
         # What this server wrote itself, as a primary, counts as applied: slave_pos alone would fetch it again.
         server.query(f"SET GLOBAL gtid_slave_pos = {quoted(_position(seen.applied))}")
         server.query(f"CHANGE MASTER TO {self._source(source)}")
@@ -259,6 +278,7 @@ class Mariadb(Dialect):
         server.query("STOP SLAVE IO_THREAD")
 
     def start_applier(self, server: Server) -> None:
+        self._let_in(server)
         server.query("START SLAVE SQL_THREAD")
 
     def forget_source(self, server: Server) -> None:
@@ -329,6 +349,7 @@ class Mariadb(Dialect):
 
     def fetch(self, server: Server, source: Source, seen: Observed) -> None:
         self.end_fetch(server)
+        self._let_in(server)
         # gtid_slave_pos is what a channel starts from; only a server that has written itself is behind there, and then
         # its own channel is stopped, so it can be set.
         if seen.replica is None:
@@ -364,7 +385,39 @@ class Mariadb(Dialect):
     def set_read_only(self, server: Server, wanted: bool) -> None:
         # A commit that waits for an acknowledgement holds this up (T16); the session's lock wait bounds it.
         server.query(f"SET SESSION lock_wait_timeout = {max(1, int(server.deadline.remaining()))}")
+        if wanted:
+            self.stop_events(server)
+        else:
+            self._let_in(server)
         server.query(f"SET GLOBAL read_only = {'ON' if wanted else 'OFF'}")
+
+    def shut_out(self, server: Server) -> None:
+        """ALL PRIVILEGES writes through read_only, and until 12 nothing is above that. What such accounts begin from now on are
+        transactions that only read. The lock sees that no commit is under way while sessions are ended: one that waits for its
+        acknowledgement would be completed without it."""
+        server.query(f"SET GLOBAL {self._reads_only} = ON")
+        server.query("FLUSH TABLES WITH READ LOCK")
+        try:
+            server.kill(self.client_threads(server))
+        finally:
+            server.query("UNLOCK TABLES")
+
+    def write_closed(self, server: Server, statement: str) -> None:
+        server.query(f"SET SESSION {self._reads_only} = OFF")
+        super().write_closed(server, statement)
+
+    def _let_in(self, server: Server) -> None:
+        """End that, and the sessions that began meanwhile: theirs would stay so. Not those of the agent's account: they read."""
+        server.query(
+            f"SET SESSION {self._reads_only} = OFF"
+        )  # a position is a row, and this session may be one of them
+        if not server.one(f"SELECT @@global.{self._reads_only} AS yes")["yes"]:
+            return
+        server.query(f"SET GLOBAL {self._reads_only} = OFF")
+        own = server.query(
+            "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = SUBSTRING_INDEX(USER(), '@', 1) AND HOST = 'localhost'"
+        )
+        server.kill(sorted(set(self.client_threads(server)) - {int(row["ID"]) for row in own}))
 
     def client_threads(self, server: Server) -> list[int]:
         rows = server.query(

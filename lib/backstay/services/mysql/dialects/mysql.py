@@ -65,6 +65,7 @@ class Oracle(Dialect):
         settable = "sync-binlog", "innodb-flush-log-at-trx-commit", "sync-relay-log"
         semisync = f"{self._dashed}-wait-point", f"{self._dashed}-wait-no-{self._replica_word}"
         self.changeable = frozenset(settable + semisync)
+        self.events_by_default = "ON" if version >= (8, 0, 0) else "OFF"
 
     # -- the daemon ---------------------------------------------------------------------------------------------------
 
@@ -362,6 +363,7 @@ class Oracle(Dialect):
         # A commit that waits for an acknowledgement holds this up (T16); the session's lock wait bounds it.
         server.query(f"SET SESSION lock_wait_timeout = {max(1, int(server.deadline.remaining()))}")
         if wanted:
+            self.stop_events(server)
             server.query("SET GLOBAL super_read_only = ON")  # implies read_only
         else:
             server.query("SET GLOBAL super_read_only = OFF")
