@@ -239,15 +239,18 @@ def complaint(text: str) -> str:
     """
     for line in text.rpartition(_RELOADING)[2].splitlines():
         if line.startswith("[ALERT]") and not line.endswith(_RUNNING):
-            said = line.partition(") : ")[2].strip().rstrip(".")
+            said = line.partition(") : ")[2].partition("[ALERT]")[0].strip().rstrip(".:")
             return _plain(said.partition("config : ")[2] if said.startswith("config : ") else said)
     return ""
 
 
 def _plain(said: str) -> str:
+    import re
+
+    located = re.match(r"(?:[Pp]arsing )?\[([^]]*:\d+)\]\s*:?\s*(.*)", said)
+    if located:
+        return f"{located[1]}: {located[2]}"
     place, _, rest = said.partition("] ")
-    if place.startswith("parsing ["):
-        return f"{place[9:]}: {rest.lstrip(': ')}"
     address = said.rpartition(" for [")[2].rstrip("]")
     where = place[9:] if place.startswith("Binding [") else ""
     if "(Address already in use)" in said:
