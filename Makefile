@@ -12,6 +12,7 @@ SCHEDULES = 100
 TIMING = --loss 20 --share 5 --pause 2
 SEED = 1
 FUZZ = 10000
+FUZZ_CONFIGURATIONS = 200
 SOAK_MINUTES = 120
 # Tests at a time, but for those that need a lab (tests/parallel.py).
 WORKERS = 2
@@ -38,7 +39,7 @@ LINTIAN = lintian --fail-on error,warning,info --display-info --tag-display-limi
 
 EXPLORE =
 
-.PHONY: explore help setup setup-vagrant demo demo-openstack check test test-chamber test-all test-failover test-sid test-alarms test-timing test-vagrant campaign campaign-aimed soak fuzz bench lint tables install install-lab uninstall deb clean
+.PHONY: explore help setup setup-vagrant demo demo-openstack check test test-chamber test-all test-failover test-sid test-alarms test-timing test-vagrant campaign campaign-aimed soak fuzz verdicts bench lint tables install install-lab uninstall deb clean
 
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
@@ -58,7 +59,9 @@ help:
 	@echo '                    by the same rules, and memory, descriptors, processes and files must stay flat'
 	@echo 'make explore        every order of events of a small MySQL set, with the steps and decisions that run (EXPLORE=--help);'
 	@echo '                    REPLAY=EVENTS tells a story that it printed'
-	@echo 'make fuzz           $(FUZZ) bad inputs for every reader of parameters, answers, XML, GTIDs and Erlang terms'
+	@echo 'make fuzz           $(FUZZ) bad inputs for every reader of parameters, answers, XML, GTIDs and Erlang terms, and whole'
+	@echo '                    configurations, as people have them and damaged: the agents must agree with the daemons'
+	@echo 'make verdicts       write down anew what the daemons say of the configurations in tests/corpus'
 	@echo 'make test-vagrant   faults on machines that Vagrant makes in LXC, with a box made here; needs $(firstword $(VAGRANT_PACKAGES))'
 	@echo 'make bench          beside the agents in use, RUNS=$(RUNS) rounds in turn; $(BENCH)/report.html (BENCH_OPTIONS=--help)'
 	@echo 'make setup          install what the above need here: $(firstword $(HOST_PACKAGES)) and a few more packages'
@@ -141,7 +144,11 @@ explore: setup
 	PYTHONPATH=lib:lab $(PYTHON) -c 'from backstay_lab.explorer.cli import command; command()' mysql $(EXPLORE) $(if $(REPLAY),--replay '$(REPLAY)')
 
 fuzz: setup
-	BACKSTAY_FUZZ=$(FUZZ) $(PYTHON) -m pytest tests/decisions/test_fuzz.py $(PYTEST)
+	BACKSTAY_FUZZ=$(FUZZ) BACKSTAY_CORPUS=all BACKSTAY_FUZZ_SEED=$(SEED) BACKSTAY_FUZZ_CONFIGURATIONS=$(FUZZ_CONFIGURATIONS) \
+	    $(PYTHON) -m pytest tests/decisions/test_fuzz.py tests/decisions/test_corpus.py tests/contract/test_corpus.py $(PYTEST)
+
+verdicts: setup
+	BACKSTAY_CORPUS=record $(PYTHON) -m pytest tests/contract/test_corpus.py -k people $(PYTEST)
 
 test-sid-readers: setup
 	BACKSTAY_TEST_IMAGE=sid $(PYTHON) -m pytest tests/failover/test_readers.py

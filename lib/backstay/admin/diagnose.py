@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from backstay.cluster.attributes import SCORE
 from backstay.cluster.model import IDLE, Finding, is_true
+from backstay.ocf.parameters import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -103,8 +104,8 @@ def _running(cluster: Cluster, resource: Resource) -> Iterator[Finding]:
 
 def _clone(cluster: Cluster, resource: Resource, active: Sequence[Instance]) -> Iterator[Finding]:
     wanted = [node.name for node in cluster.nodes if node.state == "online" and not cluster.kept_off(resource, node)]
-    most = resource.meta.get("clone-max", "")
-    if not most.isdigit() or len(active) < min(int(most), len(wanted)):
+    most = whole(resource.meta.get("clone-max", ""))
+    if most is None or len(active) < min(most, len(wanted)):
         failed = {one.node for one in cluster.failures if one.resource == resource.id}
         for name in wanted:
             if name not in failed and all(one.node != name for one in active):

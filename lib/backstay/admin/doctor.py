@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from backstay.admin import diagnose, host, preflight
-from backstay.admin.cluster import NotRunning, local_node, look
+from backstay.admin.cluster import NotRunning, local_node, look, refused
 from backstay.cluster.model import Cluster, Finding, Node, Resource
 from backstay.host.deadline import Deadline
 from backstay.ocf.errors import AgentError, CommandFailed, NotInstalled
@@ -44,6 +44,7 @@ def examine(services: tuple[str, ...] = ()) -> tuple[str, list[Finding]]:
         name = local_node(deadline)
     except (NotInstalled, NotRunning, CommandFailed):
         name = ""  # a configuration in a file, or no cluster yet
+    found += preflight.verified(_refused(deadline))
     resources = list(cluster.resources) if cluster else []
     agents = {one.agent.rpartition(":")[2]: None for one in resources if agent_class(one.agent)} | dict.fromkeys(
         services
@@ -59,6 +60,13 @@ def examine(services: tuple[str, ...] = ()) -> tuple[str, list[Finding]]:
         for resource in resources:
             found += _resource(cluster, resource, own if name else None)
     return here, sorted(found, key=lambda finding: finding.level)
+
+
+def _refused(deadline: Deadline) -> str:
+    try:
+        return refused(deadline)
+    except AgentError:
+        return ""  # a program that is missing is a finding of its own
 
 
 def _resource(cluster: Cluster, resource: Resource, node: Node | None) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ import re
 import socket
 from typing import TYPE_CHECKING
 
+from backstay.admin import corosync_file
 from backstay.admin.preflight import Corosync, Host
 from backstay.host import command
 from backstay.ocf.errors import AgentError
@@ -98,35 +99,20 @@ def _corosync(deadline: Deadline) -> tuple[Corosync | None, list[str]]:
     """Its timing and the names in its node list: as in force where it runs, else as its configuration will have it."""
     try:
         with open(CONFIGURATION, encoding="utf-8", errors="replace") as source:
-            text = "\n".join(line for line in source.read().splitlines() if not line.lstrip().startswith("#"))
+            configured = corosync_file.parse(source.read())
     except OSError:
         return None, []
+    made, listed = corosync_file.values(configured, _in_force(deadline))
+    return made._replace(refused=_refused(deadline)), listed
 
-    def number(name: str, default: int) -> int:
-        found = re.search(rf"^\s*{name}\s*:\s*(\d+)\s*$", text, re.MULTILINE)
-        return int(found[1]) if found else default
 
-    listed = re.findall(r"^\s*name\s*:\s*(\S+)\s*$", text, re.MULTILINE)
-    nodes = len(re.findall(r"^\s*nodeid\s*:", text, re.MULTILINE))
-    coefficient = number("token_coefficient", 650)
-    token = number("token", 3000) + coefficient * max(0, nodes - 2)  # corosync.conf(5), Corosync 3.1
-    consensus = number("consensus", token * 12 // 10)
-    pings = number("knet_ping_timeout", token // number("knet_pong_count", 2))
-    knet = not re.search(r"^\s*transport\s*:\s*udpu?\s*$", text, re.MULTILINE)
-    links = set(re.findall(r"^\s*ring(\d)_addr\s*:", text, re.MULTILINE))
-    running = _in_force(deadline)
-    made = Corosync(
-        nodes=nodes,
-        token=running.get("token", token),
-        consensus=running.get("consensus", consensus),
-        coefficient=coefficient,
-        two_node=bool(number("two_node", 0)),
-        retransmits=running.get(
-            "token_retransmits_before_loss_const", number("token_retransmits_before_loss_const", 4)
-        ),
-        ping_timeout=running.get("interface.0.knet_ping_timeout", pings) if knet and links == {"0"} else None,
-    )
-    return made, listed
+def _refused(deadline: Deadline) -> str:
+    """Why Corosync would not start with its configuration, "" where it would."""
+    try:
+        done = command.run(["corosync", "-t", "-c", CONFIGURATION], deadline.within(10).remaining(), check=False)
+    except AgentError:
+        return ""  # a missing program is a finding of its own
+    return corosync_file.complaint(done.out + done.err) if done.status else ""
 
 
 def _in_force(deadline: Deadline) -> dict[str, int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from backstay.admin.diagnose import leftovers
 from backstay.cluster.model import Finding, Operation, is_true
+from backstay.ocf.parameters import parse_time
 from backstay.services.promoted_role import set_meta
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ DEFAULT_TIMEOUT = 20.0  # seconds, Pacemaker's own for an operation without one
 class Corosync(NamedTuple):
     """Milliseconds as in force. nodes: in the node list. coefficient: what each node beyond the second adds to token.
     retransmits: token_retransmits_before_loss_const. ping_timeout: knet's, of the only link; None where there are several, or
-    another transport."""
+    another transport. refused: why Corosync would not start with its configuration."""
 
     nodes: int
     token: int
@@ -35,6 +36,7 @@ class Corosync(NamedTuple):
     two_node: bool
     retransmits: int = RETRANSMITS
     ping_timeout: int | None = None
+    refused: str = ""
 
 
 class Host(NamedTuple):
@@ -85,6 +87,9 @@ def host(of: Host) -> Iterator[Finding]:
 
 def timing(of: Corosync) -> Iterator[Finding]:
     """How soon a lost node is noticed: after token and consensus."""
+    if of.refused:
+        what = f"corosync.conf is not accepted: {of.refused}"
+        yield Finding("error", "corosync", what, "correct /etc/corosync/corosync.conf until corosync -t accepts it")
     reload = "in /etc/corosync/corosync.conf of every node, then: corosync-cfgtool -R"
     noticed = of.token + of.consensus
     if of.nodes > 2 and of.coefficient:
@@ -117,6 +122,13 @@ def timing(of: Corosync) -> Iterator[Finding]:
     if of.two_node and of.nodes != 2:
         what = f"two_node is set for {of.nodes} nodes: each part of a partition would serve"
         yield Finding("error", "corosync", what, f"remove two_node {reload}")
+
+
+def verified(refused: str) -> Iterator[Finding]:
+    """refused: what Pacemaker finds wrong in its configuration."""
+    if refused:
+        remedy = "crm_verify --live-check --verbose names all; correct them"
+        yield Finding("error", "cluster", f"the configuration is not accepted by Pacemaker: {refused}", remedy)
 
 
 def fencing(cluster: Cluster, tried: frozenset[str] | None) -> Iterator[Finding]:
@@ -244,11 +256,11 @@ def exposed(resource: Resource, secret: Sequence[str]) -> Iterator[Finding]:
 def expiry(resource: Resource) -> Iterator[Finding]:
     """failure-timeout against the operations that must see a failure before it is forgotten."""
     text = resource.meta.get("failure-timeout", "0")
-    number = text.rstrip("smin")
-    if not number.isdigit() or int(number) == 0:
-        return
-    seconds = int(number) * (60 if text.endswith(("m", "min")) else 1)
+    try:
+        seconds = parse_time(text)
+    except ValueError:
+        return  # PT1M, or what Pacemaker itself refuses
     longest = max((one.timeout or 0.0 for one in resource.operations if one.interval), default=0.0)
-    if seconds <= longest:
+    if 0 < seconds <= longest:
         what = f"failure-timeout={text} is not longer than a monitor may take ({longest:g} s): its failure is forgotten at once"
         yield Finding("error", resource.id, what, set_meta(resource, "failure-timeout", f"{longest * 2:g}s"))

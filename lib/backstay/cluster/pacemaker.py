@@ -26,6 +26,7 @@ from backstay.host.command import run
 from backstay.host.deadline import Deadline
 from backstay.host.state_files import Files, StateFile
 from backstay.ocf.errors import CommandFailed
+from backstay.ocf.parameters import whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Pacemaker:
         Raises AgentError."""
         listing = self._ask(["crm_node", "-l"], strict=True) or ""
         known = (fields for fields in map(str.split, listing.splitlines()) if len(fields) > 1)
-        return sorted(name for number, name, *_ in known if number.isdigit() and int(number))
+        return sorted(name for number, name, *_ in known if whole(number))
 
     def overview(self, ends: bool = False) -> Overview | None:
         """The scheduler's view; None outside a cluster. ends: also how the resource ended where it is not seen, which is

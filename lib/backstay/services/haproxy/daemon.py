@@ -76,6 +76,10 @@ class Layout:
         self.log = os.path.join(directory, LOG.name)
 
 
+class Refused(WrongParameter):
+    """HAProxy does not take the configuration."""
+
+
 def find_binary(wanted: str) -> str:
     """The program. Raises NotInstalled."""
     from backstay.host.command import available
@@ -185,7 +189,7 @@ def descriptors_allowed() -> int:
 
 
 def check(layout: Layout, deadline: Deadline) -> None:
-    """Have HAProxy check the configuration on disk. Raises WrongParameter with file and line of the first error."""
+    """Have HAProxy check the configuration on disk. Raises Refused with file and line of the first error."""
     from backstay.host.command import run
     from backstay.services.haproxy.health import complaint
 
@@ -194,7 +198,7 @@ def check(layout: Layout, deadline: Deadline) -> None:
     if done.status != 0:
         said = (done.err + done.out).strip()
         last = (said.splitlines() or ["no message"])[-1]
-        raise WrongParameter(complaint(said) or f"{layout.config} is not accepted (status {done.status}): {last}")
+        raise Refused(complaint(said) or f"{layout.config} is not accepted (status {done.status}): {last}")
 
 
 def launch(layout: Layout, deadline: Deadline) -> Process:

@@ -261,14 +261,17 @@ def complaint(text: str) -> str:
             first = line
         elif any(words in line for words in _RELOADING) and (first or _RELOADING[0] in line):
             break
-    said = first.partition(") : ")[2].strip().rstrip(".")
+    said = first.partition(") : ")[2].partition("[ALERT]")[0].strip().rstrip(".:")
     return _plain(said.partition("config : ")[2] if said.startswith("config : ") else said)
 
 
 def _plain(said: str) -> str:
+    import re
+
+    located = re.match(r"(?:[Pp]arsing )?\[([^]]*:\d+)\]\s*:?\s*(.*)", said)
+    if located:
+        return f"{located[1]}: {located[2]}"
     place, _, rest = said.partition("] ")
-    if place.startswith("parsing ["):
-        return f"{place[9:]}: {rest.lstrip(': ')}"
     address = said.rpartition(" for [")[2].rstrip("]")
     where = place[9:] if place.startswith("Binding [") else ""
     if said.startswith("Starting "):  # before 2.4: "Starting frontend NAME: cannot bind socket [ADDRESS]", and not why

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backstay.host.deadline import poll
 from backstay.ocf.errors import AgentError, TimedOut, WrongParameter
+from backstay.ocf.parameters import whole
 from backstay.services.haproxy import daemon, frontends, listeners, master_cli, server_state
 from backstay.services.haproxy.health import complaint, descriptors
 from backstay.services.haproxy.server_state import Configuration
@@ -28,12 +29,12 @@ def check(context: HaproxyContext, layout: daemon.Layout, known_good: str = "") 
     own_state_file = "server-state-file" not in configuration.settings
     idle_client = daemon.version(layout, context.deadline) >= _FETCHES and not configuration.fetches
     daemon.write_fragment(layout, context.parameters.hard_stop_after, own_state_file, idle_client)
-    maxconn = configuration.settings.get("maxconn", "")
-    if maxconn.isdigit() and "no strict-limits" not in configuration.settings:
+    maxconn = whole(configuration.settings.get("maxconn", ""))
+    if maxconn is not None and "no strict-limits" not in configuration.settings:
         allowed = daemon.descriptors_allowed()
-        if descriptors(int(maxconn)) > allowed:
+        if descriptors(maxconn) > allowed:
             raise WrongParameter(
-                f"maxconn {maxconn} needs about {descriptors(int(maxconn))} file descriptors, {allowed} are allowed: "
+                f"maxconn {maxconn} needs about {descriptors(maxconn)} file descriptors, {allowed} are allowed: "
                 "raise LimitNOFILE of pacemaker, or lower maxconn"
             )
     if not known_good or text != known_good:

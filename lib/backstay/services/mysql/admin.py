@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from backstay.cluster.attributes import LAG, NEVER, READABLE, SCORE, Attribute
 from backstay.cluster.model import Finding
+from backstay.ocf.parameters import whole
 from backstay.services.advice import Advice
 from backstay.services.mysql.health import ALONE, HEALTHY
 from backstay.services.mysql.record import MalformedRecord, Record
@@ -113,7 +114,7 @@ class Admin(Advice):
             elif forbidden and one.role in ("Unpromoted", "Promoted"):
                 what = "may not be promoted" if score else "has no promotion score yet"
                 found.append(Finding("warning", subject, what, "wait for the next monitor, then read pacemaker.log"))
-            elif score.isdigit() and int(score) < HEALTHY and one.role == "Unpromoted":
+            elif (whole(score) or HEALTHY) < HEALTHY and one.role == "Unpromoted":
                 found.append(Finding("warning", subject, f"has the promotion score {score} of {HEALTHY}", "wait"))
         return found
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _NO_DATA = ("lost+found",)  # what a new file system has
 _LOG = "binlog"  # of the binary logs, where the admin names none
+_NO_REFUSAL = ("[Note]", "[Warning]", "[System]", "Fatal error in defaults handling", "Aborting")
+_PLUGIN = ("Can't open shared library", "Couldn't load plugin")
+_PREFIX = r"^(\[\S+\] )*(Buffered error: |error: |\S*(mariadbd|mysqld): (\[ERROR\] )?)*"  # before what is told
 
 
 def dialect_of(binary: str) -> Dialect:
@@ -32,8 +35,11 @@ def dialect_of(binary: str) -> Dialect:
 
 def configured(layout: Layout) -> dict[str, str]:
     """Options that the admin's file sets, names with dashes. The server says it: which groups it reads depends on its version,
-    [mariadb-10.11] among them. Raises CommandFailed for a file that does not parse."""
-    return read_options(run([layout.binary, f"--defaults-file={layout.config}", "--print-defaults"], timeout=5).out)
+    [mariadb-10.11] among them. Raises WrongParameter for a file that does not parse."""
+    try:
+        return read_options(run([layout.binary, f"--defaults-file={layout.config}", "--print-defaults"], timeout=5).out)
+    except CommandFailed as error:
+        raise WrongParameter(_refused(layout, error)) from None
 
 
 def incarnation_id(node: int, epoch: int) -> int:
@@ -78,7 +84,7 @@ def command_line(
 
 
 def binlog_index(layout: Layout) -> str:
-    """The file that lists the binary logs, whether it is there or not. Raises CommandFailed."""
+    """The file that lists the binary logs, whether it is there or not. Raises WrongParameter."""
     admin = configured(layout)
     return _index(layout, {} if left_behind(layout, admin) else admin)
 
@@ -148,6 +154,7 @@ def initialize(layout: Layout, dialect: Dialect, deadline: Deadline) -> None:
     try:
         run(argv, timeout=deadline.remaining())
     except CommandFailed as error:
+        resolved(layout)
         raise CommandFailed(f"{error}: {last_error(log, before)}", error.status, error.output) from None
 
 
@@ -178,7 +185,7 @@ def launch(
     overriding: Sequence[str] = (),
 ) -> process.Process:
     """Start the server, with `overriding` the last options, and wait until it greets. Raises AgentError with what its log
-    says."""
+    says, WrongParameter where it does not take its options: then it ends before it has a log."""
     admin = configured(layout)
     line = [*command_line(layout, dialect, admin, epoch, discard_unacknowledged), *overriding]
     log = log_file(layout, admin)
@@ -196,6 +203,7 @@ def launch(
 
     poll(settled, deadline, "the server to greet", interval=0.03)
     if child is None or not child.alive():
+        resolved(layout)
         raise AgentError(f"the server ended while starting: {last_error(log, before)}")
     return child
 
@@ -219,7 +227,22 @@ def resolved(layout: Layout) -> dict[str, str]:
     try:
         return read_values(run(argv, timeout=10, env=environment()).out)
     except CommandFailed as error:
-        # Among pages of help text.
-        lines = [line.partition("[ERROR]")[2] for line in error.output.splitlines() if "[ERROR]" in line]
-        said = (lines or [str(error)])[0].strip()
-        raise WrongParameter(f"{layout.config} is not accepted: {said}") from None
+        raise WrongParameter(_refused(layout, error)) from None
+
+
+def _refused(layout: Layout, error: CommandFailed) -> str:
+    return f"{layout.config} is not accepted: {refusal(error.output) or error}"
+
+
+def refusal(printed: str) -> str:
+    """Why a server does not take its options, of all that it printed before the pages of help; "" when nothing tells. A file
+    that does not parse is told before there is a log. A plugin that is missing stops no server: that its options are unknown
+    then does."""
+    import re
+
+    lines = [line for line in printed.splitlines() if not any(sign in line for sign in _NO_REFUSAL)]
+    errors = [line.partition("[ERROR]")[2] for line in lines if "[ERROR]" in line]
+    fatal = [line for line in errors if not any(sign in line for sign in _PLUGIN)] or errors
+    said = (fatal or [line for line in lines if line.strip()] or [""])[0]
+    printable = "".join(sign for sign in said if sign.isprintable())
+    return re.sub(_PREFIX, "", printable.strip())

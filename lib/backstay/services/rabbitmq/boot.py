@@ -8,6 +8,7 @@ from backstay.cluster.attributes import RECORD
 from backstay.host.deadline import poll
 from backstay.host.process import Process
 from backstay.ocf.errors import AgentError, TimedOut, WrongParameter
+from backstay.ocf.parameters import whole
 from backstay.services.rabbitmq import amqp, belonging, broker, cookie, formation, launch, peers, settings
 from backstay.services.rabbitmq.context import UNAWAITED
 from backstay.services.rabbitmq.dialects import dialect_for
@@ -263,8 +264,8 @@ def ended(context: RabbitmqContext) -> str:
 
 def broker_count(context: RabbitmqContext) -> int:
     """How many brokers the cluster has."""
-    wanted = context.invocation.environ.get("OCF_RESKEY_CRM_meta_clone_max", "")
-    return int(wanted) if wanted.isdigit() else max(1, len(context.pacemaker.nodes()))
+    wanted = whole(context.invocation.environ.get("OCF_RESKEY_CRM_meta_clone_max", ""))
+    return max(1, len(context.pacemaker.nodes())) if wanted is None else wanted
 
 
 # -- how to begin ------------------------------------------------------------------------------------------------------
