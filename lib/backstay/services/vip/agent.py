@@ -44,7 +44,7 @@ class Vip(Agent):
         self._quiet()
         try:
             with self._inside():
-                self._release(self.context.parameters.refuse_for)
+                self._release(leaving=True)
         except (Misconfigured, WrongParameter) as error:
             self.context.log.warning(f"nothing to remove: {error}")
         try:
@@ -65,7 +65,7 @@ class Vip(Agent):
     def demote(self) -> None:
         self._quiet()
         with self._inside():
-            self._release(self.context.parameters.refuse_for)
+            self._release(leaving=True)
 
     @action(timeout=20, interval=5)
     @action(timeout=20, interval=6, role=Role.PROMOTED)
@@ -123,10 +123,16 @@ class Vip(Agent):
             interface, prefix = wait_for_place(self.context, Link())
         self._note().write(interface.name, prefix)
 
-    def _release(self, refuse_for: float = 0) -> None:
+    def _release(self, leaving: bool = False) -> None:
+        """leaving: clients may still come for it, and it is to be held elsewhere."""
         from backstay.services.vip.release import release
 
-        release(self.context.parameters.address(), self.context.log, refuse_for)
+        given, after = self.context.parameters, None
+        if leaving:
+            from backstay.services.vip.tcp_reject import After
+
+            after = After(given.hold_for if given.on_loss == "hold" else 0, given.refuse_for)
+        release(given.address(), self.context.log, after)
 
     def _watch(self) -> None:
         from backstay.watch import client

@@ -8,8 +8,8 @@ A claim is answered at once, but not more often than every ten seconds: two host
 
 import time
 
+from backstay.host.arp_ndp import claimant
 from backstay.host.ip_address import Address
-from backstay.services.vip.arp_ndp import claimant
 from backstay.services.vip.health import Interface
 from backstay.services.vip.packet_socket import Wire
 from backstay.services.vip.rtnetlink import Link
