@@ -34,7 +34,9 @@ PACKAGED = agents bin crm-templates debian docs examples lab lib CHANGELOG.md LI
 DIST = dist
 LINTIAN = lintian --fail-on error,warning,info --display-info --tag-display-limit 0
 
-.PHONY: help setup setup-vagrant demo demo-openstack check test test-chamber test-all test-failover test-sid test-alarms test-timing test-vagrant campaign campaign-aimed soak fuzz bench lint tables install install-lab uninstall deb clean
+EXPLORE =
+
+.PHONY: explore help setup setup-vagrant demo demo-openstack check test test-chamber test-all test-failover test-sid test-alarms test-timing test-vagrant campaign campaign-aimed soak fuzz bench lint tables install install-lab uninstall deb clean
 
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
@@ -52,6 +54,8 @@ help:
 	@echo 'make campaign-aimed schedules aimed at orders of events that chance meets seldom (or campaign-aimed-mysql, …)'
 	@echo 'make soak           $(SOAK_MINUTES) minutes of load on MySQL (soak-rabbitmq, soak-openstack) with a fault every two minutes: judged'
 	@echo '                    by the same rules, and memory, descriptors, processes and files must stay flat'
+	@echo 'make explore        every order of events of a small MySQL set, with the steps and decisions that run (EXPLORE=--help);'
+	@echo '                    REPLAY=EVENTS tells a story that it printed'
 	@echo 'make fuzz           $(FUZZ) bad inputs for every reader of parameters, answers, XML, GTIDs and Erlang terms'
 	@echo 'make test-vagrant   faults on machines that Vagrant makes in LXC, with a box made here; needs $(firstword $(VAGRANT_PACKAGES))'
 	@echo 'make bench          beside the agents in use, RUNS=$(RUNS) rounds in turn; $(BENCH)/report.html (BENCH_OPTIONS=--help)'
@@ -130,6 +134,9 @@ soak: soak-mysql
 
 soak-%: setup
 	$(PYTHON) -I bin/backstay campaign $* --soak --minutes $(SOAK_MINUTES) --seed $(SEED) --dir $(LAB)-soak-$* --json soak-$*.json
+
+explore: setup
+	PYTHONPATH=lib:lab $(PYTHON) -c 'from backstay_lab.explorer.cli import command; command()' mysql $(EXPLORE) $(if $(REPLAY),--replay '$(REPLAY)')
 
 fuzz: setup
 	BACKSTAY_FUZZ=$(FUZZ) $(PYTHON) -m pytest tests/decisions/test_fuzz.py $(PYTEST)

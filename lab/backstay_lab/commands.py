@@ -10,6 +10,11 @@ COMMANDS = {
         "campaign",
         "Break a lab by schedules of faults, and judge what they prove.",
     ),
+    "explore": (
+        "backstay_lab.explorer.cli",
+        "command",
+        "Every order of events of a small set, with the agents' decisions.",
+    ),
     "bench": ("backstay_lab.bench.cli", "bench", "Backstay beside other agents: the same lab, load and faults."),
     "report": ("backstay_lab.report.cli", "report", "A page of what rehearsals and the bench measured."),
 }

@@ -184,6 +184,40 @@ def test_level_10_connects_where_the_worker_listens(chamber: Chamber) -> None:
     assert result.reasons[3].startswith("no connection to ")
 
 
+def test_level_10_tries_only_what_is_on_this_host(chamber: Chamber) -> None:
+    """With `transparent` HAProxy also listens on an address that another node holds."""
+    result = run(
+        chamber,
+        """
+        sed -i 's/bind :8080/bind 10.1.2.3:8080 transparent/' $C
+        act start; act monitor $RECURRING OCF_CHECK_LEVEL=10
+        ip link add v0 type veth peer name v1; ip link set v0 up; ip addr add 10.1.2.9/24 dev v0
+        act monitor $RECURRING OCF_CHECK_LEVEL=10
+        ip addr add 10.1.2.3/24 dev v0; act monitor $RECURRING OCF_CHECK_LEVEL=10
+        """,
+    )
+    assert result.codes == [0] * 4, result.text
+
+
+def test_a_full_haproxy_is_told_and_not_dead(chamber: Chamber) -> None:
+    """One that has all the connections it may have, and whose queue is full, answers nobody new; its sessions go on."""
+    result = run(
+        chamber,
+        """
+        sed -i 's/maxconn 1000/maxconn 2/; s/bind :8080/bind :8080 backlog 1/' $C
+        echo_server 9001; act start; first=$(worker)
+        for i in 1 2 3 4 5 6; do socat -T60 TCP:127.0.0.1:8080 EXEC:'sleep 60' & done
+        until_ 'ss -tn state syn-sent | grep -q :8080'
+        act monitor $RECURRING; act monitor $RECURRING OCF_CHECK_LEVEL=10 OCF_RESKEY_probe_timeout=2s
+        act monitor $RECURRING OCF_CHECK_LEVEL=10 OCF_RESKEY_probe_timeout=2s OCF_RESKEY_CRM_meta_promoted_max=1
+        [ "$(worker)" = $first ] && echo same=1
+        """,
+    )
+    assert result.codes[:3] == [0, 0, 190], result.text
+    assert result.reasons[2].startswith("0.0.0.0:8080 is full, "), result.text
+    assert result.values["same"] == "1"
+
+
 # -- reloading ---------------------------------------------------------------------------------------------------------
 
 
@@ -319,6 +353,34 @@ def test_what_was_set_at_the_servers_outlives_reload_and_restart(chamber: Chambe
     assert [server[1] for server in state["changed"]] == [0, 0, 0]  # another line is another server
     assert state["changed"][1][2] == 40
     assert state["crashed"][1][2] == 1  # nothing was kept, and nothing older is
+
+
+def test_a_server_that_moved_by_a_variable_or_a_name_is_found_where_it_is(chamber: Chamber) -> None:
+    """The server's line is the same text, and HAProxy loads the state itself. Weights and a drained server stay."""
+    result = run(
+        chamber,
+        r"""
+        answer() { socat -T60 TCP-LISTEN:$2,bind=$1,fork,reuseaddr SYSTEM:"read l; echo $3" & until_ "ss -ltn | grep -q $1:$2"; }
+        answer 127.0.0.1 9001 old; answer 127.0.0.1 9002 new; answer 127.0.0.2 9001 moved
+        echo 127.0.0.1 db >> /etc/hosts
+        sed -i 's/mode tcp/mode tcp\n    load-server-state-from-file global/' $C
+        sed -i 's/maxconn 1000/maxconn 1000\n    setenv DBPORT 9001/' $C
+        sed -i '/server s3/d; s/server s1 127.0.0.1:9001 check.*/server s1 "127.0.0.1:${DBPORT}" check inter 1h/' $C
+        sed -i 's/server s2 127.0.0.1:9001.*/server s2 db:9001/' $C
+        ask() { echo hello | socat -t2 - TCP:127.0.0.1:$1 | head -n 1; }
+        act start; cli "@1 set server pool/s1 weight 40" ; echo first=$(ask 8081)
+        cli "@1 set server pool/s1 state drain"; echo named=$(ask 8080)
+        sed -i 's/DBPORT 9001/DBPORT 9002/' $C; sed 's/127.0.0.1 db/127.0.0.2 db/' /etc/hosts > /tmp/h; cat /tmp/h > /etc/hosts
+        act reload-agent; echo second=$(ask 8081); echo renamed=$(ask 8080)
+        echo state=$(cli "@1 show servers state" | awk '$2 == "pool" && $4 == "s1" { print $7, $8, $19 }')
+        act stop; act start; echo third=$(ask 8081); echo again=$(ask 8080)
+        """,
+    )
+    assert result.codes == [0] * 4, result.text
+    assert (result.values["first"], result.values["named"]) == ("old", "old")
+    assert (result.values["second"], result.values["renamed"]) == ("new", "moved"), result.text
+    assert result.values["state"] == "8 40 9002", result.text
+    assert (result.values["third"], result.values["again"]) == ("new", "moved"), result.text
 
 
 def test_no_gap_where_the_configuration_loads_the_state_itself(chamber: Chamber) -> None:

@@ -114,6 +114,22 @@ def test_a_lock_is_told_as_a_lock_and_fails_nothing(chamber: Chamber) -> None:
     assert result.took[0] < 10_000, result.text
 
 
+def test_in_doubt_of_the_record_the_primary_changes_nothing(chamber: Chamber) -> None:
+    """Its write of the record was not answered, and no cluster can say what is on record: its own note may be the older one."""
+    result = run(
+        chamber,
+        """
+        act start; act promote; touch /run/backstay/db/doubt; mariadb -e 'set global rpl_semi_sync_master_enabled=0'
+        act monitor $RECURRING; echo "waits=$(mariadb -Ne 'select @@rpl_semi_sync_master_enabled')"
+        rm /run/backstay/db/doubt; act monitor $RECURRING
+        echo "repaired=$(mariadb -Ne 'select @@rpl_semi_sync_master_enabled')"; act stop
+        """,
+    )
+    assert result.codes == [0, 0, 191, 191, 0], result.text
+    assert "the cluster does not say what is on record" in result.reasons[2], result.text
+    assert (result.values["waits"], result.values["repaired"]) == ("0", "1"), result.text
+
+
 def test_a_row_that_an_earlier_monitor_is_still_committing_is_no_lock(chamber: Chamber) -> None:
     """It is the disk that stands still. Here its statement sleeps with the row in its hands."""
     result = run(

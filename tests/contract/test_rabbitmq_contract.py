@@ -130,6 +130,61 @@ def test_an_account_that_the_broker_does_not_let_in_any_more_costs_no_broker(cha
     assert result.took[1] < 2000  # it does not try again what was refused
 
 
+def test_a_slow_login_and_used_up_sockets_are_no_hang(chamber: Chamber) -> None:
+    """A web server that answers nothing stands behind auth_backends. Then the broker offers AMQPLAIN alone, later no password at
+    all; and it greets nobody while its sockets are used up."""
+    result = run(
+        chamber,
+        r"""
+        export OCF_RESKEY_probe_timeout=1s
+        conf() { printf '%s\n' "$@" > /etc/rabbitmq/rabbitmq.conf; }
+        act start; act promote; act monitor $RECURRING; act stop
+        python3 -c 'import signal, socket; s = socket.create_server(("127.0.0.1", 8099)); signal.pause()' &
+        mute=$!
+        echo '[rabbitmq_auth_backend_http].' > /etc/rabbitmq/enabled_plugins
+        conf 'auth_backends.1 = http' 'auth_http.user_path = http://127.0.0.1:8099/user'             'auth_http.vhost_path = http://127.0.0.1:8099/vhost'
+        act start; echo "$(beam)" > /tmp/first
+        act promote; act monitor $RECURRING; act monitor $RECURRING; act monitor $RECURRING; act monitor $DEEP
+        [ "$(beam)" = "$(cat /tmp/first)" ] && echo same=1
+        act stop; kill $mute
+        rm /etc/rabbitmq/enabled_plugins; conf 'auth_mechanisms.1 = AMQPLAIN'
+        act start; act promote; act monitor $RECURRING; act monitor $RECURRING; act monitor $DEEP; act stop
+        conf 'auth_mechanisms.1 = EXTERNAL'
+        act start; act promote; act monitor $RECURRING; act monitor $RECURRING; act monitor $DEEP; act stop
+        conf ''
+        act start; act promote; act monitor $RECURRING; echo "$(beam)" > /tmp/first
+        rabbitmqctl -q eval 'file_handle_cache:set_limit(3).'
+        act demote; act monitor $RECURRING; act monitor $RECURRING; act monitor $RECURRING; act promote; act start
+        [ "$(beam)" = "$(cat /tmp/first)" ] && echo kept=1
+        kill -STOP $(beam); act monitor $RECURRING; act stop
+        """,
+        timeout=300,
+    )
+    slow = "a login takes over 1 s: look at what auth_backends asks"
+    short = "it greets no new client, and Erlang answers: look at its limits of sockets and connections"
+    expected = [0, 0, 8, 0]  # start, promote, monitor, stop
+    expected += [0, 0, 8, 191, 191, 191, 0]  # the account is not known yet; slow logins, at level 10 as well; stop
+    expected += [0, 0, 8, 8, 8, 0]  # AMQPLAIN
+    expected += [0, 0, 8, 8, 191, 0]  # no password: level 10 says it
+    expected += [
+        0,
+        0,
+        8,
+        0,
+        0,
+        190,
+        190,
+        0,
+        0,
+        0,
+        0,
+    ]  # sockets used up: promoted, adopted, then hung
+    assert result.codes == expected, result.text
+    assert result.reasons[7:10] == [slow] * 3 and result.reasons[28:30] == [short] * 2
+    assert "auth_mechanisms are none: add PLAIN" in result.reasons[21]
+    assert result.values["same"] == result.values["kept"] == "1"
+
+
 def test_a_start_that_does_not_wait_leaves_the_boot_to_the_monitors(chamber: Chamber) -> None:
     """The first start begins a cluster and waits all the same; so does one after a boot that never came to serve."""
     result = run(

@@ -101,6 +101,19 @@ for claim in range(2):
 """
 
 
+NEW_MAC = "02:00:00:00:00:77"
+
+
+def rival_hears(wire, address):
+    library = pathlib.Path(__file__).parents[2] / "lib"
+    rival = ["ip", "netns", "exec", wire.lan, sys.executable, "-c", RIVAL, str(library), address]
+    return subprocess.run(rival, check=True, capture_output=True, text=True, timeout=20).stdout.split()
+
+
+def neighbours_send_to(wire, address, mac):
+    ip("-n", wire.lan, "neigh", "replace", address, "lladdr", mac, "dev", "eth0", "nud", "stale")
+
+
 @pytest.mark.parametrize(
     ("address", "parameters", "answered"),
     [(V4, {}, True), (V6, {}, True), (V4, {"check_duplicate": "false"}, False)],
@@ -108,11 +121,33 @@ for claim in range(2):
 def test_a_rivals_claim_is_answered_once(wire, address, parameters, answered):
     wire.started(address, arp_count="1", **parameters)
     eventually(finding(wire, "ok"), "the watcher to find it well")
-    library = pathlib.Path(__file__).parents[2] / "lib"
-    rival = ["ip", "netns", "exec", wire.lan, sys.executable, "-c", RIVAL, str(library), address]
-    said = subprocess.run(rival, check=True, capture_output=True, text=True, timeout=20).stdout.split()
-    assert said == [wire.mac(wire.node) if answered else "silence", "silence"]
+    assert rival_hears(wire, address) == [wire.mac(wire.node) if answered else "silence", "silence"]
     assert finding(wire, "ok")()
+
+
+@pytest.mark.parametrize(("address", "parameters"), [(V4, {}), (V6, {}), (V4, {"check_duplicate": "false"})])
+def test_a_new_hardware_address_is_announced_at_once(wire, address, parameters):
+    wire.started(address, arp_count="1", **parameters)
+    eventually(finding(wire, "ok"), "the watcher to find it well")
+    neighbours_send_to(wire, address, wire.mac(wire.node))
+    ip("-n", wire.node, "link", "set", "eth0", "address", NEW_MAC)
+    # It has just looked, so without the kernel's word the next look would be in five seconds.
+    told = eventually(
+        lambda: NEW_MAC in ip("-n", wire.lan, "neigh", "show", address), "the neighbours to send to the new one"
+    )
+    assert told < 3.0
+
+
+def test_a_late_announcement_has_the_new_hardware_address(wire):
+    wire.started(arp_count="2", arp_interval="3s")
+    eventually(finding(wire, "ok"), "the watcher to find it well")
+    neighbours_send_to(wire, V4, wire.mac(wire.node))
+    ip("-n", wire.node, "link", "set", "eth0", "address", NEW_MAC)
+    eventually(lambda: NEW_MAC in ip("-n", wire.lan, "neigh", "show", V4), "the watcher's announcement")
+    neighbours_send_to(wire, V4, "02:00:00:00:00:99")
+    # the next that speaks is the announcer that start left behind
+    eventually(lambda: "02:00:00:00:00:99" not in ip("-n", wire.lan, "neigh", "show", V4), "the second announcement")
+    assert NEW_MAC in ip("-n", wire.lan, "neigh", "show", V4)
 
 
 def test_a_link_that_stays_down_is_a_failure(wire):

@@ -1,8 +1,8 @@
 """Every order of events of a set of three nodes, up to a number of them, with the decisions that the agent makes.
 
 Servers, connections and Pacemaker are small models here, and so is the order of the steps within an action. What is decided
-is the product's own: election.decide and acknowledgers, next_step.review, Overview.surely_inactive and may_run. A history is the
-set of transactions that a server has. An order that ends with a promoted server which lacks an acknowledged one is a loss.
+is the product's own: election.decide and acknowledgers, next_step.review, Overview.surely_inactive and may_have_run. A history is
+the set of transactions that a server has. An order that ends with a promoted server which lacks an acknowledged one is a loss.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Rules(NamedTuple):
     acknowledgers: Callable[..., frozenset[str]] = election.acknowledgers
     review: Callable[..., next_step.Review] = next_step.review
     ended: Callable[[World, str], Ends] = lambda world, name: _ended(world, name)
-    may_run: Callable[[Overview, str], bool] = Overview.may_run
+    may_run: Callable[[Overview, str], bool] = Overview.may_have_run
     begins: bool = True
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from backstay.ocf.codes import ExitCode
+from backstay.ocf.steps import LEFT
 from backstay.services.haproxy import health as haproxy_health
-from backstay.services.mysql import claims, election, health, next_step
+from backstay.services.mysql import claims, duty_steps, election, health, next_step, promotion_steps
 from backstay.services.rabbitmq import formation, mirror_policy
 from backstay.services.rabbitmq import health as broker
 from backstay.services.vip import health as vip_health
@@ -16,6 +17,7 @@ from backstay.watch import liveness
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from backstay.ocf.steps import Protocol as Steps
     from backstay.ocf.table import Table
 
 PAGE = Path(__file__).parents[2] / "docs/reference/tables.md"
@@ -23,6 +25,12 @@ HEAD = """# Tables of decisions
 
 This page is made from the code by `make tables`: these are the tables that the agents execute. A table is read from above,
 and the first row that applies decides.
+"""
+
+STEPS = """# Steps of protocols
+
+The agents execute these tables from above; "on" is the next row. A step's verb is what it does, with the longest time that it
+may take where that is not all that the action has. [`make explore`](../exploring.md) tries every order of events on these tables.
 """
 
 
@@ -176,6 +184,59 @@ TABLES = [
 ]
 
 
+class Protocol(NamedTuple):
+    """The steps of one protocol."""
+
+    title: str
+    module: str
+    text: str
+    table: Steps
+
+
+PROTOCOLS = [
+    Protocol(
+        "MySQL: the steps of a promotion",
+        "services/mysql/promotion_steps",
+        "What promote does, in the order that makes it safe. What fails ends it, closed.",
+        promotion_steps.PROMOTION,
+    ),
+    Protocol(
+        "MySQL: the steps that admit a replica",
+        "services/mysql/duty_steps",
+        "By the primary's monitor (ADMIT): a follower gets on record, and may then acknowledge.",
+        duty_steps.ADMISSION,
+    ),
+    Protocol(
+        "MySQL: the steps that begin a record's history",
+        "services/mysql/duty_steps",
+        "By the primary's monitor (BEGIN), in a set that began with nothing.",
+        duty_steps.BEGINNING,
+    ),
+    Protocol(
+        "MySQL: the steps that end running alone",
+        "services/mysql/duty_steps",
+        "By the primary's monitor (END_SOLO).",
+        duty_steps.END_SOLO,
+    ),
+    Protocol(
+        "MySQL: the steps of a review",
+        "services/mysql/duty_steps",
+        "By the primary's monitor (REVIEW): who surely cannot acknowledge any more leaves the record; where nobody is left the"
+        " primary goes on alone.",
+        duty_steps.REVIEW,
+    ),
+]
+
+
+def steps(shown: Protocol) -> str:
+    rows = [
+        f"| {name} | {verb}{'' if seconds == LEFT else f', {seconds:g} s'} | {then} | {why} |"
+        for name, verb, _, _, seconds, then, why in shown.table
+    ]
+    head = ["| step | verb | then | why |", "| --- | --- | --- | --- |"]
+    return "\n".join([f"## {shown.title}", "", f"{shown.text} Code: `{shown.module}`.", "", *head, *rows, ""])
+
+
 def markdown(shown: Shown) -> str:
     def lines() -> Iterator[str]:
         for cells in ((*shown.columns, "when", "why"), *((*shown.cells(row[0]), *row[2:]) for row in shown.table)):
@@ -187,7 +248,7 @@ def markdown(shown: Shown) -> str:
 
 
 def page() -> str:
-    return "\n".join([HEAD, *map(markdown, TABLES)])
+    return "\n".join([HEAD, *map(markdown, TABLES), STEPS, *map(steps, PROTOCOLS)])
 
 
 if __name__ == "__main__":

@@ -239,15 +239,18 @@ def test_a_server_may_answer_anything(answer: bytes) -> None:
 @given(st.binary(max_size=300), st.binary(max_size=300))
 @fuzzed
 def test_a_broker_may_answer_anything(answer: bytes, more: bytes) -> None:
-    from backstay.services.rabbitmq.amqp import Account, RoundTripFailed, _log_in, _method, _trip
+    from backstay.services.rabbitmq.amqp import Account, RoundTripFailed, _log_in, _mechanisms, _method, _trip
 
     here, there = socket.socketpair()
     framed = b"\x01\0\0" + len(more).to_bytes(4, "big") + more + b"\xce"
     with here, there:
         there.sendall(answer + framed)
         there.shutdown(socket.SHUT_WR)
+        _mechanisms(answer)
         only((EOFError, OSError, BrokerRefuses, BrokerSilent), lambda: _method(here, Deadline(5)))
-        only((OSError, BrokerRefuses, BrokerSilent), lambda: _log_in(here, Deadline(5), Account("u", "p", "v")))
+        only(
+            (OSError, BrokerRefuses, BrokerSilent), lambda: _log_in(here, Deadline(5), Account("u", "p", "v"), b"PLAIN")
+        )
     here, there = socket.socketpair()
     with here, there:
         there.sendall(framed + answer)
@@ -357,7 +360,7 @@ def test_haproxy_may_say_anything(said: str, configuration: str) -> None:
     only(AgentError, lambda: parse_stat(said))
     before, after = Configuration(configuration), Configuration(f"listen a\n  {said}\n  server b c\n")
     same = unchanged(before, after)
-    assert keep(said, same).endswith("\n")
+    assert keep(said, same, after).endswith("\n")
     only(AgentError, lambda: restore(said, said, same))
 
 

@@ -187,8 +187,39 @@ DUMP_HEAD = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_
 
 def test_a_dump_keeps_the_same_servers_and_its_line_end() -> None:
     dump = f"{DUMP_HEAD}{line('b', 's1')}\n{line('b', 's2')}\n\n"
-    assert keep(dump, frozenset({("b", "s2")})) == f"{DUMP_HEAD}{line('b', 's2')}\n"
-    assert keep("", frozenset()) == "1\n"
+    configured = Configuration("backend b\n server s1 h:9001\n server s2 h:9001\n")
+    assert (
+        keep(dump, frozenset({("b", "s2")}), configured) == f"{DUMP_HEAD}{line('b', 's2').replace('127.0.0.1', '-')}\n"
+    )
+    assert keep("", frozenset(), configured) == "1\n"
+
+
+@pytest.mark.parametrize(
+    ("server", "address", "port"),
+    [
+        ("server s db:9002", "-", "9002"),
+        ("server s 10.0.0.1", "-", "0"),
+        ("server s [::1]:9002 check", "-", "9002"),
+        ("server s fd00::1", "-", "0"),
+        ("server s db:9002 resolvers dns", "127.0.0.1", "9001"),  # its resolvers know better than the configuration
+        ('server s "127.0.0.1:${PORT}"', None, None),
+        ("server s 127.0.0.1:9001 port ${PORT}", None, None),
+        ("server s 127.0.0.1:+100", None, None),
+    ],
+)
+def test_where_a_server_is_says_the_configuration_and_no_dump(
+    server: str, address: str | None, port: str | None
+) -> None:
+    configured = Configuration(f"backend b\n {server}\n")
+    kept = keep(f"{DUMP_HEAD}{line('b', 's', admin=8, weight=40)}\n", frozenset({("b", "s")}), configured).splitlines()[
+        2:
+    ]
+    fields = kept[0].split() if kept else None
+    assert (
+        fields and (fields[4], fields[18], fields[6], fields[7]) == (address, port, "8", "40")
+        if address
+        else not fields
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from backstay.admin.explain import report
 from backstay.admin.failover_log import Event, events, failovers, pause
 
 NEAR = time.mktime((2026, 11, 24, 23, 0, 0, 0, 0, -1))
@@ -101,6 +102,34 @@ def test_a_lost_node_is_lost_once_and_then_fenced() -> None:
     assert found.cause == "n3 left the cluster"
     assert list(found.phases) == ["lost", "fenced", "promotion", "promoted"]
     assert [event.kind for event in found.events][:3] == ["lost", "fencing", "fenced"]
+
+
+def test_a_probe_of_a_node_that_comes_back_is_no_failure_of_what_ran_there_before() -> None:
+    """Its beginning is written with the whole node's history, on lines of their own."""
+    probe = change(
+        "22:50:40.000",
+        3,
+        "mysql",
+        "mysql_last_0",
+        "@transition-magic=0:7;3:9:7:dc, @call-id=5, @rc-code=7, @op-status=0",
+    )
+    before = [begun("22:49:00.000", 3, "mysql", "start"), ended("22:49:01.000", 3, "mysql")]
+    found = failovers(read([*before, *LOSS, probe]))[-1]
+    assert [event.text for event in found.events if event.node == "n3" and event.kind in ("refused", "failed")] == []
+    running = probe.replace("0:7;", "0:0;").replace("rc-code=7", "rc-code=0")
+    assert [
+        event for event in failovers(read([*before, *LOSS, running]))[-1].events if "start of mysql" in event.text
+    ] == []
+
+
+def test_what_an_action_says_comes_after_its_beginning_and_its_mark_is_explained() -> None:
+    words = "Nov 24 22:50:25  mysql(mysql)[795]:    NOTICE: promoting by witnesses"
+    told = {"n1": LOSS, "n2": [words]}
+    names = [(node, [f"Nov 24 22:40:00.000 {node} pacemakerd: x", *lines]) for node, lines in told.items()]
+    found = failovers(events(names, NEAR, NAMES))[-1]
+    order = [event.kind for event in found.events if event.kind in ("fenced", "said") or event.task == "promote"]
+    assert order == ["fenced", "begun", "said", "ended"]
+    assert any(line.startswith("~ an agent's own words") for line in report(found, []))
 
 
 def test_a_planned_move_pauses_from_its_demotion() -> None:

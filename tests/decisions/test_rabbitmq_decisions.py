@@ -12,6 +12,7 @@ from backstay.services.rabbitmq.boot_errors import complaint
 from backstay.services.rabbitmq.dialects import dialect_for
 from backstay.services.rabbitmq.formation import ASIDE, BOOT, DATA, EMPTY, REFUSE, SEED, UNSAID, WAIT
 from backstay.services.rabbitmq.observation import (
+    ALIVE,
     ANSWERS,
     BOOTING,
     DRAINED,
@@ -168,6 +169,12 @@ class TestHealth:
         first, second = (self.judge(Seen(SILENT), count) for count in (1, 2))
         assert (first.outcome, first.score) == (health.OK, health.SERVING)
         assert (second.outcome, second.score) == (health.HUNG, NEVER)
+
+    def test_one_whose_erlang_machine_answers_does_not_hang(self):
+        for app in (RUNNING, ALIVE):
+            first, later = (self.judge(Seen(SILENT, app), count) for count in (1, 9))
+            assert (first.outcome, later.outcome, later.score) == (health.OK, health.DEGRADED, health.SERVING)
+        assert self.judge(Seen(SILENT, STOPPED), 2).outcome == health.FAILED
 
     @pytest.mark.parametrize(
         ("app", "in_a_row", "lasted", "outcome"),

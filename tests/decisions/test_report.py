@@ -170,6 +170,24 @@ def test_the_floor_is_that_of_a_lone_address_in_the_same_results() -> None:
     assert summary.floors([run()], "mysql") == {}
 
 
+def test_the_floor_of_the_stack_is_shown_beside_each_service_but_an_address() -> None:
+    phases = {"detected": 0.1, "address": 0.3}
+    lowest = run(contender="floor", service="floor", phases=phases, gap=0.3)
+    own = run(phases={**BASE["phases"], "address": 0.5})  # type: ignore[dict-item]
+    lone = run(contender="ocf:backstay:vip", service="address")
+    runs = [lowest, own, lone]
+    assert summary.services(runs) == ["mysql", "address"]
+    assert summary.services([lowest]) == ["floor"]
+    assert summary.beside(runs, "mysql") == [own, lowest]
+    assert summary.beside([run(fault="hang"), lowest], "mysql") == [run(fault="hang")]
+    assert summary.floors(runs, "mysql") == {"kill": 0.3}
+    assert summary.floors(runs, "address") == {}
+    cells = summary.cells(summary.beside(runs, "mysql"))
+    compared = cells["kill", "ocf:backstay:mysql"].compared
+    assert compared is not None and compared.ratio == pytest.approx(2.0)
+    assert cells["kill", "floor"].compared is None
+
+
 # -- the page ---------------------------------------------------------------------------------------------------------
 
 
@@ -231,11 +249,21 @@ def test_a_rehearsal_alone_makes_a_page(tmp_path: Path) -> None:
     }
     floor = {"fault": "vip-floor", "clean": True, "gap": 3.2, "error": "", "coordinator": True}
     verdict = {"verdict": {"acknowledged": 300, "lost": []}}
+    nothing = {"fault": "kill", "clean": True, "gap": 0.3, "phases": {"detected": 0.1, "address": 0.3}, "error": ""}
+    killed = {**run, "fault": "kill", "phases": {"detected": 0.1, "address": 0.7}}
     (tmp_path / "mine.json").write_text(
         json.dumps(
-            {"service": "mysql", "client": "four writers", "image": "bookworm", "runs": [{**run, **verdict}, floor]}
+            {
+                "service": "mysql",
+                "client": "four writers",
+                "image": "bookworm",
+                "runs": [{**run, **verdict}, {**killed, **verdict}, floor],
+                "floor": [nothing],
+            }
         )
     )
     text = page(tmp_path)
     assert "power-off of the node of a lone address" in text
     assert "The client: four writers." in text
+    cells = ["".join(cell.itertext()) for cell in etree.HTML(text).findall(".//table//td")]
+    assert "detected to address 0.60 s" in cells and "3.0" in cells and "floor" in cells

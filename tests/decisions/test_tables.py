@@ -15,12 +15,12 @@ from former import liveness as former_liveness
 from former import mirror_policy as former_mirror_policy
 from hypothesis import given
 from hypothesis import strategies as st
-from orders import Transactions
-from tables import PAGE, TABLES, page
+from tables import PAGE, PROTOCOLS, TABLES, page
+from transactions import Transactions
 
 from backstay.ocf.table import always, first
 from backstay.services.haproxy import health as proxy
-from backstay.services.mysql import claims, election, health, next_step
+from backstay.services.mysql import claims, election, health, next_step, promotion_steps
 from backstay.services.mysql.gtid import MariadbHistory
 from backstay.services.mysql.observation import Acks, Holding, Observed, ReplicaStatus
 from backstay.services.mysql.record import Record
@@ -162,7 +162,7 @@ def test_how_a_broker_begins() -> None:
 
 def looks_at_brokers() -> Iterator[Case]:
     answers = (observation.ANSWERS, observation.REFUSES, observation.SILENT, observation.SHUT_OUT)
-    states = ("RUNNING", "BOOTING", "PAUSED", "DRAINED", "STOPPED", "UNKNOWN")
+    states = ("RUNNING", "BOOTING", "PAUSED", "DRAINED", "STOPPED", "ALIVE", "UNKNOWN")
     for amqp, app, partitions, alarms in itertools.product(
         answers, states, ((), ("n2", "n3")), ((), ("disk", "memory"))
     ):
@@ -291,7 +291,7 @@ def first_elections() -> Iterator[Case]:
 def kind_and_fields(decide: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
     def decided(*case: Any) -> tuple[Any, ...]:
         verdict = decide(*case)
-        return type(verdict), vars(verdict)
+        return type(verdict), {name: getattr(verdict, name) for name in verdict.__slots__}
 
     return decided
 
@@ -337,6 +337,14 @@ def test_who_may_become_primary_of_five(
 @pytest.mark.parametrize("shown", TABLES, ids=lambda shown: shown.title)
 def test_the_last_row_applies_always_and_no_other(shown: Any) -> None:
     assert [row[1] is always for row in shown.table] == [False] * (len(shown.table) - 1) + [True]
+
+
+@pytest.mark.parametrize("shown", PROTOCOLS, ids=lambda shown: shown.title)
+def test_whatever_carries_a_protocol_out_has_its_verbs(shown: Any) -> None:
+    from backstay.services.mysql import primary, promotion
+
+    does = promotion._Verbs if shown.table is promotion_steps.PROMOTION else primary._Verbs
+    assert {verb for _, verb, *_ in shown.table} <= set(dir(does))
 
 
 def test_the_docs_show_what_the_code_does() -> None:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from backstay_lab.machines.timeline import fenced, phases, promotions
+from backstay_lab.machines.timeline import actions, fenced, phases, promotions
 
 FAULT = time.mktime((2026, 11, 23, 15, 31, 29, 0, 0, -1)) + 0.9
 LINES = """\
@@ -80,3 +80,22 @@ def test_who_was_fenced() -> None:
     assert fenced(
         [f"{peer}: OK | event=ae9b7f58", f"{peer}: OK | event=ae9b7f58", f"{peer.replace('n3', 'n2')}: Error"]
     ) == ["n3"]
+
+
+ACTIONS = """\
+Nov 23 15:31:25.683 n1 pacemaker-execd     [186] (log_finished) \tinfo: mysql start (call 17, PID 278) exited with status 0 (execution time 7.458s)
+Nov 23 15:31:30.147 n1 pacemaker-execd     [186] (log_finished) \tinfo: mysql stop (call 30, PID 585) exited with status 0 (execution time 28ms)
+Nov 23 15:31:30.119 n1 pacemaker-execd     [186] (log_finished) \tinfo: mysql demote (call 29, PID 583) exited with status 0 (execution time 84ms after being queued 1ms)
+Nov 23 15:31:30.119 n1 pacemaker-execd     [186] (log_finished) \tinfo: fencing start (call 6) exited with status 0 (execution time 121ms)
+Nov 23 15:32:31.219 n2 pacemaker-execd     [185] (log_finished) \tinfo: mysql promote (call 8, PID 90) exited with status 1 (the server does not run) (execution time 1m1.02s)
+"""  # noqa: E501
+
+
+def test_actions_are_told_with_their_execution_time_in_the_order_of_their_beginning() -> None:
+    found = actions(ACTIONS.splitlines(), FAULT)
+    assert [(one.resource, one.action, one.node, one.took, one.status) for one in found] == [
+        ("mysql", "demote", "n1", 0.084, 0),
+        ("mysql", "stop", "n1", 0.028, 0),
+        ("mysql", "promote", "n2", 61.02, 1),
+    ]
+    assert [one.began for one in found] == pytest.approx([0.135, 0.219, 0.299], abs=0.002)

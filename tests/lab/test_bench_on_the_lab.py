@@ -20,7 +20,7 @@ def measured(tmp_path: Path, name: str, faults: list[str]) -> list[dict[str, Any
     records = cli.Turn(CONTENDERS[name], str(tmp_path / "lab"), "bookworm", 60.0, sink).take(0, faults)
     assert [record["fault"] for record in records] == faults
     assert all(record["gap"] is not None for record in records), [record["error"] for record in records]
-    assert all(record["lost"] == 0 for record in records)
+    assert all(not record["lost"] for record in records)  # None where nobody writes
     return records
 
 
@@ -40,6 +40,15 @@ def test_a_peer_is_measured(tmp_path: Path, name: str, faults: list[str]) -> Non
     assert len(found.runs) == len(faults)
     assert "Pacemaker" in found.about[0].facts
     assert not (tmp_path / "lab").exists()
+
+
+def test_the_floor_is_measured_under_each_of_its_faults(tmp_path: Path) -> None:
+    killed, moved, lost = measured(tmp_path, "floor", ["kill", "move", "power-off"])
+    for record, begins in ((killed, "detected"), (moved, "demoted"), (lost, "fenced")):
+        assert record["whole"] and record["now"] not in ("", record["was"])
+        assert record["phases"][begins] < record["phases"]["promoted"] < record["phases"]["address"]
+        assert {"promote", "start"} <= {action["action"] for action in record["actions"]}
+    assert {"demote", "stop", "promote"} <= {one["action"] for one in killed["actions"] if one["resource"] == "floor"}
 
 
 def test_vrrp_has_the_address_on_two_nodes_once_its_daemon_is_killed(tmp_path: Path) -> None:

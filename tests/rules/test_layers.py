@@ -16,6 +16,7 @@ LAYERS = {
     "backstay_lab": [
         "machines",
         "checkers",
+        "explorer",
         "clients",
         "systems",
         "nemesis",

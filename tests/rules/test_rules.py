@@ -16,12 +16,15 @@ MODULES = modules()
 PURE = [
     "backstay.admin.crm_parser", "backstay.admin.diagnose", "backstay.admin.pcs_writer", "backstay.admin.preflight",
     "backstay.admin.switchover_plan", "backstay.agent.degraded", "backstay.cluster.attributes", "backstay.cluster.model",
-    "backstay.cluster.overview", "backstay.cluster.xml", "backstay.host.ip_address", "backstay.ocf.codes",
+    "backstay.cluster.configuration", "backstay.cluster.overview", "backstay.cluster.xml",
+    "backstay.host.ip_address", "backstay.ocf.codes",
     "backstay.ocf.parameters",
-    "backstay.ocf.table", "backstay.services.haproxy.admin", "backstay.services.haproxy.health",
+    "backstay.ocf.steps", "backstay.ocf.table", "backstay.services.haproxy.admin", "backstay.services.haproxy.health",
     "backstay.services.haproxy.server_state", "backstay.services.mysql.admin", "backstay.services.mysql.binlog",
-    "backstay.services.mysql.claims", "backstay.services.mysql.election", "backstay.services.mysql.gtid",
+    "backstay.services.mysql.claims", "backstay.services.mysql.duty_steps",
+    "backstay.services.mysql.election", "backstay.services.mysql.gtid",
     "backstay.services.mysql.health", "backstay.services.mysql.next_step", "backstay.services.mysql.observation",
+    "backstay.services.mysql.promotion_steps",
     "backstay.services.mysql.rebuild_policy", "backstay.services.mysql.record", "backstay.services.mysql.sessions",
     "backstay.services.rabbitmq.admin",
     "backstay.services.rabbitmq.boot_errors", "backstay.services.rabbitmq.erlang_text", "backstay.services.rabbitmq.etf",
@@ -31,6 +34,7 @@ PURE = [
     "backstay.services.vip.admin",
     "backstay.host.arp_ndp", "backstay.services.vip.health", "backstay.watch.liveness",
     "backstay_lab.campaign.shrink", "backstay_lab.checkers.boots", "backstay_lab.checkers.evidence",
+    "backstay_lab.checkers.floor",
     "backstay_lab.checkers.leaks", "backstay_lab.checkers.messages", "backstay_lab.checkers.operations",
     "backstay_lab.checkers.registers", "backstay_lab.checkers.rules", "backstay_lab.checkers.sampling",
     "backstay_lab.checkers.writes", "backstay_lab.nemesis.aimed", "backstay_lab.nemesis.catalogue",
@@ -197,6 +201,10 @@ def test_what_a_monitor_of_mysql_loads(chamber: Chamber) -> None:
         "backstay.services.mysql.daemon",
         "backstay.services.mysql.rebuild",
         "backstay.services.mysql.promotion",
+        "backstay.services.mysql.promotion_steps",
+        "backstay.services.mysql.duty_steps",
+        "backstay.ocf.steps",
+        "backstay.agent.interpreter",
     }
     assert loaded & (heavy | ours) == set()
 

@@ -44,6 +44,11 @@ def three(chamber: Chamber, tmp_path: Path) -> Cluster:
     return control_plane(chamber, tmp_path, 3)
 
 
+def complaints(cluster: Cluster) -> list[str]:
+    """Of crmsh, but for a meta attribute that its 4.4 does not know, and sets."""
+    return [line for line in cluster.said.splitlines() if "unknown attribute 'critical'" not in line]
+
+
 def clones(cluster: Cluster) -> dict[tuple[str, str], set[str]]:
     """(resource, role) -> nodes."""
     found: dict[tuple[str, str], set[str]] = {}
@@ -71,7 +76,7 @@ def assert_serves(cluster: Cluster, placed: dict[str, str], lost: set[str]) -> N
 
 
 def test_it_serves_and_the_rest_does_after_the_loss_of_any_node(three: Cluster) -> None:
-    assert three.said == "" and three.verified() == ""
+    assert complaints(three) == [] and three.verified() == ""
     assert_serves(three, three.placed(), set())
     for lost in three.nodes:
         three.chamber("cp whole.xml cib.xml")
@@ -82,7 +87,7 @@ def test_it_serves_and_the_rest_does_after_the_loss_of_any_node(three: Cluster) 
 def test_two_of_four_serve_after_the_loss_of_any_two(chamber: Chamber, tmp_path: Path) -> None:
     """With quorum, which two of four have when the vote has a third party (a quorum device), or the losses come in turn."""
     four = control_plane(chamber, tmp_path, 4)
-    assert four.said == "" and four.verified() == ""
+    assert complaints(four) == [] and four.verified() == ""
     for one, other in combinations(four.nodes, 2):
         chamber("cp whole.xml cib.xml")
         assert_serves(four, four.settle("--node-fail", one, "--node-fail", other), {one, other})

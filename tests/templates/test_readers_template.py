@@ -81,7 +81,10 @@ def readers(placed: dict[str, str]) -> dict[str, int]:
 @pytest.mark.parametrize("count", [2, 3])
 def test_it_loads_without_a_complaint(chamber: Chamber, tmp_path: Path, count: int) -> None:
     cluster = set_with_readers(chamber, tmp_path, count)
-    assert cluster.said == "" and cluster.verified() == ""
+    said = [
+        line for line in cluster.said.splitlines() if "unknown attribute 'critical'" not in line
+    ]  # crmsh 4.4 sets it
+    assert said == [] and cluster.verified() == ""
 
 
 def test_readers_spread_over_the_replicas_and_avoid_the_primary(chamber: Chamber, tmp_path: Path) -> None:

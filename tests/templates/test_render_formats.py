@@ -81,6 +81,7 @@ def test_crm_and_pcs_make_the_same_configuration(chamber: Chamber, tmp_path: Pat
         line
         for line in (said.out + said.err).splitlines()
         if re.search("warning|error", line, re.IGNORECASE)
+        and "unknown attribute 'critical'" not in line  # crmsh 4.4 does not know it, and sets it
         and "Unable to detect init system" not in line  # a chamber has none
     ]
     assert complaints == []

@@ -18,7 +18,7 @@ from backstay import __version__
 from backstay.ocf.errors import AgentError
 from backstay_lab.bench.contender import record as blank
 from backstay_lab.bench.peers import CONTENDERS
-from backstay_lab.checkers import operations
+from backstay_lab.checkers import floor, operations
 from backstay_lab.machines.cluster import NONE, Lab
 from backstay_lab.systems.catalogue import topology
 
@@ -67,6 +67,16 @@ def about(lab: Lab, image: str) -> dict[str, Any]:
         f"Corosync's token 1 s, image {image}",
         **{name: line[0] for name, line in versions.items() if line},
     }
+
+
+def chosen(names: Sequence[str], services: Sequence[str]) -> list[Contender]:
+    """The contenders with these names, of these services; all where none is given. The floor comes along unless it could
+    be named and is not: every report shows the ratio to it."""
+    return [
+        one
+        for one in CONTENDERS.values()
+        if (not names or one.name in names) and (not services or one.service in (*services, floor.CONTENDER))
+    ]
 
 
 def turns(contenders: Sequence[Contender], runs: int) -> Iterator[tuple[int, Contender]]:
@@ -164,8 +174,9 @@ def tell(record: dict[str, Any]) -> str:
 
 
 def summary(records: Sequence[dict[str, Any]]) -> list[str]:
-    """A line for each contender and fault."""
+    """A line for each contender and fault, with the ratio to the floor."""
     lines = []
+    lowest = {fault: _phases(records, fault, floor.CONTENDER) for fault in floor.BEGINS}
     for key in dict.fromkeys((record["fault"], record["contender"]) for record in records):
         own = [record for record in records if (record["fault"], record["contender"]) == key]
         gaps = [record["gap"] for record in own if record["gap"] is not None]
@@ -173,10 +184,18 @@ def summary(records: Sequence[dict[str, Any]]) -> list[str]:
         counted = [one for one in (operations.from_json(record["operations"]) for record in own) if one]
         failed = [one.failed for one in counted]
         told = f"; failed operations {statistics.median(failed):g} / {max(failed)}" if failed else ""
+        compared = None
+        if key[1] != floor.CONTENDER:
+            compared = floor.compare(key[0], _phases(records, *key), lowest.get(key[0], []))
+        told += f"; {compared}" if compared else ""
         lines.append(
             f"{key[0]:16} {key[1]:24} {len(own):3} runs, median / worst of {len(gaps)} that ended: {shown} s{told}"
         )
     return lines
+
+
+def _phases(records: Sequence[dict[str, Any]], fault: str, contender: str) -> list[dict[str, float]]:
+    return [one["phases"] for one in records if (one["fault"], one["contender"]) == (fault, contender)]
 
 
 @click.command()
@@ -219,11 +238,7 @@ def bench(
     unknown = sorted(set(names) - set(CONTENDERS))
     if unknown:
         raise click.BadParameter(f"no contender {', '.join(unknown)}; --list names them")
-    contenders = [
-        one
-        for one in CONTENDERS.values()
-        if (not names or one.name in names) and (not service or one.service in service)
-    ]
+    contenders = chosen(names, service)
     if listing:
         for one in contenders:
             click.echo(f"{one.name:28} {', '.join(one.faults)}")

@@ -29,7 +29,7 @@ WHOLE_TIMEOUT = 120.0  # seconds until it is whole before a fault, and before co
 def record(**known: Any) -> dict[str, Any]:
     """A run's record (see Contender.suffer) of which this much is known."""
     empty: dict[str, Any] = {"gap": None, "phases": {}, "lost": None, "acknowledged": None, "dropped": None}
-    empty["operations"] = {}
+    empty.update(operations={}, actions=[])
     return {**empty, "whole": False, "was": "", "now": "", "coordinator": False, "error": "", **known}
 
 
@@ -59,9 +59,10 @@ class Contender(ABC):
     def suffer(self, lab: Lab, fault: str, histories: str, patience: float) -> dict[str, Any]:
         """One fault, as a record: gap (seconds, None when writes did not come back within `patience`), phases (name ->
         seconds), lost (acknowledged and gone; None: unknown), acknowledged, dropped (new connections that failed; None: not
-        counted), operations (client of an application -> its counts, as operations.Operations has them), whole (all nodes serve
-        again within `patience`), was, now, coordinator, error (what is not as it should be). Raises AgentError when it was not
-        whole before the fault. `histories`: a directory for the client's records and the nodes' logs."""
+        counted), operations (client of an application -> its counts, as operations.Operations has them), actions (of agents, as
+        timeline.Action has them), whole (all nodes serve again within `patience`), was, now, coordinator, error (what is not
+        as it should be). Raises AgentError when it was not whole before the fault. `histories`: a directory for the client's
+        records and the nodes' logs."""
 
     @abstractmethod
     def costs(self, lab: Lab, runs: int) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -110,6 +111,7 @@ class Clustered(Contender):
             return record(error=f"{late}; {system.lab.complaints()}", operations=counted)
         known = record(gap=suffered.gap, phases=suffered.phases, operations=operations.as_json(suffered.operations))
         known.update(was=suffered.stage.leader, coordinator=suffered.coordinator)
+        known["actions"] = [action._asdict() for action in suffered.actions]
         try:
             outcome = rehearsal.conclude(system, what, suffered, patience)
         except AgentError as failed:

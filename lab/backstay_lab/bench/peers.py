@@ -8,6 +8,7 @@ from backstay_lab.bench import stacks
 from backstay_lab.bench.addresses import Managed
 from backstay_lab.bench.contender import Clustered
 from backstay_lab.bench.keepalived import Keepalived
+from backstay_lab.bench.nothing import Nothing
 from backstay_lab.bench.stacks import Stack
 from backstay_lab.run import baseline
 from backstay_lab.systems.catalogue import benched, rehearsed, topology
@@ -20,6 +21,7 @@ IP = f"ip={baseline.ADDRESS}"
 CONTENDERS: dict[str, Contender] = {
     contender.name: contender
     for contender in (
+        Nothing(),
         *(Clustered(name, rehearsed()[name], way, one.faults) for name, one in benched().items() for way in one.ways),
         Managed("ocf:backstay:vip", "an address alone, its monitor every 10 s: the floor of the stack", IP),
         Managed("ocf:heartbeat:IPaddr2", "an address alone, its monitor every 10 s", f"{IP} cidr_netmask=24"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from backstay_lab.machines.timeline import phases
+from backstay_lab.machines.timeline import actions, phases
 
 if TYPE_CHECKING:
     from backstay_lab.machines.cluster import Lab
+    from backstay_lab.machines.timeline import Action
 
 LOGS = ("var/log/pacemaker/pacemaker.log", "var/log/corosync/corosync.log")
 
@@ -38,3 +39,8 @@ def lines_since(marked: dict[str, int]) -> list[str]:
 def phases_since(marked: dict[str, int], fault: float, resource: str) -> dict[str, float]:
     """Phase -> seconds after the fault, which is a time since the epoch."""
     return phases(lines_since(marked), fault, resource)
+
+
+def actions_since(marked: dict[str, int], fault: float) -> list[Action]:
+    """The agents' actions that began after the fault, a time since the epoch, and have ended."""
+    return actions(lines_since(marked), fault)

@@ -6,7 +6,7 @@ The logs have wall-clock time to 4 ms (they are written with the kernel's coarse
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from backstay.cluster.log_time import moment
 
@@ -77,3 +77,38 @@ def promotions(lines: Iterable[str], resource: str, near: float) -> list[tuple[s
 def fenced(lines: Iterable[str]) -> list[str]:
     """The nodes that were fenced."""
     return sorted({match[1] for match in map(_FENCED.search, lines) if match})
+
+
+class Action(NamedTuple):
+    """An action of an agent that has ended. began: seconds after the fault, took: seconds that it ran, status: its exit code."""
+
+    resource: str
+    action: str
+    node: str
+    began: float
+    took: float
+    status: int
+
+
+# The executor's own line of an action. It has the same number as exec-time in the status section, which forgets a demotion when
+# the stop comes. Successful recurring monitors are not told.
+_ENDED = re.compile(
+    r"^.{15}\S* (?P<node>\S+) .*\(log_finished\)\s+info: (?P<resource>\S+) (?P<action>\S+) \(call \d+, PID \d+\) "
+    r"exited with status (?P<status>\d+).*\(execution time (?P<took>[\d.hms]+)"
+)
+_PART = re.compile(r"([\d.]+)(ms|h|m|s)")
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+
+def actions(lines: Iterable[str], fault: float) -> list[Action]:
+    """The agents' actions that began after `fault` (since the epoch), in the order of their beginning."""
+    found = []
+    for match in filter(None, map(_ENDED.match, lines)):
+        at = moment(match.string, fault)
+        took = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(match["took"]))
+        # Stamp and clock are coarse, and the executor notices an end later than it came.
+        if at is not None and at - took >= fault - 0.01:
+            began, took = round(max(0.0, at - took - fault), 3), round(took, 3)
+            action = Action(match["resource"], match["action"], match["node"], began, took, int(match["status"]))
+            found.append(action)
+    return sorted(found, key=lambda one: one.began)

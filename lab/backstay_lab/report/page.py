@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from backstay_lab.report.results import Contender, Results, Run
     from backstay_lab.report.summary import Cell
 
-TITLES = {"address": "An address", **{name: one.title for name, one in catalogue.declared().items()}}
+TITLES = {
+    "address": "An address",
+    "floor": "The floor",
+    **{name: one.title for name, one in catalogue.declared().items()},
+}
 FAULTS = {
     "kill": "SIGKILL of the leading server",
     "hang": "SIGSTOP of the leading server",
@@ -73,7 +77,7 @@ def _about(results: Results) -> Iterator[_Element]:
 
 
 def _service(results: Results, service: str) -> Iterator[_Element]:
-    runs = summary.of(results.runs, service=service)
+    runs = summary.beside(results.runs, service)
     contenders = sorted(summary.contenders(runs), key=lambda name: not draw.is_ours(name))
     yield E.h2(TITLES.get(service, service))
     clients = dict.fromkeys(run.client for run in runs if run.client)
@@ -88,7 +92,8 @@ def _service(results: Results, service: str) -> Iterator[_Element]:
         "Failed operations: those of an application that its libraries gave back an exception for, from the fault to the end of "
         "the load. For databases ten threads on oslo.db, each with a transaction every 100 ms; for brokers ten calls and ten "
         "casts a second on oslo.messaging. Amiss: a node did not come back in time, rows differ between servers, or the role "
-        "moved more often than it was asked to."
+        "moved more often than it was asked to. Pacemaker's part: from the moment when it has work to do until the address, or "
+        "without one the role, is on another node; the floor's is the same with agents that do nothing."
     )
     yield _figure(
         draw.gaps(runs, contenders, summary.floors(results.runs, service)),
@@ -115,6 +120,8 @@ COLUMNS = (
     Column("runs", lambda cell: str(cell.runs)),
     Column("median, s", lambda cell: _seconds(cell.median), lambda cell: math.isinf(cell.median)),
     Column("worst, s", lambda cell: _seconds(cell.worst), lambda cell: math.isinf(cell.worst)),
+    Column("Pacemaker's part", lambda cell: _part(cell)),
+    Column("times the floor", lambda cell: f"{cell.compared.ratio:.1f}" if cell.compared else ""),
     Column("acknowledged", lambda cell: f"{cell.acknowledged:,}" if cell.acknowledged else ""),
     Column("of these lost", lambda cell: str(cell.lost) if cell.acknowledged else "", lambda cell: cell.lost > 0),
     Column("failed operations, median / worst", lambda cell: _failed(cell)),
@@ -212,6 +219,10 @@ def _row(kind: str, values: Sequence[str]) -> _Element:
 
 def _count(number: int) -> str:
     return str(number) if number else ""
+
+
+def _part(cell: Cell) -> str:
+    return f"{cell.compared.begins} to {cell.compared.ends} {cell.compared.own:.2f} s" if cell.compared else ""
 
 
 def _failed(cell: Cell) -> str:

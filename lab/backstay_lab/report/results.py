@@ -12,6 +12,7 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backstay.ocf.errors import AgentError
+from backstay_lab.checkers.floor import CONTENDER
 from backstay_lab.checkers.operations import Operations, from_json
 from backstay_lab.checkers.recovery import alone
 
@@ -57,6 +58,11 @@ class Run(NamedTuple):
     dropped: int | None = None
     load: float | None = None
     operations: Operations | None = None
+
+
+# What a floor's record in a rehearsal's file does not say.
+_FLOOR: dict[str, Any] = {"contender": CONTENDER, "service": CONTENDER, "lost": None, "acknowledged": None}
+_FLOOR.update(whole=True, patience=None)
 
 
 class Monitor(NamedTuple):
@@ -159,6 +165,7 @@ def _rehearsal(found: Results, name: str, whole: Any) -> None:
                 operations=from_json(run.get("operations", {})),
             )
         )
+    found.runs.extend(Run(**{**_FLOOR, **_known(Run._fields, run)}) for run in whole.get("floor", ()))
     facts = {"client": client, "image": str(whole.get("image", ""))}
     found.about.append(About(name, {label: text for label, text in facts.items() if text}))
 

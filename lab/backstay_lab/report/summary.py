@@ -7,6 +7,8 @@ from collections import Counter, defaultdict
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
+from backstay_lab.checkers.floor import CONTENDER, Compared, compare
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -22,7 +24,7 @@ STRETCHES = {
     "address": "address",
     "first write": "client",
 }
-FLOOR = ("ocf:backstay:vip", "power-off")
+LONE = ("ocf:backstay:vip", "power-off")
 FAULTS = ("kill", "hang", "pause", "power-off", "vip-floor", "move", "address-removed", "partition-primary", "loss")
 
 
@@ -32,7 +34,8 @@ class Cell(NamedTuple):
     they did, nan without one. astray: runs after which they did not, or copies differed. broken: runs that broke off before
     the fault, and count for nothing else. dropped: new connections that failed, a sum, None where they are not counted. failed,
     most_failed: an application's failed operations, median and worst; longest: seconds of its longest operation; nan where they
-    are not counted. errors: kind of error -> how many operations failed so, a sum."""
+    are not counted. errors: kind of error -> how many operations failed so, a sum. compared: with the floor in the same results,
+    None where one of the two was not measured."""
 
     runs: int
     median: float
@@ -48,6 +51,7 @@ class Cell(NamedTuple):
     most_failed: float = math.nan
     longest: float = math.nan
     errors: Mapping[str, int] = {}
+    compared: Compared | None = None
 
 
 class Stretch(NamedTuple):
@@ -59,8 +63,11 @@ class Stretch(NamedTuple):
 
 
 def services(runs: Sequence[Run]) -> list[str]:
-    """In order of appearance."""
-    return list(dict.fromkeys(run.service for run in runs))
+    """In order of appearance. The floor is beside the others, and alone where it is beside none."""
+    found = list(dict.fromkeys(run.service for run in runs))
+    if any(name != CONTENDER and len(beside(runs, name)) > len(of(runs, service=name)) for name in found):
+        found.remove(CONTENDER)
+    return found
 
 
 def of(runs: Sequence[Run], **wanted: str) -> list[Run]:
@@ -108,14 +115,36 @@ def cells(runs: Sequence[Run]) -> dict[tuple[str, str], Cell]:
     grouped: dict[tuple[str, str], list[Run]] = defaultdict(list)
     for run in runs:
         grouped[run.fault, run.contender].append(run)
-    return {key: cell(group) for key, group in grouped.items()}
+    found = {}
+    for (fault, name), group in grouped.items():
+        own, lowest = ([run.phases for run in each] for each in (group, grouped.get((fault, CONTENDER), [])))
+        compared = compare(fault, own, lowest) if name != CONTENDER else None
+        found[fault, name] = cell(group)._replace(compared=compared)
+    return found
 
 
 def floors(runs: Sequence[Run], service: str) -> dict[str, float]:
-    """Fault -> median gap, in seconds, of a lone address: what no agent can be faster than. None for an address itself."""
-    lone = [run.gap for run in runs if (run.contender, run.fault) == FLOOR or run.fault == "vip-floor"]
-    ended = [gap for gap in lone if gap is not None]
-    return {"power-off": median(ended)} if ended and service != "address" else {}
+    """Fault -> median gap, in seconds, of agents that do nothing, or of a lone address: what no agent can be faster than. None
+    for an address itself."""
+    if service == "address":
+        return {}
+    lowest: dict[str, list[float]] = defaultdict(list)
+    lone: list[float] = []
+    for run in runs:
+        if run.gap is not None and run.contender == CONTENDER:
+            lowest[run.fault].append(run.gap)
+        elif run.gap is not None and ((run.contender, run.fault) == LONE or run.fault == "vip-floor"):
+            lone.append(run.gap)
+    return {fault: median(gaps) for fault, gaps in {"power-off": lone, **lowest}.items() if gaps}
+
+
+def beside(runs: Sequence[Run], service: str) -> list[Run]:
+    """The runs of a service, and those of the floor under the same faults."""
+    own = of(runs, service=service)
+    if service == "address":
+        return own
+    there = {run.fault for run in own}
+    return own + [run for run in runs if run.contender == CONTENDER != service and run.fault in there]
 
 
 def loads(runs: Sequence[Run]) -> dict[str, float]:

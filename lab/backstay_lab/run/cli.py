@@ -18,11 +18,12 @@ import click
 
 from backstay.ocf.errors import AgentError
 from backstay_lab.checkers import operations
+from backstay_lab.checkers.floor import compare
 from backstay_lab.machines import drivers
 from backstay_lab.machines.cluster import NONE, Lab
 from backstay_lab.machines.drivers import driver
 from backstay_lab.machines.layout import LabError
-from backstay_lab.run import baseline
+from backstay_lab.run import baseline, floor
 from backstay_lab.run.rehearsal import Manner, Outcome, Unserved, rehearse
 from backstay_lab.systems.catalogue import rehearsed, topology
 
@@ -125,6 +126,7 @@ def _run(system: System, fault: Fault, manner: Manner) -> dict[str, Any]:
     record["verdict"] = plain(outcome.verdict)
     record["unsilenced"] = plain(outcome.unsilenced)
     record["operations"] = operations.as_json(outcome.operations)
+    record["actions"] = plain(outcome.actions)
     if outcome.clean:
         shutil.rmtree(histories)
     else:
@@ -153,9 +155,25 @@ def measure_floor(runs: int, directory: str, image: str, kind: type[Lab] = Lab) 
     return records
 
 
-def summary(records: list[dict[str, Any]], subject: Rehearsed) -> list[str]:
-    """A line per fault: the gaps, an application's failed operations and the longest one, what was lost, and whether the bounds
-    hold."""
+def measure_nothing(
+    faults: Sequence[str], runs: int, directory: str, image: str, kind: type[Lab] = Lab
+) -> list[dict[str, Any]]:
+    """Each of these faults `runs` times on agents that do nothing, on a lab of its own: the floor of a failover."""
+    records = []
+    with laboratory(f"{directory}-floor", 3, image, NONE.name, kind) as lab:
+        floor.deploy(lab)
+        for fault in faults:
+            for _ in range(runs):
+                record = floor.record(lab, fault)
+                told = record["error"] or "  ".join(f"{phase} {at:.2f}" for phase, at in record["phases"].items())
+                click.echo(f"{fault}, the floor: {told}")
+                records.append(record)
+    return records
+
+
+def summary(records: list[dict[str, Any]], subject: Rehearsed, lowest: Sequence[dict[str, Any]] = ()) -> list[str]:
+    """Of each fault a line: the gaps, an application's failed operations and the longest one, what was lost, and whether the
+    bounds hold; below it the ratio to the floor, and what the agents' actions took. lowest: the floor's records."""
     lines = [
         f"{'fault':18} {'runs':>4}  {'min / median / p95 / worst, s':32} "
         f"{'failed operations, median / worst':>33} {'longest, s':>10} lost  not clean"
@@ -169,6 +187,8 @@ def summary(records: list[dict[str, Any]], subject: Rehearsed) -> list[str]:
         failed = counted([record.get("operations", {}) for record in own])
         bounds = _bounds(subject.faults.get(name), gaps)
         lines.append(f"{name:18} {len(own):4}  {shown:32} {failed} {lost:4}  {dirty:4}{bounds}")
+        phases = [[one.get("phases", {}) for one in ran if one["fault"] == name] for ran in (own, lowest)]
+        lines += [f"    {told}" for told in (compare(name, *phases), executed(own)) if told]
     return lines
 
 
@@ -179,6 +199,15 @@ def counted(runs: Sequence[Mapping[str, Any]]) -> str:
         return f"{'':33} {'':10}"
     failed = [one.failed for one in known]
     return f"{f'{statistics.median(failed):g} / {max(failed)}':>33} {max(one.longest for one in known):10.2f}"
+
+
+def executed(runs: Sequence[Mapping[str, Any]]) -> str:
+    """What the agents' actions took in some runs, median and worst in milliseconds; "" without any."""
+    took: dict[str, list[float]] = {}
+    for action in (one for run in runs for one in run.get("actions", ())):
+        took.setdefault(f"{action['resource']} {action['action']}", []).append(1000 * action["took"])
+    shown = ", ".join(f"{name} {statistics.median(own):.0f} / {max(own):.0f}" for name, own in took.items())
+    return f"actions, median / worst, ms: {shown}" if shown else ""
 
 
 def _bounds(fault: Fault | None, gaps: list[float]) -> str:
@@ -207,6 +236,13 @@ def _bounds(fault: Fault | None, gaps: list[float]) -> str:
 @click.option(
     "--no-application", is_flag=True, help="Without the client that counts failed operations, which costs the gap some."
 )
+@click.option(
+    "--floor/--no-floor",
+    "beside",
+    default=True,
+    show_default=True,
+    help=f"Measure {', '.join(floor.FAULTS)} on agents that do nothing too, and show the ratio.",
+)
 @click.option("--list", "listing", is_flag=True, help="Name the faults and end.")
 def command(
     service: str,
@@ -219,6 +255,7 @@ def command(
     patient: bool,
     until_whole: bool,
     no_application: bool,
+    beside: bool,
     listing: bool,
 ) -> None:
     """Inflict faults on a service under load and print what they cost.
@@ -241,12 +278,15 @@ def command(
     # The floor comes first, while no other lab takes its share of the machine.
     records = measure_floor(runs, os.path.abspath(directory), image, driver(vagrant)) if FLOOR in wanted else []
     faults = [subject.faults[name] for name in wanted if name in subject.faults]
+    also = [fault.name for fault in faults if fault.name in floor.FAULTS] if beside else []
+    lowest = measure_nothing(also, runs, os.path.abspath(directory), image, driver(vagrant)) if also else []
     if faults:
         place, manner = os.path.abspath(directory), Manner(clean_up=not patient, until_whole=until_whole)
         manner = manner._replace(application=not no_application)
         records += rehearse_all(subject, faults, runs, place, image, manner, driver(vagrant))
     if path:
         with open(path, "w", encoding="utf-8") as sink:
-            json.dump({"service": service, "client": subject.client, "image": image, "runs": records}, sink, indent=1)
-    click.echo("\n".join(["", *summary(records, subject)]))
+            told = {"service": service, "client": subject.client, "image": image, "runs": records, "floor": lowest}
+            json.dump(told, sink, indent=1)
+    click.echo("\n".join(["", *summary(records, subject, lowest)]))
     sys.exit(0 if all(record["clean"] for record in records) else 1)

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from backstay.ocf.errors import AgentError, TimedOut
 from backstay_lab.checkers.writes import unsilenced
 from backstay_lab.clients.application import none
+from backstay_lab.machines import logs
 from backstay_lab.systems.faults import Fault, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from backstay_lab.checkers.history import Attempt
     from backstay_lab.checkers.operations import Operations
     from backstay_lab.clients.application import Application
+    from backstay_lab.machines.timeline import Action
     from backstay_lab.systems.system import System, Verdict
 
 STEADY_TIMEOUT = 30.0  # seconds for a whole system to take the load
@@ -26,7 +28,7 @@ class Outcome(NamedTuple):
     """What one fault cost. gap: seconds without an acknowledgement. phases: seconds after the fault; `first write` and
     `whole` among them. was, now: the leader before and after. coordinator: the one before was the cluster's DC too.
     unsilenced: acknowledgements by the old leader of what was begun after a fault that silences it. operations: those of an
-    application's clients, from the fault to the end of the load."""
+    application's clients, from the fault to the end of the load. actions: those of agents that began before the first write."""
 
     fault: str
     gap: float
@@ -37,6 +39,7 @@ class Outcome(NamedTuple):
     coordinator: bool
     unsilenced: list[Attempt]
     operations: Mapping[str, Operations] = {}
+    actions: Sequence[Action] = ()
 
     @property
     def clean(self) -> bool:
@@ -66,6 +69,7 @@ class Suffered(NamedTuple):
     before: int | None
     trouble: AgentError | None
     operations: Mapping[str, Operations]
+    actions: Sequence[Action]
 
 
 class Manner(NamedTuple):
@@ -134,6 +138,7 @@ def suffer(system: System, fault: Fault, directory: str, manner: Manner = ADMINS
         before=before,
         trouble=trouble,
         operations=application.counts([start], time.monotonic())[0],
+        actions=[one for one in logs.actions_since(marks, wall) if one.began < first.ended - start],
     )
 
 
@@ -158,4 +163,5 @@ def conclude(system: System, fault: Fault, suffered: Suffered, timeout: float = 
         coordinator=suffered.coordinator,
         unsilenced=silenced,
         operations=suffered.operations,
+        actions=suffered.actions,
     )

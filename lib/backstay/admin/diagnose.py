@@ -102,7 +102,7 @@ def _running(cluster: Cluster, resource: Resource) -> Iterator[Finding]:
 
 
 def _clone(cluster: Cluster, resource: Resource, active: Sequence[Instance]) -> Iterator[Finding]:
-    wanted = [node.name for node in cluster.nodes if node.state == "online"]
+    wanted = [node.name for node in cluster.nodes if node.state == "online" and not cluster.kept_off(resource, node)]
     most = resource.meta.get("clone-max", "")
     if not most.isdigit() or len(active) < min(int(most), len(wanted)):
         failed = {one.node for one in cluster.failures if one.resource == resource.id}
@@ -132,7 +132,7 @@ def _why(cluster: Cluster, resource: Resource) -> str:
     """For a resource that runs nowhere: the promoted role it has to be with, if nobody has that."""
     for one in cluster.constraints:
         of = one.attributes
-        if one.kind == "colocation" and of.get("rsc") == resource.handle and of.get("with-rsc-role") == "Promoted":
+        if one.kind == "colocation" and of.get("rsc") in resource.names and of.get("with-rsc-role") == "Promoted":
             other = cluster.resource(of.get("with-rsc", ""))
             if other and not cluster.promoted(other.id):
                 return f": it goes with the promoted {other.id}, and nobody is promoted"

@@ -13,7 +13,7 @@ import click
 
 from backstay.admin import diagnose, host, preflight
 from backstay.admin.cluster import NotRunning, local_node, look
-from backstay.cluster.model import Cluster, Finding, Resource
+from backstay.cluster.model import Cluster, Finding, Node, Resource
 from backstay.host.deadline import Deadline
 from backstay.ocf.errors import AgentError, CommandFailed, NotInstalled
 from backstay.ocf.invocation import Invocation
@@ -48,19 +48,21 @@ def examine(services: tuple[str, ...] = ()) -> tuple[str, list[Finding]]:
     agents = {one.agent.rpartition(":")[2]: None for one in resources if agent_class(one.agent)} | dict.fromkeys(
         services
     )
-    nodes = [node.name for node in cluster.nodes] if cluster else []
+    nodes = [node.name for node in cluster.members] if cluster else []
     here = name or os.uname().nodename
-    found += preflight.host(host.look(here, nodes, list(agents), deadline))
+    own = cluster.node(here) if cluster else None
+    found += preflight.host(host.look(here, nodes, list(agents), deadline, remote=bool(own and own.remote)))
     if cluster:
         found += preflight.fencing(cluster, host.fenced(deadline) if name else None)
         found += preflight.options(cluster)
         found += preflight.room(cluster)
         for resource in resources:
-            found += _resource(cluster, resource, name)
+            found += _resource(cluster, resource, own if name else None)
     return here, sorted(found, key=lambda finding: finding.level)
 
 
-def _resource(cluster: Cluster, resource: Resource, node: str) -> Iterator[Finding]:
+def _resource(cluster: Cluster, resource: Resource, node: Node | None) -> Iterator[Finding]:
+    """node: this one; None where no cluster runs here."""
     made = agent_class(resource.agent)
     if made is None:
         return
@@ -74,10 +76,13 @@ def _resource(cluster: Cluster, resource: Resource, node: str) -> Iterator[Findi
     yield from preflight.exposed(resource, [one.name for one in parameters_of(made.parameters_class()) if one.secret])
     yield from preflight.expiry(resource)
     yield from advice_of(resource).configuration(cluster)
-    yield from _own(made, resource, node)
+    if made.members_only:
+        yield from preflight.remotes(cluster, resource)
+    if node is None or not cluster.kept_off(resource, node):
+        yield from _own(made, resource, node)
 
 
-def _own(made: type[Agent], resource: Resource, node: str) -> Iterator[Finding]:
+def _own(made: type[Agent], resource: Resource, node: Node | None) -> Iterator[Finding]:
     """What the agent itself says of this host: validate-all at level 10, all findings instead of the first."""
     environment = {
         **os.environ,
@@ -85,7 +90,8 @@ def _own(made: type[Agent], resource: Resource, node: str) -> Iterator[Finding]:
         "OCF_RESOURCE_INSTANCE": resource.id,
         "OCF_CHECK_LEVEL": "10",
         "OCF_RESKEY_CRM_meta_timeout": str(_AGENT_PATIENCE * 1000),
-        "OCF_RESKEY_CRM_meta_on_node": node,
+        "OCF_RESKEY_CRM_meta_on_node": node.name if node else "",
+        "OCF_RESKEY_CRM_meta_on_node_uuid": node.id if node else "",
         "HA_LOGFILE": os.devnull,  # what it says besides is not for this screen
     }
     for name, value in resource.parameters.items():
@@ -94,6 +100,7 @@ def _own(made: type[Agent], resource: Resource, node: str) -> Iterator[Finding]:
     context = agent.context
     module = f"{made.__module__.rpartition('.')[0]}.doctor"
     try:
+        agent.check_node()
         context.parameters.check()
         if importlib.util.find_spec(module):
             sentences: list[str] = importlib.import_module(module).findings(context)

@@ -82,6 +82,8 @@ def report(failover: Failover, nodes: Iterable[str]) -> list[str]:
     for event in failover.events:
         about = "~" if event.kind == "said" else " "  # whole seconds only
         said.append(f"{about}{event.at - first:8.3f} s  {event.node:12} {event.text}")
+    if any(event.kind == "said" for event in failover.events):
+        said += ["", "~ an agent's own words, whose log has whole seconds: up to a second later than shown"]
     unheard = sorted(set(nodes) - set(failover.logs))
     if unheard:
         said.append("")

@@ -28,7 +28,8 @@ _REPORTED = "asyncmon"
 
 class Event(NamedTuple):
     """at: seconds since the epoch. node: that it is about. kind: one of SIGNS, or fencing, fenced, begun, ended, refused,
-    said. resource, task: of begun, ended, refused and failed. text: for people. log: whose log it was read in."""
+    said. resource, task: of begun, ended, refused and failed. text: for people. log: whose log it was read in. told:
+    said by an action of what it does; warnings are the watcher's too."""
 
     at: float
     node: str
@@ -37,6 +38,7 @@ class Event(NamedTuple):
     resource: str = ""
     task: str = ""
     log: str = ""
+    told: bool = False
 
 
 class Failover(NamedTuple):
@@ -65,6 +67,7 @@ _HOST = re.compile(r"^\w{3} [ \d]\d [\d:.]+ (?P<host>[\w.-]+) pacemaker")
 _AGENT = re.compile(
     r"^\w{3} [ \d]\d [\d:]+  (?P<agent>\w+)\((?P<resource>[^)]+)\)\[\d+\]: +(?P<level>\w+): (?P<text>.*)"
 )
+_EXPECTED = re.compile(r"transition-magic=\"?-?\d+:\d+;\d+:\d+:(?P<code>\d+):")
 _SIMPLE = {
     "lost": re.compile(r"controld.*Node (?P<node>\S+) state is now lost"),
     "fencing": re.compile(r"Requesting (?:peer )?fencing \(\w+\) (?:of node|targeting) (?P<node>\S+)"),
@@ -118,7 +121,20 @@ def events(logs: Iterable[tuple[str, Iterable[str]]], near: float, names: Mappin
         ]
     # Ids may be named later than they are used.
     named_events = [event._replace(node=known.get(event.node, event.node)) for event in found]
-    return _once(sorted(named_events, key=lambda event: event.at))
+    return _once(sorted(_placed(named_events), key=lambda event: event.at))
+
+
+def _placed(found: Sequence[Event]) -> list[Event]:
+    """What an action said, in whole seconds, comes after that action's beginning where that lies in the same second."""
+    begun = [event for event in found if event.kind == "begun"]
+
+    def placed(event: Event) -> Event:
+        if event.kind != "said" or not event.told:
+            return event
+        own = [one.at for one in begun if (one.node, one.resource) == (event.node, event.resource)]
+        return event._replace(at=min((at for at in own if event.at <= at < event.at + 1), default=event.at))
+
+    return [placed(event) for event in found]
 
 
 def _event(line: str, near: float, tasks: dict[tuple[str, str, str], str]) -> Event | None:
@@ -135,7 +151,7 @@ def _event(line: str, near: float, tasks: dict[tuple[str, str, str], str]) -> Ev
         if agent["level"] not in ("NOTICE", "WARNING", "ERROR", "ERR"):
             return None
         text = f"{agent['agent']}: {agent['text']}"
-        return Event(at, "", "said", text, agent["resource"])
+        return Event(at, "", "said", text, agent["resource"], told=agent["level"] == "NOTICE")
     for kind, pattern in _SIMPLE.items():
         match = pattern.search(line)
         if match:
@@ -156,6 +172,9 @@ def _operation(found: re.Match[str], at: float, tasks: dict[tuple[str, str, str]
         return (pair[1] or pair[2] or "") if pair else ""
 
     task = value("operation") or tasks.get(place, "")
+    expected = _EXPECTED.search(change)
+    if expected and expected["code"] != "0":
+        task = "monitor"  # a probe, whose beginning was written with the whole node: what ran before it is another operation
     tasks[place] = task
     code, status = value("rc-code"), value("op-status")
     if found["op"].endswith("_last_failure_0") or (task in ("monitor", _REPORTED) and found["op"].endswith("_last_0")):

@@ -21,28 +21,28 @@ if TYPE_CHECKING:
 
 CONFIGURATION = "/etc/corosync/corosync.conf"
 AGENTS = "/usr/lib/ocf/resource.d/backstay"
-_PROGRAMS = {
-    "corosync": "corosync",
-    "pacemakerd": "pacemaker",
+_TOOLS = {
     "crm_mon": "pacemaker-cli-utils",
     "cibadmin": "pacemaker-cli-utils",
     "stonith_admin": "pacemaker-cli-utils",
 }
+_PROGRAMS = {"corosync": "corosync", "pacemakerd": "pacemaker", **_TOOLS}  # of a member
 _MODULES = ("lxml",)  # of these commands
 _UNSYNCHRONISED = 0x40  # STA_UNSYNC of adjtimex(2)
 _STATUS_OFFSET = 40  # of `status` in struct timex where a long has eight bytes
 
 
-def look(name: str, nodes: Sequence[str], agents: Sequence[str], deadline: Deadline) -> Host:
-    """name: of this node. nodes: whose names must resolve. agents: those that are used, "mysql". Raises AgentError when a
-    program cannot be asked."""
+def look(name: str, nodes: Sequence[str], agents: Sequence[str], deadline: Deadline, remote: bool = False) -> Host:
+    """name: of this node. nodes: whose names must resolve. agents: those that are used, "mysql". remote: this node runs
+    Pacemaker Remote. Raises AgentError when a program cannot be asked."""
     services = [catalogue.declared(agent) for agent in agents]
+    needed = _TOOLS if remote else _PROGRAMS
     corosync, listed = _corosync(deadline)
     names = list(dict.fromkeys([*nodes, *listed]))
     addresses = {other: _addresses(other) for other in names}
     return Host(
         name=name,
-        programs={program: package for program, package in _PROGRAMS.items() if not command.available(program)},
+        programs={program: package for program, package in needed.items() if not command.available(program)},
         modules={
             f"the Python module {module}": f"python3-{module}"
             for module in dict.fromkeys([*_MODULES, *(module for one in services for module in one.modules)])
@@ -62,6 +62,7 @@ def look(name: str, nodes: Sequence[str], agents: Sequence[str], deadline: Deadl
         synchronised=_synchronised(),
         rivals=[unit for one in services for unit in one.units if _at_boot(unit)],
         corosync=corosync,
+        remote=remote,
     )
 
 

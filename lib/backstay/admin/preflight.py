@@ -39,8 +39,9 @@ class Corosync(NamedTuple):
 
 class Host(NamedTuple):
     """What this machine lacks. programs, modules, agents: name -> Debian package or what brings it. unresolved: names of
-    nodes. looped: other nodes' names that resolve to this machine's loopback. synchronised: the kernel's clock, None when
-    it is not known. rivals: systemd's units that start at boot a daemon which the cluster runs."""
+    nodes. remote: it runs Pacemaker Remote, and no Corosync. looped: other nodes' names that resolve to this machine's loopback.
+    synchronised: the kernel's clock, None when it is not known. rivals: systemd's units that start at boot a daemon which the
+    cluster runs."""
 
     name: str
     programs: Mapping[str, str] = {}
@@ -51,6 +52,7 @@ class Host(NamedTuple):
     synchronised: bool | None = None
     rivals: Sequence[str] = ()
     corosync: Corosync | None = None
+    remote: bool = False
 
 
 def host(of: Host) -> Iterator[Finding]:
@@ -74,10 +76,10 @@ def host(of: Host) -> Iterator[Finding]:
     if of.synchronised is False:
         what = "the clock is not synchronised: logs of nodes cannot be compared, and failures expire at odd times"
         yield Finding("warning", of.name, what, "apt-get install --yes chrony")
-    if of.corosync is None:
+    if of.corosync is None and not of.remote:
         what = "there is no /etc/corosync/corosync.conf"
         yield Finding("error", of.name, what, "copy it from another node, or make the cluster: crm cluster init")
-    else:
+    elif of.corosync is not None:
         yield from timing(of.corosync)
 
 
@@ -120,24 +122,29 @@ def timing(of: Corosync) -> Iterator[Finding]:
 def fencing(cluster: Cluster, tried: frozenset[str] | None) -> Iterator[Finding]:
     """Present, in use, for every node, and seen to work. tried: nodes whose fencing succeeded, None when not known."""
     devices = [one for one in cluster.resources if one.fences]
-    names = [node.name for node in cluster.nodes]
+    names = [node.name for node in cluster.nodes if not node.guest]  # those are recovered with their container
+    members = [node.name for node in cluster.members]
     if not cluster.fencing:
         what = "fencing is off: a set cannot be loss-free, for a lost node may still serve"
         yield Finding("error", "fencing", what, "crm_attribute --type crm_config --name stonith-enabled --update true")
-    if not devices:
+    startup = cluster.options.get("startup-fencing", "true")
+    if not is_true(startup):
+        what = f"startup-fencing={startup}: after a start of all, a node that nobody has seen is taken for dead without proof"
+        yield Finding("error", "fencing", what, "crm_attribute --type crm_config --name startup-fencing --delete")
+    if not devices and not cluster.watchdog:
         what = "there is no fence device: whatever a lost node ran starts nowhere else"
         yield Finding("error", "fencing", what, "configure one for every node: crm ra list stonith, pcs stonith list")
         return
     lists = [_hosts(one) for one in devices]
     for name in names:
-        if all(known is not None and name not in known for known in lists):
+        if not cluster.watchdog and all(known is not None and name not in known for known in lists):
             what = f"no fence device is for {name}: its loss blocks what it ran"
             yield Finding("error", "fencing", what, "add it to pcmk_host_list or pcmk_host_map of its device")
     delayed = any(set(one.parameters) & {"pcmk_delay_base", "pcmk_delay_max"} for one in devices)
-    if len(names) == 2 and not delayed and "priority-fencing-delay" not in cluster.options:
+    if len(members) == 2 and devices and not delayed and "priority-fencing-delay" not in cluster.options:
         what = "two nodes and no delay: cut off from each other, both may be fenced"
         device = devices[0].id
-        remedy = f"crm_resource --resource {device} --set-parameter pcmk_delay_base --parameter-value '{names[0]}:2s'"
+        remedy = f"crm_resource --resource {device} --set-parameter pcmk_delay_base --parameter-value '{members[0]}:2s'"
         yield Finding("warning", "fencing", what, remedy)
     untried = [] if tried is None else [name for name in names if name not in tried]
     if untried:
@@ -156,7 +163,7 @@ def _hosts(device: Resource) -> list[str] | None:
 def options(cluster: Cluster) -> Iterator[Finding]:
     """Cluster properties that the templates set."""
     policy = cluster.options.get("no-quorum-policy", "stop")
-    if policy == "ignore" and len(cluster.nodes) > 2:
+    if policy == "ignore" and len(cluster.members) > 2:
         what = "no-quorum-policy=ignore: a partition without quorum goes on serving"
         remedy = "crm_attribute --type crm_config --name no-quorum-policy --update stop"
         yield Finding("error", "cluster", what, remedy)
@@ -168,6 +175,18 @@ def options(cluster: Cluster) -> Iterator[Finding]:
         what = "maintenance mode: no failure is answered"
         yield Finding("warning", "cluster", what, "crm_attribute --type crm_config --name maintenance-mode --delete")
     yield from leftovers(cluster)
+
+
+def remotes(cluster: Cluster, resource: Resource) -> Iterator[Finding]:
+    """Nodes that are no members, on which the cluster would start what runs on members only."""
+    there = [node.name for node in cluster.nodes if node.remote and not cluster.kept_off(resource, node)]
+    if there:
+        what = f"{', '.join(there)} runs Pacemaker Remote: every start there is refused, since only members are counted"
+        expression = '<expression id="{0}-expr" attribute="#kind" operation="ne" value="cluster"/>'
+        rule = f'<rule id="{{0}}-rule" score="-INFINITY">{expression}</rule>'
+        xml = f'<rsc_location id="{{0}}" rsc="{resource.handle}">{rule}</rsc_location>'
+        remedy = f"cibadmin --create --scope constraints --xml-text '{xml.format(f'{resource.id}-on-members')}'"
+        yield Finding("error", resource.id, what, remedy)
 
 
 def room(cluster: Cluster) -> Iterator[Finding]:
@@ -183,9 +202,9 @@ def room(cluster: Cluster) -> Iterator[Finding]:
         yield Finding("warning", "cluster", what, remedy)
     for name, takers in asked.items():
         need = sum(takers.values())
-        short = [node.name for node in cluster.nodes if node.utilization.get(name, 0) < need]
+        short = [node.name for node in cluster.members if node.utilization.get(name, 0) < need]
         if short:
-            nowhere = all(node.utilization.get(name, 0) < min(takers.values()) for node in cluster.nodes)
+            nowhere = all(node.utilization.get(name, 0) < min(takers.values()) for node in cluster.members)
             then = "they stay stopped" if nowhere else "some stay stopped when the other nodes are lost"
             what = f"{', '.join(short)} without room for {', '.join(takers)} (utilization {name}={need}): {then}"
             command = f"crm_attribute --utilization --node $node --name {name} --update {need}"

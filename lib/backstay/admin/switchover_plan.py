@@ -68,15 +68,15 @@ def _best(cluster: Cluster, service: Advice, source: str) -> tuple[str, list[str
 
 def followers(cluster: Cluster, resource: Resource) -> list[Resource]:
     """What is colocated with the promoted role, such as the writer address."""
-    bound = [
+    bound = {
         one.attributes.get("rsc", "")
         for one in cluster.constraints
         if one.kind == "colocation"
-        and one.attributes.get("with-rsc") == resource.handle
+        and one.attributes.get("with-rsc") in resource.names
         and one.attributes.get("with-rsc-role") == "Promoted"
         and one.attributes.get("score") == "INFINITY"
-    ]
-    return [one for one in cluster.resources if one.handle in bound]
+    }
+    return [one for one in cluster.resources if one.names & bound]
 
 
 def arrived(cluster: Cluster, of: Plan) -> bool:

@@ -38,6 +38,7 @@ class Agent(Actions):
     declaration: what parts of a service share is in the context."""
 
     context_class: type[Context] = Context
+    members_only = False  # whether it counts nodes, and so needs one that votes in the cluster
 
     def __init__(self, invocation: Invocation) -> None:
         declared = (spec.timeout for spec in actions_of(type(self)) if spec.name == invocation.action)
@@ -49,6 +50,14 @@ class Agent(Actions):
 
     def check_host(self) -> None:
         """Whether this host suits: software, files, rights. Raises AgentError. Called by validate-all at level 10."""
+
+    def check_node(self) -> None:
+        """Whether this kind of node suits. Raises NotInstalled, which keeps the instance off this node alone."""
+        if self.members_only and self.context.invocation.remote:
+            name, node = self.context.parameters.name, self.context.invocation.node
+            raise NotInstalled(
+                f"{node} is a Pacemaker Remote node and {name} runs on members only: keep it off by a location (#kind ne cluster)"
+            )
 
     def fail_on(self, findings: Sequence[str]) -> None:
         """The first of the findings becomes the exit reason, the others go to the log. Raises AgentError when there are any."""
@@ -100,6 +109,7 @@ class Agent(Actions):
         """Level 0 checks the parameters alone, level 10 also this host (OCF 1.1, "validate-all")."""
         self.context.parameters.check()
         if self.context.invocation.check_level >= 10:
+            self.check_node()
             self.check_host()
 
 
@@ -126,6 +136,8 @@ def main(agent_class: type[Agent], argv: Sequence[str], environ: Mapping[str, st
     agent = agent_class(invocation)
     context = agent.context
     try:
+        if invocation.action == "start":
+            agent.check_node()
         if not invocation.lenient and invocation.action not in ("meta-data", "validate-all"):
             context.settle_parameters(strict=invocation.action == "start")
         code = getattr(agent, methods[invocation.action])()

@@ -7,6 +7,8 @@ controld_callbacks.c). Nobody tells the attribute daemon, which has these attrib
 
 import os
 
+from backstay.host.process import beside
+
 ABSENT = -1
 _NAME = "pacemaker-contr"  # as the kernel has it, 15 characters of pacemaker-controld
 
@@ -18,12 +20,8 @@ def find() -> int:
         if name.isdigit():
             try:
                 with open(f"/proc/{name}/comm", encoding="utf-8", errors="replace") as source:
-                    if source.read().rstrip() == _NAME and _namespace(name) == _namespace("self"):
+                    if source.read().rstrip() == _NAME and beside(name):
                         return os.pidfd_open(int(name))
             except OSError:
                 continue  # it ended meanwhile
     return ABSENT
-
-
-def _namespace(process: str) -> str:
-    return os.readlink(f"/proc/{process}/ns/pid")

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 IDLE = "S_IDLE"  # the coordinator's state when nothing is left to do
+_ANY_ROLE = ("", "Started")  # a location of another role leaves the instance where it is
 _TRUE = ("true", "yes", "on", "1", "y")
 
 
@@ -36,7 +37,8 @@ class Finding(NamedTuple):
 
 class Node(NamedTuple):
     """attributes: transient ones, of the cluster's status; those of a node that is off are from before. utilization: what it
-    has room for, as configured."""
+    has room for, as configured. id: Corosync's number; of a remote node its name. remote: no member, it runs Pacemaker Remote.
+    guest: such a one that the cluster itself started, as a bundle's container: it is recovered, and not fenced."""
 
     name: str
     online: bool
@@ -47,6 +49,14 @@ class Node(NamedTuple):
     shutdown: bool = False
     attributes: Mapping[str, str] = {}
     utilization: Mapping[str, int] = {}
+    id: str = ""
+    remote: bool = False
+    guest: bool = False
+
+    @property
+    def kind(self) -> str:
+        """As rules call it: #kind."""
+        return "container" if self.guest else "remote" if self.remote else "cluster"
 
     @property
     def state(self) -> str:
@@ -122,6 +132,11 @@ class Resource(NamedTuple):
     utilization: Mapping[str, int] = {}
 
     @property
+    def names(self) -> set[str]:
+        """All by which a constraint may call it."""
+        return {self.id, *self.containers}
+
+    @property
     def handle(self) -> str:
         """The name by which constraints know it."""
         return self.containers[-1] if self.containers else self.id
@@ -135,12 +150,68 @@ class Resource(NamedTuple):
         return self.agent.startswith("stonith:")
 
 
+class Rule(NamedTuple):
+    """Of a location. parts: rules, and the attributes of expressions; without `attribute` where it is about something else than
+    a node, such as the date."""
+
+    score: str
+    operator: str
+    parts: tuple[Rule | Mapping[str, str], ...]
+    role: str = ""
+
+    def holds(self, node: Node) -> bool | None:
+        """Whether it is true of the node; None when that cannot be told from the node alone."""
+        said = [one.holds(node) if isinstance(one, Rule) else _holds(one, node) for one in self.parts]
+        decisive = self.operator == "or"
+        if decisive in said:
+            return decisive
+        return None if None in said else not decisive
+
+
+def _holds(expression: Mapping[str, str], node: Node) -> bool | None:
+    """One expression, where it compares texts, or whole numbers."""
+    name = expression.get("attribute", "")
+    if not name or expression.get("value-source", "literal") != "literal":
+        return None
+    own = {"#uname": node.name, "#id": node.id, "#kind": node.kind}
+    has, wanted = own.get(name, node.attributes.get(name)), expression.get("value", "")
+    operation = expression.get("operation", "")
+    if operation in ("defined", "not_defined"):
+        return (has is not None) == (operation == "defined")
+    if operation in ("eq", "ne"):
+        return (has == wanted) == (operation == "eq")
+    return None
+
+
 class Constraint(NamedTuple):
-    """kind: location, colocation or order. attributes: as in the CIB, but for old names of roles."""
+    """kind: location, colocation, order or ticket. attributes: as in the CIB, but for old names of roles; of a constraint over
+    sets, those of one of its pairs. rule: of a location that has one."""
 
     kind: str
     id: str
     attributes: Mapping[str, str]
+    rule: Rule | None = None
+
+    def score(self, node: Node) -> str:
+        """Of a location, for whatever role on this node; "" where it says nothing."""
+        if self.rule is not None:
+            return self.rule.score if self.rule.holds(node) and self.rule.role in _ANY_ROLE else ""
+        named = self.attributes.get("node", "").lower() == node.name.lower()
+        return self.attributes.get("score", "") if named and self.attributes.get("role", "") in _ANY_ROLE else ""
+
+
+def _is_for(attributes: Mapping[str, str], names: set[str]) -> bool:
+    """Whether a location is for a resource of one of these names."""
+    pattern = attributes.get("rsc-pattern")
+    if pattern is None:
+        return attributes.get("rsc") in names
+    import re  # the agents have no use for it
+
+    try:
+        found = any(re.search(pattern.removeprefix("!"), name) for name in names)
+    except re.error:
+        return False  # Pacemaker complains of it, and goes on
+    return found != pattern.startswith("!")
 
 
 class Cluster(NamedTuple):
@@ -172,12 +243,35 @@ class Cluster(NamedTuple):
         """Whether it is enabled, as it is where nothing is configured."""
         return fencing_enabled(self.options, unset=True)
 
+    @property
+    def members(self) -> tuple[Node, ...]:
+        """The nodes that vote; remote ones do not."""
+        return tuple(node for node in self.nodes if not node.remote)
+
+    @property
+    def watchdog(self) -> bool:
+        """Whether a lost node ends itself by its watchdog, which is fencing without a device (diskless SBD)."""
+        period = self.options.get("stonith-watchdog-timeout", "0").strip()
+        return is_true(self.options.get("have-watchdog", "false")) and period.strip("0smin") != ""
+
+    def kept_off(self, resource: Resource, node: Node) -> bool:
+        """Whether a location forbids the resource to run on the node, or, where nodes must be allowed, none allows it. A rule
+        that cannot be judged here, such as one on the date, counts as not there."""
+        names, allowed = resource.names, False
+        for one in self.constraints:
+            if one.kind == "location" and _is_for(one.attributes, names):
+                score = one.score(node)
+                if score == "-INFINITY":
+                    return True
+                allowed = allowed or (bool(score) and not score.startswith("-"))
+        return not allowed and not is_true(self.options.get("symmetric-cluster", "true"))
+
     def node(self, name: str) -> Node | None:
         return next((node for node in self.nodes if node.name == name), None)
 
     def resource(self, name: str) -> Resource | None:
         """By its own name or by its clone's or group's."""
-        return next((one for one in self.resources if name == one.id or name in one.containers), None)
+        return next((one for one in self.resources if name in one.names), None)
 
     def active(self, resource: str) -> list[Instance]:
         """Instances that run somewhere."""

@@ -63,9 +63,9 @@ class Overview(NamedTuple):
         end = self.ends.get(node, Ends.REFRESHED)
         return end is Ends.STOPPED or (end is Ends.FENCED and node in self.offline)
 
-    def may_run(self, node: str) -> bool:
-        """Whether the resource runs on the node, or may."""
-        return not self.surely_inactive(node) and self.ends.get(node) is not Ends.NEVER
+    def may_have_run(self, node: str) -> bool:
+        """Whether the resource ever ran on the node, so that it may be starting there now."""
+        return self.ends.get(node) is not Ends.NEVER
 
 
 def parse_ends(text: str, resource: str) -> dict[str, Ends]:

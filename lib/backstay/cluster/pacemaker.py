@@ -69,9 +69,11 @@ class Pacemaker:
         return (self._ask(["crm_node", "-p"], strict=True) or "").split()
 
     def nodes(self) -> list[str]:
-        """Names of all nodes the cluster knows, whether they are up or not. Raises AgentError."""
+        """Names of all members the cluster knows, whether they are up or not; remote nodes, whose id is no number, are none.
+        Raises AgentError."""
         listing = self._ask(["crm_node", "-l"], strict=True) or ""
-        return sorted(fields[1] for fields in map(str.split, listing.splitlines()) if len(fields) > 1)
+        known = (fields for fields in map(str.split, listing.splitlines()) if len(fields) > 1)
+        return sorted(name for number, name, *_ in known if number.isdigit() and int(number))
 
     def overview(self, ends: bool = False) -> Overview | None:
         """The scheduler's view; None outside a cluster. ends: also how the resource ended where it is not seen, which is

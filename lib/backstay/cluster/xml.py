@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from backstay.cluster.attributes import RECORD, RECORDS
-from backstay.cluster.model import Cluster, Constraint, Failure, Instance, Node, Operation, Resource
+from backstay.cluster.model import Cluster, Failure, Instance, Node
 from backstay.ocf.codes import DEGRADED_CODES, role_name
 from backstay.ocf.errors import AgentError
-from backstay.ocf.parameters import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +17,11 @@ _FACTS = RECORD.of("")
 
 def read(monitor: str, configuration: str) -> Cluster:
     """From crm_mon's XML and the CIB's. Raises AgentError when either is not that."""
+    from backstay.cluster.configuration import Configuration  # agents look at what runs alone
+
     found, cib = seen(parse(monitor, "crm_mon")), parse(configuration, "cibadmin")
-    room = {str(node.get("uname")): _room(node) for node in cib.iterfind("configuration/nodes/node")}
+    configured = Configuration(cib)
+    room = {str(node.get("uname")): configured.room(node) for node in cib.iterfind("configuration/nodes/node")}
     options = _options(cib)
     return found._replace(
         name=options.get("cluster-name", ""),
@@ -31,11 +33,8 @@ def read(monitor: str, configuration: str) -> Cluster:
             for pair in cib.iterfind(f"configuration/crm_config/cluster_property_set[@id='{RECORDS}']/nvpair")
             if str(pair.get("name")).endswith(_FACTS)
         },
-        resources=tuple(_resources(cib)),
-        constraints=tuple(
-            Constraint(str(one.tag).removeprefix("rsc_"), str(one.get("id")), dict(_constrained(one)))
-            for one in cib.iterfind("configuration/constraints/*")
-        ),
+        resources=tuple(configured.resources()),
+        constraints=tuple(configured.constraints()),
     )
 
 
@@ -54,6 +53,9 @@ def seen(mon: Any) -> Cluster:
             Node(
                 name=str(node.get("name")),
                 attributes=attributes.get(str(node.get("name")), {}),
+                id=str(node.get("id") or ""),
+                remote=node.get("type") == "remote",
+                guest=bool(node.get("id_as_resource")),
                 **{
                     word: node.get(word) == "true"
                     for word in ("online", "unclean", "standby", "maintenance", "pending", "shutdown")
@@ -83,11 +85,6 @@ def parse(text: str, tool: str) -> Any:
         return etree.fromstring(text.encode(), parser)
     except etree.XMLSyntaxError as error:
         raise AgentError(f"{tool} gave no readable XML: {error}") from None
-
-
-def _constrained(element: Any) -> Iterator[tuple[str, str]]:
-    for name, value in element.items():
-        yield str(name), role_name(str(value)) if str(name).endswith("role") else str(value)
 
 
 def _options(cib: Any) -> dict[str, str]:
@@ -138,58 +135,3 @@ def _results(mon: Any) -> Iterator[Failure]:
 def _code(text: str) -> int:
     """0 for none, and for what is no number."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
-
-
-def _pairs(element: Any, kind: str) -> dict[str, str]:
-    return {str(pair.get("name")): str(pair.get("value")) for pair in element.iterfind(f"{kind}/nvpair")}
-
-
-def _defaults(cib: Any) -> dict[str, str]:
-    """Meta attributes that all resources have unless they say otherwise. A set with a rule is for some of them: left out."""
-    found: dict[str, str] = {}
-    for group in cib.iterfind("configuration/rsc_defaults/meta_attributes"):
-        if group.find("rule") is None:
-            found.update({str(pair.get("name")): str(pair.get("value")) for pair in group.iterfind("nvpair")})
-    return found
-
-
-def _room(element: Any) -> dict[str, int]:
-    return {name: int(value) for name, value in _pairs(element, "utilization").items() if value.isdigit()}
-
-
-def _seconds(text: str | None) -> float | None:
-    """None for no time, and for one that we cannot read: Pacemaker knows more notations."""
-    try:
-        return parse_time(text) if text else None
-    except ValueError:
-        return None
-
-
-def _resources(cib: Any) -> Iterator[Resource]:
-    for element in cib.iterfind("configuration/resources//primitive"):
-        around = [parent for parent in element.iterancestors() if parent.tag in ("clone", "master", "group", "bundle")]
-        meta = _defaults(cib)
-        for holder in [*reversed(around), element]:
-            meta.update({"promotable": "true"} if holder.tag == "master" else {})
-            meta.update(_pairs(holder, "meta_attributes"))
-        kind = [str(element.get(part)) for part in ("class", "provider", "type") if element.get(part)]
-        yield Resource(
-            id=str(element.get("id")),
-            agent=":".join(kind),
-            containers=tuple(str(parent.get("id")) for parent in around),
-            parameters=_pairs(element, "instance_attributes"),
-            meta=meta,
-            utilization=_room(element),
-            cloned=any(parent.tag in ("clone", "master") for parent in around),
-            operations=tuple(
-                Operation(
-                    name=str(op.get("name")),
-                    interval=_seconds(op.get("interval")) or 0.0,
-                    timeout=_seconds(op.get("timeout")),
-                    role=role_name(str(op.get("role") or "")),
-                    on_fail=str(op.get("on-fail") or ""),
-                    id=str(op.get("id") or ""),
-                )
-                for op in element.iterfind("operations/op")
-            ),
-        )

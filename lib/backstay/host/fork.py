@@ -1,5 +1,6 @@
 """Children of this process that go on with this program's code (fork)."""
 
+import _signal  # type: ignore[import-not-found]  # signal loads enum
 import os
 
 from backstay.ocf.errors import AgentError, TimedOut
@@ -63,9 +64,7 @@ class Child:
 
     def end(self) -> None:
         """Kill it if it still runs, and forget it."""
-        import signal
-
-        os.kill(self._pid, signal.SIGKILL)  # not yet waited for, so the pid is still its own
+        os.kill(self._pid, _signal.SIGKILL)  # not yet waited for, so the pid is still its own
         os.waitpid(self._pid, 0)
         os.close(self._handle)
 

@@ -1,6 +1,8 @@
-"""A daemon's process: whether it lives, and its end. A process is identified by pid and start time, since pids are used
-again."""
+"""A daemon's process: whose it is, whether it lives, and its end. A process is identified by pid and start time, since pids
+are used again. It is ours by what it has open, never by a path's text alone: /proc shows the processes of containers as well,
+and in a container the same path is another directory."""
 
+import _signal  # type: ignore[import-not-found]  # signal loads enum
 import os
 
 from backstay.host.deadline import Deadline, poll
@@ -59,17 +61,19 @@ class Process:
             except ProcessLookupError:
                 return
 
+    def kill(self) -> None:
+        """At once, by SIGKILL."""
+        self.signal(_signal.SIGKILL)
+
     def end(self, deadline: Deadline, gently: bool, patience: float = 0.7) -> None:
         """End it: SIGTERM first when `gently`, SIGKILL when that takes over `patience` of the time. Raises TimedOut when
         the process survives SIGKILL, as one does that is stuck in a dead disk."""
-        import signal
-
         if gently:
-            self.signal(signal.SIGTERM)
+            self.signal(_signal.SIGTERM)
             waiting = Deadline(deadline.remaining() * patience)
             while self.alive() and not waiting.expired:
                 poll(lambda: not self.alive() or waiting.expired, deadline, "the server to end")
-        self.signal(signal.SIGKILL)
+        self.kill()
         # What five seconds do not end is stuck in the kernel: the sooner the node is fenced, the better.
         poll(lambda: not self.alive(), deadline.within(5), f"process {self.pid} to end after SIGKILL: a stuck disk?")
 
@@ -87,6 +91,17 @@ def start_time(pid: int) -> str:
         return ""
     threads = int(fields[17])
     return "" if fields[0] in "ZX" and threads < 2 else fields[19]
+
+
+def beside(pid: "int | str") -> bool:
+    """Whether it is in this process's own process namespace; one of a container is not. Raises OSError for one that is gone."""
+    return os.readlink(f"/proc/{pid}/ns/pid") == os.readlink("/proc/self/ns/pid")
+
+
+def has(link: str, path: str) -> bool:
+    """Whether an entry of /proc/PID (cwd, exe, fd/N) is the file or directory that this process has at `path`. Raises OSError
+    where one of them is gone."""
+    return os.path.samestat(os.stat(link), os.stat(path))
 
 
 def at(pid: int) -> "Optional[Process]":

@@ -25,7 +25,7 @@ class Invocation:
 
     resource: the instance's name without clone number. parameters: as given, defaults not applied. timeout and
     interval: seconds, 0 when not given. role: as Pacemaker 2.1 spells it. node: the local cluster node's name, "" outside a
-    cluster.
+    cluster. remote: that node is no member: it runs Pacemaker Remote, or is a bundle's container.
     """
 
     def __init__(self, action: str, environ: Mapping[str, str]) -> None:
@@ -40,7 +40,9 @@ class Invocation:
         self.timeout = _number(environ.get(_META + "timeout", "")) / 1000
         self.interval = _number(environ.get(_META + "interval", "")) / 1000
         self.node = environ.get(_META + "on_node", "")
-        self.node_id = _number(environ.get(_META + "on_node_uuid", ""))
+        number = environ.get(_META + "on_node_uuid", "")
+        self.node_id = _number(number)
+        self.remote = bool(self.node and number) and not self.node_id  # its uuid is its name
         self.role = role_name(environ.get(_META + "role", ""))
         self.check_level = _number(environ.get("OCF_CHECK_LEVEL", ""))
         self.promotable = bool(environ.get(_META + "promoted_max") or environ.get(_META + "master_max"))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from backstay.cluster.model import Cluster, Resource
 
 
-def promotable(resource: Resource, nodes: int) -> Iterator[Finding]:
+def promotable(cluster: Cluster, resource: Resource) -> Iterator[Finding]:
     """The clone of a service with one primary, as the templates have it."""
     meta = resource.meta
     if meta.get("migration-threshold") != "1":
@@ -32,6 +32,7 @@ def promotable(resource: Resource, nodes: int) -> Iterator[Finding]:
     elif stickiness == "INFINITY" or int(stickiness) > 20:
         what = f"resource-stickiness={stickiness} keeps the role with a lagging or detached node"
         yield Finding("warning", resource.id, what, set_meta(resource, "resource-stickiness", "1", resource.handle))
+    nodes = sum(not cluster.kept_off(resource, node) for node in cluster.members)
     most = meta.get("clone-max", str(nodes))
     if most.isdigit() and int(most) < nodes:
         what = f"clone-max={most} and {nodes} nodes: {nodes - int(most)} node carries no copy"
@@ -60,22 +61,25 @@ def together(cluster: Cluster, resource: Resource, address: str) -> Iterator[Fin
         return
     name, clone = floating[0].handle, resource.handle
 
-    def there(kind: str, **wanted: str) -> bool:
+    def there(kind: str, one: str, other: str, **wanted: str) -> bool:
+        """Whether a constraint binds the two, by their attributes of these names."""
+        attributes = [each.attributes for each in cluster.constraints if each.kind == kind]
         return any(
-            one.kind == kind
-            and wanted.items() <= {key.replace("-", "_"): v for key, v in one.attributes.items()}.items()
-            for one in cluster.constraints
+            each.get(one) in (floating[0] if one == "rsc" else resource).names
+            and each.get(other) in (resource if one == "rsc" else floating[0]).names
+            and wanted.items() <= {key.replace("-", "_"): value for key, value in each.items()}.items()
+            for each in attributes
         )
 
-    if not there("colocation", rsc=name, with_rsc=clone, with_rsc_role="Promoted"):
+    if not there("colocation", "rsc", "with-rsc", with_rsc_role="Promoted"):
         what = f"{name} is not bound to the promoted {clone}: clients may reach a read-only server"
         xml = f'<rsc_colocation id="{name}-with-primary" score="INFINITY" rsc="{name}" with-rsc="{clone}"'
         yield Finding("error", name, what, _create(f'{xml} with-rsc-role="Promoted"/>'))
-    if not there("order", first=clone, first_action="promote", then=name):
+    if not there("order", "first", "then", first_action="promote"):
         what = f"{name} may start before the promotion: clients reach a server that is not open"
         xml = f'<rsc_order id="{clone}-promote-then-{name}" kind="Mandatory" symmetrical="false" first="{clone}"'
         yield Finding("error", name, what, _create(f'{xml} first-action="promote" then="{name}" then-action="start"/>'))
-    if not there("order", first=clone, first_action="demote", then=name, then_action="stop"):
+    if not there("order", "first", "then", first_action="demote", then_action="stop"):
         what = f"{name} may stop before the demotion: commits under way lose the replicas that acknowledge them"
         xml = f'<rsc_order id="{clone}-demote-then-{name}" kind="Optional" symmetrical="false" first="{clone}"'
         yield Finding("warning", name, what, _create(f'{xml} first-action="demote" then="{name}" then-action="stop"/>'))

@@ -127,7 +127,5 @@ def _ensure(context: "Context", target: str, pid: int, started: str, anew: bool)
 
 def _end(watcher: "list[str]") -> None:
     """Kill a watcher that stands still, or watches a process that is gone. watcher: pid and start time."""
-    import signal
-
     if len(watcher) == 2:
-        Process(int(watcher[0]), watcher[1]).signal(signal.SIGKILL)
+        Process(int(watcher[0]), watcher[1]).kill()

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from backstay.cluster.attributes import NEVER
 from backstay.services.rabbitmq.health import DEGRADED, FAILED, HUNG, OK, SERVING, Verdict
-from backstay.services.rabbitmq.observation import ANSWERS, BOOTING, DRAINED, PAUSED, SILENT, STOPPED, Seen
+from backstay.services.rabbitmq.observation import (
+    ALIVE,
+    ANSWERS,
+    BOOTING,
+    DRAINED,
+    PAUSED,
+    RUNNING,
+    SILENT,
+    STOPPED,
+    UNKNOWN,
+    Seen,
+)
 
 
 def judge(
@@ -19,8 +30,11 @@ def judge(
         if boot > 0:
             return Verdict(DEGRADED, NEVER, "the broker is booting")
         return Verdict(FAILED, NEVER, "the broker did not answer AMQP within the timeout of its start")
-    if seen.amqp == SILENT:
+    if seen.amqp == SILENT and (in_a_row < tolerated or seen.app == UNKNOWN):
         return _counted(in_a_row, tolerated, HUNG, "the broker does not answer AMQP")
+    if seen.amqp == SILENT and seen.app in (RUNNING, ALIVE):  # since then: Erlang's word counts
+        told = "it greets no new client, and Erlang answers: look at its limits of sockets and connections"
+        return Verdict(DEGRADED, SERVING, told)
     if seen.app == STOPPED:
         return Verdict(FAILED, NEVER, "the RabbitMQ application is stopped in a running Erlang machine")
     if seen.app == BOOTING:

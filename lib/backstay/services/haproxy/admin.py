@@ -32,7 +32,7 @@ class Admin(Advice):
         return found
 
     def configuration(self, cluster: Cluster) -> list[Finding]:
-        return list(promotable(self.resource, len(cluster.nodes))) if self.resource.promotable else []
+        return list(promotable(cluster, self.resource)) if self.resource.promotable else []
 
     def _backends(self, cluster: Cluster, node: str) -> dict[str, bool]:
         known = cluster.node(node)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # signal loads enum
 import os
 
 from backstay.host.deadline import Deadline, poll
-from backstay.host.process import Process, at
+from backstay.host.process import Process, at, beside
 from backstay.host.state_files import Files, StateFile, Unwritable, unwritable
 from backstay.ocf.errors import AgentError, NotInstalled, TimedOut, WrongParameter
 
@@ -234,10 +235,11 @@ def bound_log(path: str) -> None:
 
 
 def _is_ours(pid: int, socket: str) -> bool:
-    """Whether a process is an HAProxy that we started for this instance: its command line has our master socket."""
+    """Whether a process is an HAProxy that this agent started for this instance: its command line has the master socket. One
+    in a container has its own socket of that name."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as source:
-            return f"\0-S\0{socket}\0".encode() in source.read()
+            return f"\0-S\0{socket}\0".encode() in source.read() and beside(pid)
     except OSError:
         return False
 
@@ -315,22 +317,19 @@ class Master:
 
 def drain(master: Process, seconds: float, deadline: Deadline) -> None:
     """No new connections from now on; sessions have some time to finish, and are then told to end."""
-    import signal
 
     def wait(patience: Deadline) -> None:
         poll(lambda: not master.alive() or patience.expired, deadline, "HAProxy to end", interval=0.02)
 
-    master.signal(signal.SIGUSR1)  # it tells its workers, and ends after them
+    master.signal(_signal.SIGUSR1)  # it tells its workers, and ends after them
     wait(deadline.within(seconds))
-    master.signal(signal.SIGTERM)
+    master.signal(_signal.SIGTERM)
     wait(deadline.within(_TERM_PATIENCE))
 
 
 def end(socket: str, deadline: Deadline) -> None:
     """All processes of the instance are gone when this returns, and with them their listening sockets. Raises TimedOut when
     one survives SIGKILL."""
-    import signal
-
     for process in ours(socket):
-        process.signal(signal.SIGKILL)
+        process.kill()
     poll(lambda: not ours(socket), deadline.within(5), "HAProxy to end after SIGKILL: a stuck disk?", interval=0.02)

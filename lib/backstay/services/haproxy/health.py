@@ -108,6 +108,9 @@ FINDINGS = {
         Finding("held", _C.SUCCESS, _C.SUCCESS, "unpromoted: up and checking its servers, every frontend closed"),
         Finding("leaks", _C.SUCCESS, _C.SUCCESS, "unpromoted with an open frontend: the agent closes it again"),
         Finding("stale", _C.DEGRADED, _C.DEGRADED_PROMOTED, "serves, by an older configuration than the one on disk"),
+        Finding(
+            "full", _C.DEGRADED, _C.DEGRADED_PROMOTED, "level 10: it serves, and takes no more connections than it has"
+        ),
         Finding("no worker", _C.ERR_GENERIC, _C.FAILED_PROMOTED, "the master lives, nobody serves"),
         Finding("closed", _C.ERR_GENERIC, _C.FAILED_PROMOTED, "a frontend that should be open is not"),
         Finding("no backend", _C.ERR_GENERIC, _C.FAILED_PROMOTED, "only where the admin asks for it"),

@@ -4,7 +4,8 @@ Not from the configuration: what counts is what the worker has open.
 """
 
 import os
-from _socket import AF_INET, AF_INET6, SOCK_STREAM, inet_ntop, socket
+from _socket import AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM, inet_ntop, socket, timeout
+from errno import EADDRNOTAVAIL, EHOSTUNREACH, EINVAL, ENETUNREACH
 from struct import pack
 
 from backstay.host.deadline import Deadline
@@ -15,18 +16,26 @@ if TYPE_CHECKING:
 
 _ESTABLISHED, _LISTEN = "01", "0A"
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+_NOWHERE = (
+    EADDRNOTAVAIL,
+    EHOSTUNREACH,
+    EINVAL,
+    ENETUNREACH,
+)  # EINVAL: a link-local address, whose interface no table tells
 
 
 class Listener:
-    """A TCP socket that listens. inode: its number, as /proc/PID/fd has it."""
+    """A TCP socket that listens. inode: its number, as /proc/PID/fd has it. waiting: connections that the kernel took, and the
+    program did not yet."""
 
-    __slots__ = ("address", "family", "inode", "port")
+    __slots__ = ("address", "family", "inode", "port", "waiting")
 
-    def __init__(self, family: int, address: str, port: int, inode: str) -> None:
+    def __init__(self, family: int, address: str, port: int, inode: str, waiting: int) -> None:
         self.family = family
         self.address = address
         self.port = port
         self.inode = inode
+        self.waiting = waiting
 
     def __str__(self) -> str:
         return f"[{self.address}]:{self.port}" if self.family == AF_INET6 else f"{self.address}:{self.port}"
@@ -45,7 +54,8 @@ def listening(pid: int, state: str = _LISTEN) -> "list[Listener]":
             if row[3] == state:
                 words, _, port = row[1].partition(":")
                 raw = b"".join(pack("=I", int(words[at : at + 8], 16)) for at in range(0, len(words), 8))
-                found.append(Listener(family, inet_ntop(family, raw), int(port, 16), row[9]))
+                waiting = int(row[4].rpartition(":")[2], 16)
+                found.append(Listener(family, inet_ntop(family, raw), int(port, 16), row[9], waiting))
     return found
 
 
@@ -120,14 +130,40 @@ def holder_of(address: str) -> str:
     return ""
 
 
-def connect(listener: Listener, deadline: Deadline) -> str:
-    """Why no connection can be made there; "" when it can."""
+def here(listener: Listener) -> bool:
+    """Whether its address is one of this host. HAProxy may listen on others too (`bind … transparent`, ip_nonlocal_bind): the
+    address comes later, and until then nobody can connect."""
+    if listener.address in _ANY:
+        return True
+    question = socket(listener.family, SOCK_DGRAM)
+    try:
+        question.connect(
+            (listener.address, listener.port)
+        )  # sends nothing; the kernel picks itself where it is the target
+        return bool(question.getsockname()[0] == listener.address)
+    except OSError as error:
+        return error.errno not in _NOWHERE
+    finally:
+        question.close()
+
+
+class Unconnected(Exception):
+    """No connection could be made. late: nobody said no."""
+
+    def __init__(self, why: str, late: bool) -> None:
+        super().__init__(why)
+        self.late = late
+
+
+def connect(listener: Listener, deadline: Deadline) -> None:
+    """Raises Unconnected."""
     connection = socket(listener.family, SOCK_STREAM)
     try:
         connection.settimeout(max(0.001, deadline.remaining()))
         connection.connect((_ANY.get(listener.address, listener.address), listener.port))
+    except timeout:
+        raise Unconnected("no answer in time", late=True) from None
     except OSError as error:
-        return error.strerror or "no answer in time"
+        raise Unconnected(error.strerror or str(error), late=False) from None
     finally:
         connection.close()
-    return ""

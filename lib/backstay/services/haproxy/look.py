@@ -41,7 +41,9 @@ def look(context: HaproxyContext, promoted: bool) -> Verdict:
     if stat and context.invocation.node:
         publish(context, stat.backends)
     if context.invocation.check_level >= 10 and not held and verdict.finding in ("serves", "stale"):
-        _connect(processes.worker, deadline)
+        full = _connect(processes.worker, deadline)
+        if full and verdict.finding == "serves":
+            return Verdict("full", full)
     return verdict
 
 
@@ -86,10 +88,21 @@ def _renew(context: HaproxyContext, layout: daemon.Layout, processes: Processes)
     return reason, False
 
 
-def _connect(worker: int, deadline: Deadline) -> None:
+def _connect(worker: int, deadline: Deadline) -> str:
+    """Connect to every address of this host that the worker listens on. Where a queue of connections is full, the sentence for
+    it, else "". Raises AgentError."""
     from backstay.services.haproxy import listeners
 
-    for listener in listeners.own(worker):
-        why = listeners.connect(listener, deadline)
-        if why:
-            raise AgentError(f"no connection to {listener}, where HAProxy listens: {why}")
+    found = [listener for listener in listeners.own(worker) if listeners.here(listener)]
+    full = ""
+    for left, listener in enumerate(found):
+        patience = deadline.within(deadline.remaining() / (len(found) - left))
+        try:
+            listeners.connect(listener, patience)
+        except listeners.Unconnected as error:
+            now = next((other for other in listeners.own(worker) if other.inode == listener.inode), listener)
+            if not error.late or not now.waiting:
+                raise AgentError(f"no connection to {listener}, where HAProxy listens: {error}") from None
+            # It answered its CLI just now: it does not hang. Another node would get the same clients.
+            full = full or f"{listener} is full, {now.waiting} connections wait: raise maxconn and backlog"
+    return full

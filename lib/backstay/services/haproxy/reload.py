@@ -49,7 +49,7 @@ def load(context: HaproxyContext, layout: daemon.Layout) -> Process:
     same = (
         server_state.unchanged(Configuration(context.state.read(daemon.TEXT)), configuration) if dump else frozenset()
     )
-    daemon.write(layout, daemon.SERVER_STATE, server_state.keep(dump, same))
+    daemon.write(layout, daemon.SERVER_STATE, server_state.keep(dump, same, configuration))
     master = daemon.launch(layout, context.deadline)
     try:
         _alone(layout, master_cli.processes(layout.socket, context.deadline).worker)
@@ -70,7 +70,7 @@ def reload(context: HaproxyContext, layout: daemon.Layout) -> None:
         text, configuration = check(context, layout)
         same = server_state.unchanged(Configuration(context.state.read(daemon.TEXT)), configuration)
         dump = master_cli.worker(layout.socket, before.worker, _DUMP_COMMAND, context.deadline)
-        daemon.write(layout, daemon.SERVER_STATE, server_state.keep(dump, same))
+        daemon.write(layout, daemon.SERVER_STATE, server_state.keep(dump, same, configuration))
         worker = _renew(context, layout, before.worker, before.failed)
     except (WrongParameter, TimedOut) as refused:
         reason = f"{refused} (not loaded, the old configuration serves)"

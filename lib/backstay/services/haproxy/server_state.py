@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _BACKEND, _SERVER, _OPERATIONAL, _ADMIN, _WEIGHT, _CONFIGURED_WEIGHT = 1, 3, 5, 6, 7, 8
 _CHECK_STATE = 13
+_ADDRESS, _NAME, _PORT = 4, 17, 18
 _FORCED_MAINTENANCE, _FORCED_DRAIN = 1, 8  # SRV_ADMF_FMAINT, SRV_ADMF_FDRAIN
 _CHECK_ENABLED = 2  # CHK_ST_ENABLED
 _STOPPED = 0  # SRV_ST_STOPPED
@@ -82,10 +83,37 @@ def unchanged(before: Configuration, after: Configuration) -> "frozenset[tuple[s
     return frozenset(key for key, what in after.servers.items() if before.servers.get(key) == what)
 
 
-def keep(dump: str, same: "frozenset[tuple[str, str]]") -> str:
-    """The dump with the lines of these servers alone; it ends with a line end, without which HAProxy reads nothing."""
-    kept = [line for line in dump.strip().splitlines() if not _key(line) or _key(line) in same]
+def keep(dump: str, same: "frozenset[tuple[str, str]]", after: Configuration) -> str:
+    """The dump for the new worker, with the lines of these servers alone; it ends with a line end, without which HAProxy reads
+    nothing. Where a server is says the configuration `after`: HAProxy would go on with the old place, though a variable in the
+    line, or its name, now says another."""
+    kept = []
+    for line in dump.strip().splitlines():
+        key = _key(line)
+        if key is None:
+            kept.append(line)
+        elif key in same and (placed := _placed(line, after.servers[key])):
+            kept.append(placed)
     return "\n".join(kept or ["1"]) + "\n"
+
+
+def _placed(line: str, what: str) -> str:
+    """The line of the dump, its address left to the configuration; "" for a server whose port is not known without HAProxy: the
+    format cannot leave a port out. Such a server gets its state by commands. One with `resolvers` keeps the address: it is
+    corrected by them, and has none until they answer."""
+    words = what.rpartition("\n")[2].split()
+    if "$" in what:
+        return ""
+    if "resolvers" in what.split():
+        return line
+    fields = line.split()
+    host, colon, port = words[3 if words[0] == "server-template" else 2].rpartition(":")
+    if not colon or (":" in host and "[" not in host):
+        port = "0"
+    if not port.isdigit() or len(fields) <= _PORT:
+        return ""
+    fields[_ADDRESS], fields[_NAME], fields[_PORT] = "-", "-", port
+    return " ".join(fields)
 
 
 def restore(before: str, after: str, same: "frozenset[tuple[str, str]]") -> "list[str]":

@@ -72,7 +72,7 @@ class Admin(Advice):
         return found
 
     def configuration(self, cluster: Cluster) -> list[Finding]:
-        found = list(promotable(self.resource, len(cluster.nodes)))
+        found = list(promotable(cluster, self.resource))
         address = self.resource.parameters.get("writer_address", "")
         return found + (list(together(cluster, self.resource, address)) if address else [])
 

@@ -26,6 +26,7 @@ _SILENT_FOR = 20.0  # seconds for which a monitor's finding of silence spares de
 
 class Mysql(Agent):
     context_class = MysqlContext
+    members_only = True
     context: MysqlContext
 
     # -- actions ------------------------------------------------------------------------------------------------------

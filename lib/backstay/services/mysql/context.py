@@ -7,7 +7,7 @@ from backstay.ocf.errors import AgentError
 from backstay.services.mysql.parameters import MysqlParameters
 from backstay.services.mysql.record import MalformedRecord, Record
 from backstay.services.mysql.server import Server
-from backstay.services.mysql.state import State
+from backstay.services.mysql.state import RECHECKED, State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,7 +102,9 @@ class SharedRecord:
             raise AgentError(str(error)) from None
 
     def write(self, running: Process, record: Record) -> None:
-        """In the cluster, then this node's copy of it. Raises AgentError."""
+        """In the cluster, then this node's copy of it. Raises AgentError. The monitor beside the address's start need not ask
+        what is on record: it has just been written."""
         self._context.log.notice(f"recording {record}")
         self._context.pacemaker.set_facts(str(record))
         self._context.state.set_promoted(running.identity, record)
+        self._context.state.write(RECHECKED, "")

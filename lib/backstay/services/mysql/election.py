@@ -18,6 +18,7 @@ not be fetched, since the witness stopped applying over it, and nobody could be 
 
 from __future__ import annotations
 
+from backstay.ocf.steps import Value
 from backstay.ocf.table import always, first
 from backstay.services.mysql.claims import rival
 from backstay.services.mysql.record import Record
@@ -33,9 +34,10 @@ if TYPE_CHECKING:
 
 ALLOWED = "allowed"  # the proof that is none
 NONE = "none"
+ASK = 1.0  # seconds for one witness to answer
 
 
-class Report:
+class Report(Value):
     """What a peer said of itself. received: applied or in its relay log, None when it did not answer or is unsettled.
     why: what is in the way, "" when there is nothing to wait for. gives: it acknowledges. receives: its receiver runs.
     parted: it has written what does not count, and will not replicate. holding: what it holds, None when it was not asked."""
@@ -61,23 +63,38 @@ class Report:
         self.why = why
 
 
-class Promote:
+class Round(Value):
+    """One round of questions: reports of all witnesses."""
+
+    __slots__ = ("reports",)
+
+    def __init__(self, reports: Mapping[str, Report]) -> None:
+        self.reports = reports
+
+
+class Promote(Value):
     """Go ahead. `proof` names the row of PROOFS."""
+
+    __slots__ = ("proof",)
 
     def __init__(self, proof: str) -> None:
         self.proof = proof
 
 
-class Fetch:
+class Fetch(Value):
     """Get what `node` has more, then ask again."""
+
+    __slots__ = ("missing", "node")
 
     def __init__(self, node: str, missing: str) -> None:
         self.node = node
         self.missing = missing
 
 
-class Refuse:
+class Refuse(Value):
     """Do not promote. `reason` is for the admin; `passing` when waiting may cure it."""
+
+    __slots__ = ("passing", "reason")
 
     def __init__(self, reason: str, passing: bool = False) -> None:
         self.reason = reason
@@ -201,9 +218,11 @@ def decide(
     promoted_with: History | None,
     allow_loss: bool,
     holding: Holding | None = None,
+    proofs: Table[_Proof, Inputs] = PROOFS,
 ) -> Promote | Fetch | Refuse:
     """mine: all applied here. nodes: all that the cluster knows. reports: answers of `witnesses`, silent ones absent or
-    with received None. promoted_with: `record.gtid` parsed. holding: what this node holds, at a first promotion."""
+    with received None. promoted_with: `record.gtid` parsed. holding: what this node holds, at a first promotion.
+    proofs: another table shows what each row is for."""
     writable = sorted(node for node, report in reports.items() if report.writable)
     if writable:
         return Refuse(
@@ -214,7 +233,7 @@ def decide(
         other = rival(me, holding, {node: report.holding for node, report in reports.items()}, allow_loss)
         if other:
             return Refuse(other)
-    proof, rests_on = first(PROOFS, inputs)[0]
+    proof, rests_on = first(proofs, inputs)[0]
     if proof != NONE:
         return _ahead(mine, rests_on(inputs)) or Promote(proof)
     if record is None or promoted_with is None:

@@ -58,7 +58,7 @@ class ReplicaInputs:
     ) -> None:
         replica = seen.replica
         self.leads = record is None or record.primary == me
-        self.counts = record is not None and (record.solo or me in record.sync)
+        self.counts = record is not None and (record.solo or record.admits(me))
         self.follows = replica is not None
         self.waits = seen.acks.waits
         self.gives = seen.acks.gives
@@ -118,13 +118,14 @@ class PrimaryInputs:
     """What the primary's step rests on; as for `primary_step`. followers: without itself. unbegun: the record has no history,
     and the server has one."""
 
-    __slots__ = ("acks", "followers", "follows", "settled", "solo", "sync", "unbegun", "unreviewed")
+    __slots__ = ("acks", "followers", "follows", "leaving", "settled", "solo", "sync", "unbegun", "unreviewed")
 
     def __init__(self, seen: Observed, record: Record, unreviewed: float, settled: bool = False) -> None:
         self.follows = seen.replica is not None
         self.acks = seen.acks
         self.followers = seen.followers - {record.primary}
         self.sync = record.sync
+        self.leaving = record.leaving
         self.solo = record.solo
         self.unbegun = not record.gtid and bool(seen.applied)
         self.unreviewed = unreviewed
@@ -146,8 +147,8 @@ PRIMARY: Table[Step, PrimaryInputs] = (
      "it has a history, and the record none", "else an empty disk would pass for one of the set's"),
     (Step.NOTHING, lambda i: i.solo,
      "it runs alone", "there is no one to drop"),
-    (Step.REVIEW, lambda i: i.sync - i.followers or not i.acks.clients or i.acks.waiting,
-     "a recorded node is not connected, nobody acknowledges, or commits wait",
+    (Step.REVIEW, lambda i: i.leaving or i.sync - i.followers or not i.acks.clients or i.acks.waiting,
+     "a recorded node is about to leave or not connected, nobody acknowledges, or commits wait",
      "drop it, or go solo, once that is safe"),
     (Step.REVIEW, lambda i: i.unreviewed > (REVIEW_SETTLED if i.settled else REVIEW_EVERY),
      f"the last review is {REVIEW_EVERY:g} s old, or {REVIEW_SETTLED:g} s where it found all there and nobody came or went",

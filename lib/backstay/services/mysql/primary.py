@@ -10,7 +10,7 @@ from backstay.ocf.errors import AgentError
 from backstay.services.mysql import accounts, disk_space, process, tls_check
 from backstay.services.mysql.dialects.base import FOREVER, NOMINAL
 from backstay.services.mysql.health import ALONE, judge_primary, with_room
-from backstay.services.mysql.next_step import Step, primary_step, review
+from backstay.services.mysql.next_step import Step, primary_step
 from backstay.services.mysql.publish import publish
 from backstay.services.mysql.server import (
     LOCKED,
@@ -20,12 +20,15 @@ from backstay.services.mysql.server import (
     ServerUntrusted,
     StatementFailed,
 )
-from backstay.services.mysql.state import READABLE, RECHECKED, REVIEWED, UNACKNOWLEDGED, WAITING, Occupied
+from backstay.services.mysql.state import DOUBT, READABLE, RECHECKED, REVIEWED, UNACKNOWLEDGED, WAITING, Occupied
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from backstay.cluster.overview import Overview
+    from backstay.host.deadline import Deadline
     from backstay.services.mysql.context import MysqlContext
     from backstay.services.mysql.dialects.base import Dialect
+    from backstay.services.mysql.duty_steps import Look
     from backstay.services.mysql.gtid import History
     from backstay.services.mysql.observation import Observed
     from backstay.services.mysql.process import Process
@@ -40,9 +43,7 @@ _BEATS_UNDER_WAY = (
 )
 _FOLLOWING = "CREATE DATABASE IF NOT EXISTS backstay"  # in the binary log, and harmless on any replica
 _FOLLOW = 2.0  # seconds for it to be acknowledged
-# Seconds for which commits may wait until a replica that returned has everything. One that writes each event to a busy disk
-# falls behind a primary that does not wait, and catches up only while that one does: with one second it took ten attempts.
-_CATCH_UP = 3.0
+_DOUBTFUL = "the cluster does not say what is on record, so nothing is changed: see whether it has quorum"
 _RECHECK = 30.0  # seconds between looks at the record in the cluster, which nobody else should change
 
 
@@ -54,7 +55,8 @@ class Deposed(AgentError):
 
 def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observed, record: Record) -> str:
     """Do the next step and publish; what is wrong, "" when nothing is."""
-    _still_ours(context, server, dialect, record)
+    known = _on_record(context, server, dialect, record)
+    record = known or record
     if seen.read_only:
         raise AgentError("the primary is read-only: someone or something set it so; promote again to open it")
     verdict = with_room(judge_primary(seen), *disk_space.least_free_space(server, context.parameters.datadir))
@@ -76,7 +78,9 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
             raise
         note, locked = "", locked or _locked(dialect.lock_holders(server))  # it came since the beat
     settled = bool(context.state.read(REVIEWED)) and context.state.read(REVIEWED) == ring.settled(context.state)
-    step = primary_step(seen, record, context.state.age(REVIEWED), settled)
+    step = primary_step(seen, record, context.state.age(REVIEWED), settled) if known else Step.NOTHING
+    if known is None:
+        note = _DOUBTFUL
     if step is not Step.NOTHING:
         try:
             note = _carry_out(context, server, dialect, seen, record, step) or note
@@ -142,24 +146,45 @@ def _locked(holders: list[str]) -> str:
     return f"writes wait for a lock, such as a backup takes with FLUSH TABLES WITH READ LOCK: {who}"
 
 
-def _still_ours(context: MysqlContext, server: Server, dialect: Dialect, record: Record) -> None:
-    if context.state.age(RECHECKED) < _RECHECK:
-        return
+def _on_record(context: MysqlContext, server: Server, dialect: Dialect, record: Record) -> Record | None:
+    """This primary's record, None while only the cluster could say what it is, and does not. Raises Deposed.
+
+    record: as this node noted it. It is in doubt from before each write until the write is answered: what was written by then
+    may be there. To go on by the older one lost acknowledged rows (docs/decisions/0045)."""
+    doubt = context.state.has(DOUBT)
+    if not doubt and context.state.age(RECHECKED) < _RECHECK:
+        return record
     try:
         recorded = context.record.read()
+        # Without quorum this node's copy may lack what the others have.
+        overview = context.pacemaker.overview() if doubt else None
     except AgentError as error:
         context.log.warning(f"not rechecked who is primary: {error}")
-        return
+        return None if doubt else record
     if recorded and recorded.epoch > record.epoch:
         dialect.set_read_only(server, True)
         raise Deposed(f"{recorded.primary} was promoted in epoch {recorded.epoch}, this server in {record.epoch}")
+    if doubt:
+        if recorded is None or (overview and not overview.quorum):
+            return None
+        context.log.notice(f"on record is {recorded}")
+        running = process.running(context.parameters)
+        context.state.set_promoted(running.identity, recorded)
+        _certain(context, running, recorded)
+        record = recorded
     context.state.write(RECHECKED, "")
+    return record
+
+
+def _certain(context: MysqlContext, running: Process, record: Record) -> None:
+    """The cluster has this record; no doubt is left once this node has noted that."""
+    if context.state.promoted(running.identity) == record:
+        context.state.remove(DOUBT)
 
 
 def _carry_out(
     context: MysqlContext, server: Server, dialect: Dialect, seen: Observed, record: Record, step: Step
 ) -> str:
-    running = process.running(context.parameters)
     if step is Step.FORGET:
         # Stopping a receiver can take two seconds. Not in the monitor: on a busy node Pacemaker lets one action run at
         # a time, and the writer address would wait for it.
@@ -167,22 +192,97 @@ def _carry_out(
     elif step is Step.REPAIR:
         context.log.warning("waiting for acknowledgements as recorded, which it did not")
         dialect.wait_for_acks(server, NOMINAL if record.solo else FOREVER)
-    elif step is Step.ADMIT:
-        # One that is still receiving what it missed would hold up every commit, were it the last to acknowledge.
-        waiting = seen.followers - record.sync - {context.servers.me}
-        ready = frozenset(node for node in waiting if _has(context, dialect, node, seen.applied))
-        if not ready:
-            return _review(context, server, dialect, seen, record)
-        context.record.write(running, record.changed(record.sync | ready, solo=False))
-    elif step is Step.END_SOLO:
-        return _end_solo(context, server, dialect, record)
-    elif step is Step.BEGIN:
-        if not all(_has(context, dialect, node, seen.applied) for node in record.sync):
-            return _review(context, server, dialect, seen, record)
-        context.record.write(running, record.begun(str(seen.applied)))
-    elif step is Step.REVIEW:
-        return _review(context, server, dialect, seen, record)
+    else:
+        return _change_record(context, server, dialect, seen, record, step)
     return ""
+
+
+def _change_record(
+    context: MysqlContext, server: Server, dialect: Dialect, seen: Observed, record: Record, step: Step
+) -> str:
+    """A duty that may change who counts; what the admin should know of it, "" for nothing."""
+    from backstay.agent.interpreter import carry_out
+    from backstay.ocf.steps import Steps
+    from backstay.services.mysql import duty_steps
+
+    table = {
+        Step.ADMIT: duty_steps.ADMISSION,
+        Step.BEGIN: duty_steps.BEGINNING,
+        Step.END_SOLO: duty_steps.END_SOLO,
+        Step.REVIEW: duty_steps.REVIEW,
+    }[step]
+    if step is Step.END_SOLO:
+        server.within(context.deadline.within(duty_steps.CATCH_UP + 5))  # it must be able to go back as well
+    me = context.servers.me
+    known = duty_steps.Duty(me, record, seen.applied, seen.followers - {me}, context.parameters.degrade_after)
+    end = carry_out(Steps(table, known), _Verbs(context, server, dialect), context.deadline)
+    if end.kind == duty_steps.SETTLED and seen.followers & record.sync and _stuck(context, seen):
+        if seen.acks.clients:
+            return _unstick(context, server, dialect, record)
+        return _let_in(context, server, dialect)
+    return end.reason
+
+
+class _Verbs:
+    """What the steps of these duties do."""
+
+    def __init__(self, context: MysqlContext, server: Server, dialect: Dialect) -> None:
+        self._context = context
+        self._server = server
+        self._dialect = dialect
+
+    def which_have(self, deadline: Deadline, nodes: tuple[str, ...], history: History) -> frozenset[str]:
+        return frozenset(node for node in nodes if _has(self._context, self._dialect, node, history))
+
+    def any_has(self, deadline: Deadline, nodes: frozenset[str], history: History) -> bool:
+        return _any_has(self._context, self._dialect, nodes, history, deadline)
+
+    def one_keeps_up(self, deadline: Deadline, nodes: frozenset[str]) -> bool:
+        history = self._dialect.observe(self._server).applied
+        return _any_has(self._context, self._dialect, nodes, history, deadline)
+
+    def distrusted(self, deadline: Deadline, nodes: frozenset[str]) -> str:
+        return _distrusted(self._context, self._dialect, nodes)
+
+    def look(self, deadline: Deadline) -> Look:
+        from backstay.services.mysql.duty_steps import Look
+
+        seen = self._dialect.observe(self._server)
+        able = seen.acks.active and bool(seen.acks.clients)
+        return Look(seen.applied, seen.followers - {self._context.servers.me}, able)
+
+    def overview(self, deadline: Deadline) -> Overview | None:
+        return self._context.pacemaker.overview(ends=True)
+
+    def absent_for(self, deadline: Deadline, absent: bool) -> float:
+        """Seconds for which nobody on record was connected."""
+        if absent:
+            return self._context.state.lasting(UNACKNOWLEDGED, "")
+        self._context.state.remove(UNACKNOWLEDGED)
+        return 0.0
+
+    def reviewed(self, deadline: Deadline, whole: bool, warning: str) -> None:
+        self._context.state.write(REVIEWED, ring.settled(self._context.state) if whole else "")
+        if warning:
+            self._context.log.warning(warning)
+
+    def doubt(self, deadline: Deadline) -> None:
+        self._context.state.write(DOUBT, "")
+        if not self._context.state.has(DOUBT):
+            raise AgentError(
+                "nothing is recorded, since this node cannot note it: see why its own files cannot be written"
+            )
+
+    def record(self, deadline: Deadline, new: Record) -> None:
+        running = process.running(self._context.parameters)
+        self._context.record.write(running, new)
+        _certain(self._context, running, new)
+
+    def stop_waiting(self, deadline: Deadline) -> None:
+        self._dialect.stop_waiting(self._server)
+
+    def wait_for_acks(self, deadline: Deadline, forever: bool) -> None:
+        self._dialect.wait_for_acks(self._server, FOREVER if forever else NOMINAL)
 
 
 def _forget_source(context: MysqlContext) -> None:
@@ -195,55 +295,6 @@ def _forget_source(context: MysqlContext) -> None:
         context.log.info(f"the old source is not forgotten yet: {busy}")  # the next monitor has it done
     except AgentError as error:
         context.log.warning(f"the old source is not forgotten yet: {error}")
-
-
-def _end_solo(context: MysqlContext, server: Server, dialect: Dialect, record: Record) -> str:
-    """Wait for acknowledgements first, see that a follower has everything, record it last."""
-    server.within(context.deadline.within(_CATCH_UP + 5))  # it must be able to go back as well
-    dialect.stop_waiting(server)  # on again, it waits from the next commit on, even if none caught up meanwhile
-    dialect.wait_for_acks(server, FOREVER)
-    seen = dialect.observe(server)
-    followers = seen.followers - {context.servers.me}
-    if not (seen.acks.active and seen.acks.clients and _any_has(context, dialect, followers, seen.applied, _CATCH_UP)):
-        dialect.stop_waiting(server)
-        dialect.wait_for_acks(server, NOMINAL)
-        return f"runs alone: {_distrusted(context, dialect, followers) or 'a replica is catching up'}"
-    overview = context.pacemaker.overview(ends=True)
-    # Whoever may run may have begun to acknowledge while this primary was solo, connected just now or not, in the cluster or not.
-    others = frozenset(filter(overview.may_run, overview.nodes)) if overview else frozenset()
-    context.record.write(
-        process.running(context.parameters), record.changed((followers | others) - {context.servers.me}, solo=False)
-    )
-    return ""
-
-
-def _review(context: MysqlContext, server: Server, dialect: Dialect, seen: Observed, record: Record) -> str:
-    """Drop nodes that surely acknowledge no more; go solo when none is left."""
-    absent = not (seen.followers & record.sync)
-    if not absent:
-        context.state.remove(UNACKNOWLEDGED)
-    waited = context.state.lasting(UNACKNOWLEDGED, "") if absent else 0.0
-    overview = context.pacemaker.overview(ends=True)
-    outcome = review(record, seen.followers, overview, waited, context.parameters.degrade_after)
-    whole = overview is not None and record.sync <= overview.online and not outcome.act
-    context.state.write(REVIEWED, ring.settled(context.state) if whole else "")
-    if not outcome.act:
-        if not absent and _stuck(context, seen):
-            if seen.acks.clients:
-                return _unstick(context, server, dialect, record)
-            return _let_in(context, server, dialect)
-        return outcome.reason if absent else ""
-    context.log.warning(outcome.reason)
-    if outcome.sync:
-        # Those who stay must have what those who go acknowledged.
-        if not _any_has(context, dialect, outcome.sync, dialect.observe(server).applied):
-            return f"{', '.join(sorted(outcome.sync))} has not caught up with what the others acknowledged"
-        context.record.write(process.running(context.parameters), record.changed(outcome.sync, solo=False))
-        return ""
-    context.record.write(process.running(context.parameters), record.changed(frozenset(), solo=True))
-    dialect.stop_waiting(server)
-    dialect.wait_for_acks(server, NOMINAL)
-    return f"runs alone: {outcome.reason}"
 
 
 def _stuck(context: MysqlContext, seen: Observed) -> bool:
@@ -318,15 +369,15 @@ def _complete(context: MysqlContext, server: Server, dialect: Dialect, record: R
 
 
 def _any_has(
-    context: MysqlContext, dialect: Dialect, nodes: frozenset[str], history: History, seconds: float = 1.0
+    context: MysqlContext, dialect: Dialect, nodes: frozenset[str], history: History, deadline: Deadline
 ) -> bool:
-    """Whether one of the nodes received all of the history, within so many seconds."""
+    """Whether one of the nodes received all of the history, before the deadline."""
 
     def has() -> bool:
         return any(_has(context, dialect, node, history) for node in nodes)
 
     try:
-        return poll(has, context.deadline.within(seconds), "a replica to catch up", 0.1)
+        return poll(has, deadline, "a replica to catch up", 0.1)
     except AgentError:
         return False
 

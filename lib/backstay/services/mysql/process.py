@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from backstay.host.process import Process, at
+from backstay.host.process import Process, at, beside, has
 from backstay.ocf.errors import AgentError
 
 TYPE_CHECKING = False
@@ -17,11 +17,11 @@ __all__ = ["Process", "at", "find", "found", "running"]
 
 
 def _serves(pid: int, datadir: str) -> bool:
-    """Whether the process is a server on this data directory: by its program and its working directory, which a server
-    makes the data directory."""
+    """Whether the process is a server of this host on this data directory: by its program and its working directory, which a
+    server makes the data directory."""
     try:
         program = os.path.basename(os.readlink(f"/proc/{pid}/exe")).partition(" ")[0]
-        return program in _PROGRAMS and os.path.realpath(f"/proc/{pid}/cwd") == os.path.realpath(datadir)
+        return program in _PROGRAMS and beside(pid) and has(f"/proc/{pid}/cwd", datadir)
     except OSError:
         return False
 

@@ -1,7 +1,4 @@
-"""Promotes: proves, catches up, records, opens. This order is what makes it safe:
-
-1. apply all that this node received; 2. ask the witnesses; 3. fetch what they have more; 4. write the new epoch; 5. wait for
-acknowledgements from now on; 6. open for writes.
+"""Promotes: does the steps of the table PROMOTION (services/mysql/promotion_steps.py) on this server and in the cluster.
 
 The monitor makes the server forget its old source later. That source is fenced, stopped or read-only, so nothing can arrive
 from it, and to stop the receiver can cost two seconds.
@@ -9,28 +6,33 @@ from it, and to stop the receiver can cost two seconds.
 
 from __future__ import annotations
 
+import time
+
+from backstay.agent.interpreter import carry_out
 from backstay.cluster.attributes import NEVER
-from backstay.cluster.overview import Ends
-from backstay.host.deadline import poll
-from backstay.ocf.errors import AgentError, TimedOut
-from backstay.services.mysql import accounts, election, suited
+from backstay.ocf.errors import AgentError
+from backstay.ocf.steps import LEFT, REFUSED
+from backstay.services.mysql import accounts, suited, witnesses
 from backstay.services.mysql.dialects.base import FOREVER, NOMINAL
 from backstay.services.mysql.health import HEALTHY
-from backstay.services.mysql.record import Record
+from backstay.services.mysql.promotion_steps import SETTLE, Recorded, promotion
 from backstay.services.mysql.replica import end_waiting
 from backstay.services.mysql.state import CLOSED, ERRANT, REFUSAL, Occupied, write_mark
-from backstay.services.mysql.witnesses import Round, ask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from backstay.cluster.overview import Ends
+    from backstay.host.deadline import Deadline
     from backstay.services.mysql.context import MysqlContext
     from backstay.services.mysql.dialects.base import Dialect
-    from backstay.services.mysql.observation import Observed
+    from backstay.services.mysql.election import Report, Round
+    from backstay.services.mysql.gtid import History
+    from backstay.services.mysql.observation import Holding, Observed
     from backstay.services.mysql.process import Process
+    from backstay.services.mysql.record import Record
     from backstay.services.mysql.server import Server
-
-_READY = 3.0  # seconds to wait for one that will acknowledge, where the promotion needs nobody's word
-_SETTLE = 8.0  # seconds for all of them to; while promote waits, Pacemaker starts none that is down
 
 
 class Refused(AgentError):
@@ -46,8 +48,11 @@ def promote(context: MysqlContext, server: Server, running: Process) -> None:
     before the writer address comes, and its monitors as a replica find when it is worth trying again.
     """
     try:
-        with context.state.replication(context.deadline.within(_SETTLE)):
-            _promote(context, server, running)
+        with context.state.replication(context.deadline.within(SETTLE)):
+            steps = promotion(context.servers.me, context.parameters.allow_loss)
+            end = carry_out(steps, _Verbs(context, server, running), context.deadline)
+            if end.kind == REFUSED:
+                raise Refused(end.reason)
     except (Refused, Occupied) as refusal:
         context.log.error(str(refusal))
         context.state.write(CLOSED, running.identity)
@@ -72,106 +77,106 @@ def _keep_the_role(context: MysqlContext) -> None:
         context.log.warning(f"score not published, the next monitor tries again: {error}")
 
 
-def _promote(context: MysqlContext, server: Server, running: Process) -> None:
-    """Raises Refused with the reason."""
-    dialect = context.servers.dialect(server)
-    record = context.record.read()
-    nodes = context.pacemaker.nodes() if record is None else []
-    promoted_with = dialect.history.parse(record.gtid) if record else None
-    if context.state.read(ERRANT):
-        raise Refused(f"not promoted: errant {context.state.read(ERRANT)}")
-    seen = _drain(context, server, dialect)
-    flaw = suited.flaw(context, server, dialect, seen)
-    if flaw:
-        raise Refused(f"not promoted: {flaw}")
-    patience = context.deadline.within(_READY)
-    holding = dialect.holding(server) if record is None else None
+class _Verbs:
+    """What the steps of a promotion do."""
 
-    refusal = ""
-    round_ = Round({}, frozenset())
-    everyone = False
+    def __init__(self, context: MysqlContext, server: Server, running: Process) -> None:
+        self._context = context
+        self._server = server
+        self._running = running
+        self._dialect = context.servers.dialect(server)
+        self._seen: Observed | None = None
+        self._asked = 0.0  # first, by the monotonic clock
+        self._settle: Deadline | None = None
 
-    def proof() -> str | None:
-        nonlocal seen, refusal, round_, everyone
-        asked = election.witnesses(context.servers.me, record, nodes)
-        round_ = ask(context, dialect, record, promoted_with, asked, everyone)
-        reports = round_.reports
-        allowed = context.parameters.allow_loss
-        verdict = election.decide(
-            context.servers.me, seen.applied, record, nodes, reports, promoted_with, allowed, holding
-        )
-        if isinstance(verdict, election.Fetch):
-            context.log.notice(f"fetching {verdict.missing} from {verdict.node}")
-            _fetch(context, server, dialect, verdict.node, reports[verdict.node])
-            seen = dialect.observe(server)
-            return proof()
-        if isinstance(verdict, election.Refuse):
-            if round_.absent and not everyone:
-                everyone = True  # a node that left the cluster in maintenance runs its server on, and can answer
-                return proof()
-            refusal = verdict.reason
-            if not verdict.passing:
-                raise Refused(f"not promoted: {refusal}")
-            return None
-        refusal = _serving(context, record, round_)
-        if refusal:
-            return None
-        alone = not election.acknowledgers(context.servers.me, record, seen.applied, reports)
-        if (
-            alone
-            and record
-            and any(reports[node].why for node in record.sync & reports.keys())
-            and not patience.expired
-        ):
-            return None  # its server may just be starting, as after a loss of all power
-        return verdict.proof
+    def _look(self) -> Observed:
+        self._seen = self._dialect.observe(self._server)
+        return self._seen
 
-    try:
-        found = poll(proof, context.deadline.within(_SETTLE), "the witnesses to settle", 0.1)
-    except TimedOut:
-        raise Refused(f"not promoted: {refusal}") from None
-    context.log.notice(f"promoting by {found}")
-    if record is None or found == election.ALLOWED:
+    @property
+    def _last(self) -> Observed:
+        return self._seen or self._look()
+
+    def read(self, deadline: Deadline) -> Recorded:
+        record = self._context.record.read()
+        nodes = self._context.pacemaker.nodes() if record is None else []
+        return Recorded(record, self._dialect.history.parse(record.gtid) if record else None, tuple(nodes))
+
+    def errant(self, deadline: Deadline) -> str:
+        return self._context.state.read(ERRANT)
+
+    def drain(self, deadline: Deadline) -> History:
+        self._seen = _drain(self._context, self._server, self._dialect)
+        return self._seen.applied
+
+    def flaw(self, deadline: Deadline) -> str:
+        return suited.flaw(self._context, self._server, self._dialect, self._last)
+
+    def holding(self, deadline: Deadline) -> Holding:
+        return self._dialect.holding(self._server)
+
+    def absent(self, deadline: Deadline, whom: tuple[str, ...]) -> frozenset[str]:
+        if self._settle is None:
+            self._asked, self._settle = time.monotonic(), self._context.deadline.within(SETTLE)
+        return witnesses.absent(self._context, whom)
+
+    def ask(
+        self, deadline: Deadline, recorded: Recorded, whom: tuple[str, ...], absent: frozenset[str], everyone: bool
+    ) -> Round:
+        record, promoted_with = recorded.record, recorded.promoted_with
+        return witnesses.ask(self._context, self._dialect, record, promoted_with, whom, absent, everyone)
+
+    def fetch(self, deadline: Deadline, node: str, received: History, missing: str) -> History:
+        self._context.log.notice(f"fetching {missing} from {node}")
+        _fetch(self._context, self._server, self._dialect, node, received)
+        return self._look().applied
+
+    def end_of(self, deadline: Deadline, node: str) -> Ends | None:
+        return self._context.pacemaker.ends().get(node)
+
+    def pause(self, deadline: Deadline) -> float:
+        """Until another round; seconds since the first question, without end where promote may wait no longer."""
+        if self._settle is None or self._settle.expired:
+            return LEFT
+        time.sleep(min(deadline.remaining(), self._settle.remaining()))
+        return time.monotonic() - self._asked
+
+    def tell(self, deadline: Deadline, what: str) -> None:
+        self._context.log.notice(what)
+
+    def seal(self, deadline: Deadline, reports: Mapping[str, Report]) -> History:
         from backstay.services.mysql import adoption
 
         try:
-            seen = adoption.seal(context, server, dialect, seen, round_.reports)
+            self._seen = adoption.seal(self._context, self._server, self._dialect, self._last, reports)
         except AgentError as error:
             raise Refused(f"not promoted: {error}") from None
+        return self._seen.applied
 
-    admits = record is not None or not accounts.missing(context, server, dialect)
-    sync = election.acknowledgers(context.servers.me, record, seen.applied, round_.reports, admits)
-    epoch = record.epoch + 1 if record else 1
-    new = Record(
-        epoch=epoch,
-        primary=context.servers.me,
-        gtid=str(seen.applied),
-        sync=sync,
-        solo=not sync,
-        loss=epoch if found == election.ALLOWED else (record.loss if record else 0),
-        later=record.later if record else "",
-    )
-    context.state.check()  # what is recorded has to be noted here as well
-    context.record.write(running, new)
-    write_mark(context.parameters.datadir, epoch)
-    # Left from when this server was primary before: a replica that comes back would wait five seconds for its old one.
-    server.kill(dialect.dump_threads(server))
-    dialect.acknowledge(server, False)
-    dialect.wait_for_acks(server, NOMINAL if new.solo else FOREVER)
-    dialect.set_read_only(server, False)
+    def accounts(self, deadline: Deadline) -> bool:
+        """Whether all are there."""
+        return not accounts.missing(self._context, self._server, self._dialect)
 
+    def check(self, deadline: Deadline) -> None:
+        self._context.state.check()
 
-def _serving(context: MysqlContext, record: Record | None, round_: Round) -> str:
-    """Why the recorded primary may still serve, "" when it does not. Pacemaker demoted or stopped one in the cluster; one that
-    left may run on, unless it was fenced or its stop is confirmed."""
-    if record is None or record.primary not in round_.absent or round_.reports[record.primary].received is not None:
-        return ""
-    if context.pacemaker.ends().get(record.primary) in (Ends.FENCED, Ends.STOPPED):
-        return ""
-    return (
-        f"{record.primary} left the cluster, and was neither fenced nor seen to stop: it may still serve; start the cluster"
-        f" software there, or power it off and confirm that with stonith_admin --confirm {record.primary}"
-    )
+    def record(self, deadline: Deadline, new: Record) -> None:
+        self._context.record.write(self._running, new)
+
+    def mark(self, deadline: Deadline, epoch: int) -> None:
+        write_mark(self._context.parameters.datadir, epoch)
+
+    def drop(self, deadline: Deadline) -> None:
+        self._server.kill(self._dialect.dump_threads(self._server))
+
+    def cease(self, deadline: Deadline) -> None:
+        self._dialect.acknowledge(self._server, False)
+
+    def wait_for_acks(self, deadline: Deadline, forever: bool) -> None:
+        self._dialect.wait_for_acks(self._server, FOREVER if forever else NOMINAL)
+
+    def open(self, deadline: Deadline) -> None:
+        self._dialect.set_read_only(self._server, False)
 
 
 def _drain(context: MysqlContext, server: Server, dialect: Dialect) -> Observed:
@@ -192,16 +197,14 @@ def _drain(context: MysqlContext, server: Server, dialect: Dialect) -> Observed:
     return dialect.observe(server)
 
 
-def _fetch(context: MysqlContext, server: Server, dialect: Dialect, node: str, report: election.Report) -> None:
+def _fetch(context: MysqlContext, server: Server, dialect: Dialect, node: str, received: History) -> None:
     """Replicate from the node, beside the default channel, until this node has what that one reported."""
-    if report.received is None:
-        return
     seen = dialect.observe(server)
     end_waiting(server, dialect, seen)
     dialect.fetch(server, context.servers.source(node), seen)
-    if not dialect.wait_applied(server, report.received, context.deadline.remaining() * 0.7):
+    if not dialect.wait_applied(server, received, context.deadline.remaining() * 0.7):
         raise Refused(f"not promoted: {node} has more, and fetching it takes longer than promote may")
-    missing = report.received.minus(dialect.observe(server).applied)
+    missing = received.minus(dialect.observe(server).applied)
     if missing:
         raise Refused(f"not promoted: {node} has {missing}, and fetching it did not bring it; rebuild this node")
     dialect.end_fetch(server)

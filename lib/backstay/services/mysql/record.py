@@ -10,6 +10,7 @@ gtid     what the primary had then: a node that lacks it was rebuilt or restored
          first primary had nothing, its first commits are noted here as soon as every node of `sync` has them
 sync     the nodes whose acknowledgements count. Every acknowledged transaction is on the primary and on at least one
          of them, so all of them together know every acknowledged transaction, though no single one must
+leaving  those of `sync` that are about to leave it; left out when none is. They count, and none begins to acknowledge
 solo     the primary does not wait for acknowledgements: only the primary knows every acknowledged transaction
 loss     the last epoch whose promotion rested on allow_loss; left out when none did. What a node has from before it and
          the set lacks may have been acknowledged
@@ -17,7 +18,8 @@ loss     the last epoch whose promotion rested on allow_loss; left out when none
 Fields of a later version are kept as they are, so that an older one in a mixed cluster loses none.
 
 A node joins `sync` in the record before it may acknowledge, and leaves `sync` only when it surely cannot acknowledge any
-more. `solo` is recorded before the waiting ends. It is taken back after waiting is on again and a replica has everything.
+more. It is `leaving` first: it may be starting just then, and has to read that before it is looked at a last time. `solo` is
+recorded before the waiting ends. It is taken back after waiting is on again and a replica has everything.
 """
 
 from __future__ import annotations
@@ -34,16 +36,25 @@ class MalformedRecord(ValueError):
 class Record:
     """One state of the record. Treat it as frozen; `changed` makes the next."""
 
-    __slots__ = ("epoch", "gtid", "later", "loss", "primary", "solo", "sync")
+    __slots__ = ("epoch", "gtid", "later", "leaving", "loss", "primary", "solo", "sync")
 
     def __init__(
-        self, epoch: int, primary: str, gtid: str, sync: Iterable[str], solo: bool, loss: int = 0, later: str = ""
+        self,
+        epoch: int,
+        primary: str,
+        gtid: str,
+        sync: Iterable[str],
+        solo: bool,
+        loss: int = 0,
+        later: str = "",
+        leaving: Iterable[str] = (),
     ) -> None:
         """later: fields of a later version, as they stand."""
         self.epoch = epoch
         self.primary = primary
         self.gtid = gtid
         self.sync = frozenset(sync)
+        self.leaving = self.sync & frozenset(leaving)
         self.solo = solo
         self.loss = loss
         self.later = later
@@ -62,6 +73,7 @@ class Record:
                 sync=filter(None, fields["sync"].split(",")),
                 solo={"yes": True, "no": False}[fields["solo"]],
                 loss=int(fields.get("loss", "0")),
+                leaving=fields.get("leaving", "").split(","),
                 later=" ".join(f"{name}={value}" for name, value in fields.items() if name not in cls.__slots__),
             )
         except (KeyError, ValueError):
@@ -70,6 +82,14 @@ class Record:
     def changed(self, sync: Iterable[str], solo: bool) -> Record:
         """The same epoch with another set of acknowledging nodes."""
         return Record(self.epoch, self.primary, self.gtid, sync, solo, self.loss, self.later)
+
+    def dismissing(self, leaving: Iterable[str]) -> Record:
+        """The same, with those who are about to leave."""
+        return Record(self.epoch, self.primary, self.gtid, self.sync, self.solo, self.loss, self.later, leaving)
+
+    def admits(self, node: str) -> bool:
+        """Whether a replica that is told to acknowledge from its first event on would count."""
+        return node in self.sync and node not in self.leaving and not self.solo
 
     def begun(self, gtid: str) -> Record:
         """The same, where it had no history so far."""
@@ -85,9 +105,10 @@ class Record:
         gtid = "".join(self.gtid.split())
         sync = ",".join(sorted(self.sync))
         solo = "yes" if self.solo else "no"
+        leaving = f" leaving={','.join(sorted(self.leaving))}" if self.leaving else ""
         loss = f" loss={self.loss}" if self.loss else ""
         later = f" {self.later}" if self.later else ""
-        return f"epoch={self.epoch} primary={self.primary} gtid={gtid} sync={sync} solo={solo}{loss}{later}"
+        return f"epoch={self.epoch} primary={self.primary} gtid={gtid} sync={sync} solo={solo}{leaving}{loss}{later}"
 
     def __repr__(self) -> str:
         return f"Record({self})"

@@ -175,7 +175,7 @@ def _carry_out(
         write_mark(context.parameters.datadir, record.epoch)
         # Recorded already, as after a blackout: from the first event on. A source asks for the acknowledgement of an event
         # when it sends it; one that was received without would be waited for without end.
-        dialect.acknowledge(server, context.servers.me in record.sync and not record.solo)
+        dialect.acknowledge(server, record.admits(context.servers.me))
         end_waiting(server, dialect, seen)
         dialect.follow(server, context.servers.source(host), seen)
         context.state.write(PASSWORDS, context.parameters.passwords())

@@ -39,8 +39,13 @@ UNACKNOWLEDGED = StateFile(
 )
 RECHECKED = StateFile(
     "rechecked",
-    "empty, dated when the primary last asked the cluster who is primary",
+    "empty, dated when the primary last asked the cluster who is primary, or recorded it",
     lost="the primary asks at its next monitor",
+)
+DOUBT = StateFile(
+    "doubt",
+    "empty, while the primary writes the record, and after that until it is known whether it did",
+    lost="the note of the promotion is lost with it, and is written again by the cluster's record",
 )
 WAITING = StateFile(
     "waiting",

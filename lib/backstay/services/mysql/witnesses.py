@@ -7,21 +7,19 @@ from backstay.services.mysql import election
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from backstay.services.mysql.context import MysqlContext
     from backstay.services.mysql.dialects.base import Dialect
     from backstay.services.mysql.gtid import History
     from backstay.services.mysql.observation import Holding, Observed
     from backstay.services.mysql.record import Record
 
-_ASK = 1.0  # seconds for one witness to answer
 
-
-class Round:
-    """One round of questions. reports: of all witnesses. absent: those that are not in the cluster."""
-
-    def __init__(self, reports: dict[str, election.Report], absent: frozenset[str]) -> None:
-        self.reports = reports
-        self.absent = absent
+def absent(context: MysqlContext, witnesses: Sequence[str]) -> frozenset[str]:
+    """Those that are not in the cluster."""
+    members = set(context.pacemaker.members()) if witnesses else set()
+    return frozenset(set(witnesses) - members) if members else frozenset()
 
 
 def ask(
@@ -29,19 +27,18 @@ def ask(
     dialect: Dialect,
     record: Record | None,
     promoted_with: History | None,
-    witnesses: list[str],
+    witnesses: Sequence[str],
+    absent: frozenset[str],
     everyone: bool = False,
-) -> Round:
+) -> election.Round:
     """What each witness has. Nodes that left the cluster are asked only for `everyone`: most are fenced, silence takes time."""
-    members = set(context.pacemaker.members()) if witnesses else set()
-    absent = frozenset(set(witnesses) - members) if members else frozenset()
     reports = {}
     for node in witnesses:
         if node in absent and not everyone:
             reports[node] = election.Report(None)
             continue
         try:
-            with context.servers.peer(node, dialect, _ASK) as peer:
+            with context.servers.peer(node, dialect, election.ASK) as peer:
                 said = dialect.peer(peer)
                 received = said.received
                 stray = election.own_writes(node, said.own, record, promoted_with)
@@ -60,7 +57,7 @@ def ask(
         except AgentError as error:
             # Its node is a member, so its server may just be starting: worth waiting for, if its word is needed.
             reports[node] = election.Report(None, why="" if node in absent else str(error))
-    return Round(reports, absent)
+    return election.Round(reports)
 
 
 def still_refused(context: MysqlContext, dialect: Dialect, seen: Observed) -> str:
@@ -70,9 +67,8 @@ def still_refused(context: MysqlContext, dialect: Dialect, seen: Observed) -> st
     promoted_with = dialect.history.parse(record.gtid) if record else None
     if not seen.applied.includes(seen.received):
         return f"not promoted: applying {seen.received.minus(seen.applied)}"
-    asked = ask(
-        context, dialect, record, promoted_with, election.witnesses(context.servers.me, record, nodes), everyone=True
-    )
+    whom = election.witnesses(context.servers.me, record, nodes)
+    asked = ask(context, dialect, record, promoted_with, whom, absent(context, whom), everyone=True)
     holding = _holding(context, dialect) if record is None else None
     allowed = context.parameters.allow_loss
     verdict = election.decide(
@@ -82,5 +78,5 @@ def still_refused(context: MysqlContext, dialect: Dialect, seen: Observed) -> st
 
 
 def _holding(context: MysqlContext, dialect: Dialect) -> Holding:
-    with context.servers.here(context.deadline.within(_ASK)) as server:
+    with context.servers.here(context.deadline.within(election.ASK)) as server:
         return dialect.holding(server)

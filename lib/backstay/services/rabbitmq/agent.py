@@ -11,7 +11,7 @@ from backstay.ocf.parameters import action
 from backstay.services.rabbitmq import health, monitor
 from backstay.services.rabbitmq.context import PARTITION, PROMOTED, UNANSWERED, RabbitmqContext
 from backstay.services.rabbitmq.local_broker import PROCESS
-from backstay.services.rabbitmq.observation import ANSWERS
+from backstay.services.rabbitmq.observation import ANSWERS, REFUSES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Removed(AgentError):
 
 class Rabbitmq(Agent):
     context_class = RabbitmqContext
+    members_only = True
     context: RabbitmqContext
 
     @action(timeout=180)
@@ -105,7 +106,7 @@ class Rabbitmq(Agent):
             monitor.note(context, running, promoted, calm if told else "")
         if verdict.reason:
             notes.insert(0, verdict.reason)
-        return self.alive(promoted, "; ".join(notes))
+        return self.alive(promoted, "; ".join(dict.fromkeys(notes)))
 
     @action(timeout=30)
     def promote(self) -> None:
@@ -118,16 +119,23 @@ class Rabbitmq(Agent):
             return
         context.state.remove(PARTITION)  # of an earlier lease
         patience = context.deadline.within(context.parameters.probe_timeout)
-        if broker.greets(context.broker.listener, patience, notes=[]) != ANSWERS:
+        greeted = broker.greets(context.broker.listener, patience, notes=[])
+        if greeted == REFUSES:
             raise AgentError("not promoted: this broker does not answer AMQP")
+        heard = (
+            greeted == ANSWERS
+        )  # one that greets nobody, and whose Erlang machine answers, does not hang (health.py)
         try:
             with context.broker.connect(context.deadline) as node:
                 dialect = broker.dialect_of(node)
+                heard = True
                 coordinator.look_for_lost(context, node, dialect)  # no monitor does while this is under way
                 coordinator.attend(context, node, dialect, probe_account.wanted(context))
         except (Misconfigured, health.Stray):
             raise
         except AgentError as error:
+            if not heard:
+                raise AgentError("not promoted: this broker answers neither AMQP nor Erlang's protocol") from None
             # Pacemaker would answer a failure by restarting a broker that serves; each monitor has the same duties.
             context.log.warning(f"left to the first monitor: {error}")
         context.state.write(PROMOTED, running.identity)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from backstay.host.deadline import Deadline
 
+    Question = Callable[[socket.socket, bytes], bool]
+
 _HEADER = b"AMQP\x00\x00\x09\x01"  # AMQP 0-9-1, section 2.2.4
 # Class connection: start, start-ok, tune, tune-ok, open, open-ok, close.
 _START, _START_OK, _TUNE, _TUNE_OK, _OPEN, _OPEN_OK, _CLOSE = (
@@ -47,6 +49,14 @@ class BrokerSilent(TimedOut):
 
 class LoginRefused(AgentError):
     """It answers, and does not let the account in."""
+
+
+class LoginSlow(TimedOut):
+    """It greeted, and a login takes long: it asks others, such as a directory or a web server, and they are slow."""
+
+
+class LoginUnknown(AgentError):
+    """It answers, and offers no way to log in with a password."""
 
 
 class RoundTripFailed(AgentError):
@@ -81,16 +91,18 @@ class Account:
 
 def greet(listener: Listener, deadline: "Deadline", account: "Optional[Account]" = None) -> bool:
     """Returns when the broker of this node answers; whether it let the account in. Raises BrokerRefuses, BrokerSilent,
-    BrokerUntrusted, WrongParameter."""
-    return _ask(listener, deadline, lambda link: account is not None and _log_in(link, deadline, account))
+    BrokerUntrusted, LoginSlow, LoginUnknown, WrongParameter. BrokerSilent: it did not even greet."""
+    return _ask(
+        listener, deadline, lambda link, offered: account is not None and _log_in(link, deadline, account, offered)
+    )
 
 
 def round_trip(listener: Listener, deadline: "Deadline", account: Account, queue: str, body: bytes) -> None:
-    """Declare a queue, publish with a confirmation, get what is published. Raises LoginRefused, RoundTripFailed, and as `greet`
-    does."""
+    """Declare a queue, publish with a confirmation, get what is published. Raises LoginRefused, RoundTripFailed, BrokerSilent
+    where it greets and is late, and as `greet` does."""
 
-    def trip(link: socket.socket) -> bool:
-        if not _open(link, deadline, account):
+    def trip(link: socket.socket, offered: bytes) -> bool:
+        if not _open(link, deadline, account, offered):
             raise LoginRefused(f"{account.user} is not let in to {account.vhost}")
         _trip(link, deadline, queue, body)
         _close(link, deadline)
@@ -99,8 +111,8 @@ def round_trip(listener: Listener, deadline: "Deadline", account: Account, queue
     _ask(listener, deadline, trip)
 
 
-def _ask(listener: Listener, deadline: "Deadline", question: "Callable[[socket.socket], bool]") -> bool:
-    """The answer of a broker that greets; the question gets the connection."""
+def _ask(listener: Listener, deadline: "Deadline", question: "Question") -> bool:
+    """The answer of a broker that greets; the question gets the connection, and what the greeting says of logins."""
     port = listener.port
     if not port:
         raise BrokerRefuses(f"nothing listens on port {port}")
@@ -114,18 +126,16 @@ def _ask(listener: Listener, deadline: "Deadline", question: "Callable[[socket.s
     return _ask_at(elsewhere, listener, deadline, question)
 
 
-def _ask_at(
-    address: str, listener: Listener, deadline: "Deadline", question: "Callable[[socket.socket], bool]"
-) -> bool:
+def _ask_at(address: str, listener: Listener, deadline: "Deadline", question: "Question") -> bool:
     port = listener.port
     try:
         plain = connect(address, port, deadline)
         with encrypted(plain, listener) if listener.ca else plain as link:
             link.sendall(_HEADER)
-            method, _ = _method(link, deadline)
+            method, greeting = _method(link, deadline)
             if method != _START:
                 raise BrokerRefuses(f"what answers on port {port} is no AMQP broker")
-            return question(link)
+            return question(link, _mechanisms(greeting))
     except socket.timeout:
         raise BrokerSilent(f"the broker does not answer on port {port}") from None
     except EOFError:
@@ -166,24 +176,50 @@ def encrypted(plain: socket.socket, listener: Listener) -> socket.socket:
         raise
 
 
-def _log_in(link: socket.socket, deadline: "Deadline", account: Account) -> bool:
-    """Log in, open, close. The broker has answered before: that it hangs up now says only that it does not let the account in."""
+def _mechanisms(greeting: bytes) -> bytes:
+    """The ways to log in that a broker offers, as it wrote them, behind the version and its own properties."""
+    at = 2 + 4 + int.from_bytes(greeting[2:6], "big")
+    return greeting[at + 4 : at + 4 + int.from_bytes(greeting[at : at + 4], "big")]
+
+
+def _log_in(link: socket.socket, deadline: "Deadline", account: Account, offered: bytes) -> bool:
+    """Log in, open, close. The broker has answered before: that it hangs up now says only that it does not let the account in.
+    Raises LoginSlow, LoginUnknown."""
     try:
-        if not _open(link, deadline, account):
+        if not _open(link, deadline, account, offered):
             return False
         _close(link, deadline)
     except (EOFError, ConnectionError):
         return False
+    except socket.timeout:
+        return True  # it let the account in, which is what was asked, and is late with its farewell
     return True
 
 
-def _open(link: socket.socket, deadline: "Deadline", account: Account) -> bool:
-    """Log in and open the virtual host; whether it lets the account in. A client that can take it is told at once that
+def _open(link: socket.socket, deadline: "Deadline", account: Account, offered: bytes) -> bool:
+    """Log in and open the virtual host; whether it lets the account in. Raises LoginSlow, LoginUnknown."""
+    seconds = deadline.remaining()
+    try:
+        return _opened(link, deadline, account, offered)
+    except socket.timeout:
+        raise LoginSlow(f"a login takes over {seconds:.0f} s: look at what auth_backends asks") from None
+
+
+def _opened(link: socket.socket, deadline: "Deadline", account: Account, offered: bytes) -> bool:
+    """A client that can take it is told at once that
     it is not; others are kept waiting for three seconds (rabbit_reader.erl, `auth_fail`, SILENT_CLOSE_DELAY), as if the
     broker hung."""
-    proof = f"\0{account.user}\0{account.password}".encode()
+    ways = offered.split()
+    if b"PLAIN" in ways:
+        way, proof = "PLAIN", f"\0{account.user}\0{account.password}".encode()
+    elif b"AMQPLAIN" in ways:
+        way, proof = "AMQPLAIN", _table({"LOGIN": account.user, "PASSWORD": account.password})[4:]
+    else:
+        raise LoginUnknown(
+            f"auth_mechanisms are {offered.decode('utf-8', 'replace') or 'none'}: add PLAIN for the probe's account"
+        )
     told = _table({"capabilities": {"authentication_failure_close": True}})
-    start_ok = told + _short("PLAIN") + struct.pack(">I", len(proof)) + proof + _short("en_US")
+    start_ok = told + _short(way) + struct.pack(">I", len(proof)) + proof + _short("en_US")
     link.sendall(_frame(_START_OK, start_ok, 0))
     method, limits = _method(link, deadline)
     if method != _TUNE:

@@ -12,7 +12,7 @@ from backstay.services.rabbitmq import amqp, belonging, broker, cookie, formatio
 from backstay.services.rabbitmq.context import UNAWAITED
 from backstay.services.rabbitmq.dialects import dialect_for
 from backstay.services.rabbitmq.health import Stray
-from backstay.services.rabbitmq.observation import ANSWERS, BOOTING, UNKNOWN
+from backstay.services.rabbitmq.observation import ANSWERS, BOOTING, RUNNING, SILENT, UNKNOWN
 from backstay.services.rabbitmq.process import find
 from backstay.watch import client
 
@@ -78,7 +78,8 @@ def check_files(context: RabbitmqContext, layout: launch.Layout, dialect: Dialec
 
 def _adopt(context: RabbitmqContext, running: Process) -> Process | None:
     """The broker that runs, if it serves or is about to; None once it has been ended."""
-    if broker.greets(context.broker.listener, context.deadline.within(context.parameters.probe_timeout)) == ANSWERS:
+    greeted = broker.greets(context.broker.listener, context.deadline.within(context.parameters.probe_timeout))
+    if greeted == ANSWERS:
         return running
     app = UNKNOWN
     try:
@@ -86,6 +87,8 @@ def _adopt(context: RabbitmqContext, running: Process) -> Process | None:
             app = broker.dialect_of(node).application(node)
     except AgentError as error:
         context.log.warning(f"the broker that runs says nothing: {error}")
+    if greeted == SILENT and app == RUNNING:
+        return running  # its connections go on; the monitor tells that it takes no new ones
     if app == BOOTING:
         context.log.info(f"waiting for process {running.pid}, which is booting")
 

@@ -6,7 +6,7 @@ from backstay.ocf.errors import AgentError, WrongParameter
 from backstay.services.rabbitmq import amqp
 from backstay.services.rabbitmq.dialects import dialect_for
 from backstay.services.rabbitmq.distribution import CallFailed, Node, NodeDown, NodeSilent
-from backstay.services.rabbitmq.observation import ANSWERS, DRAINED, REFUSES, RUNNING, SHUT_OUT, SILENT, UNKNOWN, Seen
+from backstay.services.rabbitmq.observation import ALIVE, ANSWERS, DRAINED, REFUSES, RUNNING, SHUT_OUT, SILENT, Seen
 from backstay.services.rabbitmq.tcp import LOOPBACK
 
 TYPE_CHECKING = False
@@ -45,7 +45,7 @@ def greets(
     notes: list[str] | None = None,
 ) -> str:
     """ANSWERS, REFUSES or SILENT; with an account also SHUT_OUT. One that is not to be trusted answers; why
-    goes into `notes`, else BrokerUntrusted or WrongParameter is raised."""
+    goes into `notes`, else BrokerUntrusted or WrongParameter is raised. So does one that greets and is slow to log in."""
     try:
         if not amqp.greet(listener, deadline, account) and account:
             return SHUT_OUT
@@ -53,6 +53,11 @@ def greets(
         if notes is None:
             raise
         notes.append(str(error))
+    except amqp.LoginSlow as error:
+        if notes is not None:
+            notes.append(str(error))
+    except amqp.LoginUnknown:
+        pass  # the deep monitor, which needs a login, says it
     except amqp.BrokerSilent:
         return SILENT
     except amqp.BrokerRefuses:
@@ -62,7 +67,7 @@ def greets(
 
 def look(node: Node, dialect: Dialect, greeted: str) -> Seen:
     """Everything that the fast monitor asks. What the broker cannot say is left unknown. Raises NodeDown, NodeSilent."""
-    app = UNKNOWN
+    app = ALIVE
     members: frozenset[str] = frozenset()
     running: frozenset[str] = frozenset()
     try:

@@ -34,6 +34,8 @@ def round_trip(context: RabbitmqContext, deadline: Deadline) -> str:
         amqp.round_trip(context.broker.listener, deadline, ours, queue, text)
     except amqp.LoginRefused:
         return f"the probe's account {ours.user} is refused: is probe_password what the broker has?"
+    except amqp.LoginSlow as error:
+        return str(error)
     except amqp.BrokerSilent:
         return f"a confirmed publish takes over {seconds:.0f} s"
     except AgentError as error:

@@ -2,7 +2,7 @@
 
 There are two kinds of evidence. A broker that refuses has said that it does not serve; whether that is a failure depends on
 what its application does. A broker that is silent has said nothing. Load makes brokers silent too, so only silences in a row
-count.
+count; and one whose Erlang machine answers does not hang.
 
 The table JUDGEMENTS says what follows.
 """
@@ -13,7 +13,18 @@ from backstay.cluster.attributes import NEVER
 from backstay.ocf.codes import ExitCode
 from backstay.ocf.errors import AgentError
 from backstay.ocf.table import always, decide
-from backstay.services.rabbitmq.observation import ANSWERS, BOOTING, DRAINED, PAUSED, RUNNING, SILENT, STOPPED, Seen
+from backstay.services.rabbitmq.observation import (
+    ALIVE,
+    ANSWERS,
+    BOOTING,
+    DRAINED,
+    PAUSED,
+    RUNNING,
+    SILENT,
+    STOPPED,
+    UNKNOWN,
+    Seen,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,11 +105,15 @@ JUDGEMENTS: Table[_Row, Inputs] = (
      "it boots (start_wait)"),
     ((FAILED, NEVER, lambda i: "the broker did not answer AMQP within the timeout of its start"), lambda i: i.late,
      "the same, and the start's timeout is over", "it should serve by now"),
+    ((OK, SERVING, _well), lambda i: i.seen.amqp == SILENT and i.in_a_row < i.tolerated,
+     "silent, in fewer monitors in a row than make a failure", "load does that too: no finding yet"),
     ((HUNG, NEVER, lambda i: f"the broker does not answer AMQP, {i.in_a_row} monitors in a row"),
-     lambda i: i.seen.amqp == SILENT and i.in_a_row >= i.tolerated,
-     "silent, in as many monitors in a row as make a failure", "hung, or starved"),
-    ((OK, SERVING, _well), lambda i: i.seen.amqp == SILENT,
-     "silent, in fewer", "load does that too: no finding yet"),
+     lambda i: i.seen.amqp == SILENT and i.seen.app == UNKNOWN,
+     "silent in so many, and its Erlang machine does not answer either", "hung, or starved"),
+    ((DEGRADED, SERVING, lambda i: "it greets no new client, and Erlang answers: look at its limits of sockets and connections"),
+     lambda i: i.seen.amqp == SILENT and i.seen.app in (RUNNING, ALIVE),
+     "silent in so many, and its Erlang machine answers",
+     "its sockets are used up, say: a restart would end the connections that it serves, on all nodes at once"),
     ((FAILED, NEVER, lambda i: "the RabbitMQ application is stopped in a running Erlang machine"),
      lambda i: i.seen.app == STOPPED,
      "it refuses, and its application is stopped", "nobody starts it but us"),

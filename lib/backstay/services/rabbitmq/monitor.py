@@ -6,7 +6,7 @@ from __future__ import annotations
 from backstay.ocf.errors import AgentError, TimedOut
 from backstay.services.rabbitmq import health
 from backstay.services.rabbitmq.context import UNANSWERED, UNAWAITED, UNSERVED
-from backstay.services.rabbitmq.observation import ANSWERS, SILENT, UNKNOWN, Seen
+from backstay.services.rabbitmq.observation import ALIVE, ANSWERS, UNKNOWN, Seen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,10 +32,9 @@ def examine(context: RabbitmqContext, running: Process, promoted: bool, notes: l
     # While it boots nothing depends on what else it says, and the cluster may wait for this monitor.
     patience = given.probe_timeout / (2 if boot is None or greeted == ANSWERS else 6)
     try:
-        if greeted == SILENT:
-            raise AgentError("the broker does not answer AMQP")
         with context.broker.connect(context.deadline.within(patience)) as node:
             dialect = broker.dialect_of(node)
+            seen = Seen(greeted, ALIVE)
             connected = dialect.connected(node)
             all_there = coordinator.look_for_lost(context, node, dialect, connected)
             seen = broker.look(node, dialect, greeted)
@@ -48,10 +47,11 @@ def examine(context: RabbitmqContext, running: Process, promoted: bool, notes: l
     except (health.Restart, health.Stray):
         raise
     except AgentError as error:
-        # AMQP alone decides whether the broker serves: what else cannot be learnt is unknown.
+        # AMQP decides whether the broker serves, and silence here whether one that is silent there hangs. What else cannot be
+        # learnt is unknown.
         context.log.info(f"not asked over Erlang's protocol: {error}")
         # One that is merely late is busy: a changed result would abort what the cluster is doing.
-        if greeted == ANSWERS and seen.app == UNKNOWN and not isinstance(error, TimedOut):
+        if greeted == ANSWERS and seen.app in (ALIVE, UNKNOWN) and not isinstance(error, TimedOut):
             notes.append(f"membership and alarms are unknown: {error}")
     in_a_row, since = count(context, running, greeted)
     if greeted == ANSWERS and boot is not None:

@@ -8,8 +8,10 @@ TYPE_CHECKING = False
 ANSWERS, REFUSES, SILENT = "answers", "refuses", "silent"
 SHUT_OUT = "shut out"  # it answers, and does not let the agent's account in
 # The application in the Erlang machine. PAUSED: it sees a minority, or heals a partition, and stopped serving by itself.
-# DRAINED: in maintenance mode, listeners closed by the admin.
-RUNNING, BOOTING, PAUSED, DRAINED, STOPPED, UNKNOWN = "running", "booting", "paused", "drained", "stopped", "unknown"
+# DRAINED: in maintenance mode, listeners closed by the admin. ALIVE: the machine answers, and does not tell. UNKNOWN: it does
+# not answer.
+RUNNING, BOOTING, PAUSED, DRAINED, STOPPED = "running", "booting", "paused", "drained", "stopped"
+ALIVE, UNKNOWN = "alive", "unknown"
 
 
 class Seen:

@@ -23,6 +23,7 @@ from backstay.host.deadline import Deadline
 from backstay.host.ip_address import Address
 from backstay.ocf.errors import AgentError
 from backstay.services.vip.health import Interface
+from backstay.services.vip.rtnetlink import Link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +75,19 @@ class Wire:
         """Tell the neighbours, once, that the address is here. Raises OSError."""
         for frame in announcement(self._address, self._interface.mac, router):
             self._send(frame)
+
+    def renewed(self, link: Link) -> bool:
+        """Read the interface's hardware address anew, as a bond changes it with its active port, and say whether it is
+        another. What is announced from now on has it. Raises AgentError."""
+        before, now = self._interface, link.interface(index=self._interface.index)
+        if not now or not now.ethernet:
+            return False  # it is gone: that is the prober's to see
+        self._interface = now
+        return now.mac != before.mac
+
+    @property
+    def mac(self) -> bytes:
+        return self._interface.mac
 
     def _send(self, frame: bytes) -> None:
         self._out.sendto(frame, (self._interface.name, self._kind))

@@ -42,14 +42,15 @@ class VipTarget(Target):
                 self._defence.tend()
 
     def _defended(self) -> Defence | None:
-        """None where others may speak for the address, or nobody can be heard."""
+        """None where there are no neighbours, or nobody can be heard."""
         context = self.context
         interface = Link().interface(Record(context.state_directory()).read()[0])
-        if not interface or not interface.ethernet or not context.parameters.check_duplicate:
+        if not interface or not interface.ethernet:
             return None
         address = context.parameters.address()
         try:
-            return Defence(address, interface, router(address, interface), context.log)
+            answers = context.parameters.check_duplicate  # else others may speak for the address
+            return Defence(address, interface, router(address, interface), answers, context.log)
         except (OSError, AgentError) as error:
             context.log.warning(f"claims of other hosts to {address.text} go unheard: {error}")
             return None

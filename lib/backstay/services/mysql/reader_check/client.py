@@ -41,11 +41,9 @@ def ensure(context: MysqlContext, server: Process) -> str:
 
 def stop(context: MysqlContext) -> None:
     """End the responder, so that balancers turn away before the server goes."""
-    import signal
-
     files = context.state
     pid, _, started = files.read(READER).rpartition(" ")[2].partition(":")
     if pid.isdigit() and started:
-        Process(int(pid), started).signal(signal.SIGKILL)
+        Process(int(pid), started).kill()
     files.remove(READER)
     files.remove(READER_COMPLAINT)

@@ -1,0 +1,1 @@
+"""A set of MySQL or MariaDB servers as a small world."""

@@ -1,0 +1,576 @@
+"""Three servers, Pacemaker and the network, as far as they matter for who has which row.
+
+The world answers verbs. What is done, and in which order, say the agents' own tables of steps and decisions (`Code`); nothing
+here knows why. A state is (servers, record, acknowledged, writers, promoted, faults):
+
+servers       of each a tuple, see the numbers below
+record        the number of the record in the cluster
+acknowledged  the rows whose clients heard yes, a bit for each
+writers       which server wrote each row
+promoted      who has the role, by Pacemaker; -1 for nobody
+faults        so far
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from backstay.cluster.model import Instance
+from backstay.cluster.overview import Ends, Overview
+from backstay.ocf.steps import DONE, FAILED, FAILURE, UNKNOWN, End, Steps
+from backstay.services.mysql import duty_steps, next_step, promotion_steps
+from backstay.services.mysql.duty_steps import Duty, Look
+from backstay.services.mysql.election import Report, Round, own_writes
+from backstay.services.mysql.observation import Acks, Observed, ReplicaStatus
+from backstay.services.mysql.promotion_steps import READY, Candidate, Recorded
+from backstay.services.mysql.record import Record
+from backstay_lab.explorer.mysql.values import Numbered, Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from backstay.ocf.steps import Protocol, Verb
+
+# Of a server. RECEIVED: its rows, in the relay log or applied. APPLIED: those it serves. UP: it runs. NODE: see below. RECEIVER:
+# it runs, connected or not. SOURCE: the number of the server it is connected to and one more, 0 for none. GIVES: it acknowledges.
+# OPEN: it takes writes. WAITS: see below. NOTE: the record that it notes it was promoted with. DOUBT: about that. STEPS: what its
+# agent is doing.
+RECEIVED, APPLIED, UP, NODE, RECEIVER, SOURCE, GIVES, OPEN, WAITS, NOTE, DOUBT, STEPS = range(12)
+# A node: a member; lost, and not fenced yet; fenced; its cluster software stopped cleanly in maintenance, so its server runs on.
+MEMBER, LOST, FENCED, LEFT = range(4)
+OFF, NOMINALLY, FOREVER = range(3)  # how a primary waits
+SERVERS, RECORD, ACKNOWLEDGED, WRITERS, PROMOTED, FAULTS = range(6)
+DEGRADE_AFTER = 60.0  # seconds, where it is set
+
+# Verbs that no other server can see: done at once with what is before them.
+_UNSEEN: dict[str, Any] = {
+    "errant": "", "flaw": "", "holding": None, "tell": None, "accounts": True, "check": None, "mark": None, "drop": None,
+    "reviewed": None, "distrusted": "",
+}  # fmt: skip
+
+
+class Code(NamedTuple):
+    """What is explored: the agents' own tables and decisions. A mutant replaces one."""
+
+    promotion: Protocol = promotion_steps.PROMOTION
+    admission: Protocol = duty_steps.ADMISSION
+    beginning: Protocol = duty_steps.BEGINNING
+    end_solo: Protocol = duty_steps.END_SOLO
+    review: Protocol = duty_steps.REVIEW
+    primary_step: Callable[..., next_step.Step] = next_step.primary_step
+    replica_step: Callable[..., next_step.Step] = next_step.replica_step
+    known_end: Callable[[int, bool], Ends] = lambda node, up: known_end(node, up)
+
+
+class Bounds(NamedTuple):
+    """What may happen: so many commits, faults, promotions, servers. kinds: of faults, all where it is empty. disks: one may be
+    replaced by an empty one, where a history is on record. degrade: `degrade_after` is set. alone: it begins with a primary that
+    is on record as running alone, and the others apart."""
+
+    commits: int = 1
+    faults: int = 2
+    promotions: int = 2
+    nodes: int = 3
+    kinds: frozenset[str] = frozenset()
+    disks: bool = False
+    degrade: bool = False
+    alone: bool = False
+
+
+def known_end(node: int, up: bool) -> Ends:
+    """As Pacemaker's history shows it: docs/decisions/0042."""
+    if node == FENCED:
+        return Ends.FENCED
+    return Ends.STOPPED if node == MEMBER and not up else Ends.STARTED
+
+
+def bits(mask: int) -> Iterator[int]:
+    while mask:
+        low = mask & -mask
+        yield low.bit_length() - 1
+        mask ^= low
+
+
+class Mysql:
+    """The world. It begins with a healthy set whose primary is n1."""
+
+    def __init__(self, code: Code | None = None, bounds: Bounds | None = None, like: Mysql | None = None) -> None:
+        """like: a world whose states are of this one too, with other bounds."""
+        self.code = code or Code()
+        self.bounds = bounds = bounds or Bounds()
+        self.names = tuple(f"n{number + 1}" for number in range(bounds.nodes))
+        self._all = range(bounds.nodes)
+        self._records: Numbered = like._records if like else Numbered()
+        self._steps: Numbered = like._steps if like else Numbered()
+        self._memory: dict[Any, Any] = {}
+
+    # -- the world --------------------------------------------------------------------------------------------------------
+
+    def begin(self) -> Any:
+        sync = self.names[1:]
+        alone = self.bounds.alone
+        record = self._records.of(Record(1, "n1", "", () if alone else sync, alone))
+        first = (0, 0, 1, MEMBER, 0, 0, 0, 1, NOMINALLY if alone else FOREVER, record, 0, 0)
+        other = (0, 0, 1, MEMBER, 1, 0 if alone else 1, 1, 0, OFF, 0, 0, 0)
+        return (first, *(other for _ in sync)), record, 0, (), 0, 0
+
+    def wrong(self, state: Any) -> str:
+        servers, _, acknowledged = state[:3]
+        writing = []
+        for number, server in enumerate(servers):
+            if not server[OPEN]:
+                continue
+            lacking = acknowledged & ~(server[RECEIVED] if server[RECEIVER] else server[APPLIED])  # its applier goes on
+            if lacking and number == state[PROMOTED]:
+                return f"{self.names[number]} serves without row {Rows(lacking)}, which was acknowledged"
+            if server[WAITS] < FOREVER or any(one[SOURCE] == number + 1 and one[GIVES] for one in servers):
+                writing.append(self.names[number])
+        return f"{' and '.join(writing)} acknowledge both" if len(writing) > 1 else ""
+
+    def whole(self, state: Any) -> bool:
+        """Whether there is a primary."""
+        promoted = state[PROMOTED]
+        return promoted >= 0 and bool(state[SERVERS][promoted][OPEN]) and state[SERVERS][promoted][NODE] == MEMBER
+
+    def events(self, state: Any) -> list[tuple[str, Any]]:
+        found: list[tuple[str, Any]] = []
+        for number in self._all:
+            server = state[SERVERS][number]
+            if server[STEPS]:
+                self._advance(state, number, found)
+            if server[OPEN]:
+                self._commit(state, number, found)
+            elif server[UP]:
+                self._replicate(state, number, found)
+            if (
+                server[RECEIVED] != server[APPLIED]
+                and server[UP]
+                and (server[RECEIVER] or self._quorate(state, number))
+            ):
+                found.append((f"apply:{self.names[number]}", self._put(state, number, {APPLIED: server[RECEIVED]})))
+            self._return(state, number, found)
+            if server[UP] and not server[STEPS] and server[NODE] in (MEMBER, LOST):
+                self._monitor(state, number, found)
+            if state[FAULTS] < self.bounds.faults:
+                self._break(state, number, found)
+        return found
+
+    # -- states ---------------------------------------------------------------------------------------------------------
+
+    def _put(self, state: Any, number: int, changes: dict[int, int], **more: int) -> Any:
+        server = list(state[SERVERS][number])
+        for field, value in changes.items():
+            server[field] = value
+        servers = state[SERVERS]
+        return self._with((*servers[:number], tuple(server), *servers[number + 1 :]), state, **more)
+
+    @staticmethod
+    def _with(servers: Any, state: Any, record: int = -1, promoted: int = -2, fault: int = 0) -> Any:
+        """With what is acknowledged by now: what an open server has that need not wait, or that one who gives has received."""
+        acknowledged = state[ACKNOWLEDGED]
+        for number, server in enumerate(servers):
+            if server[OPEN]:
+                if server[WAITS] < FOREVER:
+                    acknowledged |= server[APPLIED]
+                else:
+                    for one in servers:
+                        if one[SOURCE] == number + 1 and one[GIVES]:
+                            acknowledged |= one[RECEIVED] & server[APPLIED]
+        return (
+            servers,
+            state[RECORD] if record < 0 else record,
+            acknowledged,
+            state[WRITERS],
+            state[PROMOTED] if promoted < -1 else promoted,
+            state[FAULTS] + fault,
+        )
+
+    def _die(self, state: Any, number: int, node: int = -1, fault: int = 0) -> Any:
+        """Its server ends, and with it what its agent does, and its connections."""
+        servers = []
+        for other, server in enumerate(state[SERVERS]):
+            if other == number:
+                node = server[NODE] if node < 0 else node
+                server = (server[RECEIVED], server[APPLIED], 0, node, 0, 0, 0, 0, OFF, 0, 0, 0)
+            elif server[SOURCE] == number + 1:
+                server = (*server[:SOURCE], 0, *server[SOURCE + 1 :])
+            servers.append(server)
+        promoted = -1 if state[PROMOTED] == number else state[PROMOTED]
+        return self._with(tuple(servers), state, promoted=promoted, fault=fault)
+
+    def _members(self, state: Any) -> int:
+        return sum(server[NODE] == MEMBER for server in state[SERVERS])
+
+    def _quorate(self, state: Any, number: int) -> bool:
+        return state[SERVERS][number][NODE] == MEMBER and 2 * self._members(state) > self.bounds.nodes
+
+    def recorded(self, state: Any) -> Record:
+        """What the cluster has on record."""
+        record: Record = self._records.values[state[RECORD]]
+        return record
+
+    def _cached(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What a decision says, asked once for the same facts."""
+        try:
+            return self._memory[key]
+        except KeyError:
+            made = self._memory[key] = make()
+            return made
+
+    # -- what servers and the network do --------------------------------------------------------------------------------
+
+    def _commit(self, state: Any, number: int, found: list[tuple[str, Any]]) -> None:
+        server, rows = state[SERVERS][number], len(state[WRITERS])
+        if rows < self.bounds.commits:
+            after = (*state[:WRITERS], (*state[WRITERS], number), *state[PROMOTED:])
+            changes = {RECEIVED: server[RECEIVED] | 1 << rows, APPLIED: server[APPLIED] | 1 << rows}
+            found.append((f"commit:{self.names[number]}", self._put(after, number, changes)))
+
+    def _replicate(self, state: Any, number: int, found: list[tuple[str, Any]]) -> None:
+        server, name = state[SERVERS][number], self.names[number]
+        if server[SOURCE]:
+            missing = state[SERVERS][server[SOURCE] - 1][APPLIED] & ~server[RECEIVED]
+            if missing:
+                row = missing & -missing
+                found.append((f"receive:{name}", self._put(state, number, {RECEIVED: server[RECEIVED] | row})))
+        elif server[RECEIVER]:
+            source = self._reachable_primary(state, number)
+            if source >= 0 and not server[RECEIVED] & ~state[SERVERS][source][APPLIED]:
+                found.append((f"connect:{name}", self._put(state, number, {SOURCE: source + 1})))
+
+    def _reachable_primary(self, state: Any, number: int) -> int:
+        """Who answers at the writer address: the promoted one, else one that left the cluster and serves on."""
+        servers = state[SERVERS]
+        if servers[number][NODE] == LOST:
+            return -1
+        promoted = state[PROMOTED]
+        if promoted >= 0:
+            return promoted if servers[promoted][OPEN] and servers[promoted][NODE] != LOST else -1
+        return next((other for other in self._all if servers[other][OPEN] and servers[other][NODE] == LEFT), -1)
+
+    def _return(self, state: Any, number: int, found: list[tuple[str, Any]]) -> None:
+        server, name = state[SERVERS][number], self.names[number]
+        if server[NODE] == LOST:
+            if 2 * self._members(state) > self.bounds.nodes:
+                found.append((f"fence:{name}", self._die(state, number, FENCED)))
+        elif server[NODE] == FENCED:
+            found.append((f"back:{name}", self._put(state, number, {NODE: MEMBER})))
+        elif server[NODE] == LEFT:
+            after = self._put(state, number, {NODE: MEMBER})
+            if server[OPEN]:  # Pacemaker's probe finds it promoted: it gets the role, or is demoted
+                after = (
+                    self._put(after, number, {}, promoted=number) if state[PROMOTED] < 0 else self._die(after, number)
+                )
+            found.append((f"back:{name}", after))
+        elif not server[UP] and self._quorate(state, number):
+            found.append((f"start:{name}", self._put(state, number, {UP: 1})))
+            self._discard(state, number, found)
+
+    def _discard(self, state: Any, number: int, found: list[tuple[str, Any]]) -> None:
+        """A start that rolls back what no client heard of, where an open primary shows what that is."""
+        server = state[SERVERS][number]
+        primary = self._reachable_primary(state, number)
+        if primary < 0 or self.recorded(state).primary != self.names[primary]:
+            return
+        tail = server[APPLIED] & ~state[SERVERS][primary][RECEIVED]
+        if tail and all(state[WRITERS][row] == number for row in bits(tail)):
+            changes = {UP: 1, RECEIVED: server[RECEIVED] & ~tail, APPLIED: server[APPLIED] & ~tail}
+            found.append((f"start-without-tail:{self.names[number]}", self._put(state, number, changes)))
+
+    def _break(self, state: Any, number: int, found: list[tuple[str, Any]]) -> None:
+        server, name = state[SERVERS][number], self.names[number]
+        kinds = self.bounds.kinds
+
+        def fault(kind: str, after: Any) -> None:
+            if not kinds or kind in kinds:
+                found.append((f"{kind}:{name}", after))
+
+        if server[UP]:
+            fault("kill", self._die(state, number, fault=1))
+        elif self.bounds.disks and server[RECEIVED] and self.recorded(state).gtid:
+            fault("empty", self._put(state, number, {RECEIVED: 0, APPLIED: 0}, fault=1))
+        if server[SOURCE]:
+            fault("cut", self._put(state, number, {SOURCE: 0}, fault=1))
+        if server[NODE] == MEMBER and 2 * (self._members(state) - 1) > self.bounds.nodes:
+            fault("lose", self._cut_off(state, number))
+            if server[UP]:
+                promoted = -1 if state[PROMOTED] == number else -2
+                fault("leave", self._put(state, number, {NODE: LEFT, STEPS: 0}, promoted=promoted, fault=1))
+        if server[STEPS]:
+            fault("abort", self._given_up(state, number, fault=1))
+
+    def _cut_off(self, state: Any, number: int) -> Any:
+        after = state
+        for other in self._all:
+            if state[SERVERS][other][SOURCE] == number + 1:
+                after = self._put(after, other, {SOURCE: 0})
+        return self._put(after, number, {NODE: LOST, SOURCE: 0}, fault=1)
+
+    def _given_up(self, state: Any, number: int, fault: int = 0) -> Any:
+        """An action failed. After a promote Pacemaker stops the server; a monitor is repeated."""
+        if isinstance(self._steps.values[state[SERVERS][number][STEPS]].known, Candidate):
+            return self._die(state, number, fault=fault)
+        return self._put(state, number, {STEPS: 0}, fault=fault)
+
+    # -- monitors and promotions ----------------------------------------------------------------------------------------
+
+    def _monitor(self, state: Any, number: int, found: list[tuple[str, Any]]) -> None:
+        """What Pacemaker has the agent do on a node."""
+        server = state[SERVERS][number]
+        if server[OPEN]:
+            if state[PROMOTED] == number:
+                self._attend(state, number, found)
+            return
+        if not self._quorate(state, number):
+            return
+        self._join(state, number, found)
+        lost = any(one[NODE] == LOST for one in state[SERVERS])
+        if state[PROMOTED] < 0 and not lost and self.recorded(state).epoch <= self.bounds.promotions:
+            begun = Steps(self.code.promotion, Candidate(self.names[number], False))
+            after = self._put(state, number, {STEPS: self._steps.of(begun)}, promoted=number)
+            found.append((f"promote:{self.names[number]}", self._onward(after, number)))
+
+    def _join(self, state: Any, number: int, found: list[tuple[str, Any]]) -> None:
+        server = state[SERVERS][number]
+        key = (state[RECORD], number, server[RECEIVER], server[GIVES], server[RECEIVED] == server[APPLIED], "replica")
+        step = self._cached(key, lambda: self._replica_step(state, number))
+        if step is next_step.Step.JOIN:
+            source = self._reachable_primary(state, number)
+            record = self.recorded(state)
+            if source < 0 or self.names[source] != record.primary or server[RECEIVED] != server[APPLIED]:
+                return
+            if not server[APPLIED] & ~state[SERVERS][source][RECEIVED]:
+                gives = int(record.admits(self.names[number]))
+                changes = {RECEIVER: 1, SOURCE: source + 1, GIVES: gives}
+                found.append((f"join:{self.names[number]}", self._put(state, number, changes)))
+        elif step is next_step.Step.ACKNOWLEDGE:
+            found.append((f"acknowledge:{self.names[number]}", self._put(state, number, {GIVES: 1})))
+
+    def _replica_step(self, state: Any, number: int) -> next_step.Step:
+        server = state[SERVERS][number]
+        receiver = "Yes" if server[RECEIVER] else "No"
+        replica = ReplicaStatus("vip", 3306, receiver, bool(server[RECEIVER]), 0, True, (0, ""), (0, ""))
+        rows, received = Rows(server[APPLIED]), Rows(server[RECEIVED])
+        seen = Observed(
+            "", 1, True, rows, received, replica,
+            Acks(False, True, False, 0, 0, 0, bool(server[GIVES])), frozenset(),
+        )  # fmt: skip
+        return self.code.replica_step(seen, self.names[number], self.recorded(state), "vip")
+
+    def _attend(self, state: Any, number: int, found: list[tuple[str, Any]]) -> None:
+        """The primary's monitor."""
+        server, name = state[SERVERS][number], self.names[number]
+        quorate = self._quorate(state, number)
+        if server[DOUBT]:
+            if quorate:
+                found.append(
+                    (f"ask-what-is-recorded:{name}", self._put(state, number, {NOTE: state[RECORD], DOUBT: 0}))
+                )
+            return
+        if quorate and self.recorded(state).epoch > self._records.values[server[NOTE]].epoch:
+            found.append((f"deposed:{name}", self._die(state, number)))
+            return
+        followers = frozenset(one for one in self._all if state[SERVERS][one][SOURCE] == number + 1)
+        clients = sum(state[SERVERS][one][GIVES] for one in followers)
+        waiting = int(bool(server[APPLIED] & ~state[ACKNOWLEDGED]))
+        key = (server[NOTE], number, server[WAITS], followers, clients, waiting, server[APPLIED])
+        step, begun = self._cached(key, lambda: self._primary_step(number, server, followers, clients, waiting))
+        if step is next_step.Step.REPAIR:
+            waits = NOMINALLY if self._records.values[server[NOTE]].solo else FOREVER
+            found.append((f"repair:{name}", self._put(state, number, {WAITS: waits})))
+        elif begun and quorate:
+            after = self._onward(self._put(state, number, {STEPS: begun}), number)
+            found.append((f"{step.name.lower()}:{name}", after))
+
+    def _primary_step(
+        self, number: int, server: Any, followers: frozenset[int], clients: int, waiting: int
+    ) -> tuple[next_step.Step, int]:
+        record, me = self._records.values[server[NOTE]], self.names[number]
+        names = frozenset(self.names[one] for one in followers)
+        acks = Acks(server[WAITS] > OFF, True, server[WAITS] == FOREVER, clients, waiting, 0, False)
+        rows = Rows(server[APPLIED])
+        seen = Observed("", 1, False, rows, rows, None, acks, names)
+        step = self.code.primary_step(seen, record, float("inf"), False)
+        tables = {
+            next_step.Step.ADMIT: self.code.admission,
+            next_step.Step.BEGIN: self.code.beginning,
+            next_step.Step.END_SOLO: self.code.end_solo,
+            next_step.Step.REVIEW: self.code.review,
+        }
+        if step not in tables:
+            return step, 0
+        known = Duty(me, record, rows, names, DEGRADE_AFTER if self.bounds.degrade else 0.0)
+        return step, self._steps.of(Steps(tables[step], known))
+
+    def _onward(self, state: Any, number: int) -> Any:
+        """On to the next verb that others can see, or to the end."""
+        while True:
+            steps = state[SERVERS][number][STEPS]
+            if not steps:
+                return state
+            todo = self._cached((steps, "next"), lambda: self._steps.values[steps].next())  # noqa: B023
+            if isinstance(todo, End):
+                if todo.kind == FAILURE:
+                    return self._given_up(state, number)
+                refused = todo.kind != DONE and state[PROMOTED] == number and not state[SERVERS][number][OPEN]
+                return self._put(state, number, {STEPS: 0}, promoted=-1 if refused else -2)
+            server = state[SERVERS][number]
+            answer, changes = _UNSEEN.get(todo.name), {}
+            if todo.name == "drain":
+                changes, answer = {APPLIED: server[RECEIVED]}, Rows(server[RECEIVED])
+            elif todo.name == "cease":
+                changes = {GIVES: 0}
+            elif todo.name == "doubt":
+                changes = {DOUBT: 1}
+            elif todo.name == "seal":
+                answer = Rows(server[APPLIED])
+            elif todo.name == "absent_for" and not (todo.arguments[0] and self.bounds.degrade):
+                answer = 0.0
+            elif todo.name not in _UNSEEN:
+                return state
+            state = self._tell(state, number, answer, changes)
+
+    def _tell(self, state: Any, number: int, answer: Any, changes: dict[int, int], **more: int) -> Any:
+        steps = state[SERVERS][number][STEPS]
+        told = self._cached((steps, answer), lambda: self._steps.of(self._steps.values[steps].told(answer)))
+        return self._put(state, number, {**changes, STEPS: told}, **more)
+
+    def _advance(self, state: Any, number: int, found: list[tuple[str, Any]]) -> None:
+        """The next verb of what an agent is doing, with every answer that it may have."""
+        steps = state[SERVERS][number][STEPS]
+        todo: Verb = self._cached((steps, "next"), lambda: self._steps.values[steps].next())
+        for said, answer, changes, more in getattr(self, f"_do_{todo.name}")(state, number, *todo.arguments):
+            after = self._onward(self._tell(state, number, answer, changes, **more), number)
+            found.append((f"{todo.name}{said}:{self.names[number]}", after))
+
+    # -- verbs: what is added to the name of the event, the answer, changes of the server, and of the rest -----------------
+
+    def _do_read(self, state: Any, number: int) -> Iterator[Any]:
+        if self._quorate(state, number):
+            record = self.recorded(state)
+            yield "", Recorded(record, Rows.parse(record.gtid), ()), {}, {}
+        else:
+            yield "", FAILED, {}, {}
+
+    def _do_absent(self, state: Any, number: int, whom: tuple[str, ...]) -> Iterator[Any]:
+        members = {name for name, server in zip(self.names, state[SERVERS]) if server[NODE] == MEMBER}
+        yield "", frozenset(whom) - members, {}, {}
+
+    def _do_ask(
+        self,
+        state: Any,
+        number: int,
+        recorded: Recorded,
+        whom: tuple[str, ...],
+        absent: frozenset[str],
+        everyone: bool,
+    ) -> Iterator[Any]:
+        reports, written = {}, state[WRITERS]
+        for name in whom:
+            other = self.names.index(name)
+            server = state[SERVERS][other]
+            away = name in absent
+            if not server[UP] or server[NODE] in (LOST, FENCED) or (away and not everyone):
+                reports[name] = Report(None, why="" if away else "gives no answer")
+                continue
+            own = Rows(sum(1 << row for row in bits(server[RECEIVED]) if written[row] == other))
+            stray = own_writes(name, own, recorded.record, recorded.promoted_with)
+            received = Rows(server[RECEIVED]).minus(stray) if stray else Rows(server[RECEIVED])
+            reports[name] = Report(
+                received,
+                writable=bool(server[OPEN]),
+                gives=bool(server[GIVES]),
+                receives=bool(server[RECEIVER]),
+                parted=bool(stray),
+            )
+        yield "", Round(reports), {}, {}
+        if state[FAULTS] < self.bounds.faults and (not self.bounds.kinds or "mute" in self.bounds.kinds):
+            for name, report in reports.items():
+                if report.received is not None:
+                    mute = {**reports, name: Report(None, why="gives no answer")}
+                    yield f"-mute-{name}", Round(mute), {}, {"fault": 1}
+
+    def _do_fetch(self, state: Any, number: int, node: str, received: Rows, missing: str) -> Iterator[Any]:
+        other = state[SERVERS][self.names.index(node)]
+        if not other[UP] or other[NODE] == LOST or received.mask & ~other[RECEIVED]:
+            yield "", FAILED, {}, {}
+            return
+        rows = state[SERVERS][number][RECEIVED] | received.mask
+        yield "", Rows(rows), {RECEIVED: rows, APPLIED: rows}, {}
+
+    def _do_end_of(self, state: Any, number: int, node: str) -> Iterator[Any]:
+        server = state[SERVERS][self.names.index(node)]
+        yield "", self.code.known_end(server[NODE], bool(server[UP])), {}, {}
+
+    def _do_pause(self, state: Any, number: int) -> Iterator[Any]:
+        yield "", READY, {}, {}
+        yield "-too-long", float("inf"), {}, {}
+
+    def _do_record(self, state: Any, number: int, new: Record) -> Iterator[Any]:
+        if not self._quorate(state, number):
+            yield "-without-quorum", FAILED, {}, {}
+            return
+        record = self._records.of(new)
+        yield "", None, {NOTE: record, DOUBT: 0}, {"record": record}
+        if state[FAULTS] < self.bounds.faults and (not self.bounds.kinds or "record" in self.bounds.kinds):
+            yield "-refused", FAILED, {}, {"fault": 1}
+            yield "-unanswered", UNKNOWN, {}, {"record": record, "fault": 1}
+
+    def _do_wait_for_acks(self, state: Any, number: int, forever: bool) -> Iterator[Any]:
+        yield "", None, {WAITS: FOREVER if forever else NOMINALLY}, {}
+
+    def _do_stop_waiting(self, state: Any, number: int) -> Iterator[Any]:
+        yield "", None, {WAITS: OFF}, {}
+
+    def _do_open(self, state: Any, number: int) -> Iterator[Any]:
+        yield "", None, {OPEN: 1, SOURCE: 0}, {}
+
+    def _has(self, state: Any, node: str, history: Rows) -> bool:
+        server = state[SERVERS][self.names.index(node)]
+        return server[UP] and server[NODE] != LOST and not history.mask & ~server[RECEIVED]
+
+    def _do_which_have(self, state: Any, number: int, nodes: tuple[str, ...], history: Rows) -> Iterator[Any]:
+        yield "", frozenset(node for node in nodes if self._has(state, node, history)), {}, {}
+
+    def _do_any_has(self, state: Any, number: int, nodes: frozenset[str], history: Rows) -> Iterator[Any]:
+        yield "", any(self._has(state, node, history) for node in nodes), {}, {}
+
+    def _do_one_keeps_up(self, state: Any, number: int, nodes: frozenset[str]) -> Iterator[Any]:
+        yield from self._do_any_has(state, number, nodes, Rows(state[SERVERS][number][APPLIED]))
+
+    def _do_look(self, state: Any, number: int) -> Iterator[Any]:
+        server = state[SERVERS][number]
+        followers = [other for other in self._all if state[SERVERS][other][SOURCE] == number + 1]
+        able = server[WAITS] > OFF and any(state[SERVERS][other][GIVES] for other in followers)
+        names = frozenset(self.names[other] for other in followers)
+        yield "", Look(Rows(server[APPLIED]), names, able), {}, {}
+
+    def _do_absent_for(self, state: Any, number: int, absent: bool) -> Iterator[Any]:
+        yield "", 0.0, {}, {}
+        yield "-long", DEGRADE_AFTER, {}, {}
+
+    def _do_overview(self, state: Any, number: int) -> Iterator[Any]:
+        key = (tuple((server[NODE], server[UP]) for server in state[SERVERS]), "overview")
+        yield "", self._cached(key, lambda: self._overview(state)), {}, {}
+
+    def _overview(self, state: Any) -> _Seen:
+        nodes: dict[int, set[str]] = {kind: set() for kind in (MEMBER, LOST, FENCED, LEFT)}
+        running, ends = [], {}
+        for name, server in zip(self.names, state[SERVERS]):
+            nodes[server[NODE]].add(name)
+            if server[NODE] in (MEMBER, LOST) and server[UP]:
+                running.append(Instance("db", name, ""))
+            ends[name] = self.code.known_end(server[NODE], bool(server[UP]))
+        quorate = 2 * len(nodes[MEMBER]) > self.bounds.nodes
+        return _Seen(
+            quorate, frozenset(nodes[MEMBER]), frozenset(nodes[FENCED] | nodes[LEFT]), frozenset(nodes[LOST]),
+            tuple(running), False, ends=ends,
+        )  # fmt: skip
+
+
+class _Seen(Overview):
+    """One that can be a key: there is one object for each."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
