@@ -11,6 +11,7 @@ import pytest
 from two_hosts import V4, V6, TwoHosts, ip
 
 from backstay.host.deadline import Deadline, poll
+from backstay.services.mysql.daemon import BACKLOG
 
 LIBRARY = str(pathlib.Path(__file__).resolve().parents[2] / "lib")
 PORT = 3306
@@ -22,11 +23,32 @@ try:
 except OSError as error:
     print(type(error).__name__, error)
 """
+# Hundreds in one moment, each of which waits to be greeted, as MySQL's clients do: how many were.
+CROWD = f"""
+import select, socket, sys, time
+waiting, poller = {{}}, select.epoll()
+for _ in range(int(sys.argv[2])):
+    one = socket.socket()
+    one.setblocking(False)
+    one.connect_ex((sys.argv[1], {PORT}))
+    waiting[one.fileno()] = one
+    poller.register(one, select.EPOLLIN)
+end, greeted = time.monotonic() + float(sys.argv[3]), 0
+while waiting and time.monotonic() < end:
+    for descriptor, _ in poller.poll(0.5):
+        one = waiting.pop(descriptor)
+        try:
+            greeted += one.recv(5) == b"hello"
+        except OSError:
+            pass
+        poller.unregister(descriptor)
+print(greeted, "greeted")
+"""
 # Greets, so that whoever is connected hears something.
 SERVE = f"""
-import socket
+import socket, sys
 family = socket.AF_INET6
-server = socket.create_server(("::", {PORT}), family=family, dualstack_ipv6=True, backlog=80)
+server = socket.create_server(("::", {PORT}), family=family, dualstack_ipv6=True, backlog=int(sys.argv[1]))
 print("serves", flush=True)
 clients = []
 while True:
@@ -102,8 +124,8 @@ class ThreeHosts(TwoHosts):
         listing = ["ip", "netns", "exec", self.lan, "ss", "-Htn", "state", state]
         return subprocess.run(listing, capture_output=True, text=True, check=True).stdout.split("\n")[:-1]
 
-    def serve(self, namespace):
-        child = self.python(namespace, SERVE)
+    def serve(self, namespace, backlog=80):
+        child = self.python(namespace, SERVE, str(backlog))
         assert child.stdout.readline() == "serves\n"
         return child
 
@@ -186,6 +208,24 @@ def test_a_client_that_comes_while_the_server_is_dead_and_the_address_here_reach
     assert said(client) == "connected"
     wire.logged(f"{address} port {PORT}: 1 attempts to connect held, 1 sent on")
     assert wire.first_was_enough()
+
+
+def test_a_crowd_that_waited_is_greeted_whole_by_a_new_holder_that_takes_nobody_for_a_while(wire):
+    """As a server does on a busy machine. With the queue that MariaDB has by default a hundred and more hang: see BACKLOG."""
+    wire.started()
+    assert wire.hold()
+    crowd = wire.python(wire.lan, CROWD, V4, "500", "40")
+    poll(lambda: len(wire.sockets("syn-sent")) == 500, Deadline(20), "500 SYNs", 0.05)
+    server = wire.serve(wire.rival, BACKLOG)
+    wire.leave()
+    server.send_signal(signal.SIGSTOP)
+    try:
+        wire.take_over()
+        wire.logged(f"port {PORT}: 500 attempts to connect held, 500 sent on")
+        poll(lambda: len(wire.sockets("established")) == 500, Deadline(20), "500 handshakes", 0.05)
+    finally:
+        server.send_signal(signal.SIGCONT)
+    assert said(crowd) == "500"
 
 
 def test_nobody_waits_longer_than_the_bound(wire):

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from backstay.services.mysql.layout import Layout
 
 _NO_DATA = ("lost+found",)  # what a new file system has
+# Clients that all come at once, as after a failover, fill the queue of the listening socket. The servers' own default, about 80
+# for 150 connections, is too short: the kernel then answers with SYN cookies and drops the last step of the handshake, and a
+# client of MySQL, which waits to be greeted, hangs (137 of 500 at a server that took nobody for a second). The kernel takes less
+# where net.core.somaxconn is less.
+BACKLOG = 4096
 _GROUPS = ["mysqld", "server", "mariadb", "mariadbd"]
 
 
@@ -76,6 +81,7 @@ def command_line(
     # Names of files stay the admin's: another name would start another history.
     line += ["--log-bin=binlog"] if "log-bin" not in admin else []
     line += ["--relay-log=relay"] if "relay-log" not in admin else []
+    line += [f"--back-log={BACKLOG}"] if "back-log" not in admin else []
     return line
 
 
