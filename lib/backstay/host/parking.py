@@ -29,10 +29,6 @@ from backstay.host.deadline import Deadline
 from backstay.host.ip_address import Address
 from backstay.host.netlink import DUMP, Netlink, attributes
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 _TCP = 6
 _ICMP6_FILTER = 1  # option of netinet/icmp6.h; a set bit blocks that type
 _GET_ADDRESSES, _IFA_ADDRESS, _IFA_LOCAL = 22, 1, 2
@@ -127,9 +123,9 @@ class Parked:
         return len(self._frames)
 
 
-def await_holder(address: Address, port: int, wire: Wire, end: Deadline, tell: "Callable[[str], None]") -> None:
-    """Keep the SYNs to this port while the address is here, and send them on once another host has it; `tell` gets a sentence at
-    the end. What arrives after the address has left is for its own agent."""
+def await_holder(address: Address, port: int, wire: Wire, end: Deadline) -> Parked:
+    """Keep the SYNs to this port while the address is here, and send them on once another host has it. Returns them:
+    what is still in it then was not sent on. What arrives after the address has left is for its own agent."""
     parked = Parked(wire)
     poller = select.poll()
     for descriptor in wire.descriptors():
@@ -138,20 +134,18 @@ def await_holder(address: Address, port: int, wire: Wire, end: Deadline, tell: "
     while not end.expired and (here or len(parked)):
         poller.poll(parked.wait(end))
         frames, claimed = wire.arrived(), wire.holder()
+        # On a busy machine what came while the address was here is read once it has left.
+        for frame in frames if here else ():
+            segment = Segment.of(frame)
+            if segment and segment.begins and segment.port == port:
+                parked.keep(frame, segment)
         here = bool(interface_of(address))
         if here:
-            for frame in frames:
-                segment = Segment.of(frame)
-                if segment and segment.begins and segment.port == port:
-                    parked.keep(frame, segment)
             continue  # who claims what is here is no new holder
         if claimed:
             parked.found(claimed)
         parked.send_on()
-    if parked.count:
-        tell(
-            f"{address.text} port {port}: {parked.count} attempts to connect held, {parked.sent} sent on to its new holder"
-        )
+    return parked
 
 
 def _drained(source: socket) -> "list[bytes]":
