@@ -51,8 +51,21 @@ def hold(context: MysqlContext, spared: Iterable[Address] = ()) -> bool:
         context.log.warning(f"clients of {given.writer_address} are refused for a moment: {error}")
         return False
     end = Deadline(given.hold_for)
-    detach(lambda: await_holder(address, given.port, wire, end, context.log.info), keep=wire.descriptors())
+    detach(lambda: _keep(context, address, wire, end), keep=wire.descriptors())
     return True
+
+
+def _keep(context: MysqlContext, address: Address, wire: Wire, end: Deadline) -> None:
+    port = context.parameters.port
+    parked = await_holder(address, port, wire, end)
+    if not parked.count:
+        return
+    context.log.info(
+        f"{address.text} port {port}: {parked.count} attempts to connect held, {parked.sent} sent on to its new holder"
+    )
+    from backstay.agent import held
+
+    held.tell(context, parked.count, parked.sent, len(parked))
 
 
 def _name(index: int) -> str:

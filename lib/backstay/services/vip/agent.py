@@ -131,8 +131,13 @@ class Vip(Agent):
         if leaving:
             from backstay.services.vip.tcp_reject import After
 
-            after = After(given.hold_for if given.on_loss == "hold" else 0, given.refuse_for)
+            after = After(given.hold_for if given.on_loss == "hold" else 0, given.refuse_for, self._tell)
         release(given.address(), self.context.log, after)
+
+    def _tell(self, *numbers: int) -> None:
+        from backstay.agent import held
+
+        held.tell(self.context, *numbers)
 
     def _watch(self) -> None:
         from backstay.watch import client

@@ -18,18 +18,22 @@ from backstay.host.parking import Parked, Wire, interface_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from backstay.agent.log import Log
 
 
 class After:
     """What is done after a release. hold_for: seconds for which attempts to connect are kept, 0: not at all. refuse_for:
-    seconds for which they are refused from the end of that on, or from the beginning."""
+    seconds for which they are refused from the end of that on, or from the beginning. tell: gets at the end, if any were kept,
+    how many were kept, sent on, and refused after all."""
 
-    __slots__ = ("hold_for", "refuse_for")
+    __slots__ = ("hold_for", "refuse_for", "tell")
 
-    def __init__(self, hold_for: float = 0, refuse_for: float = 0) -> None:
+    def __init__(self, hold_for: float, refuse_for: float, tell: "Callable[[int, int, int], None]") -> None:
         self.hold_for = hold_for
         self.refuse_for = refuse_for
+        self.tell = tell
 
     def __bool__(self) -> bool:
         return bool(self.hold_for or self.refuse_for)
@@ -99,3 +103,4 @@ class Keeper:
                 f"{self._address.text} has left: {self._parked.count} attempts to connect held, {self._parked.sent} sent on to"
                 f" its new holder, {self._expired} refused when nobody had taken it within {self._after.hold_for:g} s"
             )
+            self._after.tell(self._parked.count, self._parked.sent, self._expired)
