@@ -283,6 +283,26 @@ def test_level_10_names_each_mistake_with_its_remedy(chamber: Chamber) -> None:
         assert words in reason
 
 
+def test_clients_that_come_all_at_once_find_room_and_level_10_names_what_is_in_the_way(chamber: Chamber) -> None:
+    check = "act validate-all OCF_CHECK_LEVEL=10 OCF_RESKEY_writer_address=127.0.0.1"
+    result = run(
+        chamber,
+        f"""
+        act start; echo "queue=$(ss -Hltn 'sport = :3306' | awk '{{print $3; exit}}')"
+        {check}
+        mv /usr/sbin/nft /tmp; {check}; {check} OCF_RESKEY_on_loss=refuse; mv /tmp/nft /usr/sbin
+        mount --bind /proc/sys /proc/sys; mount -o remount,bind,rw /proc/sys
+        echo 64 > /proc/sys/net/core/somaxconn; {check}; echo 4096 > /proc/sys/net/core/somaxconn
+        act stop; echo back_log=50 >> /etc/mysql/set.cnf; act start; {check}
+        """,
+    )
+    assert result.values["queue"] == "4096", result.text
+    assert result.codes == [0, 0, 1, 0, 1, 0, 0, 1], result.text
+    assert "nft is not installed, so a failover refuses clients" in result.reasons[2]
+    assert "net.core.somaxconn is 64, so clients that come all at once may hang: set it to 151" in result.reasons[4]
+    assert "back_log is 50, so clients that come all at once may hang" in result.reasons[7]
+
+
 def test_level_10_names_what_a_server_lacks_that_others_started(chamber: Chamber) -> None:
     """All of it, in the log; the first as the exit reason."""
     said = chamber(

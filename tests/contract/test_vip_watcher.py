@@ -82,7 +82,7 @@ RIVAL = """
 import sys, time
 sys.path[:0] = [sys.argv[1]]
 from backstay.host.ip_address import parse_address
-from backstay.services.vip.arp_ndp import claimant
+from backstay.host.arp_ndp import claimant
 from backstay.services.vip.rtnetlink import Link
 from backstay.services.vip.packet_socket import Wire
 address, interface = parse_address(sys.argv[2]), Link().interface("eth0")

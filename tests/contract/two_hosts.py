@@ -36,6 +36,7 @@ class TwoHosts:
     def __init__(self, run_directory):
         self.node, self.lan, self.other = (f"bs{os.getpid()}{name}" for name in ("node", "lan", "other"))
         self.run_directory = str(run_directory)
+        self.log = ""  # a file; standard error where there is none
 
     def __enter__(self):
         for name in (self.node, self.lan, self.other):
@@ -61,6 +62,7 @@ class TwoHosts:
             "PATH": os.environ["PATH"],
             "BACKSTAY_RUN": self.run_directory,
             "OCF_RESOURCE_INSTANCE": "vip",
+            "HA_LOGFILE": self.log,
             "OCF_RESKEY_CRM_meta_timeout": str(timeout * 1000),
             "OCF_RESKEY_CRM_meta_on_node": "n1",
         }

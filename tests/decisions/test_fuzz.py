@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from backstay.agent.dispatch import Agent, main
 from backstay.cluster.overview import parse_overview
 from backstay.cluster.xml import read
+from backstay.host.arp_ndp import claimant, refusal
 from backstay.host.deadline import Deadline
 from backstay.host.ip_address import parse_address, parse_prefix
 from backstay.ocf.codes import ExitCode
@@ -42,7 +43,6 @@ from backstay.services.rabbitmq.agent import Rabbitmq
 from backstay.services.rabbitmq.amqp import BrokerRefuses, BrokerSilent
 from backstay.services.rabbitmq.distribution import Node, NodeSilent
 from backstay.services.vip.agent import Vip
-from backstay.services.vip.arp_ndp import claimant, refusal
 
 fuzzed = settings(
     max_examples=int(os.environ.get("BACKSTAY_FUZZ", "40")),

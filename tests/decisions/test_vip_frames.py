@@ -1,7 +1,7 @@
 """Frames, against byte sequences built by hand from the RFCs."""
 
+from backstay.host.arp_ndp import announcement, claimant, probe
 from backstay.host.ip_address import parse_address
-from backstay.services.vip.arp_ndp import announcement, claimant, probe
 
 V4 = parse_address("10.0.0.50")
 V6 = parse_address("fd00::12:3456")

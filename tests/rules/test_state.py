@@ -24,7 +24,7 @@ FILES = {
 }  # fmt: skip
 PUBLISHED = {
     "master-db": True, "db-readable": True, "db-state": True, "db-up-web": True, "db-facts": True,
-    "db-lag": False, "db-data": False, "db-leaving": False,
+    "db-lag": False, "db-data": False, "db-leaving": False, "db-held": False,
 }  # fmt: skip
 MODULES = state_page.declaring()
 DECLARED = [(name, one) for name in MODULES for one in state_page.declared(name)]

@@ -60,6 +60,12 @@ LAG = Attribute(
     lost="status and switchover do not know the lag until the next monitor",
     public=False,
 )
+HELD = Attribute(
+    "{resource}-held",
+    "what became of the clients that came when the writer address, or this one, last moved away from the node",
+    lost="status does not tell it",
+    public=False,
+)
 UP = Attribute(
     "{resource}-up-{part}",
     "HAProxy: 1 while a server of the backend is up, else 0",

@@ -118,6 +118,11 @@ class Pacemaker:
         if self._ask(update if attribute.public else [*update, "-p"]) is not None:
             self._remember({**known, name: value})
 
+    def announce(self, attribute: Attribute, value: str) -> None:
+        """Set a private attribute of this node, and remember nothing: for who runs beside this resource's actions, whose memory
+        it would write over."""
+        self._ask(["attrd_updater", "-n", attribute.of(self.resource), "-N", self.node(), "-U", value, "-p"])
+
     def forget_attribute(self, attribute: Attribute) -> None:
         """Delete a transient attribute of this node, if it may be set."""
         known, name = self._known(), attribute.of(self.resource)

@@ -24,6 +24,8 @@ _BYTECODE = 1  # INET_DIAG_REQ_BYTECODE
 _ESTABLISHED, _TIME_WAIT, _CLOSED, _LISTEN = 1, 6, 7, 10
 _MESSAGE = 72  # bytes of struct inet_diag_msg
 _INFO, _LAST_HEARD = 2, 52  # INET_DIAG_INFO; where tcpi_last_data_recv (ms) is in struct tcp_info
+_QUEUES = 56  # idiag_rqueue, idiag_wqueue
+_MAPPED = bytes(10) + b"\xff\xff"
 _STATES = 0xFFF & ~(1 << _TIME_WAIT | 1 << _CLOSED | 1 << _LISTEN)
 
 
@@ -46,6 +48,46 @@ def reset_silent(address: Address, seconds: float) -> int:
     """Reset the connections to the address, and attempts to connect, whose other end has sent nothing for so long; how many.
     Raises AgentError like `reset`."""
     return _reset(address, True, lambda socket: not _heard(socket, seconds))[0]
+
+
+class Connection:
+    """An established connection to this host. peer, peer_port: the other end. quiet: seconds since it last sent data. idle: all
+    that either end has sent has been read."""
+
+    __slots__ = ("idle", "peer", "peer_port", "port", "quiet")
+
+    def __init__(self, socket: bytes) -> None:
+        """socket: a struct inet_diag_msg with attributes."""
+        self.port, self.peer_port = unpack_from("!HH", socket, 4)
+        packed = socket[24:40]
+        short = socket[0] == AF_INET or packed.startswith(_MAPPED)
+        self.peer = (
+            Address(AF_INET, packed[:4] if socket[0] == AF_INET else packed[12:])
+            if short
+            else Address(AF_INET6, packed)
+        )
+        info = dict(attributes(socket, _MESSAGE)).get(_INFO, b"")
+        known = len(info) > _LAST_HEARD + 4
+        self.quiet = unpack_from("=I", info, _LAST_HEARD)[0] / 1000 if known else 0.0
+        self.idle = not any(unpack_from("=II", socket, _QUEUES))
+
+
+def connections(address: Address) -> "list[Connection]":
+    """Those whose local end is the address. Raises AgentError."""
+    found: list[Connection] = []
+
+    def note(one: Connection) -> bool:
+        found.append(one)
+        return False
+
+    end_where(address, note)
+    return found
+
+
+def end_where(address: Address, wanted: "Callable[[Connection], bool]") -> int:
+    """Reset the established connections whose local end is the address and that are wanted; how many. What the kernel says of
+    each is microseconds old then. Raises AgentError like `reset`."""
+    return _reset(address, False, lambda socket: socket[1] == _ESTABLISHED and wanted(Connection(socket)))[0]
 
 
 def connections_to(address: Address) -> int:

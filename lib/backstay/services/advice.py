@@ -6,13 +6,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backstay.agent.degraded import WELL
-from backstay.cluster.attributes import STATE
+from backstay.cluster.attributes import HELD, STATE
 from backstay.cluster.model import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from backstay.cluster.model import Cluster, Instance, Resource
+
+
+def clients_held(cluster: Cluster, resource: str) -> str:
+    """What became of clients that came while the address moved, for each node that it moved away from; "" for nothing."""
+    told = cluster.private.get(HELD.of(resource), {})
+    return "; ".join(
+        f"clients when the address last left {node}: {what}" for node, what in sorted(told.items()) if what
+    )
 
 
 class Advice:

@@ -115,6 +115,8 @@ class Watcher:
         poller = select.poll()
         neighbour, events = _neighbour(self._target), self._target.events()
         passing_on, sending = Errand(self._pass_on, poller), Errand(self._send_again, poller)
+        preparing = Errand(self._target.prepare, poller)
+        preparing.ask()
         for descriptor in (
             ended,
             neighbour.fileno() if neighbour else -1,
@@ -144,6 +146,7 @@ class Watcher:
                 sending.ask()
             passing_on.go(ready)
             sending.go(ready)
+            preparing.go(ready)
             if time.monotonic() >= due:
                 if self._replaced() or (ended < 0 and notes.is_quiet(self._files, self._pid, self._started)):
                     return False
@@ -206,6 +209,8 @@ class Watcher:
     def tell(self, what: str) -> bool:
         """Tell the cluster that the resource failed, unless there is a reason to keep quiet; whether it was told."""
         deadline = Deadline(_TELL)
+        if not notes.is_quiet(self._files, self._pid, self._started):
+            self._target.unserved()
         while not notes.is_quiet(self._files, self._pid, self._started):
             try:
                 return self._tell(what, deadline)

@@ -50,6 +50,13 @@ class Target:
         """What tells that one should look at once; None: nothing does."""
         return None
 
+    def prepare(self) -> None:
+        """Get ready what `unserved` needs. Called in a child of the watcher when it begins."""
+
+    def unserved(self) -> None:
+        """The daemon has died or is silent: before the cluster is told, since clients come meanwhile. Has to be quick, and
+        raises nothing."""
+
     def watched_address(self) -> str:
         """An address on another host whose move is to be reported to `address_moved`; "" for none."""
         return ""

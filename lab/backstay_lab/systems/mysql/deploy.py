@@ -36,6 +36,7 @@ innodb-buffer-pool-size = 32M
 loose-innodb-log-file-size = 16M
 loose-innodb-redo-log-capacity = 32M
 performance-schema = OFF
+max-connections = 1000
 [client]
 socket = /run/mysqld/mysqld.sock
 """

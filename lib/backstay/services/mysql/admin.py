@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backstay.cluster.attributes import LAG, NEVER, READABLE, SCORE, Attribute
+from backstay.cluster.attributes import HELD, LAG, NEVER, READABLE, SCORE, Attribute
 from backstay.cluster.model import Finding
 from backstay.ocf.parameters import whole
-from backstay.services.advice import Advice
+from backstay.services.advice import Advice, clients_held
 from backstay.services.mysql.health import ALONE, HEALTHY
 from backstay.services.mysql.record import MalformedRecord, Record
 from backstay.services.promoted_role import promotable, together
@@ -22,7 +22,7 @@ class Admin(Advice):
     moving = "writes under way finish, then clients are disconnected and must connect again"
 
     def private(self) -> list[str]:
-        return [LAG.of(self.resource.id)]
+        return [LAG.of(self.resource.id), HELD.of(self.resource.id)]
 
     def note(self, cluster: Cluster, instance: Instance) -> str:
         readable = self._attribute(cluster, instance.node, READABLE)
@@ -43,7 +43,8 @@ class Admin(Advice):
         acknowledging = ", ".join(sorted(record.sync)) or "nobody"
         text = f"epoch {record.epoch}, primary {record.primary}, acknowledging: {acknowledging}"
         text += "; runs alone" if record.solo else ""
-        return text + (f"; rests on allow_loss since epoch {record.loss}" if record.loss else "")
+        text += f"; rests on allow_loss since epoch {record.loss}" if record.loss else ""
+        return "; ".join(filter(None, [text, clients_held(cluster, self.resource.id)]))
 
     def findings(self, cluster: Cluster) -> list[Finding]:
         name = self.resource.id

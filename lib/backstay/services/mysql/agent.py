@@ -147,6 +147,7 @@ class Mysql(Agent):
             return
         with context.servers.here(context.deadline) as server:
             promotion.promote(context, server, running)
+        self._let_in()
 
     @action(timeout=30)
     def demote(self) -> None:
@@ -158,12 +159,19 @@ class Mysql(Agent):
             context.state.remove(PROMOTED)
             return
         budget = context.deadline.within(min(10.0, context.deadline.remaining() * 0.6))
+        promoted = bool(context.state.promoted(running.identity))
         try:
             if self._silent(running):
+                if promoted:
+                    self._hold()
                 raise ServerSilent("found silent by the monitor")
             with context.servers.here(budget.within(1.5)) as server:
                 from backstay.services.mysql import primary
 
+                if promoted:
+                    from backstay.services.mysql import drain
+
+                    drain.drain(context, server, budget)
                 primary.step_down(context, server.within(budget))
         except AgentError as error:
             # A clean end would commit what nobody acknowledged, and a hung server may wake and acknowledge.
@@ -184,6 +192,23 @@ class Mysql(Agent):
             self._watch(running, anew=True)
 
     # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _hold(self) -> None:
+        from backstay.services.mysql import holding
+
+        holding.hold(self.context)
+
+    def _let_in(self) -> None:
+        """The server is open. Where the address is still here from before, nobody need wait for it any more."""
+        from backstay.host import held_ports
+        from backstay.host.ip_address import parse_address
+
+        given = self.context.parameters
+        if given.writer_address:
+            try:
+                held_ports.release(parse_address(given.writer_address), given.port)
+            except (AgentError, ValueError) as error:  # or a name
+                self.context.log.info(f"new connections may wait for {given.hold_for:g} s: {error}")
 
     def _watch(self, running: process.Process, anew: bool = False) -> None:
         """See that the process has its watcher. anew: another one, with the parameters of this action."""

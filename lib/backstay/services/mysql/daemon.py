@@ -27,6 +27,11 @@ _LOG = "binlog"  # of the binary logs, where the admin names none
 _NO_REFUSAL = ("[Note]", "[Warning]", "[System]", "Fatal error in defaults handling", "Aborting")
 _PLUGIN = ("Can't open shared library", "Couldn't load plugin")
 _PREFIX = r"^(\[\S+\] )*(Buffered error: |error: |\S*(mariadbd|mysqld): (\[ERROR\] )?)*"  # before what is told
+# Clients that all come at once, as after a failover, fill the queue of the listening socket. The servers' own default, about 80
+# for 150 connections, is too short: the kernel then answers with SYN cookies and drops the last step of the handshake, and a
+# client of MySQL, which waits to be greeted, hangs (137 of 500 at a server that took nobody for a second). The kernel takes less
+# where net.core.somaxconn is less.
+BACKLOG = 4096
 
 
 def dialect_of(binary: str) -> Dialect:
@@ -80,6 +85,7 @@ def command_line(
     # Names of files stay the admin's: another name would start another history.
     line += [f"--log-bin={_LOG}"] if "log-bin" not in admin or left_behind(layout, admin) else []
     line += ["--relay-log=relay"] if "relay-log" not in admin else []
+    line += [f"--back-log={BACKLOG}"] if "back-log" not in admin else []
     return line
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from backstay.host.command import run
+from backstay.host.command import available
 from backstay.host.deadline import Deadline
 from backstay.ocf.errors import AgentError
 from backstay.services.mysql import claims, daemon
@@ -56,6 +57,8 @@ def _files(context: MysqlContext, layout: Layout) -> Iterator[str]:
         yield f"rebuild=auto cannot move {context.parameters.datadir}, a mount point: set datadir to a directory below it"
     if context.parameters.tls_ca:
         yield from _authority(context.parameters.tls_ca, layout.user)
+    if context.parameters.writer_address and context.parameters.on_loss == "hold" and not available("nft"):
+        yield "nft is not installed, so a failover refuses clients for a moment: install nftables, or set on_loss=refuse"
 
 
 def _history(layout: Layout, admin: dict[str, str]) -> Iterator[str]:
@@ -94,6 +97,8 @@ def _names(context: MysqlContext) -> Iterator[str]:
 def _server(context: MysqlContext, server: Server, dialect: Dialect, config: str) -> Iterator[str]:
     yield from _settings(server, dialect)
     yield from dialect.unsafe_tables(server)
+    if context.parameters.writer_address:
+        yield from _queue(server)
     yield from _accounts(context, server, dialect)
     yield from _from_outside(context, dialect, config)
     yield from _peers(context, server, dialect)
@@ -107,6 +112,18 @@ def _settings(server: Server, dialect: Dialect) -> Iterator[str]:
         actual = str(row.get("Value", "missing"))
         if actual.upper() != value:
             yield f"{name} is {actual} and must be {value}: restart the server through the cluster, which sets it"
+
+
+def _queue(server: Server) -> Iterator[str]:
+    """After a failover all clients come at once; those who find the queue full may hang (daemon.BACKLOG)."""
+    row = server.one("SELECT @@back_log AS queue, @@max_connections AS clients")
+    queue, wanted = int(str(row["queue"])), min(int(str(row["clients"])), daemon.BACKLOG)
+    with open("/proc/sys/net/core/somaxconn", encoding="ascii") as file:
+        kernel = int(file.read())
+    if queue < wanted:
+        yield f"back_log is {queue}, so clients that come all at once may hang: remove it from the options file, or set {wanted}"
+    if kernel < wanted:
+        yield f"net.core.somaxconn is {kernel}, so clients that come all at once may hang: set it to {wanted} with sysctl"
 
 
 def _accounts(context: MysqlContext, server: Server, dialect: Dialect) -> Iterator[str]:

@@ -38,6 +38,33 @@ class MysqlParameters(Parameters):
         """The floating address that is colocated with the promoted role. Replicas replicate from it, so that a failover
         changes no replica's configuration. Unset: replicas are pointed at the promoted node by its name.""",
     )
+    on_loss = Choice(
+        "Clients that come while nobody serves",
+        """What becomes of new connections to the writer address from the server's death, its silence or its demotion on, while
+        the address is still here. hold: they wait, and go on to the new holder. refuse: they fail at once. What arrives after the
+        address has left is for its own agent, which has the same parameter.""",
+        default="hold",
+        choices=("hold", "refuse"),
+        reloadable=True,
+    )
+    hold_for = Seconds(
+        "Hold at most",
+        """With on_loss=hold, how long new connections may wait; then they are refused. The default is as long as PyMySQL, and so
+        most of OpenStack, waits for a connection.""",
+        "10s",
+        minimum=0.1,
+        maximum=60,
+        reloadable=True,
+    )
+    drain_timeout = Seconds(
+        "Drain",
+        """How long a demotion lets transactions under way end before it ends their sessions; new ones wait so long. Only with
+        on_loss=hold and a writer address. 0: not at all.""",
+        "3s",
+        minimum=0,
+        maximum=20,
+        reloadable=True,
+    )
     agent_user = Text(
         "Administrative account", "Local account of the agent, over the socket, with all privileges.", default="root"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backstay.services.mysql import holding
 from backstay.services.mysql.context import MysqlContext
 from backstay.services.mysql.prober import MysqlProber
 from backstay.watch.target import Target
@@ -20,6 +21,12 @@ class MysqlTarget(Target):
 
     def patience(self) -> float:
         return self.context.parameters.probe_timeout
+
+    def prepare(self) -> None:
+        holding.prepare(self.context)
+
+    def unserved(self) -> None:
+        holding.hold(self.context)
 
     def watched_address(self) -> str:
         return self.context.parameters.writer_address

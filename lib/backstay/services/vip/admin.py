@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backstay.cluster.attributes import HELD
 from backstay.cluster.model import Finding
-from backstay.services.advice import Advice
+from backstay.services.advice import Advice, clients_held
 from backstay.services.promoted_role import set_meta
 
 if TYPE_CHECKING:
@@ -18,6 +19,12 @@ class Admin(Advice):
     def note(self, cluster: Cluster, instance: Instance) -> str:
         held = instance.role == ("Promoted" if self.resource.promotable else "Started")
         return self.resource.parameters.get("ip", "") if held else ""
+
+    def private(self) -> list[str]:
+        return [HELD.of(self.resource.id)] if self.resource.parameters.get("on_loss") == "hold" else []
+
+    def summary(self, cluster: Cluster) -> str:
+        return clients_held(cluster, self.resource.id)
 
     def configuration(self, cluster: Cluster) -> list[Finding]:
         if self.resource.meta.get("failure-timeout", "0") not in ("0", "0s"):

@@ -45,7 +45,7 @@ class Vip(Agent):
         self._quiet()
         try:
             with self._inside():
-                self._release(self.context.parameters.refuse_for)
+                self._release(leaving=True)
         except (Misconfigured, WrongParameter) as error:
             self.context.log.warning(f"nothing to remove: {error}")
         try:
@@ -64,7 +64,7 @@ class Vip(Agent):
     def demote(self) -> None:
         self._quiet()
         with self._inside():
-            self._release(self.context.parameters.refuse_for)
+            self._release(leaving=True)
         self._forget_rival()
 
     @action(timeout=20, interval=5)
@@ -162,10 +162,21 @@ class Vip(Agent):
             place = wait_for_place(self.context, Link())
         self._note().write(place.interface.name, place.prefix)
 
-    def _release(self, refuse_for: float = 0) -> None:
+    def _release(self, leaving: bool = False) -> None:
+        """leaving: clients may still come for it, and it is to be held elsewhere."""
         from backstay.services.vip.release import release
 
-        release(self.context.parameters.address(), self.context.log, refuse_for)
+        given, after = self.context.parameters, None
+        if leaving:
+            from backstay.services.vip.tcp_reject import After
+
+            after = After(given.hold_for if given.on_loss == "hold" else 0, given.refuse_for, self._tell)
+        release(given.address(), self.context.log, after)
+
+    def _tell(self, *numbers: int) -> None:
+        from backstay.agent import held
+
+        held.tell(self.context, *numbers)
 
     def _watch(self) -> None:
         from backstay.watch import client

@@ -11,8 +11,8 @@ neighbours send to the old one, which is nobody's, until they are told.
 
 import time
 
+from backstay.host.arp_ndp import claimant
 from backstay.host.ip_address import Address
-from backstay.services.vip.arp_ndp import claimant
 from backstay.services.vip.health import Interface
 from backstay.services.vip.packet_socket import Wire
 from backstay.services.vip.rtnetlink import Link

@@ -15,13 +15,13 @@ from _socket import (
     socket,
     timeout,
 )
-from array import array
 from struct import pack
 
+from backstay.host.arp_ndp import ADVERTISEMENT, ETH_ARP, ETH_IPV6, announcement, claimant, probe
+from backstay.host.bpf import LOAD_HALF, LOAD_WORD, attach
 from backstay.host.deadline import Deadline
 from backstay.host.ip_address import Address
 from backstay.ocf.errors import AgentError
-from backstay.services.vip.arp_ndp import ADVERTISEMENT, ETH_ARP, ETH_IPV6, announcement, claimant, probe
 from backstay.services.vip.health import Interface
 from backstay.services.vip.rtnetlink import Link
 
@@ -31,22 +31,6 @@ if TYPE_CHECKING:
 
 _ICMP6_FILTER = 1  # option of netinet/icmp6.h; a set bit blocks that type
 _PROBES = 2  # within the wait: one frame may get lost
-
-
-_ATTACH_FILTER = 26  # SO_ATTACH_FILTER
-LOAD_HALF, LOAD_WORD, LOAD_BYTE = 0x28, 0x20, 0x30  # linux/bpf_common.h
-_JUMP_EQUAL, _RETURN = 0x15, 0x06
-
-
-def attach(wire: socket, tests: "list[tuple[int, int, int]]") -> None:
-    """Let the kernel pass only frames in which each of these is so: load (one of the above), offset, value. Classic BPF: an
-    instruction is 8 bytes, operation, jumps, operand. Raises OSError."""
-    code = b""
-    for number, (load, offset, value) in enumerate(tests):
-        to_the_end = 2 * (len(tests) - number) - 1
-        code += pack("=HBBI", load, 0, 0, offset) + pack("=HBBI", _JUMP_EQUAL, 0, to_the_end, value)
-    program = array("B", code + pack("=HBBI", _RETURN, 0, 0, 0xFFFF) + pack("=HBBI", _RETURN, 0, 0, 0))
-    wire.setsockopt(SOL_SOCKET, _ATTACH_FILTER, pack("HxxxxxxP", len(program) // 8, program.buffer_info()[0]))
 
 
 class Wire:

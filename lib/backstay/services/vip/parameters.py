@@ -2,7 +2,7 @@
 
 from backstay.host.ip_address import Address, parse_address, parse_prefix
 from backstay.ocf.errors import Misconfigured
-from backstay.ocf.parameters import Count, Flag, Parameters, Seconds, Text
+from backstay.ocf.parameters import Choice, Count, Flag, Parameters, Seconds, Text
 from backstay.services.vip.health import FOREVER
 
 TYPE_CHECKING = False
@@ -94,10 +94,29 @@ class VipParameters(Parameters):
         maximum=60,
         reloadable=True,
     )
+    on_loss = Choice(
+        "Clients that come while it moves",
+        "What becomes of new connections to the address after this node gave it up, while the neighbours still send them "
+        "here. hold: they wait, and go on to the node that takes it over, so an application sees a pause and no error; for an "
+        "address that another node takes over soon. refuse: they fail at once.",
+        default="refuse",
+        choices=("hold", "refuse"),
+        reloadable=True,
+    )
+    hold_for = Seconds(
+        "Hold at most",
+        "With on_loss=hold, how long connections wait for another node to announce the address; then they are refused. The "
+        "default is as long as PyMySQL, and so most of OpenStack, waits for a connection.",
+        default="10s",
+        minimum=0.1,
+        maximum=60,
+        reloadable=True,
+    )
     refuse_for = Seconds(
         "Refuse after stop",
-        "How long this node refuses new connections to the address after it gave it up, while the neighbours still send "
-        "them here: refused clients try again at once, ignored ones wait a second for TCP. 0: never.",
+        "How long this node refuses connections to the address after it gave it up or, with on_loss=hold, after that time "
+        "ended: what is refused tries again at once, what is ignored waits a second for TCP. What belongs to a connection from "
+        "before is reset all the time. 0: never, but while connections are held.",
         default="3s",
         minimum=0,
         maximum=60,

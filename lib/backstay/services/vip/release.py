@@ -6,13 +6,19 @@ from backstay.ocf.errors import AgentError
 from backstay.services.vip.health import Held, secondaries_lost
 from backstay.services.vip.rtnetlink import Link, set_setting, setting
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+    from backstay.services.vip.tcp_reject import After
+
 _PASSES = 3  # while clients keep coming; who connects after the last one has to find out by itself
 
 
-def release(address: Address, log: Log, refuse_for: float = 0) -> None:
+def release(address: Address, log: Log, after: "Optional[After]" = None) -> None:
     """Have the address nowhere on this host, its connections reset first. Raises AgentError.
 
-    refuse_for: seconds for which new connections to it are refused, as long as the neighbours still send them here.
+    after: what becomes of new connections to it, as long as the neighbours still send them here.
     """
     link = Link()
     copies = link.copies(address)
@@ -22,19 +28,19 @@ def release(address: Address, log: Log, refuse_for: float = 0) -> None:
     for copy in copies:
         remove(link, address, copy, log)
     log.info(f"released {address.text}")
-    if refuse_for:
-        _refuse(link, address, copies[0], log, refuse_for)
+    if after:
+        _answer(link, address, copies[0], log, after)
 
 
-def _refuse(link: Link, address: Address, copy: Held, log: Log, seconds: float) -> None:
+def _answer(link: Link, address: Address, copy: Held, log: Log, after: "After") -> None:
     """For the clients' comfort: not being able to must not fail a stop."""
-    from backstay.services.vip.tcp_reject import refuse
+    from backstay.services.vip.tcp_reject import answer
 
     interface = link.interface(index=copy.index)
     if interface is None or not interface.ethernet:
         return
     try:
-        refuse(address, interface, seconds)
+        answer(address, interface.name, after, log)
     except OSError as error:
         log.info(f"clients of {address.text} may wait a second: {error.strerror}")
 

@@ -90,6 +90,41 @@ def claimant(packet: bytes, address: Address, mac: bytes) -> "Optional[str]":
     return found.hex(":") if found else "a host that hides its hardware address"
 
 
+class Segment:
+    """A TCP segment's head. `connection`: the client's address and port, and ours. begins: it is a SYN and nothing else."""
+
+    __slots__ = ("begins", "connection", "port")
+
+    def __init__(self, connection: bytes, port: int, begins: bool) -> None:
+        self.connection = connection
+        self.port = port
+        self.begins = begins
+
+    @classmethod
+    def of(cls, frame: bytes) -> "Optional[Segment]":
+        """None for what is no whole TCP head, in a frame from its Ethernet header on, IPv4 or IPv6 without extension headers."""
+        version = frame[14] >> 4 if len(frame) > 14 else 0
+        head = 14 + (frame[14] & 0x0F) * 4 if version == 4 else 54
+        if version not in (4, 6) or len(frame) < head + 20:
+            return None
+        source, size = (26, 4) if version == 4 else (22, 16)
+        connection = frame[source : source + size] + frame[head : head + 4]
+        begins = frame[head + 13] & (_FIN | _SYN | _RST | _ACK) == _SYN
+        return cls(connection, int.from_bytes(frame[head + 2 : head + 4], "big"), begins)
+
+
+def forwarded(frame: bytes, mac: bytes, holder: bytes) -> bytes:
+    """A segment's frame, for whom `Segment.of` answers, as it goes on to the holder of its address. Its checksum is made anew: a
+    virtual interface of this host may have left that to a network card that the frame never passes."""
+    v4 = frame[14] >> 4 == 4
+    head = 14 + (frame[14] & 0x0F) * 4 if v4 else 54
+    end = 14 + int.from_bytes(frame[16:18], "big") if v4 else 54 + int.from_bytes(frame[18:20], "big")
+    addresses = frame[26:34] if v4 else frame[22:54]
+    segment = frame[head : head + 16] + b"\0\0" + frame[head + 18 : end]
+    checksum = _checksum(addresses + pack("!II", len(segment), 6) + segment)
+    return holder + mac + frame[12:head] + segment[:16] + pack("!H", checksum) + segment[18:]
+
+
 def refusal(frame: bytes, mac: bytes) -> "Optional[bytes]":
     """The reset that answers a TCP segment (RFC 9293, 3.10.7.1), None for what needs no answer.
 

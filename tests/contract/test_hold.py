@@ -1,0 +1,322 @@
+"""Connections to an address wait while it is on its way to another host: real kernels and TCP, three hosts on one bridge."""
+
+import contextlib
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import pytest
+from two_hosts import V4, V6, TwoHosts, ip
+
+from backstay.host.deadline import Deadline, poll
+from backstay.services.mysql.daemon import BACKLOG
+
+LIBRARY = str(pathlib.Path(__file__).resolve().parents[2] / "lib")
+PORT = 3306
+CONNECT = f"""
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], {PORT}), timeout=60)
+    print("connected")
+except OSError as error:
+    print(type(error).__name__, error)
+"""
+# Hundreds in one moment, each of which waits to be greeted, as MySQL's clients do: how many were.
+CROWD = f"""
+import select, socket, sys, time
+waiting, poller = {{}}, select.epoll()
+for _ in range(int(sys.argv[2])):
+    one = socket.socket()
+    one.setblocking(False)
+    one.connect_ex((sys.argv[1], {PORT}))
+    waiting[one.fileno()] = one
+    poller.register(one, select.EPOLLIN)
+end, greeted = time.monotonic() + float(sys.argv[3]), 0
+while waiting and time.monotonic() < end:
+    for descriptor, _ in poller.poll(0.5):
+        one = waiting.pop(descriptor)
+        try:
+            greeted += one.recv(5) == b"hello"
+        except OSError:
+            pass
+        poller.unregister(descriptor)
+print(greeted, "greeted")
+"""
+# Greets, so that whoever is connected hears something.
+SERVE = f"""
+import socket, sys
+family = socket.AF_INET6
+server = socket.create_server(("::", {PORT}), family=family, dualstack_ipv6=True, backlog=int(sys.argv[1]))
+print("serves", flush=True)
+clients = []
+while True:
+    clients.append(server.accept()[0])
+    clients[-1].send(b"hello")
+"""
+# As MySQL's watcher does at its server's death.
+HOLD = """
+import os, sys
+from backstay.ocf.invocation import Invocation
+from backstay.host.ip_address import parse_address
+from backstay.services.mysql.context import MysqlContext
+from backstay.services.mysql import holding
+context = MysqlContext(Invocation("watch", os.environ))
+print(holding.hold(context, [parse_address(one) for one in sys.argv[1:]]))
+"""
+
+
+class ThreeHosts(TwoHosts):
+    """`lan` is the client, `rival` the host that takes the address over; `other` has the bridge."""
+
+    def __init__(self, run_directory):
+        super().__init__(run_directory)
+        self.rival = f"bs{os.getpid()}rival"
+        self.children = []
+        self.log = f"{run_directory}/log"
+
+    def __enter__(self):
+        for name in (self.other, self.node, self.lan, self.rival):
+            ip("netns", "add", name)
+            ip("-n", name, "link", "set", "lo", "up")
+        ip("-n", self.other, "link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
+        ip("-n", self.other, "link", "set", "br0", "up")
+        for host, name in enumerate((self.node, self.lan, self.rival), 1):
+            ip("-n", name, "link", "add", "eth0", "type", "veth", "peer", "name", f"to{host}", "netns", self.other)
+            ip("-n", self.other, "link", "set", f"to{host}", "master", "br0", "up")
+            ip("-n", name, "link", "set", "eth0", "up")
+            ip("-n", name, "addr", "add", f"10.9.0.{host}/24", "dev", "eth0")
+            ip("-n", name, "addr", "add", f"fd09::{host}/64", "dev", "eth0", "nodad")
+        return self
+
+    def __exit__(self, *error):
+        super().__exit__(*error)
+        for child in self.children:
+            child.kill()
+            child.communicate()
+        for pid in ip("netns", "pids", self.rival, check=False).split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        ip("netns", "del", self.rival, check=False)
+
+    def started(self, address=V4, **parameters):
+        """With a client that knows its hardware address, as in a cluster that serves."""
+        super().started(address, **parameters)
+        assert said(self.python(self.lan, CONNECT, address)) == "ConnectionRefusedError"
+
+    def python(self, namespace, program, *arguments, **environ):
+        environ = {"PATH": os.environ["PATH"], "PYTHONPATH": LIBRARY, "HA_LOGFILE": self.log, **environ}
+        child = subprocess.Popen(
+            ["ip", "netns", "exec", namespace, sys.executable, "-c", program, *arguments],
+            env=environ, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.children.append(child)
+        return child
+
+    def client(self, address=V4):
+        """One that has sent its SYN."""
+        child = self.python(self.lan, CONNECT, address)
+        poll(lambda: child.poll() is not None or self.sockets("syn-sent"), Deadline(20), "a SYN", 0.02)
+        return child
+
+    def sockets(self, state):
+        listing = ["ip", "netns", "exec", self.lan, "ss", "-Htn", "state", state]
+        return subprocess.run(listing, capture_output=True, text=True, check=True).stdout.split("\n")[:-1]
+
+    def serve(self, namespace, backlog=80):
+        child = self.python(namespace, SERVE, str(backlog))
+        assert child.stdout.readline() == "serves\n"
+        return child
+
+    def hold(self, *spared, address=V4, hold_for="60s", on_loss="hold"):
+        """Whether it is held."""
+        given = {"writer_address": address, "hold_for": hold_for, "on_loss": on_loss}
+        environ = {f"OCF_RESKEY_{name}": value for name, value in given.items()}
+        run = {"BACKSTAY_RUN": self.run_directory, "OCF_RESOURCE_INSTANCE": "db"}
+        return self.python(self.node, HOLD, *spared, **environ, **run).communicate(timeout=20)[0] == "True\n"
+
+    def leave(self, address=V4, **parameters):
+        given = {"on_loss": "hold", "hold_for": "60s", "refuse_for": "1s", **parameters}
+        assert self.vip("stop", address, **given).code == 0
+
+    def take_over(self, address=V4, **parameters):
+        answer = self.vip("start", address, inside=self.rival, arp_count="1", **parameters)
+        assert answer.code == 0, answer.reason
+
+    def first_was_enough(self):
+        """Whether what was sent on reached the new holder whole, and no client's TCP had to send again what it had not lost."""
+        shown = ["ip", "netns", "exec", self.rival, "nstat", "-asz", "TcpInCsumErrors"]
+        return subprocess.run(shown, capture_output=True, text=True, check=True).stdout.split()[-2] == "0"
+
+    def logged(self, *words):
+        def found():
+            text = pathlib.Path(self.log).read_text()
+            return any(all(word in line for word in words) for line in text.splitlines())
+
+        poll(found, Deadline(60), f"{words} in the log", 0.05)
+
+    def filtered(self):
+        """Whether the packet filter of the node holds anything."""
+        done = subprocess.run(
+            ["ip", "netns", "exec", self.node, "nft", "list", "table", "inet", "backstay"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return "elements" in done.stdout
+
+    def keepers(self):
+        """Processes that keep SYNs on the node."""
+        pids = ip("netns", "pids", self.node, check=False).split()
+        return [int(pid) for pid in pids if "watch(" not in self.named(pid)]  # of the address
+
+    def named(self, pid):
+        with contextlib.suppress(OSError):
+            return pathlib.Path(f"/proc/{pid}/cmdline").read_text()
+        return "watch("  # it has ended
+
+
+def said(client):
+    return client.communicate(timeout=60)[0].partition(" ")[0].strip()
+
+
+@pytest.fixture
+def wire(tmp_path):
+    with ThreeHosts(tmp_path) as hosts:
+        yield hosts
+
+
+@pytest.mark.parametrize("address", [V4, V6])
+def test_a_client_that_comes_between_two_holders_reaches_the_new_one(wire, address):
+    wire.started(address)
+    wire.leave(address)
+    client = wire.client(address)
+    wire.serve(wire.rival)
+    wire.take_over(address)
+    assert said(client) == "connected"
+    wire.logged("1 attempts to connect held, 1 sent on")
+    assert wire.first_was_enough()
+
+
+@pytest.mark.parametrize("address", [V4, V6])
+def test_a_client_that_comes_while_the_server_is_dead_and_the_address_here_reaches_the_new_holder(wire, address):
+    wire.started(address)
+    assert wire.hold(address=address)
+    client = wire.client(address)
+    wire.leave(address)
+    wire.serve(wire.rival)
+    wire.take_over(address)
+    assert said(client) == "connected"
+    wire.logged(f"{address} port {PORT}: 1 attempts to connect held, 1 sent on")
+    assert wire.first_was_enough()
+
+
+def test_a_crowd_that_waited_is_greeted_whole_by_a_new_holder_that_takes_nobody_for_a_while(wire):
+    """As a server does on a busy machine. With the queue that MariaDB has by default a hundred and more hang: see BACKLOG."""
+    wire.started()
+    assert wire.hold()
+    crowd = wire.python(wire.lan, CROWD, V4, "500", "40")
+    poll(lambda: len(wire.sockets("syn-sent")) == 500, Deadline(20), "500 SYNs", 0.05)
+    server = wire.serve(wire.rival, BACKLOG)
+    wire.leave()
+    server.send_signal(signal.SIGSTOP)
+    try:
+        wire.take_over()
+        wire.logged(f"port {PORT}: 500 attempts to connect held, 500 sent on")
+        poll(lambda: len(wire.sockets("established")) == 500, Deadline(20), "500 handshakes", 0.05)
+    finally:
+        server.send_signal(signal.SIGCONT)
+    assert said(crowd) == "500"
+
+
+def test_nobody_waits_longer_than_the_bound(wire):
+    wire.started()
+    wire.leave(hold_for="3s", refuse_for="2s")
+    assert said(wire.client()) == "ConnectionRefusedError"
+    wire.logged("1 refused when nobody had taken it within 3 s")
+    poll(lambda: wire.keepers() == [], Deadline(10), "the keeper to end")
+
+
+def test_a_spared_host_and_one_who_asked_for_refusal_are_refused_at_once(wire):
+    wire.started()
+    assert wire.hold("10.9.0.2", "fd09::2")
+    assert said(wire.client()) == "ConnectionRefusedError"
+    assert wire.hold(on_loss="refuse") is False
+
+
+def test_nothing_is_held_where_the_address_is_not(wire):
+    assert wire.hold() is False
+    assert wire.keepers() == []
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["in its time", "when its process is killed"])
+def test_a_hold_ends_and_leaves_nothing(wire, killed):
+    wire.started(arp_count="1")
+    assert wire.hold(hold_for="700ms")
+    if killed:
+        for pid in wire.keepers():
+            os.kill(pid, signal.SIGKILL)
+    # TCP's next SYN meets the kernel, which refuses it.
+    assert said(wire.client()) == "ConnectionRefusedError"
+    poll(lambda: not wire.filtered(), Deadline(30), "no element")
+    poll(lambda: wire.keepers() == [], Deadline(30), "nothing to be left")
+
+
+def test_a_killed_keeper_after_the_release_costs_a_second_and_no_error(wire):
+    wire.started(arp_count="1")
+    wire.leave()
+    client = wire.client()
+    for pid in wire.keepers():
+        os.kill(pid, signal.SIGKILL)
+    wire.serve(wire.rival)
+    wire.take_over()
+    assert said(client) == "connected"
+
+
+def test_a_firewall_that_was_flushed_holds_again(wire):
+    wire.started()
+    assert wire.hold()
+    subprocess.run(["ip", "netns", "exec", wire.node, "nft", "flush", "ruleset"], check=True)
+    assert said(wire.client()) == "ConnectionRefusedError"
+    assert wire.hold()
+    assert wire.filtered()
+
+
+def test_no_frame_is_sent_on_while_the_address_is_here(wire):
+    """The rival claims what the node still has."""
+    wire.started()
+    assert wire.hold(hold_for="5s")
+    client = wire.client()
+    wire.take_over(check_duplicate="false")
+    wire.logged(f"port {PORT}: 1 attempts to connect held, 0 sent on")
+    client.kill()
+
+
+def test_what_belongs_to_no_connection_any_more_is_reset_while_others_wait(wire):
+    """A client whose handshake or request was half done would wait for an answer for ever."""
+    talk = f"""
+import socket, sys
+one = socket.create_connection(("{V4}", {PORT}), timeout=20)
+print(one.recv(5), flush=True)
+sys.stdin.readline()
+try:
+    one.send(b"x")
+    one.recv(1)
+except OSError as error:
+    print(type(error).__name__)
+"""
+    wire.started()
+    wire.serve(wire.node)
+    environ = {"PATH": os.environ["PATH"]}
+    deaf = ["ip", "netns", "exec", wire.lan, "nft", "-f", "-"]
+    rule = "table ip deaf { chain in { type filter hook input priority 0; tcp flags & rst == rst drop; }; }"
+    with subprocess.Popen(
+        ["ip", "netns", "exec", wire.lan, sys.executable, "-c", talk],
+        env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as client:  # fmt: skip
+        assert client.stdout.readline() == "b'hello'\n"
+        subprocess.run(deaf, input=rule, text=True, check=True)
+        wire.leave()
+        subprocess.run(deaf, input="delete table ip deaf", text=True, check=True)
+        waiting = wire.client()
+        assert client.communicate("\n", timeout=20)[0] == "ConnectionResetError\n"
+        assert waiting.poll() is None
