@@ -117,6 +117,7 @@ def test_no_agent_decides_by_the_wall_clock() -> None:
                     "tls_check.py",
                     "server.py",
                     "start_note.py",
+                    "daemon.py",  # of haproxy
                 ), path
 
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 
-from backstay.host.command import run
-from backstay.host.command import available
+from backstay.host.command import available, run
 from backstay.host.deadline import Deadline
 from backstay.ocf.errors import AgentError
 from backstay.services.mysql import claims, daemon
