@@ -6,10 +6,13 @@ In the chamber there is no cluster, so nothing is promoted by election: the firs
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from acting import Chamber, Result
 from mysql_box import PREPARE, run
+
+from backstay.host import command
 
 
 def test_the_life_of_an_instance(chamber: Chamber) -> None:
@@ -145,12 +148,16 @@ def test_a_row_that_an_earlier_monitor_is_still_committing_is_no_lock(chamber: C
     assert "the local server commits no row" in result.reasons[3], result.text
 
 
-def test_a_stalled_disk_is_a_finding(chamber: Chamber) -> None:
+def test_a_stalled_disk_is_a_finding(chamber: Chamber, tmp_path: Path) -> None:
     """A server on it still answers questions and cannot write."""
+    disk = tmp_path / "disk"  # /work/disk there; the tool that makes it is not in every image
+    with open(disk, "wb") as file:
+        file.truncate(400 << 20)
+    command.run(["mkfs.ext4", "-q", "-F", str(disk)], 60)
     result = run(
         chamber,
         """
-        truncate -s 400M /tmp/disk; mkfs.ext4 -q /tmp/disk; mkdir -p /var/lib/mysql; mount -o loop /tmp/disk /var/lib/mysql
+        mkdir -p /var/lib/mysql; mount -o loop /work/disk /var/lib/mysql
         rmdir /var/lib/mysql/lost+found; act start; act promote; act monitor $RECURRING
         fsfreeze -f /var/lib/mysql
         took act monitor $RECURRING; act monitor $RECURRING  # the first one's row is still being committed

@@ -19,10 +19,10 @@ def test_a_broker_that_its_cluster_has_forgotten_says_so(chamber: Chamber) -> No
         RECORD
         + r"""
         act start; first=$(beam)
-        printf '%s\n' 'listeners.tcp.1 = 5673' 'cluster_formation.peer_discovery_backend = classic_config' \
+        printf '%s\n' 'cluster_formation.peer_discovery_backend = classic_config' \
             'cluster_formation.classic_config.nodes.1 = rabbit@n1' > /tmp/two.conf
-        setpriv --reuid=rabbitmq --regid=rabbitmq --clear-groups env HOME=/var/lib/rabbitmq RABBITMQ_LOG_BASE=/tmp \
-            RABBITMQ_NODENAME=two@n1 RABBITMQ_CONFIG_FILE=/tmp/two.conf /usr/lib/rabbitmq/bin/rabbitmq-server > /tmp/two 2>&1 &
+        su rabbitmq -s /bin/sh -c 'cd; RABBITMQ_LOG_BASE=/tmp RABBITMQ_NODENAME=two@n1 RABBITMQ_NODE_PORT=5673 \
+            RABBITMQ_CONFIG_FILE=/tmp/two.conf exec /usr/lib/rabbitmq/bin/rabbitmq-server' > /tmp/two 2>&1 &
         joined() { ss -ltn | grep -q :5673; }
         alone() { [ "$(beam)" = $first ]; }
         within 120 joined; kill $(beam | grep -v $first); within 60 alone

@@ -200,6 +200,10 @@ def test_a_watchdog_is_fencing_without_a_device() -> None:
     options = {"stonith-enabled": "true", "have-watchdog": "true", "stonith-watchdog-timeout": "10s"}
     without = tuple(one for one in cluster().resources if not one.fences)
     assert list(preflight.fencing(cluster(options=options, resources=without), None)) == []
+    new = {
+        name.replace("stonith-", "fencing-"): value for name, value in options.items()
+    }  # as Pacemaker 3.0.3 calls them
+    assert list(preflight.fencing(cluster(options=new, resources=without), None)) == []
     for lacking in ({"have-watchdog": "false"}, {"stonith-watchdog-timeout": "0s"}):
         found = preflight.fencing(cluster(options={**options, **lacking}, resources=without), None)
         assert any("no fence device" in one.what for one in found)

@@ -51,6 +51,8 @@ def canonical(path: Path) -> list[str]:
             attributes.pop("id", None)
         if attributes.get("rsc-role") == "Started":  # what pcs writes for no role, and Pacemaker reads the same
             attributes.pop("rsc-role")
+        if attributes.get("boolean-op") == "and":  # Pacemaker's default, which pcs writes from 0.12 on
+            attributes.pop("boolean-op")
         if element.tag == "rsc_order":  # Pacemaker's defaults, which pcs writes out
             attributes.setdefault("first-action", "start")
             attributes.setdefault("then-action", attributes["first-action"])

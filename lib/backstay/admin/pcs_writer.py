@@ -1,6 +1,8 @@
 """A topology as pcs commands: a shell script that an admin can read, and run with nothing but pcs. Pure.
 
-pcs gives a clone its meta attributes in different words from version to version; `resource meta` means the same in all.
+pcs gives a clone its meta attributes in different words from version to version; `resource meta` means the same in all. Where
+nothing does, the script asks the version: before 0.12 the score of a location is a word of its own and a rule is many, since then
+the score has a name and a rule is one word.
 """
 
 import shlex
@@ -29,6 +31,18 @@ else
     cp "$cib" "$cib.original"
 fi
 """
+_BY_VERSION = """
+# by_version WORD WORDS COMMAND…: a command of pcs that ends with WORD, or before 0.12 with WORDS
+by_version() {
+    word=$1 words=$2
+    shift 2
+    case $(pcs --version) in
+    0.9.* | 0.10.* | 0.11.*) set -f; pcs -f "$cib" "$@" $words; set +f ;;
+    *) pcs -f "$cib" "$@" "$word" ;;
+    esac
+}
+"""
+_ENDS = "by_version"  # first of the words of a command whose end differs: then the end since 0.12, and the one before
 _TAIL = """
 [ $# -gt 0 ] || pcs cluster cib-push "$cib" diff-against="$cib.original"
 """
@@ -37,6 +51,8 @@ _TAIL = """
 def script(commands: "Sequence[Command]", name: str) -> str:
     """The whole script; `name` is what the file will be called. Raises WrongParameter for what pcs cannot say."""
     parts = [_HEAD.format(name=name)]
+    if any(command.kind == "location" for command in commands):
+        parts.append(_BY_VERSION)
     for command in commands:
         comments = "".join(f"# {line}".rstrip() + "\n" if line else "\n" for line in command.comments)
         parts.append(comments + "".join(f"{_line(words)}\n" for words in _words(command)))
@@ -45,8 +61,8 @@ def script(commands: "Sequence[Command]", name: str) -> str:
 
 def _line(words: "Sequence[str]") -> str:
     """One command over several lines where it is long; a break comes before the words that begin a part."""
-    text, width = 'pcs -f "$cib"', 0
-    for at, word in enumerate(words):
+    text, width = ("by_version", 0) if words[0] == _ENDS else ('pcs -f "$cib"', 0)
+    for at, word in enumerate(words[words[0] == _ENDS :]):
         width += len(word) + 1
         new = at > 3 and (word in ("op", "meta") or width > 100)
         width = len(word) + 4 if new else width
@@ -98,16 +114,11 @@ def _group(command: "Command") -> "list[list[str]]":
     return made + ([["resource", "meta", command.id, *_pairs(command.options)]] if command.options else [])
 
 
-def _score(score: str) -> "list[str]":
-    """pcs takes a word that begins with - for one of its options."""
-    return ["--", score] if score.startswith("-") else [score]
-
-
 def _colocation(command: "Command") -> "list[str]":
     (one, role), (other, other_role) = command.members
     words = ["constraint", "colocation", "add", *([role] if role else []), one]
     words += ["with", *([other_role] if other_role else []), other]
-    return [*words, *_score(command.score), f"id={command.id}"]
+    return [*words, f"score={command.score}", f"id={command.id}"]
 
 
 def _order(command: "Command") -> "list[str]":
@@ -125,7 +136,11 @@ def _location(command: "Command") -> "list[str]":
     if command.node:
         if role:
             raise WrongParameter(f"location {command.id}: pcs takes a role only with a rule")
-        return ["constraint", "location", "add", command.id, resource, command.node, *_score(command.score)]
-    words = ["constraint", "location", resource, "rule", f"constraint-id={command.id}"]
+        # A word that begins with - would be one of pcs's options.
+        score = f"-- {command.score}" if command.score.startswith("-") else command.score
+        ends = [_ENDS, f"score={command.score}", score]
+        return [*ends, "constraint", "location", "add", command.id, resource, command.node]
+    rule = " ".join(command.rule)
+    words = [_ENDS, rule, rule, "constraint", "location", resource, "rule", f"constraint-id={command.id}"]
     words += [f"role={role}"] if role else []
-    return [*words, f"score={command.score}", *command.rule]
+    return [*words, f"score={command.score}"]

@@ -254,7 +254,8 @@ class Cluster(NamedTuple):
     @property
     def watchdog(self) -> bool:
         """Whether a lost node ends itself by its watchdog, which is fencing without a device (diskless SBD)."""
-        period = self.options.get("stonith-watchdog-timeout", "0").strip()
+        old = self.options.get("stonith-watchdog-timeout", "0")
+        period = self.options.get("fencing-watchdog-timeout", old).strip()  # as Pacemaker 3.0.3 calls it
         return is_true(self.options.get("have-watchdog", "false")) and period.strip("0smin") != ""
 
     def kept_off(self, resource: Resource, node: Node) -> bool:
