@@ -1,5 +1,7 @@
 """ocf:backstay:vip on a real network: what it holds, finds, and refuses to take."""
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -135,6 +137,78 @@ def test_under_policy_routing_the_own_address_tells_the_network(wire):
     wire.started()
     assert ("eth0", f"{V4}/32") in wire.held()
     assert wire.monitor().code == 0
+
+
+# -- a balancer that routes directly (LVS): the address is on the loopback interface of every node as well --------------
+
+
+LISTEN = """
+import socket, time
+s = socket.create_server(("::", 3306), family=socket.AF_INET6, dualstack_ipv6=True)
+print(1, flush=True)
+while True:
+    s.accept()
+"""
+
+
+def direct_routing(wire, address, where="all"):
+    ip("-n", wire.node, "addr", "add", f"{address}/{128 if address == V6 else 32}", "dev", "lo")
+    subprocess.run(
+        ["ip", "netns", "exec", wire.node, "sysctl", "-qw", f"net.ipv4.conf.{where}.arp_ignore=1"], check=True
+    )
+
+
+@pytest.mark.parametrize(("address", "where"), [(V4, "all"), (V4, "eth0"), (V6, "all")])
+def test_an_address_on_the_loopback_that_nobody_is_told_of_stays(wire, address, where):
+    direct_routing(wire, address, where)
+    nic = {"nic": "eth0"} if where == "eth0" else {}
+    served = ("lo", f"{address}/{32 if address == V4 else 128}")
+    held = ("eth0", f"{address}/{32 if address == V4 else 64}")
+    assert wire.vip("monitor", address, **nic).code == 7  # a probe
+    wire.started(address, **nic)
+    assert {served, held} <= wire.held()
+    assert wire.monitor(address, **nic).code == 0 and wire.vip("monitor", address, **nic).code == 0
+    wire.started(address, **nic)
+    assert wire.vip("stop", address, **nic).code == 0
+    assert served in wire.held() and held not in wire.held()
+    assert wire.vip("monitor", address, **nic).code == 7
+    assert f"local {address} " in ip("-n", wire.node, *(["-6"] * (address == V6)), "route", "get", address)
+    # nobody refuses for it meanwhile what a balancer sends here
+    connect = "import socket, sys; socket.create_connection((sys.argv[1], 3306), 5); print('through')"
+    argv = ["ip", "netns", "exec", wire.node, sys.executable, "-c", LISTEN]
+    server = subprocess.Popen(argv, stdout=subprocess.PIPE)
+    try:
+        assert server.stdout.readline() == b"1\n"
+        wire.started(address, **nic)
+        assert wire.vip("stop", address, **nic).code == 0
+        ip(
+            "-n",
+            wire.lan,
+            "neigh",
+            "replace",
+            address,
+            "lladdr",
+            wire.mac(wire.node),
+            "dev",
+            "eth0",
+            "nud",
+            "permanent",
+        )
+        argv = ["ip", "netns", "exec", wire.lan, sys.executable, "-c", connect, address]
+        assert subprocess.run(argv, capture_output=True, text=True, check=False).stdout == "through\n"
+    finally:
+        server.kill()
+        server.communicate()
+
+
+def test_an_address_of_the_loopback_interface_is_one_of_any(wire):
+    """As for a routing daemon that tells it to routers."""
+    direct_routing(wire, "10.77.0.9")
+    given = {"nic": "lo", "cidr_netmask": "32"}
+    wire.started("10.77.0.1", **given)
+    assert wire.monitor("10.77.0.1", **given).code == 0
+    assert wire.vip("stop", "10.77.0.1", **given).code == 0 and not wire.has("10.77.0.1")
+    assert wire.has("10.77.0.9")
 
 
 # -- findings ----------------------------------------------------------------------------------------------------------

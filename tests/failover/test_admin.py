@@ -99,6 +99,32 @@ def test_a_switchover_under_load_loses_nothing_and_is_explained(three: Lab, tmp_
     assert float(found["pause"]) == pytest.approx(pause, abs=2.0)  # one is from the logs, the other was waited for
 
 
+def epoch(mysql: MysqlSet) -> int:
+    return int(dict(pair.split("=", 1) for pair in mysql.facts().split())["epoch"])
+
+
+def test_a_rival_of_the_writer_address_does_not_send_the_primary_round(three: Lab) -> None:
+    """Every node would find the same one. The address is not called moved, and is back once the rival has gone."""
+    mysql = MysqlSet(three)
+    mysql.wait_whole(120)
+    target, before = candidates(three)[0], epoch(mysql)
+    holds = ["sh", "-c", f"ip -o address show to {topology.WRITER} | grep -c . || true"]
+    three.run("client", ["ip", "address", "add", f"{topology.WRITER}/24", "dev", "eth0"])
+    try:
+        waiting = backstay(three, target, "switchover", "--yes", "--timeout", "25", target)
+        assert waiting.status == 1 and f"{topology.WRITER} is in use by " in waiting.err, waiting.out + waiting.err
+        assert mysql.in_role("Promoted") == [target]
+        assert three.run(target, holds).out.strip() == "0"
+        told = f"mysql-writer on {target}: {topology.WRITER} is in use by "
+        assert any(one.startswith(told) for one in said(document(three, target, "status")))
+    finally:
+        three.run("client", ["ip", "address", "delete", f"{topology.WRITER}/24", "dev", "eth0"])
+    poll(lambda: three.run(target, holds).out.strip() == "1", Deadline(60), "the address to be back", 0.3)
+    mysql.wait_whole(120)
+    assert mysql.primary() == target
+    assert epoch(mysql) <= before + 1
+
+
 def test_ctrl_c_and_a_deadline_leave_no_constraint(three: Lab) -> None:
     target = candidates(three)[0]
     late = backstay(three, target, "switchover", "--yes", "--timeout", "0.2", target)

@@ -145,7 +145,7 @@ class Vip(Agent):
         try:
             with self._inside():
                 link = Link()
-                copies = link.copies(self.context.parameters.address())
+                copies = link.copies(self.context.parameters.address(), self.context.parameters.nic)
                 interface = link.interface(index=copies[0].index) if copies else None
             if interface:
                 self._note().write(
@@ -171,7 +171,7 @@ class Vip(Agent):
             from backstay.services.vip.tcp_reject import After
 
             after = After(given.hold_for if given.on_loss == "hold" else 0, given.refuse_for, self._tell)
-        release(given.address(), self.context.log, after)
+        release(given.address(), self.context.log, after, given.nic or self._note().read()[0])
 
     def _tell(self, *numbers: int) -> None:
         from backstay.agent import held

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SECONDARY = 0x01
 FOREVER = 0xFFFFFFFF  # a lifetime without end
+LOOPBACK = 1  # number of the interface lo, in every network namespace
 NO_DAD = 0x02
 OPTIMISTIC = 0x04
 DAD_FAILED = 0x08

@@ -28,7 +28,7 @@ def look(context: VipContext, nic: str, prefix: int | None, standby: bool = Fals
 def _find(context: VipContext, wanted: Wanted, standby: bool) -> Verdict:
     link = Link()
     address = context.parameters.address()
-    copies = link.copies(address)
+    copies = link.copies(address, wanted.nic)
     interfaces = {}
     for copy in copies:
         interface = link.interface(index=copy.index)

@@ -4,6 +4,8 @@ Own addresses tell it, and only where there is none the route that the kernel wo
 default route, of whose table the host's networks are no part.
 """
 
+from backstay.services.vip.health import LOOPBACK
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +33,7 @@ def spots(address: "Address", held: "Sequence[Held]", route: "Optional[tuple[int
     held: all addresses of this host of that family, in the kernel's order. route: interface number and prefix of the connected
     network that the kernel finds the address in, None when it finds none.
     """
-    copies = {one.index: one.prefix for one in held if one.packed == address.packed}
+    copies = {one.index: one.prefix for one in held if one.packed == address.packed and one.index != LOOPBACK}
     own = [one for one in held if one.packed != address.packed and _has(one, address)]
     numbered = {
         one.index: one.prefix for one in sorted(own, key=lambda one: one.prefix)

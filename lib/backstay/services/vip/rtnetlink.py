@@ -10,7 +10,7 @@ from struct import pack, unpack_from
 from backstay.host.ip_address import Address
 from backstay.host.netlink import ACK, DUMP, EXCLUSIVE, Netlink, attribute, attributes
 from backstay.ocf.errors import AgentError, PermissionMissing
-from backstay.services.vip.health import FOREVER, Held, Interface
+from backstay.services.vip.health import FOREVER, LOOPBACK, Held, Interface
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,9 +66,24 @@ class Link:
             raise AgentError(f"the kernel does not list its addresses: {error.strerror}") from None
         return [_held(body) for kind, body in replies if kind == _NEWADDR]
 
-    def copies(self, address: Address) -> "list[Held]":
+    def everywhere(self, address: Address) -> "list[Held]":
         """Every instance of one address."""
         return [held for held in self.addresses(address.family) if held.packed == address.packed]
+
+    def copies(self, address: Address, nic: str = "") -> "list[Held]":
+        """Those that are to be where the address is held, and nowhere else. nic: the interface that holds it, "" when that is
+        not known.
+
+        One on the loopback interface that no neighbour gets an answer for is none of them: every node of a balancer that
+        routes directly (LVS) has it, and who holds the address for the network is another question.
+        """
+        found = self.everywhere(address)
+        if nic == "lo" or address.host_local or not any(held.index == LOOPBACK for held in found):
+            return found
+        # IPv4 answers for all addresses of the host unless arp_ignore limits it, IPv6 for those of the interface asked
+        limits = {setting("ipv4/conf/all/arp_ignore"), setting(f"ipv4/conf/{nic}/arp_ignore") if nic else "0"}
+        silent = address.bits == 128 or bool(limits - {"0", ""})
+        return [held for held in found if held.index != LOOPBACK] if silent else found
 
     def route(self, address: Address, index: int = 0) -> "Optional[tuple[int, int]]":
         """Interface number and prefix length of the connected network the address is in; None when it is in none, or here

@@ -40,7 +40,7 @@ def take(context: VipContext) -> None:
     if len(label) > NAME_BYTES:
         raise WrongParameter(f"parameter label={given.label}: {label} exceeds {NAME_BYTES} bytes; shorten it")
     was_here = right = False
-    for copy in link.copies(address):
+    for copy in link.copies(address, interface.name):
         failed = bool(copy.flags & health.DAD_FAILED)
         was_here = was_here or not failed
         labelled = label in ("", copy.label)  # the kernel changes the label of no address that is there
@@ -55,7 +55,7 @@ def take(context: VipContext) -> None:
         if holder:
             reason = f"{address.text} is in use on {interface.name} by {holder}: stop that host using it"
             raise Contested(reason, holder, place)
-    if not was_here:
+    if not link.everywhere(address):
         _end_own(address, context.log)
     try:
         if not right:
@@ -66,7 +66,7 @@ def take(context: VipContext) -> None:
             _announce(context, wire, address, interface)
         Record(context.state_directory()).write(interface.name, prefix)
     except BaseException:
-        for copy in link.copies(address):
+        for copy in link.copies(address, interface.name):
             remove(link, address, copy, context.log)
         raise
     context.log.info(f"holding {address.text}/{prefix} on {interface.name}")
@@ -101,7 +101,7 @@ def _settle(context: VipContext, link: Link, address: Address, place: Place) -> 
     wanted = Wanted(address.text, interface.name, None, context.parameters.check_link)
 
     def settled() -> Verdict | None:
-        verdict = health.judge(wanted, link.copies(address), {interface.index: interface})
+        verdict = health.judge(wanted, link.copies(address, interface.name), {interface.index: interface})
         return None if verdict.finding == health.TENTATIVELY else verdict
 
     verdict = poll(settled, context.deadline, f"the kernel's duplicate address detection of {address.text}")
