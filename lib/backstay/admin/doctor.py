@@ -44,8 +44,8 @@ def examine(services: tuple[str, ...] = ()) -> tuple[str, list[Finding]]:
         found.append(Finding("warning", "cluster", str(error), "systemctl start pacemaker"))
     except AgentError as error:
         cluster = None
-        what, _, remedy = str(error).rpartition(": ")
-        found.append(Finding("unknown", "cluster", what, remedy))
+        what, told, remedy = str(error).partition(": run ")
+        found.append(Finding("unknown", "cluster", what, f"run {remedy}" if told else "see what crm_mon -1 says"))
     try:
         name = local_node(deadline)
     except AgentError:
