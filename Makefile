@@ -28,7 +28,7 @@ COMPLETIONS = $(addprefix $(SHARE)/,bash-completion/completions zsh/vendor-compl
 
 LAB_LIBRARY = $(DESTDIR)$(PREFIX)/lib/backstay-lab
 # What `make uninstall` removes where nothing else is in it.
-EMPTIED = usr/lib/ocf/resource.d usr/lib/ocf/lib $(addprefix .$(PREFIX)/,bin share/man/man7 share/man/man8 share/crmsh/scripts) \
+EMPTIED = usr/lib/ocf/resource.d usr/lib/ocf/lib $(addprefix .$(PREFIX)/,bin share/man/man7 share/man/man8 share/crmsh/scripts share/doc/backstay) \
     $(patsubst $(DESTDIR)/%,%,$(COMPLETIONS))
 
 # What `make deb` needs beside the above, reads, and where it puts the packages.
@@ -183,6 +183,9 @@ install:
 	PYTHONPATH=lib $(PYTHON) -m backstay.admin.install $(OCF)
 	install -m 755 bin/backstay $(DESTDIR)$(PREFIX)/bin
 	install -m 644 crm-templates/* $(SHARE)/backstay/crm-templates
+	install -d $(SHARE)/doc/backstay/docs
+	cp -r docs/. $(SHARE)/doc/backstay/docs
+	chmod -R u=rwX,go=rX $(SHARE)/doc/backstay/docs
 	PYTHONPATH=lib $(PYTHON) -m backstay.admin.wizard $(SHARE)/crmsh/scripts
 	PYTHONPATH=lib $(PYTHON) -m backstay.admin.manpage $(SHARE)/man
 	_BACKSTAY_COMPLETE=bash_source $(PYTHON) -I bin/backstay > $(word 1,$(COMPLETIONS))/backstay
@@ -202,7 +205,7 @@ install-lab:
 # Both, and the directories that are empty then. State of resources in /run stays: they may run.
 uninstall:
 	PYTHONPATH=lib $(PYTHON) -B -m backstay.admin.install --remove $(OCF)
-	rm -rf $(LAB_LIBRARY) $(SHARE)/backstay $(SHARE)/crmsh/scripts/backstay-*
+	rm -rf $(LAB_LIBRARY) $(SHARE)/backstay $(SHARE)/doc/backstay/docs $(SHARE)/crmsh/scripts/backstay-*
 	rm -f $(SHARE)/man/man7/ocf_backstay_*.7 $(SHARE)/man/man8/backstay.8 $(SHARE)/man/man8/backstay-*.8
 	rm -f $(DESTDIR)$(PREFIX)/bin/backstay $(join $(COMPLETIONS),/backstay /_backstay /backstay.fish)
 	-cd $(DESTDIR)/ && rmdir --ignore-fail-on-non-empty --parents $(EMPTIED) 2>/dev/null

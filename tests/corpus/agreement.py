@@ -10,11 +10,17 @@ import re
 from pathlib import Path
 from typing import Any
 
+from backstay.services.mysql.options import HAZARDS
+
 VERDICTS = Path(__file__).parent / "verdicts"
 # Beginning of the agent's sentence -> why it may refuse what the daemon's own check accepts.
 REASONS = {
     "haproxy": {"maxconn ": "haproxy -c counts no descriptors: HAProxy itself would end while it starts"},
-    "mysql": {},
+    "mysql": {
+        **{f"{name}=": harm for names, _, harm, _ in HAZARDS for name in names},
+        "replicate-": "a replica would apply only a part of what it acknowledged",
+        "log-bin in ": "the log's name would be the host's",
+    },
     "rabbitmq": {
         "cluster_partition_handling = autoheal": "it throws confirmed messages away",
         "load_definitions is read at every boot": "it undoes what was changed since",

@@ -176,6 +176,11 @@ MISTAKES = [
         "rm /etc/systemd/system/multi-user.target.wants/haproxy.service",  # what systemctl does, and nothing here has it
     ),
     Mistake(
+        "Pacemaker ends with one of its processes",
+        "mkdir -p /run/systemd/system; cp systemctl /usr/local/sbin/; chmod +x /usr/local/sbin/systemctl",
+        "pacemaker.service has OOMPolicy=stop",
+    ),
+    Mistake(
         "an address of the server that the other nodes do not reach, as in Debian's own file",
         f"sed -i 's/^bind-address.*/bind-address = 127.0.0.1/' {SERVER}",
         "bind-address=127.0.0.1: no other node and no replica reaches the server",
@@ -194,6 +199,11 @@ MISTAKES = [
         "crm_resource -r mysql -p initialize -v true",
     ),
 ]
+
+# As systemd answers, which does not run in here.
+SYSTEMCTL = """#!/bin/sh
+grep -qsx OOMPolicy=continue /etc/systemd/system/pacemaker.service.d/*.conf && echo OOMPolicy=continue || echo OOMPolicy=stop
+"""
 
 # Runs in the chamber. Each mistake meets the same whole configuration.
 DRIVER = """
@@ -238,6 +248,7 @@ def test_every_planted_mistake_is_found_and_its_remedy_works(chamber: Chamber, t
     (tmp_path / "hosts").write_text(HOSTS)
     (tmp_path / "mistakes.json").write_text(json.dumps([one._asdict() for one in MISTAKES]))
     (tmp_path / "driver.py").write_text(DRIVER)
+    (tmp_path / "systemctl").write_text(SYSTEMCTL)
     said = chamber(
         f"""
         ip link add eth0 type bridge; ip addr add 10.77.0.11/24 dev eth0; ip link set lo up; ip link set eth0 up

@@ -17,7 +17,7 @@ from backstay.host import command
 
 NODES = ["n1", "n2", "n3"]
 # All that a shell or a parser could stumble over, but for what render refuses.
-HOSTILE = "it's $HOME `x` #a;b=c &<>*! ~"
+HOSTILE = "it's $HOME `x` #a;b=c/d &<>*! ~"
 
 
 BEFORE = {"mysql-readers": ["mysql"]}  # what a topology adds to

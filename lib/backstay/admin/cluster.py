@@ -35,9 +35,15 @@ def ask(argv: list[str], deadline: Deadline) -> str:
     if done.status in _NO_CLUSTER or (done.status and "ould not connect" in done.err and _FILE not in os.environ):
         raise NotRunning("the cluster does not run on this node: systemctl start pacemaker, or ask another node")
     if done.status:
-        said = (done.err or done.out).strip().splitlines()
-        raise CommandFailed(f"{argv[0]} failed with status {done.status}: {said[-1] if said else ''}", done.status)
+        raise CommandFailed(f"{argv[0]} failed with status {done.status}: {_said(done.err or done.out)}", done.status)
     return done.out
+
+
+def _said(text: str) -> str:
+    """The last thing a program complained of, in XML or not, with what to do where it is a privilege."""
+    complaints = re.findall(r"<error>(.*?)</error>", text, re.DOTALL) or text.strip().splitlines() or [""]
+    denied = any("ermission denied" in one for one in complaints)
+    return complaints[-1].strip() + (": run this as root, or as a member of haclient" if denied else "")
 
 
 def look(deadline: Deadline) -> Cluster:

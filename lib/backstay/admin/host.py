@@ -28,6 +28,7 @@ _TOOLS = {
     "stonith_admin": "pacemaker-cli-utils",
 }
 _PROGRAMS = {"corosync": "corosync", "pacemakerd": "pacemaker", **_TOOLS}  # of a member
+_BOOTED = "/run/systemd/system"  # sd_booted(3): there, systemd is the init
 _MODULES = ("lxml",)  # of these commands
 _UNSYNCHRONISED = 0x40  # STA_UNSYNC of adjtimex(2)
 _STATUS_OFFSET = 40  # of `status` in struct timex where a long has eight bytes
@@ -64,13 +65,23 @@ def look(name: str, nodes: Sequence[str], agents: Sequence[str], deadline: Deadl
         rivals=[unit for one in services for unit in one.units if _at_boot(unit)],
         corosync=corosync,
         remote=remote,
+        oom_policy=_oom_policy("pacemaker_remote" if remote else "pacemaker", deadline),
     )
+
+
+def _oom_policy(unit: str, deadline: Deadline) -> str:
+    """What systemd does to the rest of a service of which the kernel has killed a process; "" where it does not say."""
+    if not os.path.isdir(_BOOTED) or not command.available("systemctl"):
+        return ""
+    argv = ["systemctl", "show", f"{unit}.service", "--property=OOMPolicy"]
+    done = command.run(argv, deadline.within(5).remaining(), check=False)
+    return done.out.strip().partition("=")[2]
 
 
 def _at_boot(unit: str) -> bool:
     """Whether systemd starts it by itself."""
-    if not os.path.isdir("/run/systemd/system"):
-        return False  # sd_booted(3): not an init that would
+    if not os.path.isdir(_BOOTED):
+        return False
     wanted = glob.glob(f"/etc/systemd/system/*.wants/{unit}.service")
     return bool(wanted)
 

@@ -5,13 +5,14 @@ nothing does, the script asks the version: before 0.12 the score of a location i
 the score has a name and a rule is one word.
 """
 
+import re
 import shlex
 
 from backstay.ocf.errors import WrongParameter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from backstay.admin.crm_parser import Command
 
@@ -21,7 +22,7 @@ _HEAD = """#!/bin/sh
 #     pcs cluster cib copy.xml; sh {name} copy.xml; crm_verify -V -x copy.xml; pcs cluster cib-push copy.xml
 # It creates: resources of the same names must not exist yet.
 set -eu
-umask 077 # the configuration holds passwords
+umask 077 # the configuration holds passwords; they get there without being arguments, which every user can read
 if [ $# -gt 0 ]; then
     cib=$1
 else
@@ -48,15 +49,47 @@ _TAIL = """
 """
 
 
-def script(commands: "Sequence[Command]", name: str) -> str:
-    """The whole script; `name` is what the file will be called. Raises WrongParameter for what pcs cannot say."""
-    parts = [_HEAD.format(name=name)]
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}  # the first of them first
+
+
+def script(commands: "Sequence[Command]", name: str, secret: "Mapping[str, Collection[str]]") -> str:
+    """The whole script; `name` is what the file will be called. secret: agent -> its parameters that are. Raises WrongParameter
+    for what pcs cannot say."""
+    parts, secrets = [_HEAD.format(name=name)], {}
     if any(command.kind == "location" for command in commands):
         parts.append(_BY_VERSION)
     for command in commands:
+        secrets.update(_take_secrets(command, secret.get(command.agent, ())))
         comments = "".join(f"# {line}".rstrip() + "\n" if line else "\n" for line in command.comments)
         parts.append(comments + "".join(f"{_line(words)}\n" for words in _words(command)))
-    return "".join(parts) + _TAIL
+    return "".join(parts) + _filled_in(secrets) + _TAIL
+
+
+def _take_secrets(command: "Command", names: "Collection[str]") -> "dict[str, str]":
+    """Put a mark in the place of each value that is a secret: mark -> value. lrm:// is none, it says where the secret is."""
+    found = {}
+    for section, options in command.sections:
+        for at, (name, value) in enumerate(options):
+            if section == "params" and name in names and value != "lrm://":
+                mark = f"@{command.id}:{name}@"  # no value of a template has that character
+                options[at] = name, mark
+                found[mark] = value
+    return found
+
+
+def _filled_in(secrets: "dict[str, str]") -> str:
+    """The lines that put secrets into the file of the configuration, by sed's standard input."""
+    if not secrets:
+        return ""
+    lines = (f"s/{mark}/{_for_sed(value)}/" for mark, value in secrets.items())
+    return "\n".join(["", "# Secrets.", "sed -i -f - \"$cib\" <<'SECRETS'", *lines, "SECRETS", ""])
+
+
+def _for_sed(value: str) -> str:
+    """A value as text of an XML attribute, on the right side of sed's s///."""
+    for character, name in _ENTITIES.items():
+        value = value.replace(character, name)
+    return re.sub(r"[\\/&]", r"\\\g<0>", value)
 
 
 def _line(words: "Sequence[str]") -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from backstay.admin.diagnose import leftovers
 from backstay.cluster.model import Finding, Operation, is_true
 from backstay.ocf.parameters import parse_time
+from backstay.services.advice import DOCUMENTATION
 from backstay.services.promoted_role import set_meta
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ SLOW = 7000  # ms until a lost node is noticed: above this every failover is slo
 RETRANSMITS = 10  # of the token, before its next holder counts as lost
 PINGS = 3  # tokens that the only link may be silent for before it counts as down
 HASTY = 500  # ms of token: below this a busy machine loses members that live
+_DROP_IN = "/etc/systemd/system/pacemaker.service.d"
+CONTINUE = (  # with a server that is killed Pacemaker deals itself
+    f"mkdir -p {_DROP_IN} && printf '[Service]\\nOOMPolicy=continue\\n' > {_DROP_IN}/backstay.conf && systemctl daemon-reload"
+)
 DEFAULT_TIMEOUT = 20.0  # seconds, Pacemaker's own for an operation without one
 
 
@@ -43,7 +48,7 @@ class Host(NamedTuple):
     """What this machine lacks. programs, modules, agents: name -> Debian package or what brings it. unresolved: names of
     nodes. remote: it runs Pacemaker Remote, and no Corosync. looped: other nodes' names that resolve to this machine's loopback.
     synchronised: the kernel's clock, None when it is not known. rivals: systemd's units that start at boot a daemon which the
-    cluster runs."""
+    cluster runs. oom_policy: of systemd's unit of Pacemaker, "" where systemd does not run it."""
 
     name: str
     programs: Mapping[str, str] = {}
@@ -55,6 +60,7 @@ class Host(NamedTuple):
     rivals: Sequence[str] = ()
     corosync: Corosync | None = None
     remote: bool = False
+    oom_policy: str = ""
 
 
 def host(of: Host) -> Iterator[Finding]:
@@ -75,6 +81,9 @@ def host(of: Host) -> Iterator[Finding]:
             f"{unit} starts at boot, beside the one that the cluster starts: one of them finds its port or data taken"
         )
         yield Finding("error", of.name, what, f"systemctl disable {unit}, and systemctl stop {unit} where it runs")
+    if of.oom_policy in ("stop", "kill"):
+        what = f"pacemaker.service has OOMPolicy={of.oom_policy}: one server killed for memory ends all services of the node"
+        yield Finding("warning", of.name, what, CONTINUE)
     if of.synchronised is False:
         what = "the clock is not synchronised: logs of nodes cannot be compared, and failures expire at odd times"
         yield Finding("warning", of.name, what, "apt-get install --yes chrony")
@@ -249,7 +258,7 @@ def exposed(resource: Resource, secret: Sequence[str]) -> Iterator[Finding]:
     for name in secret:
         if resource.parameters.get(name, "lrm://") != "lrm://":
             what = f"{name} stands in the cluster's configuration in clear"
-            remedy = f"cibsecret stash {resource.id} {name} (needs ssh between the nodes; else see docs/security.md)"
+            remedy = f"cibsecret stash {resource.id} {name} (needs ssh between the nodes; else see {DOCUMENTATION}/security.md)"
             yield Finding("warning", resource.id, what, remedy)
 
 

@@ -26,8 +26,8 @@ def fencing_enabled(options: Mapping[str, str], unset: bool) -> bool:
 
 class Finding(NamedTuple):
     """Something that is not as wanted. level: error when the service or its promise is broken, warning when it would be
-    sooner or later. subject: a node, a resource, "mysql on n2". what: one sentence. remedy: what to do, a command where
-    there is one."""
+    sooner or later, unknown where it could not be looked at. subject: a node, a resource, "mysql on n2". what: one sentence.
+    remedy: what to do, a command where there is one."""
 
     level: str
     subject: str

@@ -29,9 +29,9 @@ def findings(context: MysqlContext) -> list[str]:
     looking further pointless."""
     layout = layout_of(context.parameters, context.servers.me, context.servers.number)
     dialect = daemon.dialect_of(layout.binary)
-    admin = daemon.configured(layout)
-    given = Given(context.parameters)
-    known = hazards({**admin, **daemon.resolved(layout)}, given, layout.config)
+    values = daemon.resolved(layout)
+    admin, given = daemon.configured(layout), Given(context.parameters)
+    known = hazards({**admin, **values}, given, layout.config)
     found = [*known.values(), *_files(context, layout), *_history(layout, admin), *_names(context)]
     try:
         with context.servers.here(context.deadline.within(5)) as server:

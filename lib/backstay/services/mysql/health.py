@@ -23,6 +23,7 @@ IDLE = "replication is not running"
 BEHIND = "ran alone since this node was behind"
 DISTRUST = "receiver distrusts its source"
 _TLS_FAILED = 2026  # CR_SSL_CONNECTION_ERROR; MariaDB's text may say no more than "error:00000000:lib(0)::reason(0)"
+REBUILDING, REBUILT = "rebuilding", "rebuilt"  # how the state begins while rebuild=auto does what it was set for
 HEALTHY = 100  # acknowledges and applies; or is the primary
 LAGGING = 50  # would have to apply for a while before it could open
 UNSYNCED = 20  # replicates but does not acknowledge yet

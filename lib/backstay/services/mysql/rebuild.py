@@ -29,6 +29,7 @@ from backstay.host.process import no_core
 from backstay.host.state_files import private
 from backstay.ocf.errors import AgentError, TimedOut
 from backstay.services.mysql import process, rebuild_policy
+from backstay.services.mysql.health import REBUILDING, REBUILT
 from backstay.services.mysql.layout import layout_of
 from backstay.services.mysql.state import (
     ERRANT,
@@ -93,10 +94,10 @@ def standing(context: MysqlContext, why: str) -> tuple[str, bool]:
     count, reason = _failure(context)
     step = _step(context, count)
     if step is rebuild_policy.Job.SWAP:
-        return "rebuilt: restarting on the new data", True
+        return f"{REBUILT}: restarting on the new data", True
     if step is rebuild_policy.Job.REST:
         return f"not rebuilt: {reason}; {why}", False
-    return f"rebuilding, {why}", False
+    return f"{REBUILDING}, {why}", False
 
 
 def _step(context: MysqlContext, failures: int) -> rebuild_policy.Job:
