@@ -537,6 +537,27 @@ def test_a_set_without_data_keeps_its_log_from_the_beginning(chamber: Chamber) -
     assert result.values["begins"] == "x"
 
 
+def test_what_a_server_takes_at_its_start_alone_is_told_and_other_accounts_are_made(chamber: Chamber) -> None:
+    """Neither restarts anything."""
+    result = run(
+        chamber,
+        r"""
+        act start; act promote; act monitor $RECURRING
+        cp /etc/mysql/set.cnf /etc/mysql/other.cnf; pid=$(cat /run/mysqld/mysqld.pid)
+        act monitor $RECURRING OCF_RESKEY_config=/etc/mysql/other.cnf OCF_RESKEY_log_error=other.log
+        act monitor $RECURRING OCF_RESKEY_replication_user=other
+        echo "there=$(mariadb -Ne "select count(*) from mysql.user where user = 'other'")"
+        [ "$(cat /run/mysqld/mysqld.pid)" = $pid ] && echo same=yes
+        act stop; act start OCF_RESKEY_config=/etc/mysql/other.cnf
+        act monitor $RECURRING OCF_RESKEY_config=/etc/mysql/other.cnf; act stop
+        """,
+    )
+    assert result.reasons[3].endswith("config, log_error takes effect at the server's next start"), result.text
+    assert result.reasons[4].startswith("runs alone") and "takes effect" not in result.reasons[4], result.text
+    assert result.values == {"there": "1", "same": "yes"}, result.text
+    assert "takes effect" not in result.reasons[7], result.text
+
+
 def test_reload_and_unknown_actions(chamber: Chamber) -> None:
     result = run(chamber, "act start; act reload-agent OCF_RESKEY_max_lag=60s; act migrate_to; act notify; act stop")
     assert result.codes == [0, 0, 3, 3, 0], result.text

@@ -65,12 +65,16 @@ def test_a_replica_that_follows_another_server_is_moved_back(chamber: Chamber) -
         within 20 runs; act monitor $RECURRING; echo "before=$(source)"
         n1 "stop slave; change master to master_host='127.0.0.2'; start slave"; within 20 runs
         echo "elsewhere=$(source)"
+        act monitor $RECURRING OCF_RESKEY_writer_address=127.0.0.3; echo "mistyped=$(source)"
         moved() { act monitor $RECURRING > /dev/null; [ "$(source)" = n2 ]; }
         within 30 moved; echo "after=$(source)"
         act stop
         """,
     )
-    assert result.values == {"before": "n2", "elsewhere": "127.0.0.2", "after": "n2"}, result.text
+    assert result.values == {"before": "n2", "elsewhere": "127.0.0.2", "mistyped": "127.0.0.2", "after": "n2"}, (
+        result.text
+    )
+    assert "127.0.0.3" in result.reasons[3], result.text
 
 
 def test_a_copy_that_tells_its_position_alone_has_what_earlier_primaries_wrote(chamber: Chamber) -> None:

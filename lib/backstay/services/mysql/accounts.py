@@ -39,7 +39,8 @@ def ensure(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
         return
     grants = " ".join(dialect.grants(context.parameters.rebuild == "auto"))
     identity = process.running(context.parameters).identity
-    done = f"{identity} {record.epoch} {context.parameters.rebuild} {grants}"
+    users = f"{context.parameters.monitor_user} {context.parameters.replication_user}"
+    done = f"{identity} {record.epoch} {context.parameters.rebuild} {grants} {users}"
     if context.state.read(ACCOUNTS) == done:
         return
     if missing(context, server, dialect):

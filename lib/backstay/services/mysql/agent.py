@@ -14,7 +14,7 @@ from backstay.ocf.parameters import action
 from backstay.services.mysql import process
 from backstay.services.mysql.context import MysqlContext
 from backstay.services.mysql.server import Server, ServerBusy, ServerDown, ServerRefused, ServerSilent
-from backstay.services.mysql.state import CLOSED, PASSWORDS, PROMOTED, READABLE, READER, REBUILD_LOCK
+from backstay.services.mysql.state import CLOSED, PASSWORDS, PROMOTED, READABLE, READER, REBUILD_LOCK, STARTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class Mysql(Agent):
             done = replica.rescue(context, server, dialect, record)
             if done:
                 context.log.notice(done)
+        context.state.write(STARTED, context.parameters.at_start())
         memory_tables.open_all(context)
         self._watch(launched)
         self._serve_readers(launched)

@@ -28,6 +28,7 @@ from backstay.services.mysql.state import (
     READABLE,
     RECHECKED,
     REVIEWED,
+    STARTED,
     UNACKNOWLEDGED,
     WAITING,
     Occupied,
@@ -122,7 +123,8 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     if now.solo and not note:
         note = f"{ALONE}: no replica acknowledges"
     publish(context, verdict.score, verdict.readable)
-    return "; ".join(filter(None, [reset, locked, stranger, note]))
+    pending = context.parameters.pending(context.state.read(STARTED))
+    return "; ".join(filter(None, [reset, locked, stranger, note, pending]))
 
 
 def _have_events_run(context: MysqlContext, server: Server, dialect: Dialect, seen: Observed, record: Record) -> str:

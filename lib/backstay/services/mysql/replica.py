@@ -31,6 +31,7 @@ from backstay.services.mysql.state import (
     READABLE,
     REFUSAL,
     SOURCE,
+    STARTED,
     STRANDED,
     read_mark,
     write_mark,
@@ -45,7 +46,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.services.mysql.context import MysqlContext
     from backstay.services.mysql.dialects.base import Dialect
-    from backstay.services.mysql.observation import Observed
+    from backstay.services.mysql.observation import Observed, ReplicaStatus
     from backstay.services.mysql.record import Record
     from backstay.services.mysql.server import Server
 
@@ -108,12 +109,13 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     state = state or refusal
     lag = published_lag(seen.replica.lag if seen.replica else None)
     published = publish(context, NEVER if refusal else verdict.score, verdict.readable, lag)
-    trouble = errant or refusal or doubt or state
+    pending = context.parameters.pending(context.state.read(STARTED))
+    trouble = errant or refusal or doubt or state or pending
     as_it_was = published and calm(seen, context.servers.me, trouble, verdict.readable, context.parameters.max_lag)
     reuse.note(context, process.running(context.parameters), reuse.CALM if as_it_was else "")
     if rebuilt:
         raise AgentError(state)  # Pacemaker stops and starts it, and start finds the copy
-    return summarise(state, doubt or note)  # the step that was tried says why
+    return summarise(state, doubt or note) or pending  # the step that was tried says why
 
 
 def _refusal(context: MysqlContext, dialect: Dialect, seen: Observed) -> str:
@@ -161,6 +163,7 @@ def _carry_out(
             dialect.restart_receiver(server)
             return ""
         if seen.replica and seen.replica.sql and seen.replica.io != "No":
+            _see_open(context, dialect, host, seen.replica)
             # With a password that the primary does not know yet nobody could acknowledge, not even that it is told it.
             poll(
                 lambda: _accepted(context, dialect, record.primary),
@@ -252,6 +255,16 @@ def _restore_appliers(context: MysqlContext, server: Server, dialect: Dialect) -
     if identity == process.running(context.parameters).identity and count.isdigit():
         dialect.set_appliers(server, int(count))
     context.state.remove(APPLIERS)
+
+
+def _see_open(context: MysqlContext, dialect: Dialect, host: str, replica: ReplicaStatus) -> None:
+    """A replica that follows well leaves its source for none but the primary: a writer address may be mistyped. Raises
+    AgentError."""
+    if replica.io != "Yes" or replica.host == host:
+        return
+    with context.servers.on(host, dialect, context.deadline.within(1.0)) as holder:
+        if not dialect.peer(holder).writable:
+            raise AgentError(f"{host} is not open for writes, so this replica goes on with {replica.host}")
 
 
 def _accepted(context: MysqlContext, dialect: Dialect, primary: str) -> bool:

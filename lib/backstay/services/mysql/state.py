@@ -72,6 +72,11 @@ HISTORY = StateFile(
     "the server's process, and what the primary's history was at its last monitor",
     lost="that its binary log was reset between two monitors goes unseen",
 )
+STARTED = StateFile(
+    "started",
+    "checksums of the parameters that a server takes only when it starts, as they were then",
+    lost="that one was changed is not told until the next start",
+)
 SOURCE = StateFile(
     "source",
     "the host from which the agent had this replica replicate",
