@@ -136,7 +136,7 @@ def bookworm() -> str:
 def chamber(bookworm: str, tmp_path: Path) -> Chamber:
     """Run a shell script in the chamber; files of the test's tmp_path are in its working directory."""
 
-    def run(script: str, timeout: float = 60, check: bool = True) -> command.Finished:
+    def run(script: str, timeout: float = 120, check: bool = True) -> command.Finished:
         arguments = [bookworm, str(CHECKOUT), os.fspath(tmp_path), script]
         home = {"HOME": "/root", "CIB_file": "/work/cib.xml", "PYTHONDONTWRITEBYTECODE": "1"}
         return command.run([*CONFINED, "sh", "-ec", ENTER, "sh", *arguments], timeout, check=check, env=home)

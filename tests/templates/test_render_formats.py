@@ -81,7 +81,7 @@ def test_crm_and_pcs_make_the_same_configuration(chamber: Chamber, tmp_path: Pat
         sh t.pcs.sh by_pcs.xml
         crm_verify -V -x cib.xml; crm_verify -V -x by_pcs.xml
         """,
-        timeout=120,
+        timeout=240,
     )
     complaints = [
         line
