@@ -145,7 +145,7 @@ explore: setup
 
 fuzz: setup
 	BACKSTAY_FUZZ=$(FUZZ) BACKSTAY_CORPUS=all BACKSTAY_FUZZ_SEED=$(SEED) BACKSTAY_FUZZ_CONFIGURATIONS=$(FUZZ_CONFIGURATIONS) \
-	    $(PYTHON) -m pytest tests/decisions/test_fuzz.py tests/decisions/test_corpus.py tests/contract/test_corpus.py $(PYTEST)
+	    $(PYTHON) -m pytest tests/decisions/test_fuzz.py tests/decisions/test_corpus_reading.py tests/contract/test_corpus.py $(PYTEST)
 
 verdicts: setup
 	BACKSTAY_CORPUS=record $(PYTHON) -m pytest tests/contract/test_corpus.py -k people $(PYTEST)

@@ -106,3 +106,9 @@ def test_tests_that_share_a_lab_follow_each_other() -> None:
     two.append(names.index("test_commits_wait_until_a_lost_replica_is_fenced"))  # of another file
     three = names.index("test_a_server_that_runs_on_without_its_cluster_stays_on_record")  # of a file between them
     assert two == [two[0], two[0] + 1] and three < two[0]
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """pytest imports them by it: in a run over all directories the second is an error, and alone it is none."""
+    names = [path.name for path in TESTS.glob("*/test_*.py")]
+    assert sorted(names) == sorted(set(names))
