@@ -75,7 +75,7 @@ def test_a_replica_that_follows_another_server_is_moved_back(chamber: Chamber) -
     assert result.values == {"before": "n2", "elsewhere": "127.0.0.2", "mistyped": "127.0.0.2", "after": "n2"}, (
         result.text
     )
-    assert "127.0.0.3" in result.reasons[3], result.text
+    assert "127.0.0.3" in result.reasons[4], result.text
 
 
 def test_a_copy_that_tells_its_position_alone_has_what_earlier_primaries_wrote(chamber: Chamber) -> None:
