@@ -542,6 +542,7 @@ def test_what_a_server_takes_at_its_start_alone_is_told_and_other_accounts_are_m
     result = run(
         chamber,
         r"""
+        echo '127.0.0.1 n1' >> /etc/hosts
         act start; act promote; act monitor $RECURRING
         cp /etc/mysql/set.cnf /etc/mysql/other.cnf; pid=$(cat /run/mysqld/mysqld.pid)
         act monitor $RECURRING OCF_RESKEY_config=/etc/mysql/other.cnf OCF_RESKEY_log_error=other.log

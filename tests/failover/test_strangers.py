@@ -69,6 +69,14 @@ def test_a_replica_outside_the_cluster_counts_while_it_acknowledges_and_is_told(
     assert set(recorded(mysql)["sync"].split(",")) == nodes
 
     reports.sql("SET GLOBAL rpl_semi_sync_slave_enabled = 1; STOP SLAVE IO_THREAD; START SLAVE IO_THREAD")
+    poll(
+        lambda: "client is no node of the cluster and may" in shown(mysql, primary), Deadline(60), "it to be told", 0.2
+    )
+    asked = three.run(primary, ["crm_resource", "-r", mysql.name, "-g", "monitor_password"]).out.strip()
+    reports.sql(
+        f"SET sql_log_bin = 0; CREATE USER backstay_monitor IDENTIFIED BY '{asked}';"
+        " GRANT SLAVE MONITOR, BINLOG MONITOR, SHOW DATABASES ON *.* TO backstay_monitor"
+    )
     poll(lambda: "client" in recorded(mysql)["sync"].split(","), Deadline(60), "it to be on record", 0.2)
     poll(lambda: "client acknowledges and is no node" in shown(mysql, primary), Deadline(60), "it to be told", 0.2)
     assert "client acknowledges and is no node" in three.run(primary, ["backstay", "status"], check=False).out
