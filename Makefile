@@ -39,7 +39,7 @@ LINTIAN = lintian --fail-on error,warning,info --display-info --tag-display-limi
 
 EXPLORE =
 
-.PHONY: explore help setup setup-vagrant demo demo-openstack check test test-chamber test-all test-failover test-sid test-alarms test-timing test-vagrant campaign campaign-aimed soak fuzz verdicts bench lint tables install install-lab uninstall deb clean
+.PHONY: explore help setup setup-vagrant demo demo-openstack check test test-chamber test-all test-failover test-sid test-trixie test-pythons test-alarms test-timing test-vagrant campaign campaign-aimed soak fuzz verdicts bench lint tables install install-lab uninstall deb clean
 
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
@@ -51,6 +51,8 @@ help:
 	@echo 'make test-failover  every fault, RUNS=$(RUNS) times each, with the distribution of the gap'
 	@echo 'make test-failover-openstack   each service'"'"'s faults under nova'"'"'s boot flow'
 	@echo 'make test-sid       the main faults with Oracle MySQL, RabbitMQ 4 and Pacemaker 3'
+	@echo 'make test-trixie    a smoke of MySQL, RabbitMQ and readers on Debian 13, in ten minutes'
+	@echo 'make test-pythons   the decisions with Python 3.9, 3.13 and 3.14, in the images of Debian 11, 13 and sid'
 	@echo 'make test-alarms    an hour of load and starvation, a thousand planned stops: the watchers must tell nothing'
 	@echo 'make test-timing    a node that loses packets, starves or pauses: must neither be fenced nor deposed'
 	@echo 'make campaign       $(SCHEDULES) schedules of faults from seeds for each service (or campaign-openstack, …), judged by what the histories prove'
@@ -123,6 +125,17 @@ test-sid-%: setup
 
 test-sid-haproxy: setup
 	BACKSTAY_TEST_IMAGE=sid $(PYTHON) -m pytest tests/contract/test_haproxy.py tests/contract/test_haproxy_contract.py
+
+# What a new Debian breaks shows in minutes: scores and languages of its tools, one fault of each service, and readers.
+test-trixie: setup
+	BACKSTAY_TEST_IMAGE=trixie $(PYTHON) -m pytest -m 'not slow' tests/templates/test_readers_template.py $(PYTEST)
+	$(PYTHON) -m pytest -k trixie tests/contract/test_option_file.py $(PYTEST)
+	$(PYTHON) -I bin/backstay rehearse mysql --image trixie --no-floor --fault kill --fault move --json smoke-trixie-mysql.json
+	$(PYTHON) -I bin/backstay rehearse rabbitmq --image trixie --no-floor --fault kill --json smoke-trixie-rabbitmq.json
+	BACKSTAY_TEST_IMAGE=trixie $(PYTHON) -m pytest tests/failover/test_readers.py $(PYTEST)
+
+test-pythons: setup
+	PYTHONPATH=lib:lab $(PYTHON) -m backstay_lab.run.pythons
 
 # Two may run side by side where the machine allows: make -j2 campaign
 campaign: campaign-mysql campaign-rabbitmq campaign-openstack

@@ -209,6 +209,12 @@ def test_a_watchdog_is_fencing_without_a_device() -> None:
         assert any("no fence device" in one.what for one in found)
 
 
+def test_what_turns_fencing_off_is_what_has_to_turn_it_on() -> None:
+    for name, other in (("stonith-enabled", "fencing-enabled"), ("fencing-enabled", "stonith-enabled")):
+        found = preflight.fencing(cluster(options={name: "false", other: "true"}), None)
+        assert f"crm_attribute --type crm_config --name {name} --update true" in [one.remedy for one in found]
+
+
 def test_a_cluster_that_trusts_what_it_has_not_seen_is_told() -> None:
     options = {"stonith-enabled": "true", "startup-fencing": "false"}
     assert any("startup-fencing=false" in one.what for one in preflight.fencing(cluster(options=options), None))

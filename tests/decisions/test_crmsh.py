@@ -12,7 +12,8 @@ from backstay.ocf.errors import WrongParameter
 def pcs_lines(text: str) -> list[str]:
     """The commands of the script for a template text, joined and without their beginning."""
     script = pcs_writer.script(crm_parser.parse(text), "x").replace(" \\\n    ", " ")
-    return [line.removeprefix('pcs -f "$cib" ') for line in script.splitlines() if line.startswith("pcs -f")]
+    beginnings = ("pcs -f", "by_version ")
+    return [line.removeprefix('pcs -f "$cib" ') for line in script.splitlines() if line.startswith(beginnings)]
 
 
 @pytest.mark.parametrize(
@@ -31,17 +32,19 @@ def pcs_lines(text: str) -> list[str]:
         ("primitive f stonith:fence_x params k=v\n", ["stonith create f fence_x k=v"]),
         ("clone c a meta promotable=true\n", ["resource clone a c", "resource meta c promotable=true"]),
         ("group g a b\n", ["resource group add g a b"]),
-        ("colocation x -inf: a:Promoted b\n", ["constraint colocation add Promoted a with b -- -INFINITY id=x"]),
-        ("colocation x 100: a b:Started\n", ["constraint colocation add a with Started b 100 id=x"]),
+        ("colocation x -inf: a:Promoted b\n", ["constraint colocation add Promoted a with b score=-INFINITY id=x"]),
+        ("colocation x 100: a b:Started\n", ["constraint colocation add a with Started b score=100 id=x"]),
         (
             "order x Optional: a:stop b symmetrical=false\n",
             ["constraint order stop a then stop b kind=Optional symmetrical=false id=x"],
         ),
-        ("location x a 50: n1\n", ["constraint location add x a n1 50"]),
+        ("location x a -inf: n1\n", ["by_version score=-INFINITY '-- -INFINITY' constraint location add x a n1"]),
+        ("location x a 50: n1\n", ["by_version score=50 50 constraint location add x a n1"]),
         (
             "location x a rule $role=Promoted -inf: not_defined r or r lt 1\n",
             [
-                "constraint location a rule constraint-id=x role=Promoted score=-INFINITY not_defined r or r lt 1",
+                "by_version 'not_defined r or r lt 1' 'not_defined r or r lt 1' constraint location a rule"
+                " constraint-id=x role=Promoted score=-INFINITY",
             ],
         ),
     ],

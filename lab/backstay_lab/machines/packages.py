@@ -38,31 +38,32 @@ def provide(lab: "Lab") -> str:
     return PLACE
 
 
-def ensure(version: str) -> str:
-    """The directory with the packages for Python `version` ("3.11"), fetched now if it is not there."""
-    with open(LIST, encoding="utf-8") as source:
+def ensure(version: str, listed: str = LIST) -> str:
+    """The directory with the packages of a list, for Python `version` ("3.11"), fetched now if it is not there."""
+    with open(listed, encoding="utf-8") as source:
         wanted = source.read()
     key = hashlib.sha256(f"{version} compiled\n{wanted}".encode()).hexdigest()[:12]
     packages = os.path.join(cache_directory(), "packages")
-    path = os.path.join(packages, f"oslo-python{version}-{key}")
+    name = os.path.basename(listed).partition(".")[0]
+    path = os.path.join(packages, f"{name}-python{version}-{key}")
     os.makedirs(packages, exist_ok=True)
     with open(f"{path}.lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # its holder is bounded by FETCH_TIMEOUT
         if not os.path.isdir(path):
-            _fetch(version, path)
+            _fetch(version, path, listed)
     return path
 
 
-def _fetch(version: str, path: str) -> None:
+def _fetch(version: str, path: str, listed: str) -> None:
     partial = f"{path}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     # --no-deps: the list is complete, and what this host has installed is none of its business. Compiled, which only a Python of
     # the same version can, every program that loads them starts more than a second sooner.
     argv = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]
     argv += [] if version == ".".join(map(str, sys.version_info[:2])) else ["--no-compile"]
-    argv += ["--python-version", version, "--implementation", "cp", "--target", partial, "--requirement", LIST]
+    argv += ["--python-version", version, "--implementation", "cp", "--target", partial, "--requirement", listed]
     try:
         command.run(argv, timeout=FETCH_TIMEOUT)
     except CommandFailed as failed:
-        raise AgentError(f"could not fetch oslo.messaging and oslo.db for the lab's client: {failed}") from failed
+        raise AgentError(f"could not fetch what {os.path.basename(listed)} lists: {failed}") from failed
     os.rename(partial, path)

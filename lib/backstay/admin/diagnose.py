@@ -54,7 +54,10 @@ def _whole(cluster: Cluster) -> Iterator[Finding]:
     if not cluster.fencing:
         what = "fencing is off: a lost node is taken for dead without proof"
         yield Finding(
-            "error", "cluster", what, "configure a fence device, then crm_attribute -n stonith-enabled -v true"
+            "error",
+            "cluster",
+            what,
+            f"configure a fence device, then crm_attribute -n {cluster.fencing_option} -v true",
         )
 
 

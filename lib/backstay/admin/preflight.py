@@ -147,7 +147,8 @@ def fencing(cluster: Cluster, tried: frozenset[str] | None) -> Iterator[Finding]
     members = [node.name for node in cluster.members]
     if not cluster.fencing:
         what = "fencing is off: a set cannot be loss-free, for a lost node may still serve"
-        yield Finding("error", "fencing", what, "crm_attribute --type crm_config --name stonith-enabled --update true")
+        remedy = f"crm_attribute --type crm_config --name {cluster.fencing_option} --update true"
+        yield Finding("error", "fencing", what, remedy)
     startup = cluster.options.get("startup-fencing", "true")
     if not is_true(startup):
         what = f"startup-fencing={startup}: after a start of all, a node that nobody has seen is taken for dead without proof"

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 IDLE = "S_IDLE"  # the coordinator's state when nothing is left to do
 _ANY_ROLE = ("", "Started")  # a location of another role leaves the instance where it is
+FENCING = ("stonith-enabled", "fencing-enabled")
 _TRUE = ("true", "yes", "on", "1", "y")
 
 
@@ -20,7 +21,7 @@ def is_true(text: str) -> bool:
 def fencing_enabled(options: Mapping[str, str], unset: bool) -> bool:
     """Whether lost nodes are fenced: stonith-enabled, or fencing-enabled as Pacemaker 3 may call it. Where both are given, both
     must say so, for which of them counts depends on Pacemaker's version. unset: the answer where neither is given."""
-    said = [options[name] for name in ("stonith-enabled", "fencing-enabled") if name in options]
+    said = [options[name] for name in FENCING if name in options]
     return all(map(is_true, said)) if said else unset
 
 
@@ -245,6 +246,11 @@ class Cluster(NamedTuple):
     def fencing(self) -> bool:
         """Whether it is enabled, as it is where nothing is configured."""
         return fencing_enabled(self.options, unset=True)
+
+    @property
+    def fencing_option(self) -> str:
+        """The name of the option that turns it off."""
+        return next((name for name in FENCING if not is_true(self.options.get(name, "true"))), FENCING[0])
 
     @property
     def members(self) -> tuple[Node, ...]:
