@@ -20,6 +20,7 @@ REASONS = {
         **{f"{name}=": harm for names, _, harm, _ in HAZARDS for name in names},
         "replicate-": "a replica would apply only a part of what it acknowledged",
         "log-bin in ": "the log's name would be the host's",
+        "log-bin=": "a start of before has left a history under another name, which the server keeps",
     },
     "rabbitmq": {
         "cluster_partition_handling = autoheal": "it throws confirmed messages away",
