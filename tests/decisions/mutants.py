@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
 
 class Mutant(NamedTuple):
-    """code: with something taken out. bounds: within which it falls. fast: in a second or two."""
+    """code: with something taken out. bounds: within which it falls. fast: in a second or two. story: that loses a row, where a
+    search to its depth takes many minutes: it is told, not found."""
 
     code: Code
     bounds: Bounds = Bounds(faults=1, promotions=1)
     fast: bool = False
+    story: str = ""
 
 
 def without(table: Protocol, *names: str) -> Protocol:
@@ -157,11 +159,15 @@ ONE_LEAVES = faults("leave", number=1)
 EMPTIED = faults("kill", "empty", alone=True, disks=True)
 # An acknowledger whose disk is replaced after the set's first rows, and a later row that only it had.
 EMPTIED_LATER = faults("kill", "empty", number=3, disks=True)._replace(commits=2)
+N2_EMPTIED = (
+    "commit:n1 receive:n2 receive:n3 begin:n1 which_have:n1 record:n1 commit:n1 receive:n2"
+    " kill:n2 empty:n2 kill:n1 start:n2"
+)
 
 MUTANTS: dict[str, Mutant] = {
     # rows of the proof
     "a candidate need not have what is on record": Mutant(decided(decide=trusting), TWICE),
-    "the record's own primary is anybody": Mutant(weakened("own record", lambda i: not i.first and i.whole), ONCE),
+    "the record's own primary is anybody": Mutant(weakened("own record", lambda i: not i.first and i.whole), KILLS),
     "the record's own primary with another disk": Mutant(
         weakened("own record", lambda i: not i.first and i.primary == i.me, nobody), EMPTIED
     ),
@@ -178,10 +184,12 @@ MUTANTS: dict[str, Mutant] = {
             voters_that_answer,
         ),
         EMPTIED_LATER,
+        story=f"{N2_EMPTIED} promote:n3 read:n3 absent:n3 ask:n3 record:n3 open:n3",
     ),
     "the witnesses' proof for one with another disk": Mutant(
         weakened("witnesses", lambda i: not i.first and not i.solo and not i.missing and i.counted, voters_that_answer),
         EMPTIED_LATER,
+        story=f"{N2_EMPTIED} promote:n2 read:n2 absent:n2 ask:n2 fetch:n2 ask:n2 record:n2 open:n2",
     ),
     "the witnesses' proof without what they have": Mutant(weakened("witnesses", rests_on=nobody), ONCE, True),
     "the primary's proof by one with another disk": Mutant(
@@ -217,7 +225,14 @@ MUTANTS: dict[str, Mutant] = {
         Code(promotion=told(without(PROMOTION, "FETCH"), "WAIT", lambda known, _: known)), ONCE, True
     ),
     "a promotion without WAIT": Mutant(Code(promotion=without(PROMOTION, "WAIT")), ONE_LEAVES, True),
-    "a promotion without RECORD": Mutant(Code(promotion=without(PROMOTION, "RECORD")), TWICE),
+    "a promotion without RECORD": Mutant(
+        Code(promotion=without(PROMOTION, "RECORD")),
+        KILLS._replace(faults=3),
+        story=(
+            "kill:n1 promote:n2 read:n2 absent:n2 ask:n2 open:n2 connect:n3 commit:n2 receive:n3 kill:n2 kill:n3"
+            " start:n1 promote:n1 read:n1 absent:n1 ask:n1 pause:n1 absent:n1 ask:n1 open:n1"
+        ),
+    ),
     "a promotion that opens before it records": Mutant(Code(promotion=swapped(PROMOTION, "RECORD", "OPEN")), TWICE),
     "a promotion without AWAIT": Mutant(Code(promotion=without(PROMOTION, "AWAIT")), TWICE),
     "a promotion that opens before it waits": Mutant(in_turn("promotion", "AWAIT", "OPEN"), TWICE),
