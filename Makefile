@@ -12,12 +12,15 @@ SCHEDULES = 100
 TIMING = --loss 20 --share 5 --pause 2
 SEED = 1
 FUZZ = 10000
+FUZZ_CONFIGURATIONS = 200
 SOAK_MINUTES = 120
+# Tests at a time, but for those that need a lab (tests/parallel.py).
+WORKERS = 2
 
 # What the lab and the tests use on this machine. The cluster, the servers and their clients are in the lab's image.
 HOST_PACKAGES = mmdebstrap iproute2 nftables util-linux procps python3 python3-click python3-rich \
-    python3-lxml python3-pymysql python3-psutil python3-pytest python3-hypothesis python3-setuptools python3-wheel python3-venv \
-    python3-pip python3-matplotlib man-db strace
+    python3-lxml python3-pymysql python3-psutil python3-pytest python3-pytest-xdist python3-hypothesis \
+    python3-setuptools python3-wheel python3-venv python3-pip python3-matplotlib man-db strace
 VAGRANT_PACKAGES = vagrant vagrant-lxc lxc openssh-client rsync
 
 SHARE = $(DESTDIR)$(PREFIX)/share
@@ -25,7 +28,7 @@ COMPLETIONS = $(addprefix $(SHARE)/,bash-completion/completions zsh/vendor-compl
 
 LAB_LIBRARY = $(DESTDIR)$(PREFIX)/lib/backstay-lab
 # What `make uninstall` removes where nothing else is in it.
-EMPTIED = usr/lib/ocf/resource.d usr/lib/ocf/lib $(addprefix .$(PREFIX)/,bin share/man/man7 share/man/man8 share/crmsh/scripts) \
+EMPTIED = usr/lib/ocf/resource.d usr/lib/ocf/lib $(addprefix .$(PREFIX)/,bin share/man/man7 share/man/man8 share/crmsh/scripts share/doc/backstay) \
     $(patsubst $(DESTDIR)/%,%,$(COMPLETIONS))
 
 # What `make deb` needs beside the above, reads, and where it puts the packages.
@@ -36,7 +39,7 @@ LINTIAN = lintian --fail-on error,warning,info --display-info --tag-display-limi
 
 EXPLORE =
 
-.PHONY: explore help setup setup-vagrant demo demo-openstack check test test-chamber test-all test-failover test-sid test-alarms test-timing test-vagrant campaign campaign-aimed soak fuzz bench lint tables install install-lab uninstall deb clean
+.PHONY: explore help setup setup-vagrant demo demo-openstack check test test-chamber test-all test-failover test-sid test-alarms test-timing test-vagrant campaign campaign-aimed soak fuzz verdicts bench lint tables install install-lab uninstall deb clean
 
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
@@ -56,7 +59,9 @@ help:
 	@echo '                    by the same rules, and memory, descriptors, processes and files must stay flat'
 	@echo 'make explore        every order of events of a small MySQL set, with the steps and decisions that run (EXPLORE=--help);'
 	@echo '                    REPLAY=EVENTS tells a story that it printed'
-	@echo 'make fuzz           $(FUZZ) bad inputs for every reader of parameters, answers, XML, GTIDs and Erlang terms'
+	@echo 'make fuzz           $(FUZZ) bad inputs for every reader of parameters, answers, XML, GTIDs and Erlang terms, and whole'
+	@echo '                    configurations, as people have them and damaged: the agents must agree with the daemons'
+	@echo 'make verdicts       write down anew what the daemons say of the configurations in tests/corpus'
 	@echo 'make test-vagrant   faults on machines that Vagrant makes in LXC, with a box made here; needs $(firstword $(VAGRANT_PACKAGES))'
 	@echo 'make bench          beside the agents in use, RUNS=$(RUNS) rounds in turn; $(BENCH)/report.html (BENCH_OPTIONS=--help)'
 	@echo 'make setup          install what the above need here: $(firstword $(HOST_PACKAGES)) and a few more packages'
@@ -85,21 +90,21 @@ demo-openstack: setup
 	$(PYTHON) -I bin/backstay demo openstack --dir $(LAB)-openstack $(if $(DEMO_DOWN),--down)
 
 check: lint
-	BACKSTAY_FUZZ=20 $(VENV)/bin/python -m pytest -m 'not chamber and not lab and not slow' --hypothesis-profile=quick \
+	BACKSTAY_FUZZ=20 $(VENV)/bin/python -m pytest -n $(WORKERS) -m 'not chamber and not lab and not slow' --hypothesis-profile=quick \
 	    tests/rules tests/decisions $(PYTEST)
 
 test: setup
-	$(PYTHON) -m pytest -m 'not slow and not vagrant' $(PYTEST)
+	$(PYTHON) -m pytest -n $(WORKERS) -m 'not slow and not vagrant' $(PYTEST)
 
 test-chamber: setup
-	$(PYTHON) -m pytest -m 'chamber and not slow' $(PYTEST)
+	$(PYTHON) -m pytest -n $(WORKERS) -m 'chamber and not slow' $(PYTEST)
 
 test-vagrant: setup-vagrant
 	$(PYTHON) -m pytest tests/vagrant $(PYTEST)
 	BACKSTAY_TEST_NODES=vagrant $(PYTHON) -m pytest tests/failover/test_mysql.py -k 'not oracle' $(PYTEST)
 
 test-all: setup-vagrant
-	$(PYTHON) -m pytest $(PYTEST)
+	$(PYTHON) -m pytest -n $(WORKERS) $(PYTEST)
 
 test-failover: test-failover-mysql test-failover-rabbitmq
 test-sid: test-sid-mysql test-sid-rabbitmq test-sid-haproxy test-sid-readers
@@ -139,7 +144,11 @@ explore: setup
 	PYTHONPATH=lib:lab $(PYTHON) -c 'from backstay_lab.explorer.cli import command; command()' mysql $(EXPLORE) $(if $(REPLAY),--replay '$(REPLAY)')
 
 fuzz: setup
-	BACKSTAY_FUZZ=$(FUZZ) $(PYTHON) -m pytest tests/decisions/test_fuzz.py $(PYTEST)
+	BACKSTAY_FUZZ=$(FUZZ) BACKSTAY_CORPUS=all BACKSTAY_FUZZ_SEED=$(SEED) BACKSTAY_FUZZ_CONFIGURATIONS=$(FUZZ_CONFIGURATIONS) \
+	    $(PYTHON) -m pytest tests/decisions/test_fuzz.py tests/decisions/test_corpus.py tests/contract/test_corpus.py $(PYTEST)
+
+verdicts: setup
+	BACKSTAY_CORPUS=record $(PYTHON) -m pytest tests/contract/test_corpus.py -k people $(PYTEST)
 
 test-sid-readers: setup
 	BACKSTAY_TEST_IMAGE=sid $(PYTHON) -m pytest tests/failover/test_readers.py
@@ -174,6 +183,9 @@ install:
 	PYTHONPATH=lib $(PYTHON) -m backstay.admin.install $(OCF)
 	install -m 755 bin/backstay $(DESTDIR)$(PREFIX)/bin
 	install -m 644 crm-templates/* $(SHARE)/backstay/crm-templates
+	install -d $(SHARE)/doc/backstay/docs
+	cp -r docs/. $(SHARE)/doc/backstay/docs
+	chmod -R u=rwX,go=rX $(SHARE)/doc/backstay/docs
 	PYTHONPATH=lib $(PYTHON) -m backstay.admin.wizard $(SHARE)/crmsh/scripts
 	PYTHONPATH=lib $(PYTHON) -m backstay.admin.manpage $(SHARE)/man
 	_BACKSTAY_COMPLETE=bash_source $(PYTHON) -I bin/backstay > $(word 1,$(COMPLETIONS))/backstay
@@ -193,7 +205,7 @@ install-lab:
 # Both, and the directories that are empty then. State of resources in /run stays: they may run.
 uninstall:
 	PYTHONPATH=lib $(PYTHON) -B -m backstay.admin.install --remove $(OCF)
-	rm -rf $(LAB_LIBRARY) $(SHARE)/backstay $(SHARE)/crmsh/scripts/backstay-*
+	rm -rf $(LAB_LIBRARY) $(SHARE)/backstay $(SHARE)/doc/backstay/docs $(SHARE)/crmsh/scripts/backstay-*
 	rm -f $(SHARE)/man/man7/ocf_backstay_*.7 $(SHARE)/man/man8/backstay.8 $(SHARE)/man/man8/backstay-*.8
 	rm -f $(DESTDIR)$(PREFIX)/bin/backstay $(join $(COMPLETIONS),/backstay /_backstay /backstay.fish)
 	-cd $(DESTDIR)/ && rmdir --ignore-fail-on-non-empty --parents $(EMPTIED) 2>/dev/null

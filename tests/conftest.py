@@ -1,7 +1,8 @@
 """What all tests share: tiers, and the chamber, where Debian's own crmsh and Pacemaker tools work on a CIB in a file.
 
 A test's directory says what it needs, and so does the fixture of the chamber: it is marked for that here, by nobody else.
-`pytest -m "not chamber and not lab"` is the fast tier. Whatever is asked for runs in the order of `TIERS`, the cheap first.
+`pytest -m "not chamber and not lab"` is the fast tier. Whatever is asked for runs in the order of `TIERS`, the cheap first; with
+`-n 2`, two at a time, but for what needs a lab (parallel.py).
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import os
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from time import time
+from typing import Any
 
 import hypothesis
 import pytest
@@ -22,13 +25,14 @@ CHECKOUT = Path(__file__).parent.parent
 TIERS: dict[str, tuple[str, ...]] = {
     "rules": (),
     "decisions": (),
+    "packages": ("chamber",),  # first of these, for its files are the longest units of work
     "contract": ("chamber",),
     "templates": ("chamber",),
-    "packages": ("chamber",),
     "lab": ("lab",),
     "failover": ("lab",),
     "vagrant": ("lab", "vagrant"),
 }
+ONE_BY_ONE = ("contract", "templates")  # which workers are given tests of singly
 
 # An example may take as long as a busy machine makes it: no test here is about time.
 hypothesis.settings.register_profile("backstay", deadline=None)
@@ -77,23 +81,47 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: order.index(directory_of(item.path)))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell where the time went: set-up (booting a lab, say), calls and ends of all tests of a directory."""
-    seconds: dict[str, float] = defaultdict(float)
-    tests: dict[str, set[str]] = defaultdict(set)
-    for reports in terminalreporter.stats.values():
-        for report in reports:
-            if isinstance(report, pytest.TestReport):
-                directory = directory_of(terminalreporter.config.rootpath / report.location[0])
-                seconds[directory] += report.duration
-                tests[directory].add(report.nodeid)
-    if not seconds:
-        return
-    terminalreporter.section("minutes of each tier")
-    for directory in (name for name in TIERS if name in seconds):
-        terminalreporter.write_line(
-            f"{seconds[directory] / 60:6.1f}  tests/{directory} ({len(tests[directory])} tests)"
-        )
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Loaded here: whoever runs tests without workers needs no xdist."""
+    import parallel
+
+    def unit_of(test: str) -> str:
+        path = test.partition("::")[0]
+        directory = directory_of(config.rootpath / path)
+        if "lab" in TIERS[directory]:
+            return parallel.ALONE
+        return test if directory in ONE_BY_ONE else path
+
+    return parallel.TierScheduling(config, log, unit_of)
+
+
+class Minutes:
+    """Where the time goes. spans: directory -> when its first test began and its last one ended; two may overlap where there are
+    workers. tests: directory -> ids."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.spans: dict[str, tuple[float, float]] = {}
+        self.tests: dict[str, set[str]] = defaultdict(set)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        directory, now = directory_of(self.root / report.location[0]), time()
+        begun, _ = self.spans.get(directory, (now - report.duration, now))
+        self.spans[directory] = begun, now
+        self.tests[directory].add(report.nodeid)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.spans:
+            terminalreporter.section("minutes of each tier")
+        for directory in (name for name in TIERS if name in self.spans):
+            begun, ended = self.spans[directory]
+            tests = len(self.tests[directory])
+            terminalreporter.write_line(f"{(ended - begun) / 60:6.1f}  tests/{directory} ({tests} tests)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Minutes(config.rootpath))
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +136,7 @@ def bookworm() -> str:
 def chamber(bookworm: str, tmp_path: Path) -> Chamber:
     """Run a shell script in the chamber; files of the test's tmp_path are in its working directory."""
 
-    def run(script: str, timeout: float = 60, check: bool = True) -> command.Finished:
+    def run(script: str, timeout: float = 120, check: bool = True) -> command.Finished:
         arguments = [bookworm, str(CHECKOUT), os.fspath(tmp_path), script]
         home = {"HOME": "/root", "CIB_file": "/work/cib.xml", "PYTHONDONTWRITEBYTECODE": "1"}
         return command.run([*CONFINED, "sh", "-ec", ENTER, "sh", *arguments], timeout, check=check, env=home)

@@ -40,6 +40,7 @@ within() {{
         echo "not in time: $*"; ps axo pid,ppid,stat,etime,args; exit 1
     done
 }}
+PROMOTED=OCF_RESKEY_CRM_meta_role=Promoted
 RECURRING=OCF_RESKEY_CRM_meta_interval=5000
 CLONE=OCF_RESKEY_CRM_meta_promoted_max=1
 """

@@ -50,5 +50,5 @@ dead() {{ until_ "! readlink /proc/$1/exe > /dev/null"; }}
 )
 
 
-def run(chamber: Chamber, script: str, timeout: float = 60) -> Result:
+def run(chamber: Chamber, script: str, timeout: float = 120) -> Result:
     return acting.run(chamber, PREPARE + script, timeout)

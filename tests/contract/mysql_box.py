@@ -17,5 +17,5 @@ export OCF_RESKEY_initialize=true OCF_RESKEY_server_id=1
 )
 
 
-def run(chamber: Chamber, script: str, timeout: float = 90) -> Result:
+def run(chamber: Chamber, script: str, timeout: float = 180) -> Result:
     return acting.run(chamber, PREPARE + script, timeout)

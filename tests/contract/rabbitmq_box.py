@@ -22,5 +22,5 @@ DEEP="OCF_RESKEY_CRM_meta_interval=60000 OCF_CHECK_LEVEL=10"
 )
 
 
-def run(chamber: Chamber, script: str, timeout: float = 120) -> Result:
+def run(chamber: Chamber, script: str, timeout: float = 240) -> Result:
     return acting.run(chamber, PREPARE + script, timeout)

@@ -11,6 +11,7 @@ C = "/etc/haproxy/haproxy.cfg"
 
 BAD = [
     ("", "OCF_RESKEY_binary=/nowhere/haproxy", 5, "no haproxy at /nowhere/haproxy: install it, or set binary"),
+    ("", "OCF_RESKEY_binary=/bin/true", 5, "/bin/true says of itself 'nothing': install HAProxy 2.2 or later"),
     ("rm $C", "", 2, f"{C} cannot be read: No such file or directory; correct config or the file"),
     (
         "mkdir /tmp/d",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from tests.conftest import CHECKOUT  # type: ignore[import-not-found]
 
 from backstay.admin.cli import OWN
 from backstay.admin.manpage import pages as command_pages
+from backstay.cluster.model import Resource
 from backstay.ocf.manpage import render
 from backstay.ocf.parameters import actions_of, parameters_of
+from backstay.services.advice import DOCUMENTATION, Advice
 from backstay.services.haproxy.agent import Haproxy
 from backstay.services.mysql.agent import Mysql
 from backstay.services.rabbitmq.agent import Rabbitmq
@@ -80,6 +83,17 @@ def test_the_commands_pages_have_every_option_and_format(installed: Path) -> Non
     assert "--watch" in said["man8/backstay-status.8"] and "Exit status" in said["man8/backstay-status.8"]
 
 
+def test_the_pages_that_a_remedy_names_are_installed(installed: Path) -> None:
+    for agent in AGENTS:
+        name = agent.parameters_class().name  # type: ignore[attr-defined]
+        said = Advice(Resource(name, f"ocf:backstay:{name}")).see
+        assert (installed / said.removeprefix("see /")).is_file(), said
+    assert (installed / f"{DOCUMENTATION}/security.md".lstrip("/")).is_file()
+    for template in (installed / "usr/share/backstay/crm-templates").iterdir():
+        for page in re.findall(r"/usr/share/doc/\S+\.md", template.read_text()):
+            assert (installed / page.lstrip("/")).is_file(), page
+
+
 def test_the_shell_completes(installed: Path) -> None:
     script = installed / "usr/share/bash-completion/completions/backstay"
     subprocess.run(["bash", "-n", script], check=True)
@@ -92,7 +106,8 @@ def test_the_shell_completes(installed: Path) -> None:
 
 
 def test_a_production_node_gets_nothing_of_the_lab(installed: Path) -> None:
-    assert not [path for path in listed(installed) if "lab" in path.replace("available", "")]
+    there = [path for path in listed(installed) if not path.startswith("usr/share/doc/")]
+    assert not [path for path in there if "lab" in path.replace("available", "")]
     said = subprocess.run([installed / "usr/bin/backstay", "-h"], env=CLEAN, capture_output=True, text=True, check=True)
     assert "switchover" in said.stdout and "rehearse" not in said.stdout
 

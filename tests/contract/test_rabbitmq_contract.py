@@ -363,7 +363,7 @@ def test_mirroring_is_refused_in_one_sentence_where_it_is_gone(chamber: Chamber)
         chamber,
         """
         cp -r /usr/lib/rabbitmq /tmp/rabbitmq; home=$(echo /tmp/rabbitmq/lib/*)
-        mv $home/plugins/rabbit-3.10.8 $home/plugins/rabbit-4.2.1
+        mv $home/plugins/rabbit-[0-9]* $home/plugins/rabbit-4.2.1
         act start OCF_RESKEY_server=/tmp/rabbitmq/bin/rabbitmq-server OCF_RESKEY_ha_mode=all
         """,
     )

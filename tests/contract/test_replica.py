@@ -53,6 +53,84 @@ def test_a_new_password_while_the_applier_is_behind_fails_no_monitor(chamber: Ch
     assert result.reasons[2].startswith("applying what was received before joining"), result.text
 
 
+def test_a_replica_that_follows_another_server_is_moved_back(chamber: Chamber) -> None:
+    """Somebody had it follow another host; all runs well there, so nothing else shows it."""
+    result = mysql_box.run(
+        chamber,
+        PRIMARY
+        + r"""
+        act start; act monitor $RECURRING; act monitor $RECURRING
+        source() { n1 'show slave status' | cut -f 2; }
+        runs() { mariadb -e 'show slave status\G' | grep -q 'Slave_IO_Running: Yes'; }
+        within 20 runs; act monitor $RECURRING; echo "before=$(source)"
+        n1 "stop slave; change master to master_host='127.0.0.2'; start slave"; within 20 runs
+        echo "elsewhere=$(source)"
+        act monitor $RECURRING OCF_RESKEY_writer_address=127.0.0.3; echo "mistyped=$(source)"
+        moved() { act monitor $RECURRING > /dev/null; [ "$(source)" = n2 ]; }
+        within 30 moved; echo "after=$(source)"
+        act stop
+        """,
+    )
+    assert result.values == {"before": "n2", "elsewhere": "127.0.0.2", "mistyped": "127.0.0.2", "after": "n2"}, (
+        result.text
+    )
+    assert "127.0.0.3" in result.reasons[3], result.text
+
+
+def test_a_copy_that_tells_its_position_alone_has_what_earlier_primaries_wrote(chamber: Chamber) -> None:
+    """As mariadb-backup makes it of a replica. What it does not have of theirs it never seems to have, and is not admitted."""
+    result = mysql_box.run(
+        chamber,
+        PRIMARY
+        + r"""
+        n2 "reset master; set global gtid_binlog_state='0-7-5,0-8-9,1-7-3,0-2-20'"
+        n2 'create database d; create table d.t (i int)'
+        act start; n1 "create database d; create table d.t (i int); reset master; set global gtid_slave_pos='0-2-22,1-7-3'"
+        act monitor $RECURRING
+        n2 'insert into d.t values (1)'; within 20 has 1
+        echo "history=$(n1 'select @@gtid_binlog_state')"
+        act stop; act start; act monitor $RECURRING; echo "later=$(n1 'select @@gtid_binlog_state')"; act stop
+        """,
+    )
+    assert set(result.values["history"].split(",")) == {"0-7-5", "0-8-9", "1-7-3", "0-2-23"}, result.text
+    assert result.values["later"] == result.values["history"], result.text
+
+
+def test_a_primary_whose_binary_log_was_reset_gives_its_role_up_and_is_no_replica(chamber: Chamber) -> None:
+    """Its numbers begin anew: it would seem to have what others have, and they what it has."""
+    result = mysql_box.run(
+        chamber,
+        PRIMARY.replace("--server-id=2", "--server-id=2 --report-host=n2")
+        + r"""
+        n2 'set global read_only = 1; set global rpl_semi_sync_slave_enabled = 1'
+        crm_attribute -t crm_config -s backstay -n db-facts -v 'epoch=1 primary=n1 gtid= sync= solo=yes'
+        act start; act promote
+        # There is no cluster that a promotion could ask who is there, so this is set afterwards.
+        crm_attribute -t crm_config -s backstay -n db-facts -v 'epoch=2 primary=n1 gtid= sync=n2 solo=no'
+        sed -i 's/sync= solo=yes/sync=n2 solo=no/' /run/backstay/db/promoted; act monitor $RECURRING $PROMOTED
+        n2 "change master to master_host='127.0.0.1', master_user='backstay_replication', master_password='r3p'"
+        n2 'start slave'
+        n1 'create database d; create table d.t (i int primary key); insert into d.t values (1)'
+        act monitor $RECURRING $PROMOTED
+        n1 'reset master'
+        { n1 'insert into d.t values (2)' || :; } > /dev/null 2>&1 &
+        act monitor $RECURRING $PROMOTED; act monitor $RECURRING $PROMOTED
+        act demote; act stop
+        n2 'stop slave; reset slave all; set global read_only = 0'
+        crm_attribute -t crm_config -s backstay -n db-facts -v 'epoch=3 primary=n2 gtid= sync=n1 solo=no'
+        act start; act monitor $RECURRING
+        echo "follows=$(n1 'show slave status' | wc -l)"
+        crm_attribute -t crm_config -s backstay -n db-facts -v 'epoch=3 primary=n1 gtid= sync= solo=yes'
+        n2 'set global read_only = 1'; act promote; echo "closed=$(n1 'select @@read_only')"
+        act stop
+        """,
+    )
+    assert result.codes[4:6] == [9, 9], result.text
+    assert "RESET MASTER was run here" in result.reasons[4] and "RESET MASTER" in result.reasons[5], result.text
+    assert result.codes[6:9] == [0, 0, 0] and result.reasons[9].startswith("RESET MASTER was run here"), result.text
+    assert (result.values["follows"], result.values["closed"]) == ("0", "1"), result.text
+
+
 def test_the_address_is_followed_only_to_a_server_that_is_open_for_writes(chamber: Chamber) -> None:
     """Another host that claims it has the address for a moment. A replica that went there would be missing to the primary."""
     result = mysql_box.run(

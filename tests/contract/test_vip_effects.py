@@ -125,7 +125,7 @@ while True:
 
 CLIENT = """
 import socket, sys, time
-s = socket.create_connection((sys.argv[1], 3306), timeout=5)
+s = socket.create_connection((sys.argv[1], 3306), timeout=float((sys.argv + ["5"])[2]))
 assert s.recv(1) == b"x"
 print("connected", flush=True)
 try:
@@ -178,6 +178,35 @@ def test_stop_resets_connections_and_spares_listeners(wire, address, bound):
             child.wait()
 
 
+@pytest.mark.parametrize(("address", "prefix"), [(V4, "24"), (V6, "64")])
+def test_the_nodes_own_connections_to_the_holder_before_end_when_it_takes_the_address(wire, address, prefix):
+    """A client that waits for an answer hears nothing more: the holder is dead, and the address is here."""
+    ip("-n", wire.lan, "addr", "add", f"{address}/{prefix}", "dev", "eth0", *(["nodad"] * (address == V6)))
+    own = "10.9.0.2" if address == V4 else "fd09::2"
+    server, said = running(wire.lan, SERVER, "0.0.0.0" if address == V4 else "::")
+    assert said == "ready"
+    client, said = running(wire.node, CLIENT, address, "30")
+    bystander, and_said = running(wire.node, CLIENT, own, "30")
+    local = []
+    try:
+        assert said == and_said == "connected"
+        wire.started(address)
+        assert not wire.has(address) and client.poll() is None  # its holder lives
+        ip("-n", wire.lan, "addr", "del", f"{address}/{prefix}", "dev", "eth0")
+        begin = time.time()
+        wire.started(address)
+        kind, at = client.stdout.readline().split()
+        assert kind != "TimeoutError" and begin < float(at) < begin + 15, kind  # by itself it would wait longer
+        assert bystander.poll() is None
+        local = [running(wire.node, SERVER, address)[0], *(running(wire.node, CLIENT, address)[:1])]
+        wire.started(address)
+        assert local[1].poll() is None
+    finally:
+        for child in (server, client, bystander, *local):
+            child.kill()
+            child.wait()
+
+
 # -- neighbours of the address -----------------------------------------------------------------------------------------
 
 
@@ -192,6 +221,75 @@ def test_other_addresses_of_the_network_survive(wire):
     assert wire.vip("stop", "10.9.7.50").code == 0
     assert ("eth0", "10.9.7.7/24") in wire.held() and not wire.has("10.9.7.50")
     assert subprocess.run([*enter, *setting], capture_output=True, text=True, check=True).stdout == "0\n"
+
+
+# -- the node's own connections ----------------------------------------------------------------------------------------
+
+ON_LINK, BY_GATEWAY, WITHOUT_GATEWAY, MULTICAST = "10.9.0.2", "192.0.2.1", "198.51.100.7", "239.1.1.1"
+
+
+def sources(wire):
+    """From which address the node's own connections leave, for each kind of destination."""
+    shown = (ip("-n", wire.node, "route", "get", to) for to in (ON_LINK, BY_GATEWAY, WITHOUT_GATEWAY, MULTICAST))
+    return [re.search(r" src (\S+)", text).group(1) for text in shown]
+
+
+def routed(wire):
+    ip("-n", wire.node, "route", "replace", "default", "via", ON_LINK)
+    ip("-n", wire.node, "route", "replace", "198.51.100.0/24", "dev", "eth0")
+
+
+@pytest.mark.parametrize("arp_ignore", ["0", "1", "2"])
+@pytest.mark.parametrize("promote_secondaries", ["0", "1"])
+def test_the_nodes_own_connections_never_leave_from_the_address(wire, promote_secondaries, arp_ignore):
+    """The node's own address goes and comes back, as by DHCP or a restart of the network: the one that was there first is then
+    the kernel's choice."""
+    sysctls = [f"net.ipv4.conf.{where}.promote_secondaries={promote_secondaries}" for where in ("all", "eth0")]
+    sysctl = ["sysctl", "-qw", *sysctls, f"net.ipv4.conf.eth0.arp_ignore={arp_ignore}"]
+    subprocess.run(["ip", "netns", "exec", wire.node, *sysctl], check=True)
+    wire.started()
+    routed(wire)
+    server, said = running(wire.node, SERVER, V4)
+    assert said == "ready"
+    client, said = running(wire.lan, CLIENT, V4)
+    try:
+        assert said == "connected"  # so the neighbours find it
+        ip("-n", wire.node, "addr", "del", "10.9.0.1/24", "dev", "eth0")
+        assert wire.has()
+        ip("-n", wire.node, "addr", "add", "10.9.0.1/24", "dev", "eth0")
+        routed(wire)
+        assert sources(wire) == ["10.9.0.1"] * 4
+        assert wire.monitor().code == 0
+        assert client.poll() is None
+    finally:
+        for child in (server, client):
+            child.kill()
+            child.wait()
+
+
+def test_an_address_that_was_put_first_is_put_behind_by_start(wire):
+    subprocess.run(
+        ["ip", "netns", "exec", wire.node, "sysctl", "-qw", "net.ipv4.conf.all.promote_secondaries=1"], check=True
+    )
+    wire.started(cidr_netmask="24")
+    ip("-n", wire.node, "addr", "del", "10.9.0.1/24", "dev", "eth0")
+    ip("-n", wire.node, "addr", "add", "10.9.0.1/24", "dev", "eth0")
+    routed(wire)
+    assert sources(wire) == [V4] * 4
+    wire.started()
+    routed(wire)
+    assert sources(wire) == ["10.9.0.1"] * 4
+
+
+def test_where_addresses_of_the_host_get_no_answer_it_is_one_of_the_network(wire):
+    subprocess.run(["ip", "netns", "exec", wire.node, "sysctl", "-qw", "net.ipv4.conf.eth0.arp_ignore=3"], check=True)
+    wire.started()
+    server, said = running(wire.node, SERVER, V4)
+    client, said = running(wire.lan, CLIENT, V4)
+    for child in (server, client):
+        child.kill()
+        child.wait()
+    assert said == "connected"
 
 
 # -- the moment between two holders ------------------------------------------------------------------------------------

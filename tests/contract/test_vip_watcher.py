@@ -42,7 +42,7 @@ def gone(pid):
     return lambda: not os.path.exists(f"/proc/{pid}")
 
 
-@pytest.mark.parametrize(("address", "prefix"), [(V4, 24), (V6, 64)])
+@pytest.mark.parametrize(("address", "prefix"), [(V4, 32), (V6, 64)])
 def test_an_address_that_is_removed_is_seen_at_once(wire, address, prefix):
     wire.started(address)
     eventually(finding(wire, "ok"), "the watcher to find it well")

@@ -200,6 +200,10 @@ def test_a_watchdog_is_fencing_without_a_device() -> None:
     options = {"stonith-enabled": "true", "have-watchdog": "true", "stonith-watchdog-timeout": "10s"}
     without = tuple(one for one in cluster().resources if not one.fences)
     assert list(preflight.fencing(cluster(options=options, resources=without), None)) == []
+    new = {
+        name.replace("stonith-", "fencing-"): value for name, value in options.items()
+    }  # as Pacemaker 3.0.3 calls them
+    assert list(preflight.fencing(cluster(options=new, resources=without), None)) == []
     for lacking in ({"have-watchdog": "false"}, {"stonith-watchdog-timeout": "0s"}):
         found = preflight.fencing(cluster(options={**options, **lacking}, resources=without), None)
         assert any("no fence device" in one.what for one in found)
@@ -215,3 +219,9 @@ def test_crm_mon_tells_remote_nodes_and_containers() -> None:
     nodes = '<node name="n4" id="n4" type="remote"/><node name="b-0" type="remote" id_as_resource="b"/>'
     found = read(MONITOR.replace("</nodes>", f"{nodes}</nodes>"), "<cib><configuration/></cib>").nodes
     assert [(one.name, one.kind) for one in found[2:]] == [("n4", "remote"), ("b-0", "container")]
+
+
+@pytest.mark.parametrize(("policy", "told"), [("stop", True), ("kill", True), ("continue", False), ("", False)])
+def test_one_process_killed_for_memory_must_not_end_them_all(policy: str, told: bool) -> None:
+    found = [one for one in preflight.host(Host("n1", remote=True, oom_policy=policy)) if "OOMPolicy" in one.what]
+    assert [one.remedy for one in found] == ([preflight.CONTINUE] if told else [])

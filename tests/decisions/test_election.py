@@ -196,6 +196,19 @@ def test_first_promotion_hears_everyone():
     assert "histories part" in refusal(record=None, mine="0-2-4", n1="0-1-9", n3="")
 
 
+def test_a_way_that_loses_is_not_shown_while_those_that_are_silent_can_be_mended() -> None:
+    """Their nodes are in the cluster, and each says what keeps it from answering."""
+    down, gone = Report(None, why="Connection refused"), Report(None)
+    said = refusal(record=None, mine="", n1=down, n3=down)
+    assert "n1, n3 did not say what it holds: Connection refused" in said and "allow_loss" not in said
+    assert "allow_loss" in refusal(record=None, mine="", n1=gone, n3=down)
+    assert "allow_loss" not in refusal(n1=gone, n3=down)
+    assert "allow_loss" in refusal(n1=gone, n3=gone)
+    solo = Record(5, "n1", "0-1-50", [], True)
+    assert "allow_loss" not in refusal(record=solo, n1=down)
+    assert "allow_loss" in refusal(record=solo, n1=gone)
+
+
 def test_allowed_loss_still_takes_the_most_there_is():
     assert proof(allow_loss=True) == "allowed"
     solo = RECORD.changed([], solo=True)
@@ -265,4 +278,18 @@ def test_an_existing_set_is_taken_over_by_its_histories():
 
 
 def test_a_refusal_has_the_reasons_of_those_who_gave_no_answer():
-    assert "(n3: it runs with log_bin=OFF)" in refusal(n3=Report(None, why="it runs with log_bin=OFF"))
+    assert "gives no answer: it runs with log_bin=OFF" in refusal(n3=Report(None, why="it runs with log_bin=OFF"))
+
+
+FULL = Report(None, why="max_connections is full on n3")
+
+
+def test_nothing_is_given_up_while_the_node_that_may_hold_it_is_in_the_cluster():
+    """Its server can be had; what is in the way is told."""
+    assert (
+        refusal(n3=FULL) == "n3 may hold acknowledged transactions and gives no answer: max_connections is full on n3"
+    )
+    assert "allow_loss" in refusal(n3=Report(None))
+    first = refusal(record=None, mine="", n1=FULL, n3=FULL)
+    assert first == "first promotion, and n1, n3 did not say what it holds: max_connections is full on n3"
+    assert "allow_loss" in refusal(record=None, mine="", n1=Report(None), n3=Report(None))

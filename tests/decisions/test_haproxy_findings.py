@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backstay.ocf.codes import ExitCode
-from backstay.services.haproxy.health import FINDINGS, complaint, judge, parse_processes, parse_stat
+from backstay.services.haproxy.health import FINDINGS, complaint, judge, parse_processes, parse_stat, parse_version
 from backstay.services.haproxy.server_state import Configuration, keep, restore, unchanged
 
 HEAD = "#<PID>          <type>          <reloads>       <uptime>        <version>      \n"
@@ -23,6 +23,18 @@ FAILED_3_2 = HEAD + (
     "# old workers\n45              worker          1               0d00h00m01s     3.2.26-1\n"
     "22              worker          3               0d00h00m09s     3.2.26-1\n\n"
 )
+NUMBERED = "#<PID>          <type>          <relative PID>  <reloads>       <uptime>        <version>      \n"
+SERVING_2_2 = NUMBERED + (
+    "4               master          0               1               0d00h00m03s     2.2.9-2+deb11u6\n"
+    "# workers\n26              worker          1               0               0d00h00m02s     2.2.9-2+deb11u6\n"
+    "# old workers\n18              worker          [was: 1]        1               0d00h00m04s     2.2.9-2+deb11u6\n"
+    "# programs\n\n"
+)
+FAILED_2_2 = NUMBERED + (
+    "4               master          0               3               0d00h00m05s     2.2.9-2+deb11u6\n# workers\n"
+    "# old workers\n26              worker          [was: 1]        2               0d00h00m04s     2.2.9-2+deb11u6\n"
+    "18              worker          [was: 1]        3               0d00h00m09s     2.2.9-2+deb11u6\n"
+)
 STAT = (
     "# pxname,svname,qcur,qmax,scur,smax,slim,stot,bin,bout,dreq,dresp,ereq,econ,eresp,wretr,wredis,status,weight,act,bck,"
     "chkfail,chkdown,last_chk\n"
@@ -35,10 +47,37 @@ STAT = (
 )
 
 
+def test_the_complaint_of_the_last_reload_in_the_log_of_2_2() -> None:
+    """It tells of its aftermath in the words that begin a reload."""
+    failed = (
+        "[WARNING] 332/101527 (4) : Reexecuting Master process\n"
+        "[ALERT] 332/101527 (4) : parsing [/tmp/b.cfg:4] : unknown proxy mode 'tpc'.\n"
+        "[ALERT] 332/101527 (4) : Fatal errors found in configuration.\n"
+        "[WARNING] 332/101527 (4) : Reexecuting Master process in waitpid mode\n"
+        "[WARNING] 332/101527 (4) : Reexecuting Master process\n"
+    )
+    assert complaint(failed) == "/tmp/b.cfg:4: unknown proxy mode 'tpc'"
+    bound = "[ALERT] 332/1 (4) : Starting frontend web: cannot bind socket [0.0.0.0:8080]\n"
+    assert complaint(bound) == "0.0.0.0:8080 cannot be bound"
+
+
+def test_versions() -> None:
+    assert parse_version("HA-Proxy version 2.2.9-2+deb11u6 2023/12/23 - https://haproxy.org/\n") == (2, 2)
+    assert parse_version("HAProxy version 2.10.1-1") == (2, 10)
+    for other in ("", "version", "version two.2", "true (GNU coreutils) 9.1"):
+        assert parse_version(other) is None
+
+
 @pytest.mark.parametrize(
     ("text", "worker", "failed", "old"),
-    [(SERVING, 56, 0, (18,)), (FAILED_2_6, 56, 1, ()), (FAILED_3_2, 45, 1, (22,))],
-    ids=["serving", "failed 2.6", "failed 3.2"],
+    [
+        (SERVING, 56, 0, (18,)),
+        (FAILED_2_6, 56, 1, ()),
+        (FAILED_3_2, 45, 1, (22,)),
+        (SERVING_2_2, 26, 0, (18,)),
+        (FAILED_2_2, 26, 2, (18,)),
+    ],
+    ids=["serving", "failed 2.6", "failed 3.2", "serving 2.2", "failed 2.2"],
 )
 def test_which_worker_serves(text: str, worker: int, failed: int, old: tuple[int, ...]) -> None:
     found = parse_processes(text)

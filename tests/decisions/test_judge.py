@@ -114,6 +114,48 @@ def test_without_a_primary_the_scores_and_the_address_say_why() -> None:
     ) in said(of)
 
 
+def test_a_primary_that_is_reloaded_is_not_told_as_lost_while_the_cluster_is_busy() -> None:
+    """As by a change of passwords: Pacemaker shows nobody promoted until the primary's next monitor."""
+    instances = tuple(Instance("mysql", node, "Unpromoted", confirming=node == "n1") for node in ("n1", "n2", "n3"))
+    busy = cluster(instances=instances, state="S_TRANSITION_ENGINE")
+    assert said(busy) == [("warning", "cluster", "is busy (transition engine)")]
+    assert any(what.startswith("nobody is promoted") for _, _, what in said(busy._replace(state="S_IDLE")))
+    lost = tuple(one._replace(confirming=False) for one in instances)
+    assert any(what.startswith("nobody is promoted") for _, _, what in said(busy._replace(instances=lost)))
+
+
+def unmanaged(of: Cluster, *nodes: str) -> Cluster:
+    return of._replace(instances=tuple(one._replace(managed=one.node not in nodes) for one in of.instances))
+
+
+def test_maintenance_is_told_once_where_it_can_be_ended() -> None:
+    whole = unmanaged(cluster(options={"maintenance-mode": "true"}), "n1", "n2", "n3")
+    assert [one[:2] for one in said(whole)] == [("warning", "cluster")]
+    node = unmanaged(with_node("n2", maintenance=True), "n2")
+    assert [one[:2] for one in said(node)] == [("warning", "n2")]
+
+
+@pytest.mark.parametrize(("name", "value"), [("is-managed", "false"), ("maintenance", "true")])
+def test_a_resource_that_is_not_managed_is_told_with_what_makes_it_so(name: str, value: str) -> None:
+    left = MYSQL._replace(meta={**MYSQL.meta, name: value})
+    of = unmanaged(cluster(resources=(left,)), "n1", "n2", "n3")
+    remedies = {one.remedy for one in judge(of, advices_of(of)) if "is not managed" in one.what}
+    assert remedies == {f"crm_resource --resource mysql --meta --delete-parameter {name}"}
+
+
+def test_a_rebuild_that_was_asked_for_is_no_error() -> None:
+    copying = with_attributes("n2", state="rebuilding, errant 0-1-7", score="-INFINITY")
+    assert ("warning", "mysql on n2", "rebuilding, errant 0-1-7") in said(copying)
+    assert not [one for one in said(copying) if one[0] == "error"]
+    done = Failure("mysql", "n2", "monitor", 1, "rebuilt: restarting on the new data")
+    whole = cluster(failures=(done,))
+    left = tuple(one for one in whole.instances if (one.resource, one.node) != ("mysql", "n2"))
+    found = judge(whole._replace(instances=left), advices_of(whole))
+    assert [(one.level, one.remedy[:4]) for one in found if one.subject == "mysql on n2"] == [("warning", "wait")]
+    refused = with_attributes("n2", state="not rebuilt: errant 0-1-7; too little room", score="-INFINITY")
+    assert ("error", "mysql on n2", "not rebuilt: errant 0-1-7; too little room") in said(refused)
+
+
 def test_attributes_of_a_node_that_is_off_count_for_nothing() -> None:
     of = with_node("n2", online=False, attributes=attributes(state="errant 0-1-7"))
     assert [subject for _, subject, _ in said(of)] == ["n2"]

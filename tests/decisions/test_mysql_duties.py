@@ -59,6 +59,7 @@ def seen(replica=None, followers=(), received="0-1-99", applied="0-1-99", **acks
         (seen(None), RECORD, Step.JOIN),
         (seen(replica(host="elsewhere")), RECORD, Step.JOIN),
         (seen(replica(by_gtid=False), received="0-1-120"), RECORD, Step.WAIT),
+        (seen(replica(by_gtid=False, io="No", replays=True)), RECORD, Step.WAIT),
         (seen(replica(by_gtid=False)), RECORD, Step.JOIN),
         (seen(replica(sql=False)), RECORD, Step.APPLY),
         (seen(replica(sql=False, io="No")), RECORD, Step.JOIN),
@@ -164,6 +165,14 @@ NOT_SEEN = dict(active=("n1", "n3"))
         ({"n3"}, overview(**LEFT), 0, False, {"n2", "n3"}),  # nobody knows more than that it is not there
         ({"n3"}, overview(**LEFT, n2=Ends.STARTED), 0, False, {"n2", "n3"}),  # a clean end in maintenance: it runs on
         ({"n3"}, overview(**LEFT, n2=Ends.STOPPED), 0, True, {"n3"}),  # a clean end: stopped first
+        (
+            {"n3"},
+            overview(online=("n1", "n3"), active=("n1", "n3")),
+            0,
+            True,
+            {"n3"},
+        ),  # n2 is no node, or none any more
+        ({"n2", "n3"}, overview(online=("n1", "n3"), active=("n1", "n3")), 0, False, {"n2", "n3"}),  # and acknowledges
         (set(), overview(**BOTH_DOWN), 0, True, set()),
         (set(), overview(**BOTH_DOWN, quorum=False), 99, False, {"n2", "n3"}),
         (set(), overview(online=("n1", "n3"), unclean=("n2",)), 99, False, {"n2", "n3"}),

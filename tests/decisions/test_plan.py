@@ -80,3 +80,6 @@ def test_it_has_arrived_when_the_address_has() -> None:
         address._replace(node="n1"),
     ):
         assert not arrived(cluster(instances=(*role, not_yet)), found), not_yet
+    there = cluster(instances=(*role, address))
+    assert arrived(with_node("n2", there, attributes={"mysql-writer-state": "ok"}), found)
+    assert not arrived(with_node("n2", there, attributes={"mysql-writer-state": "10.0.0.9 is in use by x"}), found)

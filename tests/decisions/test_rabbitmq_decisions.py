@@ -10,7 +10,7 @@ from backstay.services.rabbitmq import formation, health
 from backstay.services.rabbitmq.admin import Admin
 from backstay.services.rabbitmq.boot_errors import complaint
 from backstay.services.rabbitmq.dialects import dialect_for
-from backstay.services.rabbitmq.formation import ASIDE, BOOT, DATA, EMPTY, REFUSE, SEED, UNSAID, WAIT
+from backstay.services.rabbitmq.formation import ASIDE, BOOT, DATA, EMPTY, JOIN, MISPLACED, REFUSE, SEED, UNSAID, WAIT
 from backstay.services.rabbitmq.observation import (
     ALIVE,
     ANSWERS,
@@ -30,8 +30,11 @@ from backstay.services.rabbitmq.record import MalformedRecord, Record
 NODES = {node: f"rabbit@{node}" for node in ("n1", "n2", "n3")}
 
 
-def plan(me="n1", data=False, facts="", peers=None, running=(), down=(), patient=True):
-    return formation.plan(me, data, Record.parse(facts), peers or {}, set(running), set(down), patient)
+def plan(me="n1", data=False, facts="", peers=None, running=(), down=(), patient=True, erlang="", elsewhere=()):
+    record = Record.parse(facts)
+    return formation.plan(
+        me, data, record, peers or {}, set(running), set(down), patient, erlang or f"rabbit@{me}", elsewhere
+    )
 
 
 class TestBeginning:
@@ -73,6 +76,25 @@ class TestBeginning:
         assert alone.step == REFUSE and alone.reason.endswith("delete the record")
         member = plan(facts="members=n1:rabbit@n1,n2:rabbit@n2", running=["rabbit@n2"])
         assert member.step == REFUSE and member.reason.endswith("name n1 in removed and then take it out again")
+
+    def test_nobody_is_told_to_give_up_what_may_be_there_under_another_name(self):
+        """The remedy for lost data ends the record, or the member's data with the cluster."""
+        for members in ("members=n1:rabbit@n1", "members=n1:rabbit@n1,n2:rabbit@n2"):
+            renamed = plan(facts=members, erlang="rabbit@db1", running=["rabbit@n2"])
+            assert renamed.step == MISPLACED and renamed.reason.endswith("no data: set node_name=rabbit@{node}")
+            moved = plan(facts=members, elsewhere=["/old/rabbit@n1"], running=["rabbit@n2"])
+            assert moved.step == MISPLACED and "but /old/rabbit@n1 has: set data_directory" in moved.reason
+        host = plan(facts="members=n1:rabbit@db1", erlang="rabbit@db2")
+        assert host.step == MISPLACED and host.reason.endswith("set node_name, or give the host its name again")
+
+    def test_a_node_renamed_in_the_cluster_as_well_joins_or_is_told_of_the_data_here(self):
+        there = ["/var/lib/rabbitmq/mnesia/rabbit@n1"]
+        assert (
+            plan(me="n9", facts="members=n1:rabbit@n1,n2:rabbit@n2", running=["rabbit@n2"], elsewhere=there).step
+            == JOIN
+        )
+        alone = plan(me="n9", facts="members=n1:rabbit@n1", elsewhere=there)
+        assert alone.step == WAIT and alone.reason.endswith(f"or, if {there[0]} is its own, set node_name")
 
     def test_one_node_begins_a_new_cluster(self):
         """Whatever order they start in, of nodes that all have nothing exactly one begins."""
@@ -316,6 +338,36 @@ ERROR: could not bind to distribution port 25672 on host n1.
 
 2026-11-24 23:08:29.298070+00:00 [error] <0.132.0>     supervisor: {local,rabbit_prelaunch_sup}
 """
+
+
+FORGOTTEN = """
+2026-11-29 09:58:42.369603+00:00 [notice] <0.235.0> Logging: switching to configured handler(s); following messages may
+
+BOOT FAILED
+===========
+Error during startup: {error,
+                          {inconsistent_cluster,
+                              "Node two@n1 thinks it's clustered with node rabbit@n1, but rabbit@n1 disagrees"}}
+
+{"Kernel pid terminated",application_controller,"{application_start_failure,rabbit,{{inconsistent_cluster}}}"}
+"""
+TERM = """
+BOOT FAILED
+===========
+Error during startup: {error,
+                          {schema_integrity_check_failed,
+                              [{table_missing,rabbit_listener}]}}
+
+"""
+
+
+def test_a_term_that_a_boot_ended_with_is_read_whole():
+    found = complaint(FORGOTTEN)
+    assert found.inconsistent and not found.configuration
+    assert found.text == "Node two@n1 thinks it's clustered with node rabbit@n1, but rabbit@n1 disagrees"
+    found = complaint(TERM)
+    assert not found.inconsistent
+    assert found.text == "{error, {schema_integrity_check_failed, [{table_missing,rabbit_listener}]}}"
 
 
 def test_the_telling_line_of_a_failed_boot():

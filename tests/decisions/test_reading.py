@@ -96,3 +96,48 @@ def test_odd_results_are_read_as_far_as_they_say_something() -> None:
     odd = MONITOR.replace('op_key="db_x_start_0"', 'op_key="oops"').replace('exitcode="1" task="start"', 'exitcode="²"')
     assert read(odd, CIB).failures == (Failure("oops", "n2", "", 0, "no space", "2026-11-24 22:31:22Z"),)
     assert read(MONITOR.replace('op_key="db_x_start_0"', ""), CIB).failures == ()
+
+
+# What Pacemaker 2.1.5 has in the CIB of a promoted instance: number, what was done, its result, what was expected.
+HISTORY = """<status><node_state id="1" uname="n1"><lrm id="1"><lrm_resources><lrm_resource id="db_x">{}</lrm_resource>
+</lrm_resources></lrm></node_state></status></cib>"""
+OPERATION = """<lrm_rsc_op id="db_x_{id}" operation="{done}" call-id="{number}" rc-code="{code}" op-status="{status}"
+ interval="{interval}" transition-key="5:7:{expected}:3d339c2f"/>"""
+
+
+def operation(number: int, done: str, code: int = 0, expected: int = 0, interval: int = 0) -> str:
+    pending = number < 0
+    name = f"monitor_{interval}" if interval else "last_0"
+    return OPERATION.format(
+        id=name,
+        done=done,
+        number=number,
+        code=193 if pending else code,
+        status=-1 if pending else 0,
+        interval=interval,
+        expected=expected,
+    )
+
+
+PROMOTED = operation(22, "monitor", 8, 8, 3000)
+
+
+@pytest.mark.parametrize(
+    ("case", "history", "confirming"),
+    [
+        ("reloaded, not yet looked at", [operation(23, "start"), PROMOTED], True),
+        ("reloaded, a look under way", [operation(23, "start"), operation(-1, "monitor", 0, 8, 3000)], True),
+        ("reloaded, looked at", [operation(23, "start"), operation(24, "monitor", 8, 8, 3000)], False),
+        ("no more", [operation(23, "start"), operation(24, "monitor", 0, 8, 3000)], False),
+        ("being started", [operation(-1, "start"), PROMOTED], False),
+        ("demoted", [operation(23, "demote"), PROMOTED], False),
+        ("started anew", [operation(30, "start"), PROMOTED, operation(-1, "monitor", 0, 0, 5000)], False),
+        ("a replica", [operation(23, "start"), operation(22, "monitor", 0, 0, 5000)], False),
+        ("the start failed", [operation(23, "start", 1), PROMOTED], False),
+    ],
+)
+def test_a_promoted_instance_that_was_reloaded_is_told_from_one_that_was_started(
+    case: str, history: list[str], confirming: bool
+) -> None:
+    whole = CIB.replace("</cib>", HISTORY.format("".join(history)))
+    assert [one.confirming for one in read(MONITOR, whole).active("db_x")] == [confirming], case

@@ -7,8 +7,8 @@ import pytest
 from backstay.ocf.invocation import Invocation
 from backstay.services.mysql import rebuild
 from backstay.services.mysql.context import MysqlContext
-from backstay.services.mysql.dialects.mariadb_copy import binlog_state, misplaced
-from backstay.services.mysql.gtid import MariadbHistory, MysqlHistory
+from backstay.services.mysql.dialects.mariadb_copy import misplaced
+from backstay.services.mysql.gtid import MariadbHistory, MysqlHistory, binlog_state
 from backstay.services.mysql.rebuild_policy import KEPT, Job, behind, flaw, job_step, refusal, relay_log_kept, shortage
 from backstay.services.mysql.record import Record
 from backstay.services.mysql.state import ERRANT, read_mark, write_mark

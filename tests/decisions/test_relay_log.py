@@ -31,4 +31,4 @@ SEVEN, EIGHT = ("r.1", 10, 0, "0-1-7"), ("r.1", 40, 0, "0-1-8")
     ],
 )
 def test_whole_groups(events, whole):
-    assert whole_groups(events) == whole
+    assert list(whole_groups(events)) == whole

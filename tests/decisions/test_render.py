@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from backstay.admin import template_values
 from backstay.admin.render import rendered
-from backstay.admin.templates import load, placeholders, render
+from backstay.admin.templates import load, names, placeholders, render
 from backstay.ocf.errors import WrongParameter
 
 TEXT = '# as @this@\nparams ip="@writer_ip@" mask="@mask@" port=@port=3306@ empty=@empty=@\n'
@@ -106,3 +107,23 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     with pytest.raises(WrongParameter) as refused:
         rendered("mysql", {**GOOD, "writer_ip": "banana", "nodes": "zero"}, "crm")
     assert "banana" in str(refused.value) and "zero" in str(refused.value)
+
+
+@pytest.mark.parametrize("topology", names())
+def test_every_value_is_described_in_words_of_the_agents(topology: str) -> None:
+    text = load(topology)
+    described = template_values.described(text)
+    assert list(described) == list(placeholders(text))
+    assert all(sentence.endswith(".") and ": " in sentence for sentence in described.values()), described
+
+
+def test_a_script_for_pcs_has_no_secret_among_arguments_and_speaks_no_crmsh() -> None:
+    secret = "it's a/b&c<\"d"
+    values = {**GOOD, "monitor_password": secret.replace('"', ""), "replication_password": "r3p/l"}
+    script = rendered("mysql", values, "pcs")
+    commands, _, secrets = script.partition("# Secrets.")
+    assert "r3p" not in commands and "it's a" not in commands
+    assert "sed -i -f - " in secrets and "r3p\\/l" in secrets and "it's a\\/b\\&amp;c\\&lt;d" in secrets
+    assert not re.search(r"\bcrm\b|\.crm\b", script)
+    outside = rendered("mysql", {**GOOD, "monitor_password": "lrm://"}, "pcs")
+    assert "monitor_password=lrm://" in outside and "# Secrets." not in outside

@@ -18,8 +18,8 @@ def held(packed=IP, prefix=24, index=2, flags=0):
     return Held(packed, prefix, index, flags)
 
 
-def wanted(nic="eth0", prefix=24, check_link=True, address="10.0.0.50"):
-    return Wanted(address, nic, prefix, check_link)
+def wanted(nic="eth0", prefix=24, check_link=True, address="10.0.0.50", rival=""):
+    return Wanted(address, nic, prefix, check_link, rival)
 
 
 INTERFACES = {2: interface(), 3: interface(3, "eth1")}
@@ -30,6 +30,8 @@ CASES = [
     ("anywhere will do", wanted(nic="", prefix=None), [held(prefix=32, index=3)], INTERFACES, health.HELD),
     ("optimistic", wanted(), [held(flags=health.TENTATIVE | health.OPTIMISTIC)], INTERFACES, health.HELD),
     ("absent", wanted(), [], {}, health.ABSENT),
+    ("contested", wanted(rival="02:00:00:00:00:99"), [], {}, health.CONTESTED),
+    ("contested, and here all the same", wanted(rival="02:00:00:00:00:99"), [held()], INTERFACES, health.HELD),
     ("wrong prefix", wanted(), [held(prefix=32)], INTERFACES, health.WRONG_PREFIX),
     ("a second, wrong prefix", wanted(), [held(), held(prefix=32)], INTERFACES, health.WRONG_PREFIX),
     ("wrong interface", wanted(), [held(index=3)], INTERFACES, health.WRONG_INTERFACE),
@@ -62,6 +64,7 @@ def test_every_sentence_is_another_and_survives_pacemakers_cut():
     down, off = interface(name="enp129s0f1np1.7", running=False), interface(name="enp129s0f1np1.7", enabled=False)
     reasons = [
         judge(long, [], {}).reason,
+        judge(wanted(address=LONGEST_ADDRESS, rival="a host that hides its hardware address"), [], {}).reason,
         judge(long, [held(prefix=128)], names).reason,
         judge(long, [held(prefix=64, index=3)], names).reason,
         judge(long, [held(prefix=64, flags=health.TENTATIVE)], names).reason,
@@ -101,6 +104,7 @@ def test_a_probe_without_it(finding):
     [
         (health.HELD, 0, 8, 8),
         (health.TENTATIVELY, 190, 191, 191),
+        (health.CONTESTED, 190, 191, 191),
         (health.ABSENT, 7, 9, 7),
         (health.INTERFACE_GONE, 7, 9, 7),
         (health.WRONG_PREFIX, 1, 9, 1),

@@ -4,9 +4,9 @@ data, the others get copies, and it is all there after a move. docs/agents/mysql
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from labs import Labs
 
 from backstay.host.deadline import Deadline, poll
 from backstay.services.mysql.dialects import dialect_for
@@ -33,10 +33,9 @@ CREATE USER keeper@localhost IDENTIFIED BY 'kept-as-it-was';
 
 
 @pytest.fixture(params=["bookworm", pytest.param("sid", marks=pytest.mark.slow)])
-def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
-    lab = Lab.up(str(tmp_path / "lab"), image=request.param)
-    yield lab
-    lab.down()
+def lab(request: pytest.FixtureRequest, labs: Labs) -> Iterator[Lab]:
+    yield labs.get("none", image=request.param)
+    labs.spoil()
 
 
 def shown(lab: Lab, node: str) -> str:

@@ -4,27 +4,23 @@ ends twice. `backstay rehearse openstack` does the same many times, with all fau
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from judged import is_clean
+from labs import Labs
 
 from backstay_lab.checkers.boots import Boots
-from backstay_lab.machines.cluster import Lab
 from backstay_lab.run.rehearsal import rehearse
-from backstay_lab.systems.catalogue import topology
 from backstay_lab.systems.openstack.faults import FAULTS
 from backstay_lab.systems.openstack.workload import ControlPlane
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    lab = Lab.up(str(tmp_path_factory.mktemp("plane") / "lab"), topology=topology("openstack"))
-    yield ControlPlane(lab)
-    lab.down()
+@pytest.fixture
+def plane(labs: Labs) -> ControlPlane:
+    return ControlPlane(labs.get("openstack"))
 
 
 def test_the_topology_is_one_file_that_the_cluster_takes_without_a_warning(plane: ControlPlane) -> None:

@@ -4,13 +4,12 @@ causes. `bench/reads.py --topology readers-promotable` does the same many times.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from labs import Labs
 
 from backstay_lab.machines.cluster import Lab
-from backstay_lab.systems.catalogue import topology
 from backstay_lab.systems.readers import workload
 from backstay_lab.systems.readers.deploy import BALANCER
 
@@ -20,12 +19,9 @@ BUSY = 6.0  # a machine that runs ten other things may be this much slower
 BEYOND_FENCING = 1.5  # seconds
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    suite = os.environ.get("BACKSTAY_TEST_IMAGE", "bookworm")
-    lab = Lab.up(str(tmp_path_factory.mktemp("warm") / "lab"), image=suite, topology=topology("readers-promotable"))
-    yield lab
-    lab.down()
+@pytest.fixture
+def lab(labs: Labs) -> Lab:
+    return labs.get("readers-promotable", image=os.environ.get("BACKSTAY_TEST_IMAGE", "bookworm"))
 
 
 def serving(lab: Lab) -> list[str]:

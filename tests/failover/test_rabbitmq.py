@@ -6,12 +6,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from judged import is_clean
+from labs import Labs
 from lxml.etree import _Element
 from resting import Resting
 
@@ -23,7 +23,6 @@ from backstay.services.rabbitmq.record import Record
 from backstay_lab.machines.cluster import Lab
 from backstay_lab.machines.layout import CLIENT
 from backstay_lab.run.rehearsal import Outcome, conclude, rehearse, suffer
-from backstay_lab.systems.catalogue import topology
 from backstay_lab.systems.faults import other
 from backstay_lab.systems.rabbitmq.faults import FAULTS, STOP_TIMEOUT, early_stop
 from backstay_lab.systems.rabbitmq.lost_copies import BACKLOG, FORGOTTEN, LOST_COPIES, MESSAGES, await_copies, lead
@@ -37,18 +36,14 @@ COPIES_BACK = 420.0  # it waits between its attempts
 MILDER = ("lose-promoted", "standby", "partition-other")  # what the others do as well, and worse
 
 
-@pytest.fixture(scope="module")
-def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitSet]:
-    lab = Lab.up(str(tmp_path_factory.mktemp("three") / "lab"), topology=topology("rabbitmq"))
-    yield RabbitSet(lab)
-    lab.down()
+@pytest.fixture
+def three(labs: Labs) -> RabbitSet:
+    return RabbitSet(labs.get("rabbitmq"))
 
 
-@pytest.fixture(scope="module")
-def sid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitSet]:
-    lab = Lab.up(str(tmp_path_factory.mktemp("sid") / "lab"), image="sid", topology=topology("rabbitmq"))
-    yield RabbitSet(lab)
-    lab.down()
+@pytest.fixture
+def sid(labs: Labs) -> RabbitSet:
+    return RabbitSet(labs.get("rabbitmq", image="sid"))
 
 
 def check(outcome: Outcome) -> None:

@@ -4,14 +4,13 @@ comes back at once, and a broken configuration costs nothing. `bench/reads.py` d
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from labs import Labs
 
 from backstay.host.deadline import Deadline, poll
 from backstay_lab.machines.cluster import Lab
-from backstay_lab.systems.catalogue import topology
 from backstay_lab.systems.readers import workload
 from backstay_lab.systems.readers.deploy import READERS, wait_spread
 
@@ -19,12 +18,9 @@ SLOW = 5.0  # so much slower may waiting be on a machine that does other things 
 BUSY = 6.0  # a machine that runs ten other things may be this much slower
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    suite = os.environ.get("BACKSTAY_TEST_IMAGE", "bookworm")
-    lab = Lab.up(str(tmp_path_factory.mktemp("readers") / "lab"), image=suite, topology=topology("readers"))
-    yield lab
-    lab.down()
+@pytest.fixture
+def lab(labs: Labs) -> Lab:
+    return labs.get("readers", image=os.environ.get("BACKSTAY_TEST_IMAGE", "bookworm"))
 
 
 def degraded(lab: Lab) -> dict[str, str]:

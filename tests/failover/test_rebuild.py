@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
+from labs import Labs
 
 from backstay.host.deadline import Deadline, poll
-from backstay_lab.machines.cluster import Lab
-from backstay_lab.systems.catalogue import topology
 from backstay_lab.systems.mysql.workload import MysqlSet
 
 OLD = "ls -d /var/lib/mysql.errant-* 2>/dev/null || true"
 
 
 @pytest.fixture(params=["bookworm", pytest.param("sid", marks=pytest.mark.slow)])
-def mysql(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MysqlSet]:
-    lab = Lab.up(str(tmp_path / "lab"), image=request.param, topology=topology("mysql"))
+def mysql(request: pytest.FixtureRequest, labs: Labs) -> MysqlSet:
+    lab = labs.get("mysql", image=request.param)
     lab.run("n1", ["crm", "resource", "param", "mysql", "set", "rebuild", "auto"])
-    yield MysqlSet(lab)
-    lab.down()
+    return MysqlSet(lab)
 
 
 def part(mysql: MysqlSet, node: str) -> None:
@@ -52,8 +47,12 @@ def test_an_errant_replica_gets_the_primarys_data_and_keeps_its_own_aside(mysql:
     assert len(mysql.lab.run(replica, ["sh", "-c", OLD]).out.split()) == 1
     assert mysql.lab.run(replica, ["sh", "-c", "ls -d /var/lib/mysql.rebuild || true"]).out == ""
 
+    mysql.lab.run(replica, ["sh", "-c", "rm -r /var/lib/mysql.errant-*"])
+    mysql.root(primary, "DROP TABLE app.ours")
+    mysql.lab.run("n1", ["crm", "resource", "param", "mysql", "delete", "rebuild"])
 
-def test_after_an_allowed_loss_it_is_left_to_the_admin(mysql: MysqlSet) -> None:
+
+def test_after_an_allowed_loss_it_is_left_to_the_admin(mysql: MysqlSet, labs: Labs) -> None:
     mysql.wait_whole(60)
     primary = mysql.primary()
     replica = next(node for node in mysql.lab.nodes if node != primary)
@@ -75,3 +74,4 @@ def test_after_an_allowed_loss_it_is_left_to_the_admin(mysql: MysqlSet) -> None:
     poll(lambda: mysql.root(other, "SELECT @@read_only") == "0", Deadline(60), f"{other} to be open")
     assert mysql.root(other, "SELECT COUNT(*) FROM app.ours") == "0"
     assert mysql.root(replica, "SELECT COUNT(*) FROM app.ours") == "1"
+    labs.spoil()

@@ -90,7 +90,7 @@ def commit_what_nobody_acknowledges(mysql: MysqlSet, primary: str, groups: int) 
     return ended
 
 
-@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("groups", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_commits_that_nobody_can_acknowledge_are_let_go_once_a_replica_has_them(three: Lab, groups: int) -> None:
     """A replica never acknowledges what it received before it was told to. Nothing goes before it has it: the record never
     says solo. MariaDB writes nothing more behind the second group of commits that waits."""

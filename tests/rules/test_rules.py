@@ -24,7 +24,7 @@ PURE = [
     "backstay.services.mysql.claims", "backstay.services.mysql.duty_steps",
     "backstay.services.mysql.election", "backstay.services.mysql.gtid",
     "backstay.services.mysql.health", "backstay.services.mysql.next_step", "backstay.services.mysql.observation",
-    "backstay.services.mysql.promotion_steps",
+    "backstay.services.mysql.options", "backstay.services.mysql.promotion_steps",
     "backstay.services.mysql.rebuild_policy", "backstay.services.mysql.record", "backstay.services.mysql.sessions",
     "backstay.services.rabbitmq.admin",
     "backstay.services.rabbitmq.boot_errors", "backstay.services.rabbitmq.erlang_text", "backstay.services.rabbitmq.etf",
@@ -32,7 +32,7 @@ PURE = [
     "backstay.services.rabbitmq.observation", "backstay.services.rabbitmq.partition", "backstay.services.rabbitmq.record",
     "backstay.services.rabbitmq.settings", "backstay.services.advice", "backstay.services.promoted_role",
     "backstay.services.vip.admin",
-    "backstay.host.arp_ndp", "backstay.services.vip.health", "backstay.watch.liveness",
+    "backstay.host.arp_ndp", "backstay.services.vip.health", "backstay.services.vip.networks", "backstay.watch.liveness",
     "backstay_lab.campaign.shrink", "backstay_lab.checkers.boots", "backstay_lab.checkers.evidence",
     "backstay_lab.checkers.floor",
     "backstay_lab.checkers.leaks", "backstay_lab.checkers.messages", "backstay_lab.checkers.operations",
@@ -117,6 +117,7 @@ def test_no_agent_decides_by_the_wall_clock() -> None:
                     "tls_check.py",
                     "server.py",
                     "start_note.py",
+                    "daemon.py",  # of haproxy
                 ), path
 
 

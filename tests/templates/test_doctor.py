@@ -36,6 +36,7 @@ quorum {
 COROSYNC = COROSYNC.replace("MEMBERS", "".join(MEMBER.replace("1", str(n)) for n in (1, 2, 3)))
 HOSTS = "127.0.0.1 localhost\n10.77.0.11 n1\n10.77.0.12 n2\n10.77.0.13 n3\n"
 MORE = ["mysql-readers", "haproxy"]  # beside the set itself
+SERVER = "/etc/mysql/mariadb.conf.d/50-server.cnf"
 SECRETS = "/var/lib/pacemaker/lrm/secrets/mysql"
 
 
@@ -175,6 +176,23 @@ MISTAKES = [
         "rm /etc/systemd/system/multi-user.target.wants/haproxy.service",  # what systemctl does, and nothing here has it
     ),
     Mistake(
+        "Pacemaker ends with one of its processes",
+        "mkdir -p /run/systemd/system; cp systemctl /usr/local/sbin/; chmod +x /usr/local/sbin/systemctl",
+        "pacemaker.service has OOMPolicy=stop",
+    ),
+    Mistake(
+        "an address of the server that the other nodes do not reach, as in Debian's own file",
+        f"sed -i 's/^bind-address.*/bind-address = 127.0.0.1/' {SERVER}",
+        "bind-address=127.0.0.1: no other node and no replica reaches the server",
+        f"sed -i 's/^bind-address.*/bind-address = */' {SERVER}",
+    ),
+    Mistake(
+        "a filter in a group of one version",
+        f"printf '[mariadb-10.11]\\nbinlog-ignore-db = logs\\n' >> {SERVER}",
+        "binlog-ignore-db=logs: this database is in no binary log",
+        f"sed -i /binlog-ignore-db/d {SERVER}",
+    ),
+    Mistake(
         "the data directory",
         "crm_resource -r mysql -p datadir -v /srv/empty; mkdir -p /srv/empty",
         "holds no database",
@@ -182,10 +200,15 @@ MISTAKES = [
     ),
 ]
 
+# As systemd answers, which does not run in here.
+SYSTEMCTL = """#!/bin/sh
+grep -qsx OOMPolicy=continue /etc/systemd/system/pacemaker.service.d/*.conf && echo OOMPolicy=continue || echo OOMPolicy=stop
+"""
+
 # Runs in the chamber. Each mistake meets the same whole configuration.
 DRIVER = """
 import json, os, shutil, subprocess
-KEPT = ["/work/cib.xml", "/etc/hosts", "/etc/corosync/corosync.conf"]
+KEPT = ["/work/cib.xml", "/etc/hosts", "/etc/corosync/corosync.conf", "/etc/mysql/mariadb.conf.d/50-server.cnf"]
 for path in KEPT:
     shutil.copy(path, "/root/kept-" + os.path.basename(path))
 
@@ -225,17 +248,19 @@ def test_every_planted_mistake_is_found_and_its_remedy_works(chamber: Chamber, t
     (tmp_path / "hosts").write_text(HOSTS)
     (tmp_path / "mistakes.json").write_text(json.dumps([one._asdict() for one in MISTAKES]))
     (tmp_path / "driver.py").write_text(DRIVER)
+    (tmp_path / "systemctl").write_text(SYSTEMCTL)
     said = chamber(
         f"""
         ip link add eth0 type bridge; ip addr add 10.77.0.11/24 dev eth0; ip link set lo up; ip link set eth0 up
         cp hosts /etc/hosts; cp corosync.conf /etc/corosync/
         install -d -m 700 {SECRETS}; echo m0n > {SECRETS}/monitor_password; echo r3p > {SECRETS}/replication_password
+        sed -i 's/^bind-address.*/bind-address = */' {SERVER}
         rm -f /etc/systemd/system/*.wants/*  # the packages have enabled their services, as on a new machine
         for topology in t {" ".join(MORE)}; do crm configure load update $topology.crm >&2; done
         for node in {" ".join(NODES)}; do crm_attribute --utilization -N $node -n reader -v 2; done
         python3 driver.py
         """,
-        timeout=180,
+        timeout=480,
     )
     results = json.loads(said.out)
     _, baseline = results.pop("baseline")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -45,8 +46,11 @@ def test_a_wizard_makes_what_the_template_makes(chamber: Chamber, tmp_path: Path
 
 def test_a_value_must_be_given_where_the_template_wants_one() -> None:
     made = wizard("mysql", load("mysql"))
-    assert '  - name: writer_ip\n    shortdesc: "writer ip"\n    required: true\n' in made
-    assert '  - name: config\n    shortdesc: "config"\n    value: "/etc/mysql/my.cnf"\n' in made
+    described = re.findall(r"  - name: (\w+)\n    shortdesc: (.*)\n    (.*)\n", made)
+    values = {name: (text, needs) for name, text, needs in described}
+    assert values["writer_ip"][0].startswith('"mysql: Writer address. The floating address')
+    assert values["writer_ip"][1] == "required: true"
+    assert values["config"][1] == 'value: "/etc/mysql/my.cnf"'
     assert "@" not in made.partition("actions:")[2]
 
 

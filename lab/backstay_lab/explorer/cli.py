@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -16,50 +17,89 @@ if TYPE_CHECKING:
 
 BEGINNINGS = ("healthy", "alone")
 SAMPLE, RUNS, LONG = 200, 3, 600  # states from which it must heal, tries from each, events of a try
+CORES = 2
+# The bounds of `make explore` where none is given, by what differs from `Bounds`; for each beginning. The long ones first.
+TABLE: tuple[dict[str, Any], ...] = (
+    {"faults": 3, "promotions": 2},
+    {"faults": 2, "promotions": 2, "commits": 2},
+    {"faults": 2, "promotions": 2, "nodes": 4},
+    {"faults": 2, "promotions": 2, "degrade": True},
+    {"faults": 2, "promotions": 2, "disks": True},
+)
+
+
+class Search(NamedTuple):
+    """What one search is asked to do."""
+
+    beginning: str
+    bounds: Bounds
+    depth: int = 1000
+    seconds: float = 600.0
 
 
 @click.command("explore")
 @click.argument("service", type=click.Choice(["mysql"]), default="mysql")
-@click.option("--faults", default=2, show_default=True, help="The most that may go wrong in one order of events.")
-@click.option("--promotions", default=1, show_default=True, help="The most of these.")
-@click.option("--commits", default=1, show_default=True, help="The most of these.")
-@click.option("--nodes", default=3, show_default=True, help="Servers.")
-@click.option("--disks", is_flag=True, help="Disks may be replaced by empty ones.")
-@click.option("--degrade", is_flag=True, help="The primary goes on alone after degrade_after.")
+@click.option("--faults", type=int, help="The most that may go wrong in one order of events: 2 unless it is given.")
+@click.option("--promotions", type=int, help="The most of these: 1.")
+@click.option("--commits", type=int, help="The most of these: 1.")
+@click.option("--nodes", type=int, help="Servers: 3.")
+@click.option("--disks", is_flag=True, default=None, help="Disks may be replaced by empty ones.")
+@click.option("--degrade", is_flag=True, default=None, help="The primary goes on alone after degrade_after.")
 @click.option("--depth", default=1000, show_default=True, help="The most events of an order.")
-@click.option("--seconds", default=600.0, show_default=True, help="For each beginning.")
+@click.option("--seconds", default=600.0, show_default=True, help="For each search.")
 @click.option("--beginning", type=click.Choice(BEGINNINGS), help="Of the orders of events; both unless it is given.")
 @click.option("--replay", "story", metavar="EVENTS", help="Tell this story, as an earlier search printed it.")
 def command(service: str, story: str | None, beginning: str | None, depth: int, seconds: float, **limits: Any) -> None:
-    """Try every order of events of a set of SERVICE, and tell the shortest that loses an acknowledged row."""
+    """Try every order of events of a set of SERVICE, and tell the shortest that loses an acknowledged row. Without any bound: by
+    all bounds of its table, two at a time."""
+    given = {name: value for name, value in limits.items() if value is not None}
     if story is not None:
-        click.echo("\n".join(_replayed(story, beginning or "healthy", limits)))
+        click.echo("\n".join(_replayed(story, bounds(beginning or "healthy", given))))
         return
-    click.echo(f"{'beginning':9}  {'states':>9}  {'events':>10}  {'depth':>5}  {'seconds':>7}  bound")
+    searches = [
+        Search(begin, bounds(begin, one), depth, seconds)
+        for one in ([given] if given else TABLE)
+        for begin in ([beginning] if beginning else BEGINNINGS)
+    ]
+    click.echo(HEAD)
     failed = False
-    for name in [beginning] if beginning else BEGINNINGS:
-        found, lines = explored(name, depth, seconds, limits)
-        click.echo(row(name, found))
-        for line in lines:
-            click.echo(line)
-        failed = failed or bool(lines)
+    # A process of its own for each: what one remembers is of no use to another.
+    with multiprocessing.get_context("fork").Pool(CORES, maxtasksperchild=1) as pool:
+        for search, (found, lines) in zip(searches, pool.imap(explored, searches, 1)):
+            click.echo("\n".join([row(search, found), *lines]))
+            failed = failed or bool(lines)
     raise SystemExit(int(failed))
 
 
-def explored(beginning: str, depth: int, seconds: float, limits: dict[str, Any]) -> tuple[Found, list[str]]:
+def bounds(beginning: str, limits: dict[str, Any]) -> Bounds:
+    return Bounds(**{"promotions": 1, **limits, "alone": beginning == "alone"})
+
+
+def explored(asked: Search) -> tuple[Found, list[str]]:
     """What a search came to; lines on what is wrong, [] for nothing."""
-    world = Mysql(bounds=Bounds(alone=beginning == "alone", **limits))
-    found = search(world, depth, seconds, every=1000)
+    world = Mysql(bounds=asked.bounds)
+    found = search(world, asked.depth, asked.seconds, every=1000)
     if found.wrong:
-        again = f"make explore REPLAY='{' '.join(found.story)}' EXPLORE='{_options(beginning, limits)}'"
+        again = f"make explore REPLAY='{' '.join(found.story)}' EXPLORE='{_options(asked)}'"
         return found, [found.wrong, *told(world, found.story), again]
-    return found, list(_without_a_primary(world, found))
+    lines = list(_without_a_primary(world, found))
+    return found._replace(sample=[]), lines
 
 
-def row(beginning: str, found: Found) -> str:
+HEAD = (
+    f"{'beginning':9}  {'faults':>6}  {'promotions':>10}  {'commits':>7}  {'nodes':>5}  {'with':7}"
+    f"  {'states':>10}  {'events':>11}  {'depth':>5}  {'seconds':>7}  bound"
+)
+
+
+def row(asked: Search, found: Found) -> str:
+    limits = asked.bounds
+    more = "degrade" if limits.degrade else ("disks" if limits.disks else "")
     bound = "complete" if found.complete else ("wrong" if found.wrong else "not complete")
-    counts = f"{found.states:>9,}  {found.events:>10,}  {found.depth:>5}  {found.seconds:>7.0f}"
-    return f"{beginning:9}  {counts}  {bound}"
+    return (
+        f"{asked.beginning:9}  {limits.faults:>6}  {limits.promotions:>10}  {limits.commits:>7}  {limits.nodes:>5}  {more:7}"
+        f"  {found.states:>10,}  {found.events:>11,}  {found.depth:>5}  {found.seconds:>7.0f}  {bound}"
+    )
 
 
 def _without_a_primary(world: Mysql, found: Found) -> Iterator[str]:
@@ -73,15 +113,16 @@ def _without_a_primary(world: Mysql, found: Found) -> Iterator[str]:
             return
 
 
-def _options(beginning: str, limits: dict[str, Any]) -> str:
-    given = [f"--{name} {value}" for name, value in limits.items() if not isinstance(value, bool)]
+def _options(asked: Search) -> str:
+    limits = {name: getattr(asked.bounds, name) for name in ("faults", "promotions", "commits", "nodes")}
+    flags = [f"--{name}" for name in ("disks", "degrade") if getattr(asked.bounds, name)]
     return " ".join(
-        [f"--beginning {beginning}", *given, *(f"--{name}" for name, value in limits.items() if value is True)]
+        [f"--beginning {asked.beginning}", *(f"--{name} {value}" for name, value in limits.items()), *flags]
     )
 
 
-def _replayed(story: str, beginning: str, limits: dict[str, Any]) -> list[str]:
-    world = Mysql(bounds=Bounds(alone=beginning == "alone", **limits))
+def _replayed(story: str, limits: Bounds) -> list[str]:
+    world = Mysql(bounds=limits)
     try:
         lines = told(world, story.split())
         last = replay(world, story.split())[-1][1]

@@ -1,7 +1,7 @@
 """Searches the orders of events of a world, the short ones first. It has no rules: a world has.
 
-A state is a value that Python can hash; only its hash is kept, 64 bits, with the hash it came from and the event's name. A story
-is found by going back along those, and by doing its events again.
+A state is a value that Python can hash; only its hash is kept, 64 bits, with the hash it came from. A story is found by going
+back along those, and by doing again, from the beginning, the events that lead from each to the next.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ class World(Protocol):
         """Why the state must not be, "" when it may."""
         ...
 
+    def over(self, state: State) -> bool:
+        """Whether nothing wrong can come of the state any more: nothing after it is tried."""
+        ...
+
 
 class Found(NamedTuple):
     """What a search came to. states: distinct ones. events: that were tried. depth: events of the longest order. complete:
@@ -51,42 +55,49 @@ def search(world: World, depth: int, seconds: float, every: int = 0) -> Found:
     states."""
     began = time.monotonic()
     first = world.begin()
-    came: dict[int, tuple[int, str]] = {hash(first): (0, "")}
+    came: dict[int, int] = {hash(first): 0}
     level, sample, tried, deep = [first], [first], 0, 0
-    out_of_time = False
-    while level and deep < depth and not out_of_time:
+
+    def found(wrong: str = "", story: Sequence[str] = (), complete: bool = False) -> Found:
+        seconds = time.monotonic() - began
+        return Found(len(came), tried, deep, complete, seconds, wrong, list(story), sample)
+
+    while level and deep < depth:
         following = []
         for state in level:
             own = hash(state)
-            for name, after in world.events(state):
+            for _, after in world.events(state):
                 tried += 1
                 mark = hash(after)
                 if mark in came:
                     continue
-                came[mark] = (own, name)
+                came[mark] = own
                 wrong = world.wrong(after)
                 if wrong:
-                    story = _way(came, mark)
-                    return Found(len(came), tried, deep + 1, False, time.monotonic() - began, wrong, story, sample)
-                following.append(after)
+                    deep += 1
+                    return found(wrong, _story(world, came, mark))
+                if not world.over(after):
+                    following.append(after)
                 if every and len(came) % every == 0:
                     sample.append(after)
             if time.monotonic() - began > seconds:
-                out_of_time = True
-                break
-        else:
-            deep += 1
-            level = following
-    return Found(len(came), tried, deep, not level, time.monotonic() - began, "", [], sample)
+                return found()
+        deep += 1
+        level = following
+    return found(complete=not level)
 
 
-def _way(came: dict[int, tuple[int, str]], mark: int) -> list[str]:
-    names: list[str] = []
-    while True:
-        mark, name = came[mark]
-        if not name:
-            return names[::-1]
+def _story(world: World, came: dict[int, int], mark: int) -> list[str]:
+    """The events to the state of this hash."""
+    marks = []
+    while mark:
+        marks.append(mark)
+        mark = came[mark]
+    state, names = world.begin(), []
+    for mark in marks[-2::-1]:
+        name, state = next(one for one in world.events(state) if hash(one[1]) == mark)
         names.append(name)
+    return names
 
 
 class NoSuchEvent(Exception):

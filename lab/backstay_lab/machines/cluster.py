@@ -264,7 +264,7 @@ class Lab:
         return {
             "dir": self.layout.directory,
             "nodes": nodes,
-            "roles": _roles(seen) if seen else {},
+            "roles": roles_of(seen) if seen else {},
             "cuts": machines["cuts"],
             "endpoints": self.endpoints,
         }
@@ -286,7 +286,7 @@ class Lab:
     def roles(self) -> dict[str, dict[str, str]]:
         """Node -> resource -> Started, Promoted or Unpromoted, as the quorate partition sees it."""
         seen = self.cluster()
-        return _roles(seen) if seen else {}
+        return roles_of(seen) if seen else {}
 
     def online(self) -> set[str]:
         """The nodes that Pacemaker, in the quorate partition, has as full members."""
@@ -376,7 +376,8 @@ class Lab:
         return request(os.path.join(self.layout.directory, "control"), do, **details)
 
 
-def _roles(seen: Cluster) -> dict[str, dict[str, str]]:
+def roles_of(seen: Cluster) -> dict[str, dict[str, str]]:
+    """Node -> resource -> role, as `Lab.roles` has it."""
     roles: dict[str, dict[str, str]] = {}
     for one in seen.instances:
         if one.node:

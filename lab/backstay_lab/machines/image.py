@@ -36,7 +36,9 @@ SUITES = {
     "sid": [*COMMON, "mysql-server", "mysql-client"],
 }
 # Name -> packages; the name up to the first dash is the suite.
-RECIPES = {**SUITES, "bookworm-machine": [*MACHINE, *MARIADB]}
+# bullseye is for single agents alone: HAProxy 2.2, MariaDB 10.5 and Python 3.9, the oldest that work.
+RECIPES = {**SUITES, "bullseye": [*COMMON, *MARIADB], "bookworm-machine": [*MACHINE, *MARIADB]}
+_CLOSED = {"bullseye"}  # suites whose updates may have left the archive, while their indices are still there
 
 # Directories that the packages leave to systemd-tmpfiles or to a first start. Nothing is ever started by the
 # packages: a node's init starts the cluster, and the cluster the services.
@@ -145,6 +147,6 @@ def _sources(suite: str) -> "list[str]":
     if archive is None:
         return []
     lines = [f"deb {archive} {suite} main"]
-    if suite != "sid" and "Debian-Security" in origins:
+    if suite != "sid" and suite not in _CLOSED and "Debian-Security" in origins:
         lines += [f"deb {archive} {suite}-updates main", f"deb {origins['Debian-Security']} {suite}-security main"]
     return lines

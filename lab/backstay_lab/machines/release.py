@@ -34,9 +34,10 @@ def spread(layout: Layout, root: str, names: "list[str]", revision: str) -> None
     library = os.path.dirname(os.path.realpath(backstay.__file__))
     _copy(library, shipped.files, layout.path("code"))
     shutil.copytree(own, layout.path("code", "lab", os.path.basename(own)), ignore=_IGNORED)
-    shutil.copytree(library, layout.path("code", "lab", "backstay"), ignore=_IGNORED, copy_function=link)
     _compile(layout.path("code", "lib"), _AGENTS_LIBRARY, root)
-    _compile(layout.path("code", "lab"), _LAB_LIBRARY, root)
+    compiled = layout.path("code", "lib", "backstay")
+    shutil.copytree(compiled, layout.path("code", "lab", "backstay"), copy_function=link)
+    _compile(layout.path("code", "lab"), _LAB_LIBRARY, root)  # what is left
     os.makedirs(layout.path("code", "packages"))  # filled when something needs them: packages.py
     if revision:
         fetched = layout.path("fetched")

@@ -145,9 +145,8 @@ def duplicate_address(target: Target, node: str, injection: Injection) -> Undo:
     target.sh(node, f'ip address add {address}/24 dev eth0 && python3 -c "$1" {address}', CLAIM)
 
     def remove() -> None:
-        target.sh(
-            node, f"ip address del {address}/24 dev eth0 2> /dev/null || ! ip -o address show to {address} | grep ."
-        )
+        gone = f"! ip -o address show to {address} | grep -F {address}/24"  # the agent that takes it replaces it
+        target.sh(node, f"ip address del {address}/24 dev eth0 2> /dev/null || {gone}")
         target.spoiled.append(Spoil(address, begun, time.monotonic()))
 
     return remove

@@ -16,6 +16,7 @@ from backstay.host.deadline import Deadline, poll
 from backstay.ocf.errors import AgentError, TimedOut
 from backstay_lab.clients import application
 from backstay_lab.machines import logs
+from backstay_lab.machines.cluster import roles_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,19 +117,22 @@ class System(ABC):
 
     def broken(self) -> str:
         """What is not yet as it should be, "" when the system is whole."""
-        seen = self.lab.cluster()
+        return self.flaw(self.lab.cluster())
+
+    def flaw(self, seen: Cluster | None) -> str:
+        """The same, of what the cluster showed: all is judged by one look, since each costs the nodes a program's start."""
         if seen is None:
             return "no node answers"
-        missing = sorted(set(self.lab.nodes) - self.lab.online())
+        missing = sorted(set(self.lab.nodes) - set(seen.online if seen.quorum else ()))
         if missing:
             return f"{', '.join(missing)} not online"
         if seen.failures:
             return f"failures on record: {'; '.join(one.told for one in seen.failures)}"
-        return self.misplaced() or self.incomplete(seen)
+        return self.misplaced(seen) or self.incomplete(seen)
 
-    def misplaced(self) -> str:
+    def misplaced(self, seen: Cluster) -> str:
         """How the roles are not as they should be, one promoted instance and all others unpromoted; "" when they are."""
-        promoted, others = self.in_role("Promoted"), self.in_role("Unpromoted")
+        promoted, others = self.in_role("Promoted", seen), self.in_role("Unpromoted", seen)
         if len(promoted) != 1 or len(others) != len(self.lab.nodes) - 1:
             return f"promoted: {', '.join(promoted) or 'none'}; unpromoted: {', '.join(others) or 'none'}"
         return ""
@@ -139,9 +143,10 @@ class System(ABC):
 
         def whole() -> bool:
             nonlocal said
-            said = self.broken()
-            if said:
-                self._clean_up_lost_starts()
+            seen = self.lab.cluster()
+            said = self.flaw(seen)
+            if said and seen is not None:
+                self._clean_up_lost_starts(seen)
             return not said
 
         try:
@@ -149,26 +154,25 @@ class System(ABC):
         except TimedOut as late:
             raise TimedOut(f"{late}: {said}") from None
 
-    def _clean_up_lost_starts(self) -> None:
+    def _clean_up_lost_starts(self, seen: Cluster) -> None:
         """As an admin does it, once more. Cleaning up, crm_resource resets the failures' count and then deletes the records. A
         start that the first brings about and that meets the second ends the controller of Pacemaker 2.1 there ("Could not
         initiate start action: No such device"); it counts as failed for good and is on no record."""
-        seen = self.lab.cluster()
-        if seen is None or seen.failures:
+        if seen.failures or not seen.quorum:
             return
         for clone in sorted({one.clone for one in seen.instances if one.clone}):
             instances = [one for one in seen.instances if one.clone == clone]
             held = {one.node for one in instances}
-            for node in sorted(self.lab.online() - held):
+            for node in sorted(set(seen.online) - held):
                 for name in {one.resource for one in instances}:
                     of = ["--resource", name, "--node", node]
                     count = self.lab.run(node, ["crm_failcount", "--query", "--quiet", *of], check=False).out
                     if count.strip() == "INFINITY":
                         self.lab.run(node, ["crm_resource", "--cleanup", *of], check=False)
 
-    def in_role(self, role: str) -> list[str]:
-        """The nodes whose instance has this role, in order."""
-        roles = self.lab.roles()
+    def in_role(self, role: str, seen: Cluster | None = None) -> list[str]:
+        """The nodes whose instance has this role, in order; by what was `seen`, or as it is now."""
+        roles = self.lab.roles() if seen is None else roles_of(seen)
         return [node for node in self.lab.nodes if roles.get(node, {}).get(self.name) == role]
 
     def promoted(self) -> str:

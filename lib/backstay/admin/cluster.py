@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from backstay.host.deadline import Deadline
 
 _PATIENCE = 10.0  # seconds for one program; they take 0.05
+_FILE = "CIB_file"  # where Pacemaker's programs look at a file instead of a cluster
+_REFUSED = (65, 76, 78)  # CRM_EX_DATAERR, CRM_EX_PROTOCOL, CRM_EX_CONFIG
 _BRIEFLY = 2.0  # seconds for a coordinator to answer
 _NO_CLUSTER = (102, 107)  # CRM_EX_DISCONNECT, CRM_EX_NOHOST
 
@@ -29,12 +32,18 @@ class NotRunning(AgentError):
 def ask(argv: list[str], deadline: Deadline) -> str:
     """A program's output. Raises NotRunning where there is no cluster here, CommandFailed and TimedOut as `run` does."""
     done = run(argv, deadline.within(_PATIENCE).remaining(), check=False)
-    if done.status in _NO_CLUSTER or (done.status and "ould not connect" in done.err):
+    if done.status in _NO_CLUSTER or (done.status and "ould not connect" in done.err and _FILE not in os.environ):
         raise NotRunning("the cluster does not run on this node: systemctl start pacemaker, or ask another node")
     if done.status:
-        said = (done.err or done.out).strip().splitlines()
-        raise CommandFailed(f"{argv[0]} failed with status {done.status}: {said[-1] if said else ''}", done.status)
+        raise CommandFailed(f"{argv[0]} failed with status {done.status}: {_said(done.err or done.out)}", done.status)
     return done.out
+
+
+def _said(text: str) -> str:
+    """The last thing a program complained of, in XML or not, with what to do where it is a privilege."""
+    complaints = re.findall(r"<error>(.*?)</error>", text, re.DOTALL) or text.strip().splitlines() or [""]
+    denied = any("ermission denied" in one for one in complaints)
+    return complaints[-1].strip() + (": run this as root, or as a member of haclient" if denied else "")
 
 
 def look(deadline: Deadline) -> Cluster:
@@ -43,6 +52,20 @@ def look(deadline: Deadline) -> Cluster:
     names = [name for service in advices_of(seen) for name in service.private()]
     state = coordinator_state(seen.dc, deadline) if seen.dc else ""
     return seen._replace(private={name: private_attribute(name, deadline) for name in names}, state=state)
+
+
+def refused(deadline: Deadline) -> str:
+    """The first error that Pacemaker itself finds in its configuration, "" for none; warnings are none."""
+    file = os.environ.get(_FILE)
+    where = ["--xml-file", file] if file else ["--live-check"]
+    done = run(["crm_verify", *where, "--verbose"], deadline.within(_PATIENCE).remaining(), check=False)
+    said = (done.err + done.out).splitlines()
+    fine = done.status == 0 or (done.status not in _REFUSED and not file)  # a live one may be out of reach
+    if fine or any("Warnings found during check" in line for line in said):
+        return ""
+    errors = [line for line in said if "error" in line.lower() and not line.startswith("crm_verify:")]
+    first = (errors or said or [f"status {done.status}"])[0]
+    return re.sub(r"^(\(\w+\)\s+|\S*:\d+: |error:\s*)*", "", first).strip()
 
 
 def coordinator_state(dc: str, deadline: Deadline) -> str:

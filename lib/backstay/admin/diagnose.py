@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from backstay.cluster.attributes import SCORE
 from backstay.cluster.model import IDLE, Finding, is_true
+from backstay.ocf.parameters import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
 _REPORTED = "asyncmon"  # the operation under which crm_resource --fail files a failure
 
 
-def exit_status(findings: Sequence[Finding]) -> int:
-    """For scripts, as monitoring plug-ins have it: 0 nothing, 1 warnings only, 2 at least one error."""
-    return 2 if any(finding.level == "error" for finding in findings) else int(bool(findings))
-
-
 def doing(cluster: Cluster) -> str:
     """What the coordinator does, in its own words: "transition engine", "election"; "" when it does not answer."""
     return cluster.state[2:].lower().replace("_", " ")
@@ -31,7 +27,7 @@ def doing(cluster: Cluster) -> str:
 
 def judge(cluster: Cluster, services: Sequence[Advice]) -> list[Finding]:
     """All findings; empty when all is as wanted."""
-    found = [*_whole(cluster), *_nodes(cluster), *_failures(cluster)]
+    found = [*_whole(cluster), *_nodes(cluster), *_failures(cluster, services)]
     for resource in cluster.resources:
         found += _running(cluster, resource)
     for service in services:
@@ -77,21 +73,26 @@ def _nodes(cluster: Cluster) -> Iterator[Finding]:
             yield Finding(level, node.name, f"is {node.state}", remedy.format(node=node.name))
 
 
-def _failures(cluster: Cluster) -> Iterator[Finding]:
+def _failures(cluster: Cluster, services: Sequence[Advice]) -> Iterator[Finding]:
     for one in cluster.failures:
+        subject = f"{one.resource} on {one.node}"
+        expected = next((each.expected(one) for each in services if each.resource.id == one.resource), "")
+        if expected:
+            yield Finding("warning", subject, one.reason, expected)
+            continue
         when = f" at {one.at}" if one.at else ""
         what = f"{one.task} failed{when}: {one.reason}"
         if one.task == _REPORTED:
             what = f"its failure was reported{when}: by the watcher, which saw it die, or with crm_resource --fail"
         remedy = f"mend the cause, then: crm_resource --cleanup --resource {one.resource} --node {one.node}"
         running = any(instance.node == one.node and not instance.failed for instance in cluster.active(one.resource))
-        yield Finding("warning" if running else "error", f"{one.resource} on {one.node}", what, remedy)
+        yield Finding("warning" if running else "error", subject, what, remedy)
 
 
 def _running(cluster: Cluster, resource: Resource) -> Iterator[Finding]:
     active = cluster.active(resource.id)
     for one in active:
-        yield from _instance(one)
+        yield from _instance(cluster, resource, one)
     if resource.meta.get("target-role") == "Stopped":
         remedy = f"crm_resource --resource {resource.handle} --meta --delete-parameter target-role"
         yield Finding("warning", resource.id, "is stopped by an admin (target-role)", remedy)
@@ -103,29 +104,38 @@ def _running(cluster: Cluster, resource: Resource) -> Iterator[Finding]:
 
 def _clone(cluster: Cluster, resource: Resource, active: Sequence[Instance]) -> Iterator[Finding]:
     wanted = [node.name for node in cluster.nodes if node.state == "online" and not cluster.kept_off(resource, node)]
-    most = resource.meta.get("clone-max", "")
-    if not most.isdigit() or len(active) < min(int(most), len(wanted)):
+    most = whole(resource.meta.get("clone-max", ""))
+    if most is None or len(active) < min(most, len(wanted)):
         failed = {one.node for one in cluster.failures if one.resource == resource.id}
         for name in wanted:
             if name not in failed and all(one.node != name for one in active):
                 remedy = f"crm_resource --why --resource {resource.id} --node {name}"
                 yield Finding("error", f"{resource.id} on {name}", "does not run, though its node is online", remedy)
-    if resource.promotable and active and not cluster.promoted(resource.id):
+    # A busy cluster is told of; whoever serves through a reload is not.
+    confirming = cluster.state != IDLE and any(one.confirming for one in active)
+    if resource.promotable and active and not cluster.promoted(resource.id) and not confirming:
         what = f"nobody is promoted{_scores(cluster, resource, active)}"
         yield Finding("error", resource.id, what, "the reasons are with the instances")
 
 
-def _instance(one: Instance) -> Iterator[Finding]:
+def _instance(cluster: Cluster, resource: Resource, one: Instance) -> Iterator[Finding]:
     subject = f"{one.resource} on {one.node}"
     if one.blocked:
         remedy = f"end the resource there by hand, then: crm_resource --cleanup --resource {one.resource}"
         yield Finding("error", subject, "is blocked: its stop failed and the node cannot be fenced", remedy)
-    elif not one.managed:
-        remedy = f"crm_resource --resource {one.resource} --meta --delete-parameter is-managed, or end maintenance"
+    elif not one.managed and not _in_maintenance(cluster, one.node):
+        name = "maintenance" if is_true(resource.meta.get("maintenance", "false")) else "is-managed"
+        remedy = f"crm_resource --resource {one.resource} --meta --delete-parameter {name}"
         yield Finding("warning", subject, "is not managed: its failure would go unanswered", remedy)
     if one.orphaned:
         remedy = f"crm_resource --cleanup --resource {one.resource}"
         yield Finding("warning", subject, "runs but is no longer configured", remedy)
+
+
+def _in_maintenance(cluster: Cluster, name: str) -> bool:
+    """Whether the cluster or the node is, which is told of them, and ended there."""
+    node = cluster.node(name)
+    return is_true(cluster.options.get("maintenance-mode", "false")) or bool(node and node.maintenance)
 
 
 def _why(cluster: Cluster, resource: Resource) -> str:

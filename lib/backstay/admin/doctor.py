@@ -7,15 +7,17 @@ import importlib.util
 import json
 import os
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
 
-from backstay.admin import diagnose, host, preflight
-from backstay.admin.cluster import NotRunning, local_node, look
+from backstay.admin import host, preflight
+from backstay.admin.cluster import NotRunning, local_node, look, refused
+from backstay.admin.monitored import LEVELS, Monitored, exit_status
 from backstay.cluster.model import Cluster, Finding, Node, Resource
 from backstay.host.deadline import Deadline
-from backstay.ocf.errors import AgentError, CommandFailed, NotInstalled
+from backstay.ocf.errors import AgentError, NotInstalled
 from backstay.ocf.invocation import Invocation
 from backstay.ocf.parameters import actions_of, parameters_of
 from backstay.services.catalogue import advice_of, agent_class
@@ -32,18 +34,23 @@ _AGENT_PATIENCE = 20  # seconds for one agent's own
 
 def examine(services: tuple[str, ...] = ()) -> tuple[str, list[Finding]]:
     """This node's name and what was found, the gravest first. `services`: agents to prepare for, beyond those that are
-    configured. Raises AgentError when the cluster runs and cannot be asked."""
+    configured."""
     deadline = Deadline(_PATIENCE)
     found: list[Finding] = []
     try:
         cluster: Cluster | None = look(deadline)
-    except (NotInstalled, NotRunning, CommandFailed) as error:
+    except (NotInstalled, NotRunning) as error:
         cluster = None
         found.append(Finding("warning", "cluster", str(error), "systemctl start pacemaker"))
+    except AgentError as error:
+        cluster = None
+        what, told, remedy = str(error).partition(": run ")
+        found.append(Finding("unknown", "cluster", what, f"run {remedy}" if told else "see what crm_mon -1 says"))
     try:
         name = local_node(deadline)
-    except (NotInstalled, NotRunning, CommandFailed):
+    except AgentError:
         name = ""  # a configuration in a file, or no cluster yet
+    found += preflight.verified(_refused(deadline))
     resources = list(cluster.resources) if cluster else []
     agents = {one.agent.rpartition(":")[2]: None for one in resources if agent_class(one.agent)} | dict.fromkeys(
         services
@@ -58,7 +65,17 @@ def examine(services: tuple[str, ...] = ()) -> tuple[str, list[Finding]]:
         found += preflight.room(cluster)
         for resource in resources:
             found += _resource(cluster, resource, own if name else None)
-    return here, sorted(found, key=lambda finding: finding.level)
+    if os.geteuid():
+        what = "only root can see all of this machine: what its files and servers would show was not looked at"
+        found.append(Finding("unknown", here, what, "run this as root"))
+    return here, sorted(found, key=lambda finding: list(LEVELS).index(finding.level))
+
+
+def _refused(deadline: Deadline) -> str:
+    try:
+        return refused(deadline)
+    except AgentError:
+        return ""  # a program that is missing is a finding of its own
 
 
 def _resource(cluster: Cluster, resource: Resource, node: Node | None) -> Iterator[Finding]:
@@ -125,7 +142,7 @@ def _secret(resource: str, name: str) -> str:
         return ""
 
 
-@click.command()
+@click.command(cls=Monitored)
 @click.option(
     "--service", "services", multiple=True, metavar="AGENT", help="Prepare for this agent too, such as mysql."
 )
@@ -134,7 +151,7 @@ def doctor(services: tuple[str, ...], as_json: bool) -> None:
     """Examine this node and the cluster's configuration; each finding comes with its remedy.
 
     Run it as root on every node, before a service is configured and after. Exit status: 0 nothing found, 1 warnings only,
-    2 at least one error.
+    2 at least one error, 3 something could not be looked at.
     """
     here, findings = examine(services)
     if as_json:
@@ -145,11 +162,11 @@ def doctor(services: tuple[str, ...], as_json: bool) -> None:
 
         console = Console(highlight=False, soft_wrap=True)
         for finding in findings:
-            style = "bold red" if finding.level == "error" else "yellow"
+            style = "yellow" if finding.level == "warning" else "bold red"
             console.print(Text.assemble((f"{finding.level}: ", style), f"{finding.subject}: {finding.what}"))
             console.print(Text(f"    {finding.remedy}", style="dim"))
-        errors = sum(finding.level == "error" for finding in findings)
-        console.print(
-            f"{here}: {errors} errors, {len(findings) - errors} warnings" if findings else f"{here}: nothing found"
-        )
-    sys.exit(diagnose.exit_status(findings))
+        counted = Counter(finding.level for finding in findings)
+        told = [f"{counted['error']} errors", f"{counted['warning']} warnings"]
+        told += [f"{counted['unknown']} could not be looked at"] if counted["unknown"] else []
+        console.print(f"{here}: {', '.join(told) if findings else 'nothing found'}")
+    sys.exit(exit_status(findings))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from backstay.cluster.log_time import moment
 from backstay.ocf.codes import DEGRADED_CODES
+from backstay.ocf.parameters import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -194,8 +195,8 @@ def _operation(found: re.Match[str], at: float, tasks: dict[tuple[str, str, str]
     if status == "-1":
         return Event(at, found["id"], "begun", f"{task} of {resource} begins", resource, task)
     if code == "0":
-        took = value("exec-time")
-        text = f"{task} of {resource} done" + (f" in {int(took) / 1000:.2f} s" if took.isdigit() else "")
+        took = whole(value("exec-time"))
+        text = f"{task} of {resource} done" + (f" in {took / 1000:.2f} s" if took is not None else "")
         return Event(at, found["id"], "ended", text, resource, task)
     if code:
         text = f"{task} of {resource} failed: {value('exit-reason') or f'status {code}'}"

@@ -9,6 +9,7 @@ import re
 import socket
 from typing import TYPE_CHECKING
 
+from backstay.admin import corosync_file
 from backstay.admin.preflight import Corosync, Host
 from backstay.host import command
 from backstay.ocf.errors import AgentError
@@ -27,6 +28,7 @@ _TOOLS = {
     "stonith_admin": "pacemaker-cli-utils",
 }
 _PROGRAMS = {"corosync": "corosync", "pacemakerd": "pacemaker", **_TOOLS}  # of a member
+_BOOTED = "/run/systemd/system"  # sd_booted(3): there, systemd is the init
 _MODULES = ("lxml",)  # of these commands
 _UNSYNCHRONISED = 0x40  # STA_UNSYNC of adjtimex(2)
 _STATUS_OFFSET = 40  # of `status` in struct timex where a long has eight bytes
@@ -63,13 +65,23 @@ def look(name: str, nodes: Sequence[str], agents: Sequence[str], deadline: Deadl
         rivals=[unit for one in services for unit in one.units if _at_boot(unit)],
         corosync=corosync,
         remote=remote,
+        oom_policy=_oom_policy("pacemaker_remote" if remote else "pacemaker", deadline),
     )
+
+
+def _oom_policy(unit: str, deadline: Deadline) -> str:
+    """What systemd does to the rest of a service of which the kernel has killed a process; "" where it does not say."""
+    if not os.path.isdir(_BOOTED) or not command.available("systemctl"):
+        return ""
+    argv = ["systemctl", "show", f"{unit}.service", "--property=OOMPolicy"]
+    done = command.run(argv, deadline.within(5).remaining(), check=False)
+    return done.out.strip().partition("=")[2]
 
 
 def _at_boot(unit: str) -> bool:
     """Whether systemd starts it by itself."""
-    if not os.path.isdir("/run/systemd/system"):
-        return False  # sd_booted(3): not an init that would
+    if not os.path.isdir(_BOOTED):
+        return False
     wanted = glob.glob(f"/etc/systemd/system/*.wants/{unit}.service")
     return bool(wanted)
 
@@ -98,35 +110,20 @@ def _corosync(deadline: Deadline) -> tuple[Corosync | None, list[str]]:
     """Its timing and the names in its node list: as in force where it runs, else as its configuration will have it."""
     try:
         with open(CONFIGURATION, encoding="utf-8", errors="replace") as source:
-            text = "\n".join(line for line in source.read().splitlines() if not line.lstrip().startswith("#"))
+            configured = corosync_file.parse(source.read())
     except OSError:
         return None, []
+    made, listed = corosync_file.values(configured, _in_force(deadline))
+    return made._replace(refused=_refused(deadline)), listed
 
-    def number(name: str, default: int) -> int:
-        found = re.search(rf"^\s*{name}\s*:\s*(\d+)\s*$", text, re.MULTILINE)
-        return int(found[1]) if found else default
 
-    listed = re.findall(r"^\s*name\s*:\s*(\S+)\s*$", text, re.MULTILINE)
-    nodes = len(re.findall(r"^\s*nodeid\s*:", text, re.MULTILINE))
-    coefficient = number("token_coefficient", 650)
-    token = number("token", 3000) + coefficient * max(0, nodes - 2)  # corosync.conf(5), Corosync 3.1
-    consensus = number("consensus", token * 12 // 10)
-    pings = number("knet_ping_timeout", token // number("knet_pong_count", 2))
-    knet = not re.search(r"^\s*transport\s*:\s*udpu?\s*$", text, re.MULTILINE)
-    links = set(re.findall(r"^\s*ring(\d)_addr\s*:", text, re.MULTILINE))
-    running = _in_force(deadline)
-    made = Corosync(
-        nodes=nodes,
-        token=running.get("token", token),
-        consensus=running.get("consensus", consensus),
-        coefficient=coefficient,
-        two_node=bool(number("two_node", 0)),
-        retransmits=running.get(
-            "token_retransmits_before_loss_const", number("token_retransmits_before_loss_const", 4)
-        ),
-        ping_timeout=running.get("interface.0.knet_ping_timeout", pings) if knet and links == {"0"} else None,
-    )
-    return made, listed
+def _refused(deadline: Deadline) -> str:
+    """Why Corosync would not start with its configuration, "" where it would."""
+    try:
+        done = command.run(["corosync", "-t", "-c", CONFIGURATION], deadline.within(10).remaining(), check=False)
+    except AgentError:
+        return ""  # a missing program is a finding of its own
+    return corosync_file.complaint(done.out + done.err) if done.status else ""
 
 
 def _in_force(deadline: Deadline) -> dict[str, int]:

@@ -1,15 +1,18 @@
 """A topology as pcs commands: a shell script that an admin can read, and run with nothing but pcs. Pure.
 
-pcs gives a clone its meta attributes in different words from version to version; `resource meta` means the same in all.
+pcs gives a clone its meta attributes in different words from version to version; `resource meta` means the same in all. Where
+nothing does, the script asks the version: before 0.12 the score of a location is a word of its own and a rule is many, since then
+the score has a name and a rule is one word.
 """
 
+import re
 import shlex
 
 from backstay.ocf.errors import WrongParameter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from backstay.admin.crm_parser import Command
 
@@ -19,7 +22,7 @@ _HEAD = """#!/bin/sh
 #     pcs cluster cib copy.xml; sh {name} copy.xml; crm_verify -V -x copy.xml; pcs cluster cib-push copy.xml
 # It creates: resources of the same names must not exist yet.
 set -eu
-umask 077 # the configuration holds passwords
+umask 077 # the configuration holds passwords; they get there without being arguments, which every user can read
 if [ $# -gt 0 ]; then
     cib=$1
 else
@@ -29,24 +32,70 @@ else
     cp "$cib" "$cib.original"
 fi
 """
+_BY_VERSION = """
+# by_version WORD WORDS COMMAND…: a command of pcs that ends with WORD, or before 0.12 with WORDS
+by_version() {
+    word=$1 words=$2
+    shift 2
+    case $(pcs --version) in
+    0.9.* | 0.10.* | 0.11.*) set -f; pcs -f "$cib" "$@" $words; set +f ;;
+    *) pcs -f "$cib" "$@" "$word" ;;
+    esac
+}
+"""
+_ENDS = "by_version"  # first of the words of a command whose end differs: then the end since 0.12, and the one before
 _TAIL = """
 [ $# -gt 0 ] || pcs cluster cib-push "$cib" diff-against="$cib.original"
 """
 
 
-def script(commands: "Sequence[Command]", name: str) -> str:
-    """The whole script; `name` is what the file will be called. Raises WrongParameter for what pcs cannot say."""
-    parts = [_HEAD.format(name=name)]
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}  # the first of them first
+
+
+def script(commands: "Sequence[Command]", name: str, secret: "Mapping[str, Collection[str]]") -> str:
+    """The whole script; `name` is what the file will be called. secret: agent -> its parameters that are. Raises WrongParameter
+    for what pcs cannot say."""
+    parts, secrets = [_HEAD.format(name=name)], {}
+    if any(command.kind == "location" for command in commands):
+        parts.append(_BY_VERSION)
     for command in commands:
+        secrets.update(_take_secrets(command, secret.get(command.agent, ())))
         comments = "".join(f"# {line}".rstrip() + "\n" if line else "\n" for line in command.comments)
         parts.append(comments + "".join(f"{_line(words)}\n" for words in _words(command)))
-    return "".join(parts) + _TAIL
+    return "".join(parts) + _filled_in(secrets) + _TAIL
+
+
+def _take_secrets(command: "Command", names: "Collection[str]") -> "dict[str, str]":
+    """Put a mark in the place of each value that is a secret: mark -> value. lrm:// is none, it says where the secret is."""
+    found = {}
+    for section, options in command.sections:
+        for at, (name, value) in enumerate(options):
+            if section == "params" and name in names and value != "lrm://":
+                mark = f"@{command.id}:{name}@"  # no value of a template has that character
+                options[at] = name, mark
+                found[mark] = value
+    return found
+
+
+def _filled_in(secrets: "dict[str, str]") -> str:
+    """The lines that put secrets into the file of the configuration, by sed's standard input."""
+    if not secrets:
+        return ""
+    lines = (f"s/{mark}/{_for_sed(value)}/" for mark, value in secrets.items())
+    return "\n".join(["", "# Secrets.", "sed -i -f - \"$cib\" <<'SECRETS'", *lines, "SECRETS", ""])
+
+
+def _for_sed(value: str) -> str:
+    """A value as text of an XML attribute, on the right side of sed's s///."""
+    for character, name in _ENTITIES.items():
+        value = value.replace(character, name)
+    return re.sub(r"[\\/&]", r"\\\g<0>", value)
 
 
 def _line(words: "Sequence[str]") -> str:
     """One command over several lines where it is long; a break comes before the words that begin a part."""
-    text, width = 'pcs -f "$cib"', 0
-    for at, word in enumerate(words):
+    text, width = ("by_version", 0) if words[0] == _ENDS else ('pcs -f "$cib"', 0)
+    for at, word in enumerate(words[words[0] == _ENDS :]):
         width += len(word) + 1
         new = at > 3 and (word in ("op", "meta") or width > 100)
         width = len(word) + 4 if new else width
@@ -98,16 +147,11 @@ def _group(command: "Command") -> "list[list[str]]":
     return made + ([["resource", "meta", command.id, *_pairs(command.options)]] if command.options else [])
 
 
-def _score(score: str) -> "list[str]":
-    """pcs takes a word that begins with - for one of its options."""
-    return ["--", score] if score.startswith("-") else [score]
-
-
 def _colocation(command: "Command") -> "list[str]":
     (one, role), (other, other_role) = command.members
     words = ["constraint", "colocation", "add", *([role] if role else []), one]
     words += ["with", *([other_role] if other_role else []), other]
-    return [*words, *_score(command.score), f"id={command.id}"]
+    return [*words, f"score={command.score}", f"id={command.id}"]
 
 
 def _order(command: "Command") -> "list[str]":
@@ -125,7 +169,11 @@ def _location(command: "Command") -> "list[str]":
     if command.node:
         if role:
             raise WrongParameter(f"location {command.id}: pcs takes a role only with a rule")
-        return ["constraint", "location", "add", command.id, resource, command.node, *_score(command.score)]
-    words = ["constraint", "location", resource, "rule", f"constraint-id={command.id}"]
+        # A word that begins with - would be one of pcs's options.
+        score = f"-- {command.score}" if command.score.startswith("-") else command.score
+        ends = [_ENDS, f"score={command.score}", score]
+        return [*ends, "constraint", "location", "add", command.id, resource, command.node]
+    rule = " ".join(command.rule)
+    words = [_ENDS, rule, rule, "constraint", "location", resource, "rule", f"constraint-id={command.id}"]
     words += [f"role={role}"] if role else []
-    return [*words, f"score={command.score}", *command.rule]
+    return [*words, f"score={command.score}"]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from backstay.admin.diagnose import leftovers
 from backstay.cluster.model import Finding, Operation, is_true
+from backstay.ocf.parameters import parse_time
+from backstay.services.advice import DOCUMENTATION
 from backstay.services.promoted_role import set_meta
 
 if TYPE_CHECKING:
@@ -20,13 +22,17 @@ SLOW = 7000  # ms until a lost node is noticed: above this every failover is slo
 RETRANSMITS = 10  # of the token, before its next holder counts as lost
 PINGS = 3  # tokens that the only link may be silent for before it counts as down
 HASTY = 500  # ms of token: below this a busy machine loses members that live
+_DROP_IN = "/etc/systemd/system/pacemaker.service.d"
+CONTINUE = (  # with a server that is killed Pacemaker deals itself
+    f"mkdir -p {_DROP_IN} && printf '[Service]\\nOOMPolicy=continue\\n' > {_DROP_IN}/backstay.conf && systemctl daemon-reload"
+)
 DEFAULT_TIMEOUT = 20.0  # seconds, Pacemaker's own for an operation without one
 
 
 class Corosync(NamedTuple):
     """Milliseconds as in force. nodes: in the node list. coefficient: what each node beyond the second adds to token.
     retransmits: token_retransmits_before_loss_const. ping_timeout: knet's, of the only link; None where there are several, or
-    another transport."""
+    another transport. refused: why Corosync would not start with its configuration."""
 
     nodes: int
     token: int
@@ -35,13 +41,14 @@ class Corosync(NamedTuple):
     two_node: bool
     retransmits: int = RETRANSMITS
     ping_timeout: int | None = None
+    refused: str = ""
 
 
 class Host(NamedTuple):
     """What this machine lacks. programs, modules, agents: name -> Debian package or what brings it. unresolved: names of
     nodes. remote: it runs Pacemaker Remote, and no Corosync. looped: other nodes' names that resolve to this machine's loopback.
     synchronised: the kernel's clock, None when it is not known. rivals: systemd's units that start at boot a daemon which the
-    cluster runs."""
+    cluster runs. oom_policy: of systemd's unit of Pacemaker, "" where systemd does not run it."""
 
     name: str
     programs: Mapping[str, str] = {}
@@ -53,6 +60,7 @@ class Host(NamedTuple):
     rivals: Sequence[str] = ()
     corosync: Corosync | None = None
     remote: bool = False
+    oom_policy: str = ""
 
 
 def host(of: Host) -> Iterator[Finding]:
@@ -73,6 +81,9 @@ def host(of: Host) -> Iterator[Finding]:
             f"{unit} starts at boot, beside the one that the cluster starts: one of them finds its port or data taken"
         )
         yield Finding("error", of.name, what, f"systemctl disable {unit}, and systemctl stop {unit} where it runs")
+    if of.oom_policy in ("stop", "kill"):
+        what = f"pacemaker.service has OOMPolicy={of.oom_policy}: one server killed for memory ends all services of the node"
+        yield Finding("warning", of.name, what, CONTINUE)
     if of.synchronised is False:
         what = "the clock is not synchronised: logs of nodes cannot be compared, and failures expire at odd times"
         yield Finding("warning", of.name, what, "apt-get install --yes chrony")
@@ -85,6 +96,9 @@ def host(of: Host) -> Iterator[Finding]:
 
 def timing(of: Corosync) -> Iterator[Finding]:
     """How soon a lost node is noticed: after token and consensus."""
+    if of.refused:
+        what = f"corosync.conf is not accepted: {of.refused}"
+        yield Finding("error", "corosync", what, "correct /etc/corosync/corosync.conf until corosync -t accepts it")
     reload = "in /etc/corosync/corosync.conf of every node, then: corosync-cfgtool -R"
     noticed = of.token + of.consensus
     if of.nodes > 2 and of.coefficient:
@@ -117,6 +131,13 @@ def timing(of: Corosync) -> Iterator[Finding]:
     if of.two_node and of.nodes != 2:
         what = f"two_node is set for {of.nodes} nodes: each part of a partition would serve"
         yield Finding("error", "corosync", what, f"remove two_node {reload}")
+
+
+def verified(refused: str) -> Iterator[Finding]:
+    """refused: what Pacemaker finds wrong in its configuration."""
+    if refused:
+        remedy = "crm_verify --live-check --verbose names all; correct them"
+        yield Finding("error", "cluster", f"the configuration is not accepted by Pacemaker: {refused}", remedy)
 
 
 def fencing(cluster: Cluster, tried: frozenset[str] | None) -> Iterator[Finding]:
@@ -237,18 +258,18 @@ def exposed(resource: Resource, secret: Sequence[str]) -> Iterator[Finding]:
     for name in secret:
         if resource.parameters.get(name, "lrm://") != "lrm://":
             what = f"{name} stands in the cluster's configuration in clear"
-            remedy = f"cibsecret stash {resource.id} {name} (needs ssh between the nodes; else see docs/security.md)"
+            remedy = f"cibsecret stash {resource.id} {name} (needs ssh between the nodes; else see {DOCUMENTATION}/security.md)"
             yield Finding("warning", resource.id, what, remedy)
 
 
 def expiry(resource: Resource) -> Iterator[Finding]:
     """failure-timeout against the operations that must see a failure before it is forgotten."""
     text = resource.meta.get("failure-timeout", "0")
-    number = text.rstrip("smin")
-    if not number.isdigit() or int(number) == 0:
-        return
-    seconds = int(number) * (60 if text.endswith(("m", "min")) else 1)
+    try:
+        seconds = parse_time(text)
+    except ValueError:
+        return  # PT1M, or what Pacemaker itself refuses
     longest = max((one.timeout or 0.0 for one in resource.operations if one.interval), default=0.0)
-    if seconds <= longest:
+    if 0 < seconds <= longest:
         what = f"failure-timeout={text} is not longer than a monitor may take ({longest:g} s): its failure is forgotten at once"
         yield Finding("error", resource.id, what, set_meta(resource, "failure-timeout", f"{longest * 2:g}s"))

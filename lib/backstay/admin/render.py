@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from backstay.admin import templates
+from backstay.admin import template_values, templates
 from backstay.ocf.errors import Misconfigured, WrongParameter
 
 TYPE_CHECKING = False
@@ -59,7 +59,19 @@ def rendered(topology: str, values: "dict[str, str]", format: str) -> str:
     wrong = [said for command in commands for said in _wrong(command)]
     if wrong:
         raise WrongParameter("; ".join(wrong))
-    return text if format == "crm" else pcs_writer.script(commands, f"{topology}{SUFFIXES['pcs']}")
+    if format == "crm":
+        return text
+    secret = {command.agent: _secret(command.agent) for command in commands}
+    return pcs_writer.script(commands, f"{topology}{SUFFIXES['pcs']}", secret)
+
+
+def _secret(agent: str) -> "set[str]":
+    """The names of an agent's parameters that nobody may see."""
+    from backstay.ocf.parameters import parameters_of
+    from backstay.services.catalogue import agent_class
+
+    made = agent_class(agent)
+    return {one.name for one in parameters_of(made.parameters_class()) if one.secret} if made else set()
 
 
 def _wrong(command: "Command") -> "list[str]":
@@ -102,7 +114,9 @@ def _topologies(context: click.Context, parameter: click.Parameter, incomplete: 
 )
 @click.option("--format", "format", type=click.Choice(sorted(SUFFIXES)), default="crm", show_default=True)
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write here, readable by you alone.")
-@click.option("--list", "listing", is_flag=True, help="Name the topologies and their values, and end.")
+@click.option(
+    "--list", "listing", is_flag=True, help="Name the topologies and their values, with what they are for, and end."
+)
 def render(
     topology: "str | None",
     pairs: "tuple[str, ...]",
@@ -118,8 +132,12 @@ def render(
     if listing or topology is None:
         for name in [topology] if topology else templates.names():
             click.echo(name)
-            for key, default in templates.placeholders(templates.load(name)).items():
-                click.echo(f"    {key}" + ("   (must be given)" if default is None else f"={default}"))
+            text = templates.load(name)
+            described = template_values.described(text)
+            for key, default in templates.placeholders(text).items():
+                shown = f"{key}   (must be given)" if default is None else f"{key}={default}"
+                click.echo(f"    {shown}")
+                click.echo(click.wrap_text(described[key], 100, " " * 8, " " * 8))
         if not listing:
             sys.exit(2)
         return

@@ -11,6 +11,7 @@ import click
 
 from backstay.admin import diagnose
 from backstay.admin.cluster import look
+from backstay.admin.monitored import Monitored, exit_status
 from backstay.cluster.model import IDLE
 from backstay.host.deadline import Deadline
 from backstay.ocf.errors import AgentError
@@ -111,7 +112,7 @@ def screen(cluster: Cluster, services: Sequence[Advice], findings: Sequence[Find
     return Group(*lines)
 
 
-@click.command()
+@click.command(cls=Monitored)
 @click.option("--json", "as_json", is_flag=True, help="For programs; with --watch a line for each look.")
 @click.option("--watch", is_flag=True, help="Stay, and look again every --interval seconds.")
 @click.option("--interval", default=2.0, show_default=True, type=click.FloatRange(min=0.2), help="Seconds.")
@@ -119,7 +120,7 @@ def status(as_json: bool, watch: bool, interval: float) -> None:
     """The cluster on one screen, and the reason for anything that is not as wanted.
 
     Run it on any node, as root or as a member of haclient. It needs no password. Exit status: 0 all is as
-    wanted, 1 warnings only, 2 at least one error, 7 the cluster does not run here.
+    wanted, 1 warnings only, 2 at least one error, 3 it cannot be told, as where the cluster does not run.
     """
     if watch:
         _watch(interval, as_json)
@@ -129,7 +130,7 @@ def status(as_json: bool, watch: bool, interval: float) -> None:
         click.echo(json.dumps(document(cluster, services, findings), indent=1))
     else:
         console().print(screen(cluster, services, findings))
-    sys.exit(diagnose.exit_status(findings))
+    sys.exit(exit_status(findings))
 
 
 def console(sink: IO[str] | None = None) -> Console:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from backstay.admin.diagnose import doing, leftovers
+from backstay.agent.degraded import WELL
+from backstay.cluster.attributes import STATE
 from backstay.cluster.model import IDLE, is_true
 
 if TYPE_CHECKING:
@@ -86,8 +88,10 @@ def arrived(cluster: Cluster, of: Plan) -> bool:
 
 
 def is_there(cluster: Cluster, resource: Resource, node: str) -> bool:
-    """Whether the resource runs on this node, settled, and on no other."""
-    return [(one.node, one.settled) for one in cluster.active(resource.id)] == [(node, True)]
+    """Whether the resource runs on this node, settled, and on no other. Of one that cannot be promoted its state tells that what
+    it stands for is not there: an address that another host has counts as started."""
+    lacking = not resource.promotable and cluster.attribute(node, STATE.of(resource.id)) not in ("", WELL)
+    return [(one.node, one.settled) for one in cluster.active(resource.id)] == [(node, True)] and not lacking
 
 
 def _cluster(cluster: Cluster, moved: Resource) -> list[str]:

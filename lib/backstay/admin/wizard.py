@@ -11,7 +11,7 @@ import os
 import re
 import sys
 
-from backstay.admin import templates
+from backstay.admin import template_values, templates
 from backstay.ocf.errors import WrongParameter
 
 _INSTALLED = "/usr/share/backstay/crm-templates"  # where the admin finds the template with its comments
@@ -21,7 +21,7 @@ _RESERVED = {"nodes": "node_count", "user": "", "port": "", "timeout": "", "acti
 
 def wizard(topology: str, text: str) -> str:
     """The wizard's main.yml for a template. Raises WrongParameter for what crmsh would take for something of its own."""
-    known = templates.placeholders(text)
+    known, described = templates.placeholders(text), template_values.described(text)
     taken = [name for name in known if _RESERVED.get(name) == ""]
     if "{{" in text or taken:
         raise WrongParameter(f"the template {topology} has {', '.join(taken) or '{{'}, which means something to crmsh")
@@ -34,7 +34,7 @@ def wizard(topology: str, text: str) -> str:
     for name, default in known.items():
         needs = "required: true" if default is None else f"value: {json.dumps(default)}"
         shown = _RESERVED.get(name, name)
-        lines += [f"  - name: {shown}", f"    shortdesc: {json.dumps(shown.replace('_', ' '))}", f"    {needs}"]
+        lines += [f"  - name: {shown}", f"    shortdesc: {json.dumps(described[name].rstrip('.'))}", f"    {needs}"]
     lines += ["actions:", "  - cib: |"]
     lines += [f"      {statement}" for statement in _statements(text)]
     return "\n".join(lines) + "\n"

@@ -72,14 +72,15 @@ class Agent(Actions):
         context = self.context
         reason = context.log.masked("; ".join(filter(None, [reason, *context.troubles[:1]])))
         if context.invocation.promotable:
-            self._publish_standing(reason)
+            self.publish(reason)
         elif reason:
             context.explain(reason)
             return ExitCode.DEGRADED_PROMOTED if promoted else ExitCode.DEGRADED
         return ExitCode.RUNNING_PROMOTED if promoted else ExitCode.SUCCESS
 
-    def _publish_standing(self, reason: str) -> None:
-        """A healthy monitor pays one look for a file. A cluster that takes no attribute fails no monitor."""
+    def publish(self, reason: str) -> None:
+        """Why the instance is not as wanted, "" when it is. A healthy monitor pays one look for a file. A cluster that takes no
+        attribute fails no monitor."""
         context = self.context
         noted = context.state.read(STANDING)
         if not noted and not reason:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from backstay.cluster.model import Constraint, Operation, Resource, Rule
 from backstay.ocf.codes import role_name
-from backstay.ocf.parameters import parse_time
+from backstay.ocf.parameters import parse_time, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -81,7 +81,8 @@ class Configuration:
 
     def room(self, element: Any) -> dict[str, int]:
         """Of a node what it has, of a resource what it takes."""
-        return {name: int(value) for name, value in self.pairs(element, "utilization").items() if value.isdigit()}
+        units = {name: whole(value) for name, value in self.pairs(element, "utilization").items()}
+        return {name: value for name, value in units.items() if value is not None}
 
     def _referred(self, element: Any) -> Any:
         """The element itself, or the one that it stands for, None where that is not there."""

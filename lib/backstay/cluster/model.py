@@ -26,8 +26,8 @@ def fencing_enabled(options: Mapping[str, str], unset: bool) -> bool:
 
 class Finding(NamedTuple):
     """Something that is not as wanted. level: error when the service or its promise is broken, warning when it would be
-    sooner or later. subject: a node, a resource, "mysql on n2". what: one sentence. remedy: what to do, a command where
-    there is one."""
+    sooner or later, unknown where it could not be looked at. subject: a node, a resource, "mysql on n2". what: one sentence.
+    remedy: what to do, a command where there is one."""
 
     level: str
     subject: str
@@ -72,7 +72,9 @@ class Node(NamedTuple):
 class Instance(NamedTuple):
     """node: "" when it runs nowhere. role: Started, Stopped, Promoted, Unpromoted, Starting, … managed: the cluster acts on it;
     false also where the node or the cluster is in maintenance. pending: what is being done to it, "Starting"; "" for nothing.
-    ended: it failed on the node, and runs there no more. clone: of which it is itself an instance, "" when it is not."""
+    ended: it failed on the node, and runs there no more. clone: of which it is itself an instance, "" when it is not. confirming:
+    it was promoted, and whether it still is shows with its next monitor; `role` says Unpromoted until then. Pacemaker files a
+    reload as a start, and so forgets the role for as long."""
 
     resource: str
     node: str
@@ -84,6 +86,7 @@ class Instance(NamedTuple):
     pending: str = ""
     ended: bool = False
     clone: str = ""
+    confirming: bool = False
 
     @property
     def settled(self) -> bool:
@@ -251,7 +254,8 @@ class Cluster(NamedTuple):
     @property
     def watchdog(self) -> bool:
         """Whether a lost node ends itself by its watchdog, which is fencing without a device (diskless SBD)."""
-        period = self.options.get("stonith-watchdog-timeout", "0").strip()
+        old = self.options.get("stonith-watchdog-timeout", "0")
+        period = self.options.get("fencing-watchdog-timeout", old).strip()  # as Pacemaker 3.0.3 calls it
         return is_true(self.options.get("have-watchdog", "false")) and period.strip("0smin") != ""
 
     def kept_off(self, resource: Resource, node: Node) -> bool:

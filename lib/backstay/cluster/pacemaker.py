@@ -4,7 +4,7 @@ Each question is one process of 8 to 40 ms, so the callers ask little, and write
 written only when its value changed, since a changed public attribute aborts the running transition (controld_te_callbacks.c).
 A value is forgotten before it is written: Pacemaker kills a recurring monitor that it cancels, and one that was killed between
 its write and its note left a primary with a low score that everyone took for a full one.
-What was written is trusted while the same executor runs, and for a minute at most: attrd forgets transient attributes when the
+What was written is trusted while the same executor runs, for three minutes at most: attrd forgets transient attributes when the
 node leaves the cluster, and writing an equal value again is free of side effects. It is also without effect where it is needed:
 a controller that ends, alone or with its executor, takes its node's attributes out of the CIB, and attrd, which is not told
 (2.1.5), believes that they are there. A node would stay without promotion score until that changes. So what is not trusted any
@@ -26,6 +26,7 @@ from backstay.host.command import run
 from backstay.host.deadline import Deadline
 from backstay.host.state_files import Files, StateFile
 from backstay.ocf.errors import CommandFailed
+from backstay.ocf.parameters import whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Pacemaker:
         Raises AgentError."""
         listing = self._ask(["crm_node", "-l"], strict=True) or ""
         known = (fields for fields in map(str.split, listing.splitlines()) if len(fields) > 1)
-        return sorted(name for number, name, *_ in known if number.isdigit() and int(number))
+        return sorted(name for number, name, *_ in known if whole(number))
 
     def overview(self, ends: bool = False) -> Overview | None:
         """The scheduler's view; None outside a cluster. ends: also how the resource ended where it is not seen, which is

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from backstay.cluster.attributes import RECORD, RECORDS
 from backstay.cluster.model import Cluster, Failure, Instance, Node
-from backstay.ocf.codes import DEGRADED_CODES, role_name
+from backstay.ocf.codes import DEGRADED_CODES, ExitCode, role_name
 from backstay.ocf.errors import AgentError
 
 if TYPE_CHECKING:
@@ -22,11 +22,14 @@ def read(monitor: str, configuration: str) -> Cluster:
     found, cib = seen(parse(monitor, "crm_mon")), parse(configuration, "cibadmin")
     configured = Configuration(cib)
     room = {str(node.get("uname")): configured.room(node) for node in cib.iterfind("configuration/nodes/node")}
-    options = _options(cib)
+    options, confirming = _options(cib), set(_confirming(cib))
     return found._replace(
         name=options.get("cluster-name", ""),
         version=options.get("dc-version", "").partition("-")[0],
         nodes=tuple(node._replace(utilization=room.get(node.name, {})) for node in found.nodes),
+        instances=tuple(
+            one._replace(confirming=True) if (one.resource, one.node) in confirming else one for one in found.instances
+        ),
         options=options,
         facts={
             str(pair.get("name"))[: -len(_FACTS)]: str(pair.get("value"))
@@ -115,6 +118,34 @@ def _instances(mon: Any) -> Iterator[Instance]:
             yield made
         for node in nodes:
             yield made._replace(node=str(node.get("name")), ended=not active)
+
+
+def _confirming(cib: Any) -> Iterator[tuple[str, str]]:
+    """Resource and node where the last that was done is a start, of which the monitor that it brings has not yet told that it was
+    a reload of a promoted instance. A history keeps monitors of before a stop, so one that has ended proves nothing."""
+    for state in cib.iterfind("status/node_state"):
+        for resource in state.iter("lrm_resource"):
+            operations = resource.findall("lrm_rsc_op")
+            start = next((one for one in operations if str(one.get("id")).endswith("_last_0")), None)
+            if start is None or (start.get("operation"), start.get("rc-code")) != ("start", "0"):
+                continue
+            monitors = [one for one in operations if one.get("operation") == "monitor" and one.get("interval") != "0"]
+            since = [one for one in monitors if _pending(one) or _number(one) > _number(start)]
+            if any(map(_of_promoted, monitors)) and all(_pending(one) and _of_promoted(one) for one in since):
+                yield str(resource.get("id")).partition(":")[0], str(state.get("uname"))
+
+
+def _pending(operation: Any) -> bool:
+    return bool(operation.get("op-status") == "-1")
+
+
+def _number(operation: Any) -> int:
+    return _code(str(operation.get("call-id")))
+
+
+def _of_promoted(operation: Any) -> bool:
+    """Whether the scheduler expected it to find the promoted role: ACTION:TRANSITION:EXPECTED:UUID."""
+    return str(operation.get("transition-key")).split(":")[2:3] == [str(int(ExitCode.RUNNING_PROMOTED))]
 
 
 def _results(mon: Any) -> Iterator[Failure]:

@@ -38,6 +38,12 @@ def reset(address: Address) -> int:
     return _reset(address, False, lambda _: True)[0]
 
 
+def reset_to(address: Address) -> int:
+    """Reset this host's connections to the address, and attempts to connect; how many there were. For an address that is about
+    to come here: their other end was the holder before. Raises AgentError like `reset`."""
+    return _reset(address, True, lambda _: True)[0]
+
+
 def reset_silent(address: Address, seconds: float) -> int:
     """Reset the connections to the address, and attempts to connect, whose other end has sent nothing for so long; how many.
     Raises AgentError like `reset`."""

@@ -42,6 +42,7 @@ else:  # `typing` is slow to load
 
 _TRUE = {"1", "y", "yes", "on", "true"}  # as pcmk__parse_bool(), any case
 _FALSE = {"0", "n", "no", "off", "false"}
+_DIGITS = 16  # of a whole number, at most
 _UNITS = {"": 1.0, "s": 1.0, "sec": 1.0, "ms": 0.001, "msec": 0.001, "m": 60.0, "min": 60.0, "h": 3600.0, "hr": 3600.0}
 
 
@@ -67,6 +68,11 @@ def parse_integer(text: str) -> int:
     if not text.lstrip("-").isdigit():
         raise ValueError("a whole number")
     return int(text)
+
+
+def whole(text: str) -> int | None:
+    """A whole number as programs and people write it: ASCII digits, not more than count anything. None for all else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < _DIGITS else None
 
 
 class Parameter(Generic[Value]):

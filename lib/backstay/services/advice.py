@@ -12,7 +12,9 @@ from backstay.cluster.model import Finding
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from backstay.cluster.model import Cluster, Instance, Resource
+    from backstay.cluster.model import Cluster, Failure, Instance, Resource
+
+DOCUMENTATION = "/usr/share/doc/backstay/docs"  # where `make install` and the packages put it
 
 
 def clients_held(cluster: Cluster, resource: str) -> str:
@@ -57,7 +59,11 @@ class Advice:
     @property
     def see(self) -> str:
         """Where complaints are explained."""
-        return f"see docs/agents/{self.resource.agent.rpartition(':')[2]}.md"
+        return f"see {DOCUMENTATION}/agents/{self.resource.agent.rpartition(':')[2]}.md"
+
+    def expected(self, failure: Failure) -> str:
+        """What to do about a failure that belongs to what the admin asked for, "" for one that does not."""
+        return ""
 
     def configuration(self, cluster: Cluster) -> list[Finding]:
         """What in the configuration works against what the template explains."""

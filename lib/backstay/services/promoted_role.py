@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backstay.cluster.model import Finding, is_true
+from backstay.ocf.parameters import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,16 +27,17 @@ def promotable(cluster: Cluster, resource: Resource) -> Iterator[Finding]:
         what = "interleave is not true: what depends on one instance waits for all of them"
         yield Finding("warning", resource.id, what, set_meta(resource, "interleave", "true", resource.handle))
     stickiness = meta.get("resource-stickiness", "0")
-    if stickiness != "INFINITY" and (not stickiness.lstrip("-").isdigit() or int(stickiness) < 1):
+    sticks = 1_000_000 if stickiness in ("INFINITY", "+INFINITY") else whole(stickiness) or 0
+    if sticks < 1:
         what = "resource-stickiness is 0: the role may move between equal candidates for no reason"
         yield Finding("warning", resource.id, what, set_meta(resource, "resource-stickiness", "1", resource.handle))
-    elif stickiness == "INFINITY" or int(stickiness) > 20:
+    elif sticks > 20:
         what = f"resource-stickiness={stickiness} keeps the role with a lagging or detached node"
         yield Finding("warning", resource.id, what, set_meta(resource, "resource-stickiness", "1", resource.handle))
     nodes = sum(not cluster.kept_off(resource, node) for node in cluster.members)
-    most = meta.get("clone-max", str(nodes))
-    if most.isdigit() and int(most) < nodes:
-        what = f"clone-max={most} and {nodes} nodes: {nodes - int(most)} node carries no copy"
+    most = whole(meta.get("clone-max", ""))
+    if most is not None and most < nodes:
+        what = f"clone-max={most} and {nodes} nodes: {nodes - most} node carries no copy"
         yield Finding("warning", resource.id, what, set_meta(resource, "clone-max", str(nodes), resource.handle))
     monitors = {one.role: one.interval for one in resource.operations if one.name == "monitor" and one.interval}
     for role in ("Promoted", "Unpromoted"):

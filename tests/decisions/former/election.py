@@ -32,6 +32,7 @@ def decide(
 
     ask = witnesses(me, record, nodes)
     unsettled = any(reports[node].why for node in ask if node in reports)
+    online = {node for node, report in reports.items() if report.why}
     if record is None or promoted_with is None:
         silent = [node for node in ask if node not in said]
         other = rival(me, holding, {node: report.holding for node, report in reports.items()}, allow_loss)
@@ -39,7 +40,9 @@ def decide(
             return Refuse(other)
         if not silent:
             return _ahead(mine, said, ask) or Promote("first")
-        reason = f"first promotion, and {', '.join(silent)} did not say what it holds: start it, or set allow_loss=true"
+        reason = (
+            f"first promotion, and {', '.join(silent)} did not say what it holds: start it{_or_loss(silent, online)}"
+        )
     else:
         whole = mine.includes(promoted_with)
         if record.primary == me and whole:
@@ -55,23 +58,30 @@ def decide(
         if record.primary in answers:
             return _ahead(mine, answers, [record.primary]) or Promote("primary")
         lacking = [node for node in ask if node in said and node not in answers]
-        reason = _unproven(me, record, missing, lacking, lacks)
+        reason = _unproven(me, record, missing, lacking, lacks, online)
     if allow_loss:
         return _ahead(mine, said, [node for node in ask if node in said]) or Promote(ALLOWED)
     why = "; ".join(f"{node}: {report.why}" for node, report in sorted(reports.items()) if report.why)
     return Refuse(f"{reason} ({why})" if why else reason, passing=unsettled)
 
 
-def _unproven(me: str, record: Record, missing: list[str], lacking: list[str], lacks: str) -> str:
+def _or_loss(silent: Collection[str], online: Collection[str], then: str = "") -> str:
+    """The way that gives up acknowledged transactions: not where each that is silent is in the cluster and can be mended."""
+    return "" if set(silent) <= set(online) else f", or set allow_loss=true{then}"
+
+
+def _unproven(
+    me: str, record: Record, missing: list[str], lacking: list[str], lacks: str, online: Collection[str]
+) -> str:
     """Why there is no proof. missing: voters whose answer counts for nothing, or who gave none. lacking: who lacks what the
-    record has. lacks: what this node lacks of it, "" for nothing."""
+    record has. lacks: what this node lacks of it, "" for nothing. online: who does not answer, though its node is there."""
     if record.primary == me:
         who = f", and {', '.join(missing)} may hold acknowledged transactions: start it" if missing else ""
         return (
             f"this node lacks {lacks} of what it was promoted with, so its data is not what it was{who},"
             f" bring its data back, or set allow_loss=true to give up what it alone had"
         )
-    start = f"start {record.primary}, or set allow_loss=true to give up what it alone has"
+    start = f"start {record.primary}{_or_loss([record.primary], online, ' to give up what it alone has')}"
     if record.solo:
         empty = f" and {record.primary} lacks what it was promoted with: bring its data back" if lacking else ""
         return f"{record.primary} ran alone, only it has every acknowledged transaction{empty}: {start}"
@@ -84,7 +94,7 @@ def _unproven(me: str, record: Record, missing: list[str], lacking: list[str], l
         )
     return (
         f"{', '.join(missing) or record.primary} may hold acknowledged transactions and gives no answer:"
-        f" start it or {record.primary}, or set allow_loss=true"
+        f" start it or {record.primary}{_or_loss(missing or [record.primary], online)}"
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from backstay.ocf.codes import ExitCode
 from backstay.services.vip.health import (
     ABSENT,
+    CONTESTED,
     DAD_FAILED,
     DUPLICATE,
     HELD,
@@ -32,6 +33,8 @@ def judge(wanted: Wanted, copies: Sequence[Held], interfaces: Mapping[int, Inter
     right: a second one elsewhere would outlive the first and keep answering for it.
     """
     address = wanted.address
+    if not copies and wanted.rival:  # came later
+        return Verdict(CONTESTED, f"{address} is in use by {wanted.rival}: taken once that host leaves it")
     if not copies:
         where = f"from {wanted.nic}" if wanted.nic else "from this node"
         return Verdict(ABSENT, f"{address} is gone {where}: something other than the cluster removed it")
@@ -84,7 +87,10 @@ def exit_code(finding: str, clone: bool, probe: bool, promoted: bool) -> ExitCod
         return ExitCode.RUNNING_PROMOTED if clone else ExitCode.SUCCESS
     if finding == STANDBY:
         return ExitCode.SUCCESS
-    if finding == TENTATIVELY:  # the kernel asks again after each loss of link; it ends by itself within two seconds
+    if finding in (
+        TENTATIVELY,
+        CONTESTED,
+    ):  # the kernel asks again after each loss of link; it ends by itself within two seconds
         return ExitCode.DEGRADED_PROMOTED if clone else ExitCode.DEGRADED
     if clone and promoted:
         return ExitCode.FAILED_PROMOTED

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backstay.cluster.model import Instance
 from backstay.cluster.overview import Ends, Overview
-from backstay.ocf.steps import DONE, FAILED, FAILURE, UNKNOWN, End, Steps
+from backstay.ocf.steps import DONE, FAILED, FAILURE, UNKNOWN, End, Steps, unchanged
 from backstay.services.mysql import duty_steps, next_step, promotion_steps
 from backstay.services.mysql.duty_steps import Duty, Look
 from backstay.services.mysql.election import Report, Round, own_writes
@@ -103,6 +103,7 @@ class Mysql:
         self._records: Numbered = like._records if like else Numbered()
         self._steps: Numbered = like._steps if like else Numbered()
         self._memory: dict[Any, Any] = {}
+        self._opens_last = self.code.promotion[-1][1] == "open"
 
     # -- the world --------------------------------------------------------------------------------------------------------
 
@@ -127,6 +128,32 @@ class Mysql:
                 writing.append(self.names[number])
         return f"{' and '.join(writing)} acknowledge both" if len(writing) > 1 else ""
 
+    def over(self, state: Any) -> bool:
+        """Whether nothing can go wrong any more within the bounds: docs/exploring.md says why."""
+        servers, acknowledged = state[SERVERS], state[ACKNOWLEDGED]
+        serving = [number for number, server in enumerate(servers) if server[OPEN]]
+        if len(serving) > 1 or any(acknowledged & ~servers[number][APPLIED] for number in serving):
+            return False
+        begun = any(server[STEPS] and self._is_candidate(server[STEPS]) for server in servers)
+        epoch = self.recorded(state).epoch
+        if epoch > self.bounds.promotions and not begun:  # nobody is promoted any more
+            return True
+        if state[FAULTS] < self.bounds.faults:
+            return False
+        if not serving:  # one at most will open, and stays
+            return self._opens_last and not any(acknowledged & ~server[APPLIED] for server in servers)
+        only = servers[serving[0]]  # if it stays, no other is promoted
+        stays = state[PROMOTED] == serving[0] and only[NODE] == MEMBER
+        return stays and not begun and self._epoch(only) >= epoch
+
+    def _epoch(self, server: Any) -> int:
+        """That of its note, 0 where it has none."""
+        note: Record | None = self._records.values[server[NOTE]]
+        return note.epoch if note else 0
+
+    def _is_candidate(self, steps: int) -> bool:
+        return isinstance(self._steps.values[steps].known, Candidate)
+
     def whole(self, state: Any) -> bool:
         """Whether there is a primary."""
         promoted = state[PROMOTED]
@@ -142,11 +169,7 @@ class Mysql:
                 self._commit(state, number, found)
             elif server[UP]:
                 self._replicate(state, number, found)
-            if (
-                server[RECEIVED] != server[APPLIED]
-                and server[UP]
-                and (server[RECEIVER] or self._quorate(state, number))
-            ):
+            if server[RECEIVED] != server[APPLIED] and server[UP] and self._applies(state, number):
                 found.append((f"apply:{self.names[number]}", self._put(state, number, {APPLIED: server[RECEIVED]})))
             self._return(state, number, found)
             if server[UP] and not server[STEPS] and server[NODE] in (MEMBER, LOST):
@@ -161,8 +184,12 @@ class Mysql:
         server = list(state[SERVERS][number])
         for field, value in changes.items():
             server[field] = value
-        servers = state[SERVERS]
-        return self._with((*servers[:number], tuple(server), *servers[number + 1 :]), state, **more)
+        return self._set(state, number, tuple(server), **more)
+
+    def _set(self, state: Any, number: int, server: Any, record: int = -1, promoted: int = -2, fault: int = 0) -> Any:
+        servers = list(state[SERVERS])
+        servers[number] = server
+        return self._with(tuple(servers), state, record, promoted, fault)
 
     @staticmethod
     def _with(servers: Any, state: Any, record: int = -1, promoted: int = -2, fault: int = 0) -> Any:
@@ -198,8 +225,12 @@ class Mysql:
         promoted = -1 if state[PROMOTED] == number else state[PROMOTED]
         return self._with(tuple(servers), state, promoted=promoted, fault=fault)
 
-    def _members(self, state: Any) -> int:
-        return sum(server[NODE] == MEMBER for server in state[SERVERS])
+    @staticmethod
+    def _members(state: Any) -> int:
+        members = 0
+        for server in state[SERVERS]:
+            members += server[NODE] == MEMBER
+        return members
 
     def _quorate(self, state: Any, number: int) -> bool:
         return state[SERVERS][number][NODE] == MEMBER and 2 * self._members(state) > self.bounds.nodes
@@ -237,6 +268,14 @@ class Mysql:
             source = self._reachable_primary(state, number)
             if source >= 0 and not server[RECEIVED] & ~state[SERVERS][source][APPLIED]:
                 found.append((f"connect:{name}", self._put(state, number, {SOURCE: source + 1})))
+
+    def _applies(self, state: Any, number: int) -> bool:
+        """Whether to apply now makes a difference: not while it receives (docs/exploring.md)."""
+        server = state[SERVERS][number]
+        if server[RECEIVER] and not server[OPEN]:
+            late = server[RECEIVED] & ~server[APPLIED]
+            return any(state[WRITERS][row] == number for row in bits(late))
+        return bool(server[RECEIVER]) or self._quorate(state, number)
 
     def _reachable_primary(self, state: Any, number: int) -> int:
         """Who answers at the writer address: the promoted one, else one that left the cluster and serves on."""
@@ -308,7 +347,7 @@ class Mysql:
 
     def _given_up(self, state: Any, number: int, fault: int = 0) -> Any:
         """An action failed. After a promote Pacemaker stops the server; a monitor is repeated."""
-        if isinstance(self._steps.values[state[SERVERS][number][STEPS]].known, Candidate):
+        if self._is_candidate(state[SERVERS][number][STEPS]):
             return self._die(state, number, fault=fault)
         return self._put(state, number, {STEPS: 0}, fault=fault)
 
@@ -327,8 +366,8 @@ class Mysql:
         lost = any(one[NODE] == LOST for one in state[SERVERS])
         if state[PROMOTED] < 0 and not lost and self.recorded(state).epoch <= self.bounds.promotions:
             begun = Steps(self.code.promotion, Candidate(self.names[number], False))
-            after = self._put(state, number, {STEPS: self._steps.of(begun)}, promoted=number)
-            found.append((f"promote:{self.names[number]}", self._onward(after, number)))
+            after = self._move(self._put(state, number, {}, promoted=number), number, self._steps.of(begun), {})
+            found.append((f"promote:{self.names[number]}", after))
 
     def _join(self, state: Any, number: int, found: list[tuple[str, Any]]) -> None:
         server = state[SERVERS][number]
@@ -361,13 +400,13 @@ class Mysql:
         """The primary's monitor."""
         server, name = state[SERVERS][number], self.names[number]
         quorate = self._quorate(state, number)
-        if server[DOUBT]:
+        if server[DOUBT] or not server[NOTE]:
             if quorate:
                 found.append(
                     (f"ask-what-is-recorded:{name}", self._put(state, number, {NOTE: state[RECORD], DOUBT: 0}))
                 )
             return
-        if quorate and self.recorded(state).epoch > self._records.values[server[NOTE]].epoch:
+        if quorate and self.recorded(state).epoch > self._epoch(server):
             found.append((f"deposed:{name}", self._die(state, number)))
             return
         followers = frozenset(one for one in self._all if state[SERVERS][one][SOURCE] == number + 1)
@@ -379,8 +418,7 @@ class Mysql:
             waits = NOMINALLY if self._records.values[server[NOTE]].solo else FOREVER
             found.append((f"repair:{name}", self._put(state, number, {WAITS: waits})))
         elif begun and quorate:
-            after = self._onward(self._put(state, number, {STEPS: begun}), number)
-            found.append((f"{step.name.lower()}:{name}", after))
+            found.append((f"{step.name.lower()}:{name}", self._move(state, number, begun, {})))
 
     def _primary_step(
         self, number: int, server: Any, followers: frozenset[int], clients: int, waiting: int
@@ -402,53 +440,89 @@ class Mysql:
         known = Duty(me, record, rows, names, DEGRADE_AFTER if self.bounds.degrade else 0.0)
         return step, self._steps.of(Steps(tables[step], known))
 
-    def _onward(self, state: Any, number: int) -> Any:
-        """On to the next verb that others can see, or to the end."""
+    def _move(
+        self, state: Any, number: int, steps: int, changes: dict[int, int], record: int = -1, fault: int = 0
+    ) -> Any:
+        """Its agent is as far as `steps`, and goes on to the next verb that others can see, or to the end."""
+        server = list(state[SERVERS][number])
+        for field, value in changes.items():
+            server[field] = value
+        server[STEPS] = steps
+        key = (tuple(server), state[PROMOTED] == number)
+        end, moved = self._cached(key, lambda: self._onward(server))
+        after = self._set(state, number, moved, record, fault=fault)
+        if end == FAILURE:
+            return self._given_up(after, number)
+        closed = end not in ("", DONE) and state[PROMOTED] == number and not moved[OPEN]
+        return self._with(after[SERVERS], after, promoted=-1) if closed else after
+
+    def _onward(self, server: list[int]) -> tuple[str, tuple[int, ...]]:
+        """On to the next verb that others can see, or to the end: its kind, "" for none, and the server then."""
         while True:
-            steps = state[SERVERS][number][STEPS]
-            if not steps:
-                return state
-            todo = self._cached((steps, "next"), lambda: self._steps.values[steps].next())  # noqa: B023
+            steps = server[STEPS]
+            todo = self._next(steps)
             if isinstance(todo, End):
-                if todo.kind == FAILURE:
-                    return self._given_up(state, number)
-                refused = todo.kind != DONE and state[PROMOTED] == number and not state[SERVERS][number][OPEN]
-                return self._put(state, number, {STEPS: 0}, promoted=-1 if refused else -2)
-            server = state[SERVERS][number]
-            answer, changes = _UNSEEN.get(todo.name), {}
-            if todo.name == "drain":
-                changes, answer = {APPLIED: server[RECEIVED]}, Rows(server[RECEIVED])
-            elif todo.name == "cease":
-                changes = {GIVES: 0}
+                if todo.kind != FAILURE:
+                    server[STEPS] = 0
+                return todo.kind, tuple(server)
+            answer = _UNSEEN.get(todo.name)
+            if todo.name == "drain" and not server[SOURCE]:
+                server[APPLIED] = server[RECEIVED]
+                answer = Rows(server[RECEIVED])
+            elif todo.name == "cease" and not server[SOURCE]:
+                server[GIVES] = 0
+            elif todo.name == "wait_for_acks" and not server[OPEN]:
+                server[WAITS] = FOREVER if todo.arguments[0] else NOMINALLY
             elif todo.name == "doubt":
-                changes = {DOUBT: 1}
+                server[DOUBT] = 1
             elif todo.name == "seal":
                 answer = Rows(server[APPLIED])
             elif todo.name == "absent_for" and not (todo.arguments[0] and self.bounds.degrade):
                 answer = 0.0
             elif todo.name not in _UNSEEN:
-                return state
-            state = self._tell(state, number, answer, changes)
+                return "", tuple(server)
+            server[STEPS] = self._told(steps, answer)
 
-    def _tell(self, state: Any, number: int, answer: Any, changes: dict[int, int], **more: int) -> Any:
-        steps = state[SERVERS][number][STEPS]
-        told = self._cached((steps, answer), lambda: self._steps.of(self._steps.values[steps].told(answer)))
-        return self._put(state, number, {**changes, STEPS: told}, **more)
+    def _next(self, steps: int) -> Verb | End:
+        todo: Verb | End = self._cached((steps, "next"), lambda: self._steps.values[steps].next())
+        return todo
+
+    def _told(self, steps: int, answer: Any) -> int:
+        told: int = self._cached((steps, answer), lambda: self._number(self._steps.values[steps].told(answer)))
+        return told
+
+    def _number(self, steps: Steps) -> int:
+        """Of how far a protocol is. Those from which the same verbs follow, whatever is answered, have one number."""
+        follow, further = [], steps
+        while isinstance(further.at, int):
+            if further.table[further.at][3] is not unchanged:
+                return self._steps.of(steps)
+            follow.append(further.next())
+            further = further.told(None)
+        key = (type(steps.known), tuple(follow), further.at.kind)
+        number: int = self._cached(key, lambda: self._steps.of(steps))
+        return number
 
     def _advance(self, state: Any, number: int, found: list[tuple[str, Any]]) -> None:
         """The next verb of what an agent is doing, with every answer that it may have."""
         steps = state[SERVERS][number][STEPS]
-        todo: Verb = self._cached((steps, "next"), lambda: self._steps.values[steps].next())
+        todo: Any = self._next(steps)
+        name = self.names[number]
         for said, answer, changes, more in getattr(self, f"_do_{todo.name}")(state, number, *todo.arguments):
-            after = self._onward(self._tell(state, number, answer, changes, **more), number)
-            found.append((f"{todo.name}{said}:{self.names[number]}", after))
+            after = self._move(state, number, self._told(steps, answer), changes, **more)
+            found.append((f"{todo.name}{said}:{name}", after))
 
     # -- verbs: what is added to the name of the event, the answer, changes of the server, and of the rest -----------------
 
     def _do_read(self, state: Any, number: int) -> Iterator[Any]:
         if self._quorate(state, number):
             record = self.recorded(state)
-            yield "", Recorded(record, Rows.parse(record.gtid), ()), {}, {}
+            yield (
+                "",
+                self._cached((state[RECORD], "read"), lambda: _Recorded(record, Rows.parse(record.gtid), ())),
+                {},
+                {},
+            )
         else:
             yield "", FAILED, {}, {}
 
@@ -465,30 +539,46 @@ class Mysql:
         absent: frozenset[str],
         everyone: bool,
     ) -> Iterator[Any]:
-        reports, written = {}, state[WRITERS]
+        servers, faults = state[SERVERS], self.bounds.faults
+        mute = state[FAULTS] < faults and (not self.bounds.kinds or "mute" in self.bounds.kinds)
+        facts: list[Any] = []
         for name in whom:
-            other = self.names.index(name)
-            server = state[SERVERS][other]
+            server = servers[self.names.index(name)]
             away = name in absent
             if not server[UP] or server[NODE] in (LOST, FENCED) or (away and not everyone):
-                reports[name] = Report(None, why="" if away else "gives no answer")
+                facts.append(away)
+            else:
+                facts.append((server[RECEIVED], server[OPEN], server[GIVES], server[RECEIVER]))
+        key = (state[SERVERS][number][STEPS], tuple(facts), state[WRITERS], mute)
+        yield from self._cached(key, lambda: list(self._heard(state, recorded, whom, absent, facts, mute)))
+
+    def _heard(
+        self, state: Any, recorded: Recorded, whom: tuple[str, ...], absent: frozenset[str], facts: Any, mute: bool
+    ) -> Iterator[Any]:
+        """What a round of questions may bring. facts: of each who is asked, its answer, or whether it is not in the cluster."""
+        reports = {}
+        for name, fact in zip(whom, facts):
+            if isinstance(fact, bool):
+                reports[name] = Report(None, why="" if fact else "gives no answer")
                 continue
-            own = Rows(sum(1 << row for row in bits(server[RECEIVED]) if written[row] == other))
+            own = Rows(sum(1 << row for row in bits(fact[0]) if state[WRITERS][row] == self.names.index(name)))
             stray = own_writes(name, own, recorded.record, recorded.promoted_with)
-            received = Rows(server[RECEIVED]).minus(stray) if stray else Rows(server[RECEIVED])
             reports[name] = Report(
-                received,
-                writable=bool(server[OPEN]),
-                gives=bool(server[GIVES]),
-                receives=bool(server[RECEIVER]),
+                Rows(fact[0]).minus(stray) if stray else Rows(fact[0]),
+                writable=bool(fact[1]),
+                gives=bool(fact[2]),
+                receives=bool(fact[3]),
                 parted=bool(stray),
             )
-        yield "", Round(reports), {}, {}
-        if state[FAULTS] < self.bounds.faults and (not self.bounds.kinds or "mute" in self.bounds.kinds):
-            for name, report in reports.items():
-                if report.received is not None:
-                    mute = {**reports, name: Report(None, why="gives no answer")}
-                    yield f"-mute-{name}", Round(mute), {}, {"fault": 1}
+        yield "", self._round(reports), {}, {}
+        for name, report in reports.items():
+            if mute and report.received is not None:
+                silent = {**reports, name: Report(None, why="gives no answer")}
+                yield f"-mute-{name}", self._round(silent), {}, {"fault": 1}
+
+    def _round(self, reports: dict[str, Report]) -> _Round:
+        heard: _Round = self._cached((frozenset(reports.items()), "round"), lambda: _Round(reports))
+        return heard
 
     def _do_fetch(self, state: Any, number: int, node: str, received: Rows, missing: str) -> Iterator[Any]:
         other = state[SERVERS][self.names.index(node)]
@@ -515,6 +605,13 @@ class Mysql:
         if state[FAULTS] < self.bounds.faults and (not self.bounds.kinds or "record" in self.bounds.kinds):
             yield "-refused", FAILED, {}, {"fault": 1}
             yield "-unanswered", UNKNOWN, {}, {"record": record, "fault": 1}
+
+    def _do_drain(self, state: Any, number: int) -> Iterator[Any]:
+        received = state[SERVERS][number][RECEIVED]
+        yield "", Rows(received), {APPLIED: received}, {}
+
+    def _do_cease(self, state: Any, number: int) -> Iterator[Any]:
+        yield "", None, {GIVES: 0}, {}
 
     def _do_wait_for_acks(self, state: Any, number: int, forever: bool) -> Iterator[Any]:
         yield "", None, {WAITS: FOREVER if forever else NOMINALLY}, {}
@@ -568,9 +665,22 @@ class Mysql:
         )  # fmt: skip
 
 
-class _Seen(Overview):
-    """One that can be a key: there is one object for each."""
+# Those that can be keys: there is one object for each.
 
+
+class _Seen(Overview):
+    __slots__ = ()
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+
+
+class _Round(Round):
+    __slots__ = ()
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+
+
+class _Recorded(Recorded):
     __slots__ = ()
     __hash__ = object.__hash__
     __eq__ = object.__eq__

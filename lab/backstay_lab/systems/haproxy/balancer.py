@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backstay.ocf.errors import AgentError
+from backstay_lab.machines.cluster import roles_of
 from backstay_lab.systems.readers import deploy
 from backstay_lab.systems.readers.deploy import READERS, reading
 from backstay_lab.systems.system import System, Traits
@@ -40,13 +41,13 @@ class Balancer(System):
                 return node
         raise AgentError("no node has the balancer's address")
 
-    def misplaced(self) -> str:
-        missing = sorted(set(self.lab.nodes) - set(self.in_role("Started")))
+    def misplaced(self, seen: Cluster) -> str:
+        missing = sorted(set(self.lab.nodes) - set(self.in_role("Started", seen)))
         return f"HAProxy does not run on {', '.join(missing)}" if missing else ""
 
     def incomplete(self, seen: Cluster) -> str:
         """Reads come to every replica and to no other; no two reader addresses are on one node."""
-        roles = self.lab.roles()
+        roles = roles_of(seen)
         replicas = {node for node, held in roles.items() if held.get("mysql") == "Unpromoted"}
         holders = [node for node, held in roles.items() for name in held if name.startswith(READER)]
         if len(holders) != len(READERS) or set(holders) != replicas:

@@ -31,7 +31,8 @@ skip-name-resolve
 log-bin = binlog
 relay-log = relay
 binlog-format = ROW
-binlog-expire-logs-seconds = 86400
+loose-expire-logs-days = 1
+loose-binlog-expire-logs-seconds = 86400
 innodb-buffer-pool-size = 32M
 loose-innodb-log-file-size = 16M
 loose-innodb-redo-log-capacity = 32M

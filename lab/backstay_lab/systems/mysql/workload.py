@@ -13,18 +13,20 @@ from backstay.services.mysql.health import HEALTHY
 from backstay_lab.checkers import writes
 from backstay_lab.checkers.history import parse_attempts, parse_samples
 from backstay_lab.clients import application, workload
+from backstay_lab.machines.cluster import roles_of
 from backstay_lab.machines.layout import CLIENT, LabError
 from backstay_lab.systems.mysql import deploy
 from backstay_lab.systems.system import System, Traits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from backstay.cluster.model import Cluster
     from backstay_lab.machines.cluster import Lab
     from backstay_lab.systems.system import Inflicted
 
 WRITER = "mysql-writer"  # as in crm-templates/mysql.crm
+NO_TABLE = "1146"  # in an error
 MARKER = "CREATE TABLE IF NOT EXISTS marker (id INT PRIMARY KEY, value BIGINT NOT NULL)"
 
 
@@ -50,8 +52,13 @@ class MysqlSet(System):
 
     def sql(self, sql: str, *urls: str) -> list[list[list[Any]] | None]:
         """The rows of each server, None for one that gave no answer."""
+        return [answer.get("rows") for answer in self._answers(sql, *urls)]
+
+    def _answers(self, sql: str, *urls: str) -> list[dict[str, Any]]:
+        """What clients.query prints."""
         asked = ["python3", "-m", "backstay_lab.clients.query", sql, *urls]
-        return [answer.get("rows") for answer in json.loads(self.lab.run(CLIENT, asked).out)]
+        answers: list[dict[str, Any]] = json.loads(self.lab.run(CLIENT, asked).out)
+        return answers
 
     def root(self, node: str, sql: str) -> str:
         """A statement as root, by the server's own socket; what the client program prints, without headings."""
@@ -64,9 +71,9 @@ class MysqlSet(System):
     def leader(self) -> str:
         return self.promoted()
 
-    def facts(self) -> str:
-        """The durable record, from the first node that answers."""
-        for node in sorted(self.lab.online()):
+    def facts(self, online: Iterable[str] = ()) -> str:
+        """The durable record, from the first node that answers of those that are `online`, where that is known."""
+        for node in sorted(online or self.lab.online()):
             asked = ["crm_attribute", "-t", "crm_config", "-s", "backstay", "-n", f"{self.name}-facts", "-G", "-q"]
             with contextlib.suppress(LabError):  # online still, for the cluster, and off
                 return self.lab.run(node, asked, check=False).out.strip()
@@ -83,14 +90,14 @@ class MysqlSet(System):
 
     def incomplete(self, seen: Cluster) -> str:
         """The primary has the writer address, a row written now is on every server, all acknowledge, any may be next."""
-        roles = self.lab.roles()
-        if WRITER not in roles[self.primary()]:
+        [primary] = self.in_role("Promoted", seen)
+        if WRITER not in roles_of(seen)[primary]:
             return "the writer address is not with the primary"
         unreplicated = self._unreplicated()
         if unreplicated:
             return unreplicated
-        facts = dict(field.split("=", 1) for field in self.facts().split())
-        replicas = self.in_role("Unpromoted")
+        facts = dict(field.split("=", 1) for field in self.facts(seen.online).split())
+        replicas = self.in_role("Unpromoted", seen)
         if facts.get("solo") != "no" or set(facts["sync"].split(",")) < set(replicas):
             return f"not every replica acknowledges: {facts}"
         scores = {node.name: node.attributes.get(SCORE.of(self.name)) for node in seen.nodes}
@@ -99,10 +106,11 @@ class MysqlSet(System):
 
     def _unreplicated(self) -> str:
         value = time.monotonic_ns()
-        if self.sql(MARKER, self.writer) == [None] or self.sql(
-            f"REPLACE INTO marker VALUES (1, {value})", self.writer
-        ) == [None]:
-            return "a write fails"
+        [written] = self._answers(f"REPLACE INTO marker VALUES (1, {value})", self.writer)
+        if "rows" not in written:
+            if NO_TABLE in written["error"]:
+                self.sql(MARKER, self.writer)
+            return f"a write fails: {written['error']}"
         # A replica that runs has it within milliseconds; one that does not has it never.
         rows = self.sql("SELECT value FROM marker WHERE id = 1", *self.readers.values())
         late = [node for node, answer in zip(self.readers, rows) if answer != [[value]]]

@@ -55,9 +55,9 @@ class ControlPlane(System):
     def leader(self) -> str:
         raise AgentError("a control plane has no leader, its services have")
 
-    def broken(self) -> str:
+    def flaw(self, seen: Cluster | None) -> str:
         for name, part in self.parts.items():
-            said = part.broken()
+            said = part.flaw(seen)
             if said:
                 return f"{name}: {said}"
         return ""

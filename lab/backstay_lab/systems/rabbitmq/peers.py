@@ -17,6 +17,7 @@ from backstay_lab.systems.rabbitmq.deploy import ACCOUNT, CONFIG, DATA, DEFINITI
 from backstay_lab.systems.rabbitmq.workload import RabbitSet
 
 if TYPE_CHECKING:
+    from backstay.cluster.model import Cluster
     from backstay_lab.machines.cluster import Lab
 
 SERVE_TIMEOUT = 300.0  # seconds from empty disks to a confirmed publish on every node; about 60 on an idle machine
@@ -90,8 +91,8 @@ class PeerSet(RabbitSet):
 class PeerCluster(PeerSet):
     """Brokers as a plain clone: nobody is promoted."""
 
-    def misplaced(self) -> str:
-        started = self.in_role("Started")
+    def misplaced(self, seen: Cluster) -> str:
+        started = self.in_role("Started", seen)
         return "" if len(started) == len(self.lab.nodes) else f"started: {', '.join(started) or 'none'}"
 
     def returned(self, node: str) -> bool:

@@ -54,6 +54,9 @@ FRAGMENT = StateFile(
     "the agent's settings for HAProxy, read before the admin's",
     lost="written again by each start and reload",
 )
+VERSION = StateFile(
+    "version", "the program's file (device, inode, time), and its version", lost="the program is asked once more"
+)
 SOCKET = StateFile(
     "master.sock", "HAProxy's master CLI", lost="nobody can ask HAProxy: the monitor has the resource restarted"
 )
@@ -73,6 +76,10 @@ class Layout:
         self.log = os.path.join(directory, LOG.name)
 
 
+class Refused(WrongParameter):
+    """HAProxy does not take the configuration."""
+
+
 def find_binary(wanted: str) -> str:
     """The program. Raises NotInstalled."""
     from backstay.host.command import available
@@ -81,6 +88,31 @@ def find_binary(wanted: str) -> str:
         if available(path):
             return path
     raise NotInstalled(f"no haproxy at {wanted or _BINARIES[0]}: install it, or set binary")
+
+
+OLDEST = (2, 2)
+
+
+def version(layout: Layout, deadline: Deadline) -> tuple[int, int]:
+    """Of the program, which is asked where its file is another than when it was asked last. Raises NotInstalled for one that is
+    older than OLDEST, or says no version."""
+    from backstay.services.haproxy.health import parse_version
+
+    status = os.stat(layout.binary)
+    file = f"{status.st_dev}:{status.st_ino}:{status.st_mtime_ns}"
+    notes = Files(layout.directory)
+    known, _, said = notes.read(VERSION).partition("\n")
+    if known != file:
+        from backstay.host.command import run
+
+        done = run([layout.binary, "-v"], timeout=deadline.within(CHECK_TIMEOUT).remaining(), check=False)
+        said = done.out.partition("\n")[0]
+        notes.write(VERSION, f"{file}\n{said}")
+    found, wanted = parse_version(said), ".".join(map(str, OLDEST))
+    if found is None or found < OLDEST:
+        what = f"says of itself {said or 'nothing'!r}" if found is None else f"is HAProxy {found[0]}.{found[1]}"
+        raise NotInstalled(f"{layout.binary} {what}: install HAProxy {wanted} or later, or set binary")
+    return found
 
 
 def files(config: str) -> list[str]:
@@ -120,18 +152,18 @@ def prepare(layout: Layout) -> None:
         raise Unwritable(unwritable(layout.directory, error)) from None
 
 
-def write_fragment(layout: Layout, hard_stop_after: float, own_state_file: bool, fetches: bool) -> None:
+def write_fragment(layout: Layout, hard_stop_after: float, own_state_file: bool, client: bool) -> None:
     """Settings of ours, read before the admin's configuration, whose own then win. Old workers end at last, however long
     their sessions; without that each reload may leave one behind for days.
 
-    fetches: whether HAProxy itself may be an HTTPS client. For that, and for nothing else, it reads all of the system's
-    certificate authorities at every start: three quarters of the processor time of one.
+    client: whether it is an HAProxy that can be an HTTPS client itself, and is none here. For that, and for nothing else, it
+    reads all of the system's certificate authorities at every start: three quarters of the processor time of one.
     """
     lines = ["# Written by ocf:backstay:haproxy at each start and reload.", "global"]
     lines.append(f"    hard-stop-after {int(hard_stop_after * 1000)}ms")
     if own_state_file:
         lines.append(f"    server-state-file {layout.server_state}")
-    if not fetches:
+    if client:
         lines += [".if feature(OPENSSL)", "    httpclient.ssl.verify none", ".endif"]
     write(layout, FRAGMENT, "\n".join(lines) + "\n")
     if not os.path.exists(layout.server_state):
@@ -157,7 +189,7 @@ def descriptors_allowed() -> int:
 
 
 def check(layout: Layout, deadline: Deadline) -> None:
-    """Have HAProxy check the configuration on disk. Raises WrongParameter with file and line of the first error."""
+    """Have HAProxy check the configuration on disk. Raises Refused with file and line of the first error."""
     from backstay.host.command import run
     from backstay.services.haproxy.health import complaint
 
@@ -166,7 +198,7 @@ def check(layout: Layout, deadline: Deadline) -> None:
     if done.status != 0:
         said = (done.err + done.out).strip()
         last = (said.splitlines() or ["no message"])[-1]
-        raise WrongParameter(complaint(said) or f"{layout.config} is not accepted (status {done.status}): {last}")
+        raise Refused(complaint(said) or f"{layout.config} is not accepted (status {done.status}): {last}")
 
 
 def launch(layout: Layout, deadline: Deadline) -> Process:
@@ -198,16 +230,23 @@ def launch(layout: Layout, deadline: Deadline) -> Process:
         said = complaint(tail(layout.log))
         raise TimedOut(said or "HAProxy did not come up in time: see its log") from None
     if master is None or not master.alive():
-        raise AgentError(_blame(complaint(tail(layout.log))) or f"HAProxy ended while starting: see {layout.log}")
+        raise AgentError(blamed(complaint(tail(layout.log))) or f"HAProxy ended while starting: see {layout.log}")
     return master
 
 
-def _blame(said: str) -> str:
-    """Name the program that has an address which is in use."""
-    from backstay.services.haproxy.listeners import holder_of
+def blamed(said: str) -> str:
+    """A complaint, with the program that has an address which is in use; HAProxy before 2.4 does not even say that it is."""
+    from backstay.services.haproxy.listeners import holder_of, is_here
 
+    address = said.partition(" ")[0]
     if "in use by another program" in said:
-        said = said.replace("another program", holder_of(said.split()[0]) or "another program")
+        said = said.replace("another program", holder_of(address) or "another program")
+    elif said.endswith(" cannot be bound"):
+        holder = holder_of(address)
+        if holder:
+            return f"{address} is in use by {holder}: stop that, or bind elsewhere"
+        if not is_here(address):
+            return f"{address} is not an address of this node: start its virtual address first, or bind transparent"
     return said
 
 

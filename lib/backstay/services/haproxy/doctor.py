@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backstay.ocf.errors import AgentError, WrongParameter
-from backstay.services.haproxy import reload
+from backstay.ocf.errors import AgentError
+from backstay.services.haproxy import daemon, reload
 
 if TYPE_CHECKING:
     from backstay.services.haproxy.context import HaproxyContext
@@ -16,10 +16,8 @@ def findings(context: HaproxyContext) -> list[str]:
     config = context.parameters.config
     try:
         reload.check(context, context.layout(complete=True))
-    except WrongParameter as refused:
-        if str(refused).startswith(config):  # HAProxy's own words, with file and line
-            return [f"{refused}: correct it until `haproxy -c -f {config}` accepts it"]
-        return [str(refused)]
+    except daemon.Refused as refused:
+        return [f"{refused}: correct it until `haproxy -c -f {config}` accepts it"]
     except AgentError as error:
         return [str(error)]
     return []

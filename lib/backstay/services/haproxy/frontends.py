@@ -16,7 +16,7 @@ def open_all(context: HaproxyContext) -> None:
     layout, patience = context.layout(), context.parameters.probe_timeout
     names = context.frontends()
     processes, stat = master_cli.look(layout.socket, context.deadline.within(patience))
-    closed = [name for name in names if stat and stat.frontends.get(name) == "PAUSED"]
+    closed = [name for name in names if stat and stat.frontends.get(name) in ("PAUSED", "STOP")]
     commands = [f"enable frontend {name}" for name in closed]
     master_cli.every(layout.socket, processes.worker, commands, context.deadline)
     _, stat = master_cli.look(layout.socket, context.deadline.within(patience))

@@ -1,6 +1,6 @@
 """What HAProxy's answers mean. Pure: text in, a verdict with its reason out, by the table JUDGEMENTS.
 
-Sources: management.txt sections 9.1 (show stat), 9.4 (master CLI); the outputs of 2.6 and 3.2 as run.
+Sources: management.txt sections 9.1 (show stat), 9.4 (master CLI); the outputs of 2.2, 2.6 and 3.2 as run.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ class Processes:
 
 def parse_processes(text: str) -> Processes | None:
     """None when the text is not that. After a failed reload the worker that still serves is found among the workers (2.6)
-    or as the newest of the old workers (3.2)."""
+    or as the newest of the old workers (2.2, 3.2). Before 2.5 failures are not counted, and a worker has its number among those
+    of the configuration before that of the reloads that it survived; each that failed leaves it without a successor."""
     section, failed, known = "", 0, False
+    numbered = "<relative PID>" in text
     workers: list[tuple[int, int]] = []  # reloads survived, pid
     old: list[tuple[int, int]] = []
     for line in text.splitlines():
@@ -44,18 +46,23 @@ def parse_processes(text: str) -> Processes | None:
                 known = True
                 count = line.partition("[failed:")[2].partition("]")[0].strip()
                 failed = int(count) if count.isdigit() else 0
-            elif fields[1] == "worker" and fields[2].isdigit():
-                (old if section == "old workers" else workers).append((int(fields[2]), int(fields[0])))
+            elif fields[1] == "worker":
+                rest = line.replace("[was: ", "").replace("]", "").split() if numbered else ["", *fields]
+                if len(rest) > 3 and rest[3].isdigit():
+                    (old if section == "old workers" else workers).append((int(rest[3]), int(fields[0])))
     if not known:
         return None
+    if numbered and not workers and old:
+        failed = min(old)[0]
     serving = sorted(workers) or (sorted(old) if failed else [])
     worker = serving[0][1] if serving else 0
     return Processes(worker, failed, tuple(pid for _, pid in sorted(old) if pid != worker))
 
 
 class Stat:
-    """From `show stat`. frontends: name to status (OPEN, PAUSED, STOP). backends: name to the number of servers that are
-    up, backups included; a backend without servers (it may answer by itself) counts as 1 when its status is UP."""
+    """From `show stat`. frontends: name to status (OPEN, PAUSED, STOP; before 2.4 a paused one is STOP as well). backends: name
+    to the number of servers that are up, backups included; a backend without servers (it may answer by itself) counts as 1 when
+    its status is UP."""
 
     __slots__ = ("backends", "frontends")
 
@@ -80,11 +87,19 @@ def parse_stat(text: str) -> Stat | None:
         if len(fields) <= backup:
             continue
         if fields[1] == "FRONTEND":
-            frontends[fields[0]] = fields[status]
+            frontends[fields[0]] = "OPEN" if fields[status] == "FULL" else fields[status]  # FULL: before 2.4
         elif fields[1] == "BACKEND":
             up = sum(int(count) for count in (fields[active], fields[backup]) if count.isdigit())
             backends[fields[0]] = up or int(fields[status] == "UP")
     return Stat(frontends, backends)
+
+
+def parse_version(text: str) -> tuple[int, int] | None:
+    """From `haproxy -v`: "HA-Proxy version 2.2.9-2+deb11u6 2023/12/23". None when the text is not that."""
+    numbers = text.partition("version ")[2].split(".")[:2]
+    if len(numbers) < 2 or not all(number.isdecimal() for number in numbers):
+        return None
+    return int(numbers[0]), int(numbers[1])
 
 
 # -- what that means ---------------------------------------------------------------------------------------------------
@@ -228,7 +243,10 @@ def judge(
 # -- why it does not start ---------------------------------------------------------------------------------------------
 
 
-_RELOADING = "Reloading HAProxy"
+_RELOADING = (
+    "Reloading HAProxy",
+    "Reexecuting Master process",
+)  # before 2.5 the latter, for a failure's aftermath as well
 _RUNNING = "has no server available!"  # an alert of a worker that runs
 
 
@@ -237,19 +255,28 @@ def complaint(text: str) -> str:
 
     Of the last reload, if there is one in the text. The first error names the cause, those after it the consequences.
     """
-    for line in text.rpartition(_RELOADING)[2].splitlines():
+    first = ""
+    for line in reversed(text.splitlines()):
         if line.startswith("[ALERT]") and not line.endswith(_RUNNING):
-            said = line.partition(") : ")[2].strip().rstrip(".")
-            return _plain(said.partition("config : ")[2] if said.startswith("config : ") else said)
-    return ""
+            first = line
+        elif any(words in line for words in _RELOADING) and (first or _RELOADING[0] in line):
+            break
+    said = first.partition(") : ")[2].partition("[ALERT]")[0].strip().rstrip(".:")
+    return _plain(said.partition("config : ")[2] if said.startswith("config : ") else said)
 
 
 def _plain(said: str) -> str:
+    import re
+
+    located = re.match(r"(?:[Pp]arsing )?\[([^]]*:\d+)\]\s*:?\s*(.*)", said)
+    if located:
+        return f"{located[1]}: {located[2]}"
     place, _, rest = said.partition("] ")
-    if place.startswith("parsing ["):
-        return f"{place[9:]}: {rest.lstrip(': ')}"
     address = said.rpartition(" for [")[2].rstrip("]")
     where = place[9:] if place.startswith("Binding [") else ""
+    if said.startswith("Starting "):  # before 2.4: "Starting frontend NAME: cannot bind socket [ADDRESS]", and not why
+        address = said.rpartition("[")[2].rstrip("]")
+        return f"{address} cannot be bound"
     if "(Address already in use)" in said:
         return f"{address} is in use by another program ({where}): stop that, or bind elsewhere"
     if "(Cannot assign requested address)" in said:

@@ -147,6 +147,15 @@ def here(listener: Listener) -> bool:
         question.close()
 
 
+def is_here(place: str) -> bool:
+    """Of ADDRESS:PORT as HAProxy writes it: whether the address is one of this host; also where that is no address."""
+    address, _, port = place.rpartition(":")
+    address = address.strip("[]")
+    if not port.isdigit() or not address:
+        return True
+    return here(Listener(AF_INET6 if ":" in address else AF_INET, address, int(port), "", 0))
+
+
 class Unconnected(Exception):
     """No connection could be made. late: nobody said no."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backstay.ocf.errors import Misconfigured
-from backstay.ocf.parameters import Flag, Parameters, Seconds, Text
+from backstay.ocf.parameters import Flag, Parameters, Seconds, Text, whole
 
 
 class HaproxyParameters(Parameters):
@@ -83,9 +83,10 @@ class HaproxyParameters(Parameters):
         found = {}
         for word in words(self.require_backends):
             name, colon, count = word.partition(":")
-            if not name or (colon and not (count.isdigit() and int(count))):
+            least = whole(count) if colon else 1
+            if not name or not least:
                 raise Misconfigured(f"parameter require_backends={word}: write NAME or NAME:SERVERS")
-            found[name] = int(count or 1)
+            found[name] = least
         return found
 
     def chosen_frontends(self) -> list[str]:

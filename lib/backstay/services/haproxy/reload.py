@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backstay.host.deadline import poll
 from backstay.ocf.errors import AgentError, TimedOut, WrongParameter
+from backstay.ocf.parameters import whole
 from backstay.services.haproxy import daemon, frontends, listeners, master_cli, server_state
 from backstay.services.haproxy.health import complaint, descriptors
 from backstay.services.haproxy.server_state import Configuration
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from backstay.services.haproxy.health import Stat
 
 _FAILED = -1  # instead of a pid
+_FETCHES = (2, 6)  # HAProxy has an HTTPS client that settings turn off; before 2.4 none knows `.if` either
 _DUMP_COMMAND = "show servers state"
 
 
@@ -25,13 +27,14 @@ def check(context: HaproxyContext, layout: daemon.Layout, known_good: str = "") 
     configuration = Configuration(text)
     daemon.prepare(layout)
     own_state_file = "server-state-file" not in configuration.settings
-    daemon.write_fragment(layout, context.parameters.hard_stop_after, own_state_file, configuration.fetches)
-    maxconn = configuration.settings.get("maxconn", "")
-    if maxconn.isdigit() and "no strict-limits" not in configuration.settings:
+    idle_client = daemon.version(layout, context.deadline) >= _FETCHES and not configuration.fetches
+    daemon.write_fragment(layout, context.parameters.hard_stop_after, own_state_file, idle_client)
+    maxconn = whole(configuration.settings.get("maxconn", ""))
+    if maxconn is not None and "no strict-limits" not in configuration.settings:
         allowed = daemon.descriptors_allowed()
-        if descriptors(int(maxconn)) > allowed:
+        if descriptors(maxconn) > allowed:
             raise WrongParameter(
-                f"maxconn {maxconn} needs about {descriptors(int(maxconn))} file descriptors, {allowed} are allowed: "
+                f"maxconn {maxconn} needs about {descriptors(maxconn)} file descriptors, {allowed} are allowed: "
                 "raise LimitNOFILE of pacemaker, or lower maxconn"
             )
     if not known_good or text != known_good:
@@ -107,7 +110,9 @@ def _renew(context: HaproxyContext, layout: daemon.Layout, old: int, failed: int
     except TimedOut:
         raise TimedOut(complaint(daemon.tail(layout.log, offset)) or "HAProxy has no new worker: see its log") from None
     if worker == _FAILED:
-        raise WrongParameter(complaint(daemon.tail(layout.log, offset)) or f"the reload failed: see {layout.log}")
+        raise WrongParameter(
+            daemon.blamed(complaint(daemon.tail(layout.log, offset))) or f"the reload failed: see {layout.log}"
+        )
     return worker
 
 

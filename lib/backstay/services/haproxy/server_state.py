@@ -28,6 +28,7 @@ _OTHERS = {
     "peers", "userlist", "resolvers", "mailers", "cache", "program", "http-errors", "ring", "log-forward", "fcgi-app",
     "traces", "crt-store", "log-profile", "acme", "healthcheck",
 }  # fmt: skip
+_MOST = 10_000  # servers of a template whose state is carried over: a slip of the pen must not cost the node its memory
 # What may have HAProxy itself fetch something by HTTPS: scripts, OCSP responses, certificates.
 _FETCHES = ("lua", "httpclient", "ocsp", "acme", "crt-list", "crt-store")
 
@@ -47,7 +48,7 @@ class Configuration:
         section = name = ""
         inherited: list[str] = []  # default-server lines of the defaults section in force
         own: list[str] = []
-        for line in text.splitlines():
+        for line in text.split("\n"):  # as HAProxy: a page break ends no line
             words = line.partition("#")[0].split()
             if not words:
                 continue
@@ -72,10 +73,12 @@ class Configuration:
 def _names(words: "list[str]") -> "list[str]":
     if words[0] == "server":
         return [words[1]]
-    first, _, last = words[2].rpartition("-")  # server-template PREFIX FIRST-LAST, or NUMBER
-    if not last.isdigit() or (first and not first.isdigit()):
+    import re
+
+    found = re.match(r"(?:([0-9]{1,9})-)?([0-9]{1,9})$", words[2])  # server-template PREFIX FIRST-LAST, or NUMBER
+    if not found or int(found[2]) - int(found[1] or 1) >= _MOST:
         return []
-    return [f"{words[1]}{number}" for number in range(int(first or 1), int(last) + 1)]
+    return [f"{words[1]}{number}" for number in range(int(found[1] or 1), int(found[2]) + 1)]
 
 
 def unchanged(before: Configuration, after: Configuration) -> "frozenset[tuple[str, str]]":

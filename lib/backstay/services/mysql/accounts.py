@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backstay.ocf.errors import AgentError
+from backstay.services.mysql import process
 from backstay.services.mysql.server import ServerRefused
 from backstay.services.mysql.state import ACCOUNTS, PASSWORDS
 
@@ -36,9 +37,10 @@ def ensure(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     on a set that runs, and another version of the agent may ask for other privileges."""
     if not record.solo and not (seen.acks.clients and not seen.acks.waiting):
         return
-    done = (
-        f"{record.epoch} {context.parameters.rebuild} {' '.join(dialect.grants(context.parameters.rebuild == 'auto'))}"
-    )
+    grants = " ".join(dialect.grants(context.parameters.rebuild == "auto"))
+    identity = process.running(context.parameters).identity
+    users = f"{context.parameters.monitor_user} {context.parameters.replication_user}"
+    done = f"{identity} {record.epoch} {context.parameters.rebuild} {grants} {users}"
     if context.state.read(ACCOUNTS) == done:
         return
     if missing(context, server, dialect):

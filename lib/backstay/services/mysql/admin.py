@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from backstay.cluster.attributes import HELD, LAG, NEVER, READABLE, SCORE, Attribute
 from backstay.cluster.model import Finding
+from backstay.ocf.parameters import whole
 from backstay.services.advice import Advice, clients_held
-from backstay.services.mysql.health import ALONE, HEALTHY
+from backstay.services.mysql.health import ALONE, HEALTHY, REBUILDING, REBUILT
 from backstay.services.mysql.record import MalformedRecord, Record
 from backstay.services.promoted_role import promotable, together
 
 if TYPE_CHECKING:
-    from backstay.cluster.model import Cluster, Instance
+    from backstay.cluster.model import Cluster, Failure, Instance
 
 
 class Admin(Advice):
@@ -55,6 +56,12 @@ class Admin(Advice):
         found = list(self._instances(cluster, record))
         if record is None:
             return found
+        strangers = record.sync - {node.name for node in cluster.nodes}
+        if strangers:
+            what = f"{', '.join(sorted(strangers))} acknowledges and is no node of the cluster: no promotion goes without it"
+            found.append(
+                Finding("error", name, what, "switch semi-synchronous replication off there, restart its receiver")
+            )
         promoted = cluster.promoted(name)
         replicas = {one.node for one in cluster.active(name) if one.role == "Unpromoted"}
         if record.solo:
@@ -104,13 +111,17 @@ class Admin(Advice):
             forbidden = score in (NEVER, "")
             if state and not state.startswith(ALONE):
                 remedy = next((do for start, do in _REMEDIES.items() if start in state), self.see)
-                found.append(Finding("error" if forbidden else "warning", subject, state, remedy))
+                asked_for = state.startswith((REBUILDING, REBUILT))
+                found.append(Finding("error" if forbidden and not asked_for else "warning", subject, state, remedy))
             elif forbidden and one.role in ("Unpromoted", "Promoted"):
                 what = "may not be promoted" if score else "has no promotion score yet"
                 found.append(Finding("warning", subject, what, "wait for the next monitor, then read pacemaker.log"))
-            elif score.isdigit() and int(score) < HEALTHY and one.role == "Unpromoted":
+            elif (whole(score) or HEALTHY) < HEALTHY and one.role == "Unpromoted":
                 found.append(Finding("warning", subject, f"has the promotion score {score} of {HEALTHY}", "wait"))
         return found
+
+    def expected(self, failure: Failure) -> str:
+        return _REMEDIES[REBUILT] if failure.reason.startswith(REBUILT) else ""
 
     def _facts(self, cluster: Cluster) -> Record | None:
         try:
@@ -124,6 +135,8 @@ class Admin(Advice):
 
 # What a state begins with or contains -> what to do. The states are of health.py and rebuild.py.
 _REMEDIES = {
+    REBUILDING: "wait: rebuild=auto has the primary's data copied",
+    REBUILT: "wait: it starts on the copy when failure-timeout is over",
     "errant": "it is kept read-only for a look; then set rebuild=auto, or restore a copy of the primary",
     "applier stopped": "mend the cause, then START SLAVE SQL_THREAD (START REPLICA SQL_THREAD on MySQL)",
     "receiver stopped": "the message names it: password, purged logs, histories that part",

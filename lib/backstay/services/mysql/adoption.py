@@ -14,7 +14,7 @@ from backstay.host import untrusted
 from backstay.host.deadline import poll
 from backstay.ocf.errors import AgentError
 from backstay.services.mysql import claims
-from backstay.services.mysql.state import STRANDED, read_mark
+from backstay.services.mysql.state import RESET, STRANDED, read_mark, was_reset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def seal(
 ) -> Observed:
     """Before this server is promoted as the set's first: have its binary log begin behind its data. Raises AgentError."""
     databases = dialect.holding(server).databases
-    if read_mark(context.parameters.datadir) or not databases or not dialect.log_begins_empty(server):
+    marked = read_mark(context.parameters.datadir) and not was_reset(context.parameters.datadir)
+    if marked or not databases or not dialect.log_begins_empty(server):
         return seen
     behind = [
         node for node, report in reports.items() if report.received and not report.received.includes(seen.applied)
@@ -94,6 +95,8 @@ def stranded(context: MysqlContext, server: Server, dialect: Dialect, seen: Obse
 
 def _why(context: MysqlContext, server: Server, dialect: Dialect, seen: Observed, record: Record) -> str:
     """The remedy in its first 128 characters: the cluster shows no more."""
+    if was_reset(context.parameters.datadir):
+        return RESET
     foreign = claims.foreign(dialect.holding(server), read_mark(context.parameters.datadir))
     if foreign:
         return (

@@ -14,7 +14,7 @@ from backstay.ocf.parameters import action
 from backstay.services.mysql import process
 from backstay.services.mysql.context import MysqlContext
 from backstay.services.mysql.server import Server, ServerBusy, ServerDown, ServerRefused, ServerSilent
-from backstay.services.mysql.state import CLOSED, PASSWORDS, PROMOTED, READABLE, READER, REBUILD_LOCK
+from backstay.services.mysql.state import CLOSED, PASSWORDS, PROMOTED, READABLE, READER, REBUILD_LOCK, STARTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,19 +34,13 @@ class Mysql(Agent):
     @action(timeout=120)
     def start(self) -> None:
         """Up, read-only, nothing replicating; what was received before is kept. The first monitor joins it to the set."""
-        from backstay.services.mysql import accounts, daemon
+        from backstay.services.mysql import accounts, daemon, memory_tables
         from backstay.services.mysql.layout import layout_of
 
         context = self.context
         running = process.found(context.parameters)
-        if running:
-            if self._greets(context.deadline.within(context.parameters.probe_timeout)):
-                if self._adopt(running):
-                    return
-            else:
-                context.log.warning(f"killing process {running.pid}, a server that does not answer")
-                self._quiet(running)
-                running.end(context.deadline, gently=False)
+        if running and self._taken_over(running):
+            return
         layout = layout_of(context.parameters, context.servers.me, context.servers.number)
         dialect = daemon.dialect_of(layout.binary)
         daemon.prepare(layout)
@@ -67,6 +61,7 @@ class Mysql(Agent):
             done = dialect.discard_tail(layout.datadir, daemon.binlog_index(layout), dialect.history.parse(record.gtid))
             if done:
                 context.log.notice(done)
+        context.state.belong(layout.datadir)
         context.state.write(READABLE, "0")  # until a monitor has seen it replicate
         launched = daemon.launch(layout, dialect, record.epoch if record else 0, discard, context.deadline)
         with context.servers.here(context.deadline) as server:
@@ -82,6 +77,8 @@ class Mysql(Agent):
             done = replica.rescue(context, server, dialect, record)
             if done:
                 context.log.notice(done)
+        context.state.write(STARTED, context.parameters.at_start())
+        memory_tables.open_all(context)
         self._watch(launched)
         self._serve_readers(launched)
 
@@ -294,6 +291,22 @@ class Mysql(Agent):
 
         context = self.context
         return context.state.age(SILENT) < _SILENT_FOR and context.state.read(SILENT) == running.identity
+
+    def _taken_over(self, running: process.Process) -> bool:
+        """Whether a server that runs before its start stays; else it was ended."""
+        from backstay.services.mysql import daemon
+
+        context = self.context
+        if daemon.is_half_made(context.parameters.datadir):
+            why = "the initialisation of its data directory did not end"
+        elif self._greets(context.deadline.within(context.parameters.probe_timeout)):
+            return self._adopt(running)
+        else:
+            why = "it does not answer"
+        context.log.warning(f"killing process {running.pid}, a server: {why}")
+        self._quiet(running)
+        running.end(context.deadline, gently=False)
+        return False
 
     def _adopt(self, running: process.Process) -> bool:
         """Take over a server that runs already: read-only, unless it is the primary that the agent promoted. False where it lacks

@@ -1,4 +1,5 @@
-"""MySQL's binary log as a file, and the tail of it that only a crashed primary has. Pure: bytes in, a finding out.
+"""Binary logs as files: the tail that only a crashed primary of MySQL has, and where in a relay log of MariaDB what was not
+applied begins. Pure: bytes in, a finding out.
 
 A commit that waits for an acknowledgement is in the binary log, and in the engine it is only prepared. No client was told of
 it and no session sees it. Crash recovery commits what it finds in the log and rolls back the rest. So when the log lacks its
@@ -17,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from mmap import mmap
-    from typing import Union
+    from typing import BinaryIO, Union
 
     from backstay.services.mysql.gtid import MysqlHistory
 
@@ -28,6 +29,8 @@ _EVENT = struct.Struct("<IBIIIH")  # time, type, server id, size, end position, 
 _GTID = struct.Struct("<B16sq")  # flags, source, number
 _QUERY, _FORMAT, _XID, _INCIDENT, _XA_PREPARE, _PAYLOAD = 2, 15, 16, 26, 38, 40
 _PLAIN, _ANONYMOUS, _TAGGED = 33, 34, 42  # how a transaction begins
+_MARIADBS = struct.Struct("<QI")  # number, domain
+_MARIADB_PLAIN, _MARIADB_ENCRYPTION = 162, 164
 _IN_USE = 1  # flag of the format event: the log was not closed
 
 
@@ -92,6 +95,30 @@ def transactions(log: Bytes) -> Iterator[Transaction]:
         at += size
     if current:
         yield current
+
+
+def first_beyond(log: BinaryIO, top: dict[int, int]) -> int | None:
+    """Where in a log of MariaDB the first transaction begins whose number is above what `top` has for its domain; also where an
+    event cannot be one. None where there is neither. Raises ValueError for a log that is not in plain text."""
+    if log.read(len(MAGIC)) != MAGIC:
+        raise ValueError("encrypted")
+    at = len(MAGIC)
+    size = _EVENT.size + _MARIADBS.size
+    while True:
+        event = log.read(size)
+        if len(event) < _EVENT.size:
+            return None
+        _, kind, _, length, _, _ = _EVENT.unpack_from(event)
+        if kind == _MARIADB_ENCRYPTION:
+            raise ValueError("encrypted")
+        if length < _EVENT.size:
+            return at
+        if kind == _MARIADB_PLAIN and len(event) == size:
+            number, domain = _MARIADBS.unpack_from(event, _EVENT.size)
+            if number > top.get(domain, 0):
+                return at
+        at += length
+        log.seek(at)
 
 
 def own_tail(log: Bytes, me: str, survived: MysqlHistory) -> Tail | None:

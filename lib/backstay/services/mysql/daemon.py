@@ -12,6 +12,7 @@ from backstay.ocf.errors import AgentError, CommandFailed, PermissionMissing, Wr
 from backstay.services.mysql import process
 from backstay.services.mysql.dialects import dialect_for
 from backstay.services.mysql.observation import EPOCHS, NODES
+from backstay.services.mysql.options import read_options, read_values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
     from backstay.services.mysql.layout import Layout
 
 _NO_DATA = ("lost+found",)  # what a new file system has
+_LOG = "binlog"  # of the binary logs, where the admin names none
+_NO_REFUSAL = ("[Note]", "[Warning]", "[System]", "Fatal error in defaults handling", "Aborting")
+_PLUGIN = ("Can't open shared library", "Couldn't load plugin")
+_PREFIX = r"^(\[\S+\] )*(Buffered error: |error: |\S*(mariadbd|mysqld): (\[ERROR\] )?)*"  # before what is told
 # Clients that all come at once, as after a failover, fill the queue of the listening socket. The servers' own default, about 80
 # for 150 connections, is too short: the kernel then answers with SYN cookies and drops the last step of the handshake, and a
 # client of MySQL, which waits to be greeted, hangs (137 of 500 at a server that took nobody for a second). The kernel takes less
 # where net.core.somaxconn is less.
 BACKLOG = 4096
-_GROUPS = ["mysqld", "server", "mariadb", "mariadbd"]
 
 
 def dialect_of(binary: str) -> Dialect:
@@ -35,13 +39,12 @@ def dialect_of(binary: str) -> Dialect:
 
 
 def configured(layout: Layout) -> dict[str, str]:
-    """Options that the admin's file sets, names with dashes. Raises CommandFailed for a file that does not parse."""
-    argv = ["my_print_defaults", f"--defaults-file={layout.config}", *_GROUPS]
-    options = {}
-    for line in run(argv, timeout=5).out.splitlines():
-        name, _, value = line.strip().lstrip("-").partition("=")
-        options[name.replace("_", "-")] = value
-    return options
+    """Options that the admin's file sets, names with dashes. The server says it: which groups it reads depends on its version,
+    [mariadb-10.11] among them. Raises WrongParameter for a file that does not parse."""
+    try:
+        return read_options(run([layout.binary, f"--defaults-file={layout.config}", "--print-defaults"], timeout=5).out)
+    except CommandFailed as error:
+        raise WrongParameter(_refused(layout, error)) from None
 
 
 def incarnation_id(node: int, epoch: int) -> int:
@@ -77,20 +80,33 @@ def command_line(
         f"--server-id={incarnation_id(layout.server_id, epoch)}",
     ]
     line += [f"--{name}={value}" for name, value in dialect.required().items()]
-    line += dialect.start_options(discard_unacknowledged)
+    line += ["--event-scheduler=OFF"]  # the primary's monitor sets it as the options file has it
+    line += dialect.start_options(discard_unacknowledged and dialect.wrote_last(layout.datadir, admin))
     # Names of files stay the admin's: another name would start another history.
-    line += ["--log-bin=binlog"] if "log-bin" not in admin else []
+    line += [f"--log-bin={_LOG}"] if "log-bin" not in admin or left_behind(layout, admin) else []
     line += ["--relay-log=relay"] if "relay-log" not in admin else []
     line += [f"--back-log={BACKLOG}"] if "back-log" not in admin else []
     return line
 
 
 def binlog_index(layout: Layout) -> str:
-    """The file that lists the binary logs, whether it is there or not. Raises CommandFailed."""
+    """The file that lists the binary logs, whether it is there or not. Raises WrongParameter."""
     admin = configured(layout)
-    base = admin.get("log-bin") or "binlog"
+    return _index(layout, {} if left_behind(layout, admin) else admin)
+
+
+def _index(layout: Layout, admin: dict[str, str]) -> str:
+    base = admin.get("log-bin") or _LOG
     name = admin.get("log-bin-index") or os.path.splitext(base)[0] + ".index"
     return os.path.join(layout.datadir, name)
+
+
+def left_behind(layout: Layout, admin: dict[str, str]) -> str:
+    """The index of the logs that hold this server's history, where the admin's file names other ones that are not there; "" for
+    the usual case. Under another name the server would begin another history, as an empty one."""
+    own, theirs = _index(layout, {}), _index(layout, admin)
+    named = admin.get("log-bin") and "log-bin-index" not in admin and own != theirs
+    return own if named and os.path.exists(own) and not os.path.exists(theirs) else ""
 
 
 def log_file(layout: Layout, admin: dict[str, str]) -> str:
@@ -144,6 +160,7 @@ def initialize(layout: Layout, dialect: Dialect, deadline: Deadline) -> None:
     try:
         run(argv, timeout=deadline.remaining())
     except CommandFailed as error:
+        resolved(layout)
         raise CommandFailed(f"{error}: {last_error(log, before)}", error.status, error.output) from None
 
 
@@ -157,7 +174,12 @@ def _unfinished(datadir: str) -> str:
 
 def is_uninitialised(datadir: str) -> bool:
     """No database in it: missing, without system tables, or with what an initialisation left that was cut short."""
-    return not os.path.isdir(os.path.join(datadir, "mysql")) or os.path.exists(_unfinished(datadir))
+    return not os.path.isdir(os.path.join(datadir, "mysql")) or is_half_made(datadir)
+
+
+def is_half_made(datadir: str) -> bool:
+    """Its initialisation was cut short or failed: a server on it may lack the accounts."""
+    return os.path.exists(_unfinished(datadir))
 
 
 def launch(
@@ -169,7 +191,7 @@ def launch(
     overriding: Sequence[str] = (),
 ) -> process.Process:
     """Start the server, with `overriding` the last options, and wait until it greets. Raises AgentError with what its log
-    says."""
+    says, WrongParameter where it does not take its options: then it ends before it has a log."""
     admin = configured(layout)
     line = [*command_line(layout, dialect, admin, epoch, discard_unacknowledged), *overriding]
     log = log_file(layout, admin)
@@ -187,6 +209,7 @@ def launch(
 
     poll(settled, deadline, "the server to greet", interval=0.03)
     if child is None or not child.alive():
+        resolved(layout)
         raise AgentError(f"the server ended while starting: {last_error(log, before)}")
     return child
 
@@ -203,12 +226,29 @@ def last_error(log: str, offset: int = 0) -> str:
     return errors[0].partition("[ERROR]")[2].strip()
 
 
-def check_config(layout: Layout, dialect: Dialect) -> None:
-    """Have the server parse its options without starting. Raises WrongParameter with the server's own words."""
+def resolved(layout: Layout) -> dict[str, str]:
+    """All of the server's variables as it would start with the admin's file alone, names with dashes; it parses its options and
+    does not start. Raises WrongParameter with the server's own words."""
+    argv = [layout.binary, f"--defaults-file={layout.config}", "--verbose", "--help"]
     try:
-        run([layout.binary, f"--defaults-file={layout.config}", "--verbose", "--help"], timeout=10, env=environment())
+        return read_values(run(argv, timeout=10, env=environment()).out)
     except CommandFailed as error:
-        # Among pages of help text.
-        lines = [line.partition("[ERROR]")[2] for line in error.output.splitlines() if "[ERROR]" in line]
-        said = (lines or [str(error)])[0].strip()
-        raise WrongParameter(f"{layout.config} is not accepted: {said}") from None
+        raise WrongParameter(_refused(layout, error)) from None
+
+
+def _refused(layout: Layout, error: CommandFailed) -> str:
+    return f"{layout.config} is not accepted: {refusal(error.output) or error}"
+
+
+def refusal(printed: str) -> str:
+    """Why a server does not take its options, of all that it printed before the pages of help; "" when nothing tells. A file
+    that does not parse is told before there is a log. A plugin that is missing stops no server: that its options are unknown
+    then does."""
+    import re
+
+    lines = [line for line in printed.splitlines() if not any(sign in line for sign in _NO_REFUSAL)]
+    errors = [line.partition("[ERROR]")[2] for line in lines if "[ERROR]" in line]
+    fatal = [line for line in errors if not any(sign in line for sign in _PLUGIN)] or errors
+    said = (fatal or [line for line in lines if line.strip()] or [""])[0]
+    printable = "".join(sign for sign in said if sign.isprintable())
+    return re.sub(_PREFIX, "", printable.strip())

@@ -12,7 +12,8 @@ from backstay.host.deadline import Deadline
 from backstay.ocf.errors import AgentError
 from backstay.services.mysql import claims, daemon
 from backstay.services.mysql.layout import Layout, layout_of
-from backstay.services.mysql.server import ServerDown, ServerUntrusted
+from backstay.services.mysql.options import Given, hazards
+from backstay.services.mysql.server import ServerDown, ServerRefused, ServerSilent, ServerUntrusted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,11 +29,17 @@ def findings(context: MysqlContext) -> list[str]:
     looking further pointless."""
     layout = layout_of(context.parameters, context.servers.me, context.servers.number)
     dialect = daemon.dialect_of(layout.binary)
-    daemon.check_config(layout, dialect)
-    found = [*_files(context, layout), *_names(context)]
+    values = daemon.resolved(layout)
+    admin, given = daemon.configured(layout), Given(context.parameters)
+    known = hazards({**admin, **values}, given, layout.config)
+    found = [*known.values(), *_files(context, layout), *_history(layout, admin), *_names(context)]
     try:
         with context.servers.here(context.deadline.within(5)) as server:
-            found += _server(context, server, dialect)
+            running = hazards(
+                dialect.in_force(server), given, layout.config, ", then restart the server through the cluster"
+            )
+            found += [sentence for name, sentence in running.items() if name not in known]
+            found += _server(context, server, dialect, layout.config)
     except ServerDown:
         context.log.info("the server does not run: accounts and settings are not checked")
     except AgentError as error:
@@ -51,8 +58,17 @@ def _files(context: MysqlContext, layout: Layout) -> Iterator[str]:
         yield from _authority(context.parameters.tls_ca, layout.user)
     if context.parameters.writer_address and context.parameters.on_loss == "hold" and not available("nft"):
         yield "nft is not installed, so a failover refuses clients for a moment: install nftables, or set on_loss=refuse"
-    if not available("my_print_defaults"):
-        yield "my_print_defaults is not installed: it comes with the server's client programs"
+
+
+def _history(layout: Layout, admin: dict[str, str]) -> Iterator[str]:
+    """Names of the binary logs under which the server would begin another history than the one that it has."""
+    own = daemon.left_behind(layout, admin)
+    if own:
+        name = admin["log-bin"]
+        yield f"log-bin={name} in {layout.config} is not used, since {own} has this server's history: remove it there"
+    elif admin.get("log-bin", "binlog") == "":
+        what = f"log-bin in {layout.config} names no file, so a host of another name begins another history"
+        yield f"{what}: give it the name that the logs have now"
 
 
 def _authority(path: str, user: str) -> Iterator[str]:
@@ -72,22 +88,18 @@ def _authority(path: str, user: str) -> Iterator[str]:
 
 def _names(context: MysqlContext) -> Iterator[str]:
     """Peers are reached by their node names, replicas by the writer address."""
-    import socket
-
     for name in [*context.pacemaker.nodes(), *filter(None, [context.parameters.writer_address])]:
-        try:
-            socket.getaddrinfo(name, context.parameters.port, type=socket.SOCK_STREAM)
-        except OSError:
+        if not _addresses(name, context.parameters.port):
             yield f"the name {name} does not resolve: add its address to /etc/hosts on every node"
 
 
-def _server(context: MysqlContext, server: Server, dialect: Dialect) -> Iterator[str]:
+def _server(context: MysqlContext, server: Server, dialect: Dialect, config: str) -> Iterator[str]:
     yield from _settings(server, dialect)
+    yield from dialect.unsafe_tables(server)
     if context.parameters.writer_address:
         yield from _queue(server)
     yield from _accounts(context, server, dialect)
-    if context.parameters.tls_ca:
-        yield from _certificate(context, dialect)
+    yield from _from_outside(context, dialect, config)
     yield from _peers(context, server, dialect)
 
 
@@ -127,20 +139,47 @@ def _accounts(context: MysqlContext, server: Server, dialect: Dialect) -> Iterat
         )
 
 
-def _certificate(context: MysqlContext, dialect: Dialect) -> Iterator[str]:
+def _from_outside(context: MysqlContext, dialect: Dialect, config: str) -> Iterator[str]:
     """This node's server, as the others will see it."""
+    me, port = context.servers.me, context.parameters.port
     try:
-        context.servers.peer(context.servers.me, dialect, 2.0).close()
+        context.servers.peer(me, dialect, 2.0).close()
     except ServerUntrusted as error:
         yield str(error)
+    except ServerDown as error:
+        if _addresses(me, port):
+            where = f"{me}, port {port}, where the other nodes ask it"
+            yield f"the server does not listen on {where}: see bind-address and skip-networking in {config}"
+        else:
+            context.log.info(str(error))  # told with the names
     except AgentError as error:
-        context.log.info(str(error))
+        context.log.info(str(error))  # told with the accounts
+
+
+def _addresses(name: str, port: int) -> bool:
+    import socket
+
+    try:
+        return bool(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
+    except OSError:
+        return False
+
+
+def _unreachable(error: AgentError, port: int) -> str:
+    """What is to be said of a peer that runs and gave no answer, "" for nothing."""
+    if isinstance(error, ServerRefused):
+        return f"{error}: give that account there the password that the parameter has"
+    if isinstance(error, (ServerDown, ServerSilent)):
+        return f"{error}, though the cluster runs it: see bind-address there, and let port {port} through between the nodes"
+    return ""
 
 
 def _peers(context: MysqlContext, server: Server, dialect: Dialect) -> Iterator[str]:
-    """Equal server ids silently drop events; and before there is a primary, data on several nodes leaves open whose is the
-    set's. Peers that do not answer are their own nodes' findings."""
+    """Whether each that runs answers: a promotion asks it. Equal server ids silently drop events; and before there is a primary,
+    data on several nodes leaves open whose is the set's."""
     mine = server.one("SELECT @@server_id AS id")["id"]
+    overview = context.pacemaker.overview()
+    run_there = {one.node for one in overview.instances if one.settled} if overview else set()
     first, others = context.record.read() is None, {}
     for node in context.pacemaker.members():
         if node == context.servers.me:
@@ -154,7 +193,11 @@ def _peers(context: MysqlContext, server: Server, dialect: Dialect) -> Iterator[
             yield str(error)
             continue
         except AgentError as error:
-            context.log.info(str(error))
+            said = _unreachable(error, context.parameters.port) if node in run_there else ""
+            if said:
+                yield said
+            else:
+                context.log.info(str(error))
             continue
         if theirs == mine:
             yield f"server id {mine} is also that of {node}: set server_id differently on each node"

@@ -135,7 +135,8 @@ def _dismissed(known: Duty, answer: object) -> Duty:
 
 
 def _still_gone(known: Duty, overview: Overview | None) -> Duty | End:
-    if overview and overview.quorum and all(map(overview.surely_inactive, known.record.leaving)):
+    nodes = known.record.leaving & overview.nodes if overview else frozenset()
+    if overview and overview.quorum and all(map(overview.surely_inactive, nodes)):
         return known
     return End(DONE, f"{', '.join(sorted(known.record.leaving))} runs again")
 

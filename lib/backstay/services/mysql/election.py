@@ -236,28 +236,42 @@ def decide(
     proof, rests_on = first(proofs, inputs)[0]
     if proof != NONE:
         return _ahead(mine, rests_on(inputs)) or Promote(proof)
+    why = {node: report.why for node, report in sorted(reports.items()) if report.why}
     if record is None or promoted_with is None:
-        who = ", ".join(inputs.silent)
-        reason = f"first promotion, and {who} did not say what it holds: start it, or set allow_loss=true"
+        reason = f"first promotion, and {_silent(inputs.silent, why, 'did not say what it holds')}"
     else:
         lacking = [node for node in inputs.said if node not in inputs.answers]
         lacks = "" if inputs.whole else str(promoted_with.minus(mine))
-        reason = _unproven(me, record, inputs.missing, lacking, lacks)
-    unsettled = any(reports[node].why for node in inputs.ask if node in reports)
-    why = "; ".join(f"{node}: {report.why}" for node, report in sorted(reports.items()) if report.why)
-    return Refuse(f"{reason} ({why})" if why else reason, passing=unsettled)
+        reason = _unproven(me, record, inputs.missing, lacking, lacks, why)
+    rest = "; ".join(f"{node}: {said}" for node, said in why.items() if said not in reason)
+    return Refuse(f"{reason} ({rest})" if rest else reason, passing=any(node in why for node in inputs.ask))
 
 
-def _unproven(me: str, record: Record, missing: list[str], lacking: list[str], lacks: str) -> str:
+def _silent(nodes: list[str], why: Mapping[str, str], that: str, start: str = "start it") -> str:
+    """Of nodes whose word is needed, what is in the way and what to do. why: of those whose nodes are in the cluster. Their
+    servers can be had, so nothing need be given up."""
+    if nodes and all(node in why for node in nodes):
+        return f"{', '.join(nodes)} {that}: {'; '.join(dict.fromkeys(why[node] for node in nodes))}"
+    return f"{', '.join(nodes)} {that}: {start}{_giving_up(nodes, why)}"
+
+
+def _giving_up(nodes: list[str], why: Mapping[str, str], what: str = "") -> str:
+    """The last resort, never while one of the nodes is in the cluster."""
+    return "" if any(node in why for node in nodes) else f", or set allow_loss=true{what}"
+
+
+def _unproven(
+    me: str, record: Record, missing: list[str], lacking: list[str], lacks: str, why: Mapping[str, str]
+) -> str:
     """Why there is no proof. missing: voters whose answer counts for nothing, or who gave none. lacking: who lacks what the
-    record has. lacks: what this node lacks of it, "" for nothing."""
+    record has. lacks: what this node lacks of it, "" for nothing. why: as in `_silent`."""
     if record.primary == me:
         who = f", and {', '.join(missing)} may hold acknowledged transactions: start it" if missing else ""
         return (
             f"this node lacks {lacks} of what it was promoted with, so its data is not what it was{who},"
-            f" bring its data back, or set allow_loss=true to give up what it alone had"
+            f" bring its data back{_giving_up(missing, why, ' to give up what it alone had')}"
         )
-    start = f"start {record.primary}, or set allow_loss=true to give up what it alone has"
+    start = f"start {record.primary}{_giving_up([record.primary], why, ' to give up what it alone has')}"
     if record.solo:
         empty = f" and {record.primary} lacks what it was promoted with: bring its data back" if lacking else ""
         return f"{record.primary} ran alone, only it has every acknowledged transaction{empty}: {start}"
@@ -268,10 +282,8 @@ def _unproven(me: str, record: Record, missing: list[str], lacking: list[str], l
             f"{', '.join(lacking)} lacks what {record.primary} was promoted with, so it cannot tell what was acknowledged:"
             f" {start}"
         )
-    return (
-        f"{', '.join(missing) or record.primary} may hold acknowledged transactions and gives no answer:"
-        f" start it or {record.primary}, or set allow_loss=true"
-    )
+    that = "may hold acknowledged transactions and gives no answer"
+    return _silent(missing or [record.primary], why, that, f"start it or {record.primary}")
 
 
 def acknowledgers(

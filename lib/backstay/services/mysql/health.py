@@ -23,6 +23,7 @@ IDLE = "replication is not running"
 BEHIND = "ran alone since this node was behind"
 DISTRUST = "receiver distrusts its source"
 _TLS_FAILED = 2026  # CR_SSL_CONNECTION_ERROR; MariaDB's text may say no more than "error:00000000:lib(0)::reason(0)"
+REBUILDING, REBUILT = "rebuilding", "rebuilt"  # how the state begins while rebuild=auto does what it was set for
 HEALTHY = 100  # acknowledges and applies; or is the primary
 LAGGING = 50  # would have to apply for a while before it could open
 UNSYNCED = 20  # replicates but does not acknowledge yet
@@ -54,6 +55,11 @@ def calm(seen: Observed, me: str, trouble: str, readable: bool, max_lag: float) 
         return False
     verdict = judge_replica(seen.replica, seen.acks.gives, me, None, "", readable, max_lag)
     return not verdict.state and verdict.score == HEALTHY and verdict.readable and readable
+
+
+def astray(seen: Observed, source: str) -> bool:
+    """Whether a replica replicates from elsewhere than it should. source: a host, "" where that is not known."""
+    return bool(source) and seen.replica is not None and seen.replica.host != source
 
 
 def adrift(seen: Observed) -> bool:

@@ -69,7 +69,10 @@ class ReplicaInputs:
         self.failed = replica is not None and bool(replica.applier_error[0])
         self.astray = replica is not None and (replica.host != source_host or not replica.by_gtid)
         self.replays = (
-            replica is not None and replica.sql and not replica.by_gtid and not seen.applied.includes(seen.received)
+            replica is not None
+            and replica.sql
+            and not replica.by_gtid
+            and (replica.replays or not seen.applied.includes(seen.received))
         )
 
 
@@ -185,10 +188,11 @@ def review(
 ) -> Review:
     """May absent nodes be dropped from `sync`, or must the primary wait?
 
-    A node leaves only when it surely cannot acknowledge any more, since it was fenced or its stop is confirmed, and with
-    quorum: else the other side of a partition might promote by the old record. One that merely left the cluster may run on and
-    acknowledge, as after a clean stop of the cluster software in maintenance. A node that is not connected is waited for
-    `degrade_after` seconds (0: for ever), and only while there is no acknowledger at all; then going solo is recorded.
+    One that is no node of the cluster leaves when it is no follower. A node leaves only when it surely cannot acknowledge any
+    more, since it was fenced or its stop is confirmed, and with quorum: else the other side of a partition might promote by
+    the old record. One that merely left the cluster may run on and acknowledge, as after a clean stop of the cluster software
+    in maintenance. A node that is not connected is waited for `degrade_after` seconds (0: for ever), and only while there is
+    no acknowledger at all; then going solo is recorded.
     """
     keep = record.sync
     if overview is None or not overview.quorum:
@@ -197,7 +201,7 @@ def review(
     if unclean:
         return Review(False, keep, f"{', '.join(sorted(unclean))} is not fenced yet")
     # A dead node's connection lingers for minutes, and a live one's is back within a second: what Pacemaker knows counts.
-    gone = frozenset(node for node in keep if overview.surely_inactive(node))
+    gone = frozenset(node for node in keep if _gone(node, followers, overview))
     left = keep - gone
     if not left:
         return Review(True, left, f"{', '.join(sorted(gone)) or 'nobody'} cannot acknowledge any more")
@@ -206,6 +210,11 @@ def review(
     if degrade_after and absent_for >= degrade_after:
         return Review(True, frozenset(), f"no acknowledgement for {absent_for:.0f} s from {', '.join(sorted(left))}")
     return Review(False, keep, f"waiting for {', '.join(sorted(left))}{_runs_on(left & overview.offline)}")
+
+
+def _gone(node: str, followers: frozenset[str], overview: Overview) -> bool:
+    """followers: of those that are no nodes of the cluster only who acknowledges."""
+    return overview.surely_inactive(node) or (node not in overview.nodes and node not in followers)
 
 
 def _runs_on(nodes: frozenset[str]) -> str:

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 class ReplicaStatus:
     """The default replication channel. io: Yes, No or Connecting. lag: seconds, None when unknown. by_gtid: positions
-    itself by GTID. last_errors: of the receiver and the applier, number and text, (0, "") when none."""
+    itself by GTID. last_errors: of the receiver and the applier, number and text, (0, "") when none. replays: the applier
+    works through the relay log from before a restart, as the agent told it to."""
 
-    __slots__ = ("applier_error", "by_gtid", "host", "io", "lag", "port", "receiver_error", "sql")
+    __slots__ = ("applier_error", "by_gtid", "host", "io", "lag", "port", "receiver_error", "replays", "sql")
 
     def __init__(
         self,
@@ -27,6 +28,7 @@ class ReplicaStatus:
         by_gtid: bool,
         receiver_error: tuple[int, str],
         applier_error: tuple[int, str],
+        replays: bool = False,
     ) -> None:
         self.host = host
         self.port = port
@@ -36,6 +38,7 @@ class ReplicaStatus:
         self.by_gtid = by_gtid
         self.receiver_error = receiver_error
         self.applier_error = applier_error
+        self.replays = replays
 
 
 class Acks:
@@ -126,6 +129,11 @@ class Observed:
         self.followers = followers
         self.lacks = lacks or {}
         self.name = name
+
+    def followed_by(self, followers: frozenset[str]) -> Observed:
+        """The same look with other followers."""
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        return Observed(**{**fields, "followers": followers})
 
     def started_as(self, name: str, node: int) -> bool:
         """Whether it runs under the node's name and one of its ids. node: its number, 0 when that is not known."""

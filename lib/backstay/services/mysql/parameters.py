@@ -16,13 +16,24 @@ class MysqlParameters(Parameters):
     command line. Needs no notifications; set notify=false.
     """
 
-    config = Text("Options file", "The server's options file. Unset: /etc/mysql/my.cnf or /etc/my.cnf.")
-    binary = Text("Server program", "Path of mariadbd or mysqld. Unset: looked for in the usual places.")
+    config = Text(
+        "Options file",
+        "The server's options file. Unset: /etc/mysql/my.cnf or /etc/my.cnf. Another takes effect at the server's next start.",
+        reloadable=True,
+    )
+    binary = Text(
+        "Server program",
+        """Path of mariadbd or mysqld. Unset: looked for in the usual places. Another takes effect at the server's next start.""",
+        reloadable=True,
+    )
     datadir = Text("Data directory", "The server's data directory.", default="/var/lib/mysql", unique_group="data")
     socket = Text("Socket", "The server's local socket.", default="/run/mysqld/mysqld.sock", unique_group="socket")
     pid_file = Text("Pid file", "Where the server writes its pid.", default="/run/mysqld/mysqld.pid")
     log_error = Text(
-        "Error log", "The server's error log. Unset: as the options file says, else error.log in the data directory."
+        "Error log",
+        """The server's error log. Unset: as the options file says, else error.log in the data directory. Another takes effect at
+        the server's next start.""",
+        reloadable=True,
     )
     user = Text("System account", "The account that the server runs as.", default="mysql")
     port = Count("Port", "The server's TCP port, the same on all nodes.", "3306", minimum=1, maximum=65535)
@@ -36,7 +47,9 @@ class MysqlParameters(Parameters):
     writer_address = Text(
         "Writer address",
         """The floating address that is colocated with the promoted role. Replicas replicate from it, so that a failover
-        changes no replica's configuration. Unset: replicas are pointed at the promoted node by its name.""",
+        changes no replica's configuration. Unset: replicas are pointed at the promoted node by its name. Replicas go to another
+        once the primary answers there.""",
+        reloadable=True,
     )
     on_loss = Choice(
         "Clients that come while nobody serves",
@@ -66,14 +79,19 @@ class MysqlParameters(Parameters):
         reloadable=True,
     )
     agent_user = Text(
-        "Administrative account", "Local account of the agent, over the socket, with all privileges.", default="root"
+        "Administrative account",
+        "Local account of the agent, over the socket, with all privileges.",
+        default="root",
+        reloadable=True,
     )
     agent_password = Text(
         "Its password", "Leave unset with socket authentication, which is best.", secret=True, reloadable=True
     )
-    monitor_user = Text("Monitor account", "With it nodes ask each other.", default="backstay_monitor")
+    monitor_user = Text("Monitor account", "With it nodes ask each other.", default="backstay_monitor", reloadable=True)
     monitor_password = Text("Its password", "Of monitor_user.", secret=True, required=True, reloadable=True)
-    replication_user = Text("Replication account", "With it replicas replicate.", default="backstay_replication")
+    replication_user = Text(
+        "Replication account", "With it replicas replicate.", default="backstay_replication", reloadable=True
+    )
     replication_password = Text("Its password", "Of replication_user.", secret=True, required=True, reloadable=True)
     tls_ca = Text(
         "Certificate authority",
@@ -133,9 +151,28 @@ class MysqlParameters(Parameters):
     )  # fmt: skip
 
     def passwords(self) -> str:
-        """Tells whether the accounts' passwords changed. Kept where only root reads, who can read the passwords as well."""
-        import zlib
+        """Tells whether the accounts or their passwords changed. Kept where only root reads, who can read those as well."""
+        text = f"{self.monitor_password} {self.replication_password}"
+        users, usual = (self.monitor_user, self.replication_user), type(self)
+        if users != (usual.monitor_user.default, usual.replication_user.default):
+            text += f" {' '.join(users)}"
+        return _sum(text)
 
-        return (
-            f"{zlib.crc32(f'{self.monitor_password} {self.replication_password}'.encode('utf-8', 'surrogateescape')):x}"
-        )
+    def at_start(self) -> str:
+        """Tells with which of those parameters a server was started that take effect only then."""
+        return " ".join(f"{name}={_sum(getattr(self, name))}" for name in _AT_START)
+
+    def pending(self, started: str) -> str:
+        """A sentence on those that are others by now, "" for none. started: `at_start` of then, "" where nobody knows."""
+        before = dict(pair.split("=", 1) for pair in started.split())
+        others = [name for name in _AT_START if name in before and before[name] != _sum(getattr(self, name))]
+        return f"{', '.join(others)} takes effect at the server's next start" if others else ""
+
+
+_AT_START = ("config", "binary", "log_error")
+
+
+def _sum(text: str) -> str:
+    import zlib
+
+    return f"{zlib.crc32(text.encode('utf-8', 'surrogateescape')):x}"

@@ -20,7 +20,21 @@ from backstay.services.mysql.server import (
     ServerUntrusted,
     StatementFailed,
 )
-from backstay.services.mysql.state import DOUBT, READABLE, RECHECKED, REVIEWED, UNACKNOWLEDGED, WAITING, Occupied
+from backstay.services.mysql.state import (
+    DOUBT,
+    EVENTS,
+    HISTORY,
+    NODES,
+    READABLE,
+    RECHECKED,
+    REVIEWED,
+    STARTED,
+    UNACKNOWLEDGED,
+    WAITING,
+    Occupied,
+    was_reset,
+    write_reset,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,11 +58,18 @@ _BEATS_UNDER_WAY = (
 _FOLLOWING = "CREATE DATABASE IF NOT EXISTS backstay"  # in the binary log, and harmless on any replica
 _FOLLOW = 2.0  # seconds for it to be acknowledged
 _DOUBTFUL = "the cluster does not say what is on record, so nothing is changed: see whether it has quorum"
+_EVENTS_EVERY = 60.0  # seconds between looks at which events are disabled
 _RECHECK = 30.0  # seconds between looks at the record in the cluster, which nobody else should change
 
 
 class Deposed(AgentError):
     """Another was promoted since, so this server must not write."""
+
+    code = ExitCode.FAILED_PROMOTED
+
+
+class LogReset(AgentError):
+    """No replica can go on from this server's binary log, so commits wait for ever; what was acknowledged is with a replica."""
 
     code = ExitCode.FAILED_PROMOTED
 
@@ -59,6 +80,7 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     record = known or record
     if seen.read_only:
         raise AgentError("the primary is read-only: someone or something set it so; promote again to open it")
+    reset = _reset(context, dialect, seen, record)
     verdict = with_room(judge_primary(seen), *disk_space.least_free_space(server, context.parameters.datadir))
     if verdict.state:
         # A commit waits for room: demote need not wait for it.
@@ -73,12 +95,20 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     try:
         accounts.ensure(context, server, dialect, seen, record)
         note = accounts.follow_passwords(context, server, dialect)
+        note = note or _have_events_run(context, server, dialect, seen, record)
     except StatementFailed as error:
         if error.number not in LOCKED:
             raise
         note, locked = "", locked or _locked(dialect.lock_holders(server))  # it came since the beat
+    stranger = ""
+    if _some_are_no_nodes(context, seen, record):
+        from backstay.services.mysql import strangers
+
+        seen, stranger = strangers.sort_out(context, dialect, seen, record)
     settled = bool(context.state.read(REVIEWED)) and context.state.read(REVIEWED) == ring.settled(context.state)
     step = primary_step(seen, record, context.state.age(REVIEWED), settled) if known else Step.NOTHING
+    if reset:
+        step = Step.NOTHING  # a replica of the old history would seem to have all
     if known is None:
         note = _DOUBTFUL
     if step is not Step.NOTHING:
@@ -93,7 +123,60 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     if now.solo and not note:
         note = f"{ALONE}: no replica acknowledges"
     publish(context, verdict.score, verdict.readable)
-    return "; ".join(filter(None, [locked, note]))
+    pending = context.parameters.pending(context.state.read(STARTED))
+    return "; ".join(filter(None, [reset, locked, stranger, note, pending]))
+
+
+def _have_events_run(context: MysqlContext, server: Server, dialect: Dialect, seen: Observed, record: Record) -> str:
+    this = f"{process.running(context.parameters).identity}/{record.epoch}"
+    told, _, note = context.state.read(EVENTS).partition(" ")
+    if told not in (this, f"{this}?"):
+        context.state.write(EVENTS, f"{this}?")
+        return ""  # the monitor beside the address's start starts no program for it
+    if told == this and context.state.age(EVENTS) < _EVENTS_EVERY:
+        return note
+    if not record.solo and not (seen.acks.clients and not seen.acks.waiting):
+        return note  # what is written would wait
+    from backstay.services.mysql import events
+
+    note = events.run(context, server, dialect, told != this)
+    context.state.write(EVENTS, f"{this} {note}")
+    return note
+
+
+def _reset(context: MysqlContext, dialect: Dialect, seen: Observed, record: Record) -> str:
+    """What the admin should know of a binary log that somebody reset, "" where nobody did. Raises LogReset.
+
+    The numbers begin anew, so a replica has them already: it would take other transactions for those that it has, and one that
+    connects again once the numbers have passed its own would miss all before. Another primary goes on with the old history."""
+    datadir = context.parameters.datadir
+    identity = process.running(context.parameters).identity
+    whose, _, before = context.state.read(HISTORY).partition(" ")
+    shrank = whose == identity and dialect.history.parse(before).minus(seen.applied)
+    if not shrank and not was_reset(datadir):
+        if (whose, before) != (identity, str(seen.applied)):
+            context.state.write(HISTORY, f"{identity} {seen.applied}")
+        return ""
+    if not was_reset(datadir):
+        try:
+            write_reset(datadir)
+        except OSError as error:
+            return f"RESET MASTER was run here, so no replica can go on; not noted in {datadir}: {error.strerror}"
+    if record.solo:
+        return (
+            "RESET MASTER was run here, so no replica can go on: stop them, move their data directories away, and restart this"
+            " server with allow_loss=true and rebuild=auto"
+        )
+    raise LogReset("RESET MASTER was run here, so no replica can go on: another is promoted, and this one copied anew")
+
+
+def _some_are_no_nodes(context: MysqlContext, seen: Observed, record: Record) -> bool:
+    """Whether a replica may be none of the cluster. Until the first review who counts is taken for one: the monitor after a
+    promotion asks nobody."""
+    nodes = context.state.read(NODES).split()
+    if not nodes and not context.state.has(REVIEWED):
+        nodes = list(record.sync)
+    return not seen.followers <= {context.servers.me, *nodes}
 
 
 def restore_promotion_note(context: MysqlContext, running: Process) -> Record | None:
@@ -406,13 +489,17 @@ def _distrusted(context: MysqlContext, dialect: Dialect, nodes: frozenset[str]) 
 
 
 def step_down(context: MysqlContext, server: Server) -> None:
-    """Close for writes, let commits under way finish, send clients off. Raises AgentError when that takes too long; then
-    only a kill leaves nothing behind.
+    """Close for writes, let commits under way finish, send clients off; those that come back write nothing, whatever their
+    account may. Raises AgentError when that takes too long; then only a kill leaves nothing behind.
 
     It goes on waiting for acknowledgements, of nothing: MySQL takes up to a second to stop that (its acknowledgement
     receiver sleeps so long), and a client would wait with it. Whatever applies here next ends it first."""
     dialect = context.servers.dialect(server)
+    closed = dialect.observe(server).read_only
     dialect.set_read_only(server, True)
     # Only then: killing a session that waits would commit what it waits for.
     poll(lambda: not dialect.observe(server).acks.waiting, server.deadline, "acknowledgements", 0.02)
-    server.kill(dialect.client_threads(server))
+    if closed:  # it never took a write, and its applier may have to begin again
+        server.kill(dialect.client_threads(server))
+    else:
+        dialect.shut_out(server)

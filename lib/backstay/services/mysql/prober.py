@@ -14,10 +14,10 @@ from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM, socket, timeout
 
 from backstay.host.deadline import Deadline
 from backstay.ocf.errors import AgentError, TimedOut
-from backstay.services.mysql.health import adrift, calm
+from backstay.services.mysql.health import adrift, astray, calm
 from backstay.services.mysql.persistent_connection import Kept
 from backstay.services.mysql.server import ServerDown, ServerSilent
-from backstay.services.mysql.state import ERRANT, PROMOTED, READABLE, REFUSAL, STRANDED
+from backstay.services.mysql.state import ERRANT, PROMOTED, READABLE, REFUSAL, SOURCE, STRANDED
 from backstay.watch.reuse import CALM
 from backstay.watch.target import ADRIFT
 
@@ -93,7 +93,9 @@ class MysqlProber:
         parted = state.read(ERRANT) or state.read(STRANDED)
         if adrift(seen) and not parted:
             return ADRIFT
-        trouble, readable = parted or state.read(REFUSAL), state.read(READABLE) == "1"
+        source = self._context.parameters.writer_address or state.read(SOURCE)
+        trouble = parted or state.read(REFUSAL) or ("astray" if astray(seen, source) else "")
+        readable = state.read(READABLE) == "1"
         return CALM if calm(seen, self._context.servers.me, trouble, readable, self._context.parameters.max_lag) else ""
 
     def _greeting(self, deadline: Deadline) -> None:

@@ -13,11 +13,11 @@ from backstay.cluster.attributes import NEVER
 from backstay.ocf.errors import AgentError
 from backstay.ocf.steps import LEFT, REFUSED
 from backstay.services.mysql import accounts, suited, witnesses
-from backstay.services.mysql.dialects.base import FOREVER, NOMINAL
+from backstay.services.mysql.dialects.base import FOREVER, NOMINAL, DamagedRelayLog
 from backstay.services.mysql.health import HEALTHY
 from backstay.services.mysql.promotion_steps import SETTLE, Recorded, promotion
-from backstay.services.mysql.replica import end_waiting
-from backstay.services.mysql.state import CLOSED, ERRANT, REFUSAL, Occupied, write_mark
+from backstay.services.mysql.replica import end_waiting, rescue
+from backstay.services.mysql.state import CLOSED, ERRANT, REFUSAL, RESET, Occupied, was_reset, write_mark
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,6 +110,8 @@ class _Verbs:
         return self._seen.applied
 
     def flaw(self, deadline: Deadline) -> str:
+        if was_reset(self._context.parameters.datadir) and not self._context.parameters.allow_loss:
+            return RESET
         return suited.flaw(self._context, self._server, self._dialect, self._last)
 
     def holding(self, deadline: Deadline) -> Holding:
@@ -182,16 +184,22 @@ class _Verbs:
 def _drain(context: MysqlContext, server: Server, dialect: Dialect) -> Observed:
     """Apply all that was received. By GTID: thread states say "has read all" in words that change with the version."""
     seen = dialect.observe(server)
+    if seen.replica and (seen.replica.replays or (not seen.replica.sql and seen.replica.io == "No")):
+        try:
+            done = rescue(context, server, dialect, None)  # it tells of nothing that it received before a restart
+        except DamagedRelayLog as damage:
+            raise Refused(f"not promoted: {damage}") from None
+        context.log.notice(done or "nothing to rescue")
+        seen = dialect.observe(server)
+        if seen.replica and seen.replica.replays:
+            raise Refused(f"not promoted: {done}")
     if seen.applied.includes(seen.received):
         return seen
     if seen.replica and seen.replica.applier_error[0]:
         raise Refused(f"not promoted: the applier stopped: {seen.replica.applier_error[1]}")
     end_waiting(server, dialect, seen)
     if seen.replica and not seen.replica.sql:
-        if seen.replica.io == "No":
-            context.log.notice(dialect.rescue(server, context.parameters.datadir) or "nothing to rescue")
-        else:
-            dialect.start_applier(server)
+        dialect.start_applier(server)
     if not dialect.wait_applied(server, seen.received, context.deadline.remaining() * 0.8):
         raise Refused(f"not promoted: applying {seen.received.minus(seen.applied)} takes longer than promote may")
     return dialect.observe(server)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 READY = 3.0  # seconds to wait for one that will acknowledge, where the promotion needs nobody's word
 SETTLE = 8.0  # seconds for all of them to; while promote waits, Pacemaker starts none that is down
 PAUSE = 0.1  # seconds between rounds
+NOBODY = Round({})
 
 
 class Recorded(Value):
@@ -67,7 +68,7 @@ class Candidate(Value):
         self.absent: frozenset[str] = frozenset()
         self.missed = False
         self.everyone = False
-        self.round = Round({})
+        self.round = NOBODY
         self.proof = ""
         self.source: tuple[str, History, str] | None = None
         self.waited = 0.0
@@ -128,6 +129,11 @@ def _may_serve(known: Candidate) -> str:
     )
 
 
+def _anew(known: Candidate, **changes: object) -> Candidate:
+    """Before another round: what the last one brought counts no more."""
+    return known.but(round=NOBODY, proof="", why="", **{"source": None, **changes})
+
+
 def heard(decide: Callable[..., Promote | Fetch | Refuse]) -> Callable[..., Any]:
     """What the answers of a round come to."""
 
@@ -140,20 +146,20 @@ def heard(decide: Callable[..., Promote | Fetch | Refuse]) -> Callable[..., Any]
         )
         if isinstance(verdict, Fetch):
             received = round_.reports[verdict.node].received
-            return known.but(source=(verdict.node, received, verdict.missing))
+            return _anew(known, source=(verdict.node, received, verdict.missing))
         if isinstance(verdict, Promote):
             why = _may_serve(known)
             return known.but(proof="" if why else verdict.proof, why=why)
         if known.absent and not known.everyone:
             # A node that left the cluster in maintenance runs its server on, and can answer.
-            return Again("ASK", known.but(everyone=True))
+            return Again("ASK", _anew(known, everyone=True))
         return known.but(why=verdict.reason) if verdict.passing else refuse(verdict.reason)
 
     return told
 
 
 def _fetched(known: Candidate, applied: History) -> Again:
-    return Again("ASK", known.but(applied=applied, source=None))
+    return Again("ASK", _anew(known, applied=applied))
 
 
 class _Recording:
@@ -196,11 +202,11 @@ class _Recording:
 
 
 def _drained_again(known: Candidate, applied: History) -> Candidate | Again:
-    return known if known.applied == applied else Again("ASK", known.but(applied=applied))
+    return known if known.applied == applied else Again("ASK", _anew(known, applied=applied))
 
 
 def _waited(known: Candidate, seconds: float) -> Again | End:
-    return Again("MEMBERS", known.but(waited=seconds)) if seconds < SETTLE else refuse(known.why)
+    return Again("MEMBERS", _anew(known, waited=seconds)) if seconds < SETTLE else refuse(known.why)
 
 
 def _to_begin_with(known: Candidate) -> tuple[Mapping[str, Report]] | None:

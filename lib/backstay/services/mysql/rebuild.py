@@ -29,6 +29,7 @@ from backstay.host.process import no_core
 from backstay.host.state_files import private
 from backstay.ocf.errors import AgentError, TimedOut
 from backstay.services.mysql import process, rebuild_policy
+from backstay.services.mysql.health import REBUILDING, REBUILT
 from backstay.services.mysql.layout import layout_of
 from backstay.services.mysql.state import (
     ERRANT,
@@ -38,6 +39,7 @@ from backstay.services.mysql.state import (
     REBUILD_SECRETS,
     STRANDED,
     read_mark,
+    was_reset,
 )
 
 TYPE_CHECKING = False
@@ -92,10 +94,10 @@ def standing(context: MysqlContext, why: str) -> tuple[str, bool]:
     count, reason = _failure(context)
     step = _step(context, count)
     if step is rebuild_policy.Job.SWAP:
-        return "rebuilt: restarting on the new data", True
+        return f"{REBUILT}: restarting on the new data", True
     if step is rebuild_policy.Job.REST:
         return f"not rebuilt: {reason}; {why}", False
-    return f"rebuilding, {why}", False
+    return f"{REBUILDING}, {why}", False
 
 
 def _step(context: MysqlContext, failures: int) -> rebuild_policy.Job:
@@ -243,7 +245,9 @@ def _copy(context: MysqlContext) -> None:
             raise AgentError(f"{record.primary} is not open")
         promoted_with = dialect.history.parse(record.gtid)
         marked, kept = read_mark(place.data), place.kept()
-        if missing and theirs.includes(received):
+        if was_reset(place.data):
+            refusal = rebuild_policy.reset(context.servers.me, theirs, record, promoted_with, marked, kept)
+        elif missing and theirs.includes(received):
             databases = dialect.holding(local).databases or ()
             refusal = rebuild_policy.behind(context.servers.me, theirs, record, promoted_with, marked, databases, kept)
         else:

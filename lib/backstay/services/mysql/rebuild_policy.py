@@ -81,6 +81,14 @@ def behind(
     return _full(kept)
 
 
+def reset(me: str, theirs: History, record: Record, promoted_with: History, marked: int, kept: int) -> str:
+    """The same for a node whose binary log was reset while it was the primary. Its history tells nothing; but another was
+    promoted since, and proved that it has all that was acknowledged."""
+    if record.primary == me:
+        return "this node is the recorded primary: what it has counts"
+    return _doubt(theirs, record, promoted_with, marked) or _full(kept)
+
+
 def _full(kept: int) -> str:
     if kept < KEPT:
         return ""

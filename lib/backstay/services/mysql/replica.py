@@ -10,6 +10,7 @@ from backstay.services.mysql.dialects.base import DamagedRelayLog
 from backstay.services.mysql.health import (
     Verdict,
     adrift,
+    astray,
     calm,
     distrusts,
     judge_replica,
@@ -22,12 +23,15 @@ from backstay.services.mysql.next_step import Step, replica_step
 from backstay.services.mysql.publish import publish
 from backstay.services.mysql.server import ServerRefused
 from backstay.services.mysql.state import (
+    APPLIERS,
     CLOSED,
     ERRANT,
     PASSWORDS,
     PROMOTED,
     READABLE,
     REFUSAL,
+    SOURCE,
+    STARTED,
     STRANDED,
     read_mark,
     write_mark,
@@ -42,7 +46,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.services.mysql.context import MysqlContext
     from backstay.services.mysql.dialects.base import Dialect
-    from backstay.services.mysql.observation import Observed
+    from backstay.services.mysql.observation import Observed, ReplicaStatus
     from backstay.services.mysql.record import Record
     from backstay.services.mysql.server import Server
 
@@ -56,7 +60,8 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     # The record is one process to read: only where it can matter.
     errant = context.state.read(ERRANT) or context.state.read(STRANDED)
     rejoin = context.state.read(PASSWORDS) != context.parameters.passwords()
-    needed = not steady(seen) or bool(errant) or rejoin
+    source = context.parameters.writer_address or context.state.read(SOURCE)
+    needed = not steady(seen) or bool(errant) or rejoin or astray(seen, source)
     identity = process.running(context.parameters).identity
     untried = tls_check.due(context, identity)
     try:
@@ -72,7 +77,9 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
             dialect.stop_waiting(server)
             seen = dialect.observe(server)
             step = replica_step(seen, context.servers.me, record, host, bool(errant), rejoin)
-        if step is not Step.NOTHING:
+        if step is Step.NOTHING and needed and not astray(seen, host):
+            context.state.write(SOURCE, host)
+        elif step is not Step.NOTHING:
             server.within(context.deadline.within(_STEP))  # probe_timeout is for a look
             try:
                 with context.state.replication(server.deadline):
@@ -102,12 +109,13 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     state = state or refusal
     lag = published_lag(seen.replica.lag if seen.replica else None)
     published = publish(context, NEVER if refusal else verdict.score, verdict.readable, lag)
-    trouble = errant or refusal or doubt or state
+    pending = context.parameters.pending(context.state.read(STARTED))
+    trouble = errant or refusal or doubt or state or pending
     as_it_was = published and calm(seen, context.servers.me, trouble, verdict.readable, context.parameters.max_lag)
     reuse.note(context, process.running(context.parameters), reuse.CALM if as_it_was else "")
     if rebuilt:
         raise AgentError(state)  # Pacemaker stops and starts it, and start finds the copy
-    return summarise(state, doubt or note)  # the step that was tried says why
+    return summarise(state, doubt or note) or pending  # the step that was tried says why
 
 
 def _refusal(context: MysqlContext, dialect: Dialect, seen: Observed) -> str:
@@ -141,7 +149,7 @@ def _carry_out(
 ) -> str:
     """One step; what the admin should know of it, "" for nothing."""
     if step is Step.WAIT:
-        return "still replaying the relay log from before the restart"
+        return rescue(context, server, dialect, record)
     if step in (Step.JOIN, Step.EXAMINE, Step.RECEIVE):
         if _parted(context, dialect, seen, record):
             return ""
@@ -155,6 +163,7 @@ def _carry_out(
             dialect.restart_receiver(server)
             return ""
         if seen.replica and seen.replica.sql and seen.replica.io != "No":
+            _see_open(context, dialect, host, seen.replica)
             # With a password that the primary does not know yet nobody could acknowledge, not even that it is told it.
             poll(
                 lambda: _accepted(context, dialect, record.primary),
@@ -166,10 +175,15 @@ def _carry_out(
             dialect.stop_receiver(server)
             dialect.wait_applied(server, dialect.observe(server).received, _APPLY)
             seen = dialect.observe(server)
+        if seen.replica and not seen.replica.sql:
+            dialect.stop_receiver(server)
+            rescued = rescue(context, server, dialect, record)
+            if rescued:
+                context.log.notice(rescued)
+                return "applying what was received before joining"
         if not seen.applied.includes(seen.received):
-            if seen.replica and not seen.replica.sql:
-                context.log.notice(rescue(context, server, dialect, record) or "nothing to rescue")
             return "applying what was received before joining"
+        _take_over_past(context, server, dialect, seen, record)
         record = context.record.read() or record  # the one by which the primary that was just seen opened
         context.log.notice(f"replicating from {host}")
         write_mark(context.parameters.datadir, record.epoch)
@@ -177,8 +191,10 @@ def _carry_out(
         # when it sends it; one that was received without would be waited for without end.
         dialect.acknowledge(server, record.admits(context.servers.me))
         end_waiting(server, dialect, seen)
+        _restore_appliers(context, server, dialect)
         dialect.follow(server, context.servers.source(host), seen)
         context.state.write(PASSWORDS, context.parameters.passwords())
+        context.state.write(SOURCE, host)
     elif step is Step.APPLY:
         dialect.start_applier(server)
     elif step is Step.ACKNOWLEDGE:
@@ -207,8 +223,11 @@ def join(context: MysqlContext, server: Server, dialect: Dialect) -> None:
 def rescue(context: MysqlContext, server: Server, dialect: Dialect, record: Record | None) -> str:
     """After a restart, keep what was received and not applied; what was done, "" for nothing. Where it cannot be read and
     is provably not the only copy, all is received anew. Raises AgentError."""
+    identity = process.running(context.parameters).identity
     try:
-        return dialect.rescue(server, context.parameters.datadir)
+        return dialect.rescue(
+            server, context.parameters.datadir, lambda count: context.state.write(APPLIERS, f"{identity} {count}")
+        )
     except DamagedRelayLog as damage:
         if record is None or record.primary == context.servers.me:
             raise
@@ -225,6 +244,27 @@ def rescue(context: MysqlContext, server: Server, dialect: Dialect, record: Reco
             raise AgentError(f"{damage}; {kept}") from None
         dialect.forget_source(server)
         return f"{damage}: received anew, since {record.primary} has all that was acknowledged"
+
+
+def _restore_appliers(context: MysqlContext, server: Server, dialect: Dialect) -> None:
+    """Before it follows a source again."""
+    before = context.state.read(APPLIERS)
+    if not before:
+        return
+    identity, _, count = before.rpartition(" ")
+    if identity == process.running(context.parameters).identity and count.isdigit():
+        dialect.set_appliers(server, int(count))
+    context.state.remove(APPLIERS)
+
+
+def _see_open(context: MysqlContext, dialect: Dialect, host: str, replica: ReplicaStatus) -> None:
+    """A replica that follows well leaves its source for none but the primary: a writer address may be mistyped. Raises
+    AgentError."""
+    if replica.io != "Yes" or replica.host == host:
+        return
+    with context.servers.on(host, dialect, context.deadline.within(1.0)) as holder:
+        if not dialect.peer(holder).writable:
+            raise AgentError(f"{host} is not open for writes, so this replica goes on with {replica.host}")
 
 
 def _accepted(context: MysqlContext, dialect: Dialect, primary: str) -> bool:
@@ -260,6 +300,14 @@ def _parted(context: MysqlContext, dialect: Dialect, seen: Observed, record: Rec
 
         rebuild.proceed(context)
     return True
+
+
+def _take_over_past(context: MysqlContext, server: Server, dialect: Dialect, seen: Observed, record: Record) -> None:
+    """Else a copy that somebody made would never seem to have what earlier primaries wrote, and never be admitted."""
+    with context.servers.peer(record.primary, dialect, 1.0) as peer:
+        past = dialect.take_over_past(server, seen, dialect.peer(peer).received)
+    if past:
+        context.log.notice(f"a copy that tells its position alone: its history is {past}")
 
 
 def _errant(context: MysqlContext, dialect: Dialect, seen: Observed, record: Record) -> str:

@@ -30,9 +30,14 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 # Server error numbers, "Server Error Message Reference"
-_BUSY = {1040, 1203, 1226}
+_BUSY = {
+    1040: "max_connections is full",
+    1203: "max_user_connections is full",
+    1226: "a limit of its account is reached",
+}
 _DENIED = {1044, 1045, 1130, 1142, 1227, 1396, 1698, 3118, 1862}
 _LOST = {2006, 2013}
+_REFUSED = 111  # ECONNREFUSED
 NO_SUCH_THREAD, NO_SUCH_DATABASE, NO_SUCH_TABLE, NO_SUCH_VARIABLE = 1094, 1049, 1146, 1193
 LOCKED = {1205, 1223, 1099}  # a lock was waited for too long; this session's own read lock; a table locked for reading
 _BINLOG_DUMP = 0x12  # COM_BINLOG_DUMP
@@ -116,6 +121,7 @@ class Server:
         self.where = where
         self.deadline = deadline
         self._user = user
+        self._remote = "" if socket else f"port {port}"
         self._authority = str(tls.get("ca") or "") if tls else ""
         seconds = _whole(deadline)
         how: dict[str, Any] = {"unix_socket": socket} if socket else {"host": host, "port": port}
@@ -228,11 +234,15 @@ class Server:
             cause = getattr(error, "original_exception", cause)
             if self.deadline.expired or isinstance(cause, TimeoutError) or "timed out" in said:
                 return ServerSilent(f"{self.where} does not answer")
-            return ServerDown(f"{self.where} is not reachable: {said}")
+            refused = getattr(cause, "errno", 0) == _REFUSED and self._remote
+            listens = f": start it, or have it listen there ({self._remote}, bind-address)" if refused else f": {said}"
+            return ServerDown(f"{self.where} is not reachable{listens}")
         if isinstance(error, self._pymysql.InterfaceError):
             return ServerDown(f"{self.where} is not connected any more")  # the driver closes what it lost
         if number in _BUSY:
-            return ServerBusy(f"{self.where} has no free connection: {said}")
+            return ServerBusy(
+                f"{_BUSY[number]} on {self.where.replace('the server on ', '')}, it has no free connection"
+            )
         if number in _DENIED:
             return ServerRefused(f"{self.where} refuses {self._user}: {said}")
         return StatementFailed(f"{self.where}: {said} ({number})", number)

@@ -52,10 +52,40 @@ WAITING = StateFile(
     "acknowledged commits so far, dated when commits were last seen to wait",
     lost="commits that wait for nobody are freed one monitor later",
 )
+DATA = StateFile(
+    "data",
+    "device and inode of the data directory that the notes are about",
+    lost="nothing: the next start writes it",
+)
 ACCOUNTS = StateFile(
     "accounts",
-    "epoch, rebuild and the privileges with which the accounts were last seen complete",
+    "server process, epoch, rebuild and the privileges with which the accounts were last seen complete",
     lost="the primary looks at its accounts again",
+)
+EVENTS = StateFile(
+    "events",
+    "the process and epoch of which the primary had its events run, with ? where it has yet to, and what is in the way; dated",
+    lost="the primary looks again, and sets the scheduler as the options file has it",
+)
+HISTORY = StateFile(
+    "history",
+    "the server's process, and what the primary's history was at its last monitor",
+    lost="that its binary log was reset between two monitors goes unseen",
+)
+STARTED = StateFile(
+    "started",
+    "checksums of the parameters that a server takes only when it starts, as they were then",
+    lost="that one was changed is not told until the next start",
+)
+SOURCE = StateFile(
+    "source",
+    "the host from which the agent had this replica replicate",
+    lost="without a writer address: that somebody had it follow another server is seen once it stops",
+)
+NODES = StateFile(
+    "nodes",
+    "the cluster's nodes, as they were when a replica was last seen that may be none",
+    lost="the primary asks the cluster when it next sees one",
 )
 PASSWORDS = StateFile(
     "passwords",
@@ -71,6 +101,11 @@ STRANDED = StateFile(
     "stranded",
     "why this node cannot become a replica by replicating",
     lost="the next monitor finds out again",
+)
+APPLIERS = StateFile(
+    "appliers",
+    "identity of the server process, and how many threads its applier had before it replayed the relay log with one",
+    lost="its applier goes on with one thread until its next start",
 )
 TRUSTED = StateFile(
     "trusted",
@@ -108,6 +143,18 @@ class State(Files):
     def replication(self, deadline: Deadline) -> Replication:
         """For a `with` in which nobody else begins, ends or forgets the replication of this server. Raises Occupied."""
         return Replication(self.directory, deadline)
+
+    def belong(self, datadir: str) -> None:
+        """Have the notes be about this data directory. What was noted of another one under the same name of the resource, as of
+        a set made for trial, is dropped."""
+        found = os.stat(datadir)
+        identity = f"{found.st_dev}:{found.st_ino}"
+        before = self.read(DATA)
+        if before and before != identity:
+            for note in (PROMOTED, CLOSED, REFUSAL, ACCOUNTS, PASSWORDS, ERRANT, STRANDED, REBUILD_FAILED):
+                self.remove(note)
+        if before != identity:
+            self.write(DATA, identity)
 
     def promoted(self, identity: str) -> Record | None:
         """The record, if this very server process was promoted."""
@@ -155,6 +202,12 @@ def _locked(descriptor: int) -> bool:
 
 
 _MARK = "backstay-epoch"
+_RESET = "reset"
+# The remedy in the first 128 characters: the cluster shows no more.
+RESET = (
+    "RESET MASTER was run here: set rebuild=auto, or restore a copy of the primary; as the primary it lost the history that tells"
+    " what it holds"
+)
 
 
 def write_mark(datadir: str, epoch: int) -> None:
@@ -168,11 +221,29 @@ def write_mark(datadir: str, epoch: int) -> None:
         return
 
 
+def write_reset(datadir: str) -> None:
+    """Note there that its history tells no more what it holds: its binary log was reset while it was the primary. Raises
+    OSError."""
+    from backstay.host import untrusted
+
+    text = f"{read_mark(datadir)} {_RESET}\n"
+    untrusted.replace(os.path.join(datadir, _MARK), text.encode(), None, 0o640, sync=True)
+
+
 def read_mark(datadir: str) -> int:
     """The last epoch that was noted, 0 when none was."""
+    first = _mark(datadir)[:1]
+    return int(first[0]) if first and first[0].isdigit() else 0
+
+
+def was_reset(datadir: str) -> bool:
+    return _RESET in _mark(datadir)
+
+
+def _mark(datadir: str) -> list[str]:
     from backstay.host import untrusted
 
     try:
-        return int(untrusted.read(os.path.join(datadir, _MARK)))
-    except (OSError, ValueError):
-        return 0
+        return untrusted.text(os.path.join(datadir, _MARK)).split()
+    except OSError:
+        return []

@@ -51,7 +51,7 @@ class Admin(Advice):
         for node in sorted(up):
             if cluster.attribute(node, SCORE.of(name)) == NEVER:
                 what = "the broker does not serve"
-                found.append(Finding("error", f"{name} on {node}", what, "see docs/agents/rabbitmq.md"))
+                found.append(Finding("error", f"{name} on {node}", what, self.see))
         return found
 
     def configuration(self, cluster: Cluster) -> list[Finding]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from backstay.agent.dispatch import Agent
 from backstay.cluster.attributes import NEVER
 from backstay.ocf.codes import ExitCode, Role
-from backstay.ocf.errors import AgentError, Misconfigured
+from backstay.ocf.errors import AgentError, Misconfigured, MonitorFinding
 from backstay.ocf.parameters import action
 from backstay.services.rabbitmq import health, monitor
 from backstay.services.rabbitmq.context import PARTITION, PROMOTED, UNANSWERED, RabbitmqContext
@@ -74,7 +74,7 @@ class Rabbitmq(Agent):
         context = self.context
         running = context.broker.find()
         if running is None:
-            return ExitCode.NOT_RUNNING
+            return self._not_running()
         promoted = self._is_promoted(running) or self._noted_again(running)
         if promoted and context.invocation.role == Role.UNPROMOTED.value:
             # After reload-agent Pacemaker 2.1 takes a promoted instance for unpromoted, and promotes one anew.
@@ -172,6 +172,16 @@ class Rabbitmq(Agent):
         from backstay.services.rabbitmq import doctor
 
         self.fail_on(doctor.findings(self.context))
+
+    def _not_running(self) -> ExitCode:
+        """A start that does not wait for the boot cannot tell why that failed."""
+        if not self.context.invocation.is_probe:
+            from backstay.services.rabbitmq import boot
+
+            why = boot.ended(self.context)
+            if why:
+                raise MonitorFinding(why, ExitCode.NOT_RUNNING)
+        return ExitCode.NOT_RUNNING
 
     def _is_promoted(self, running: Process) -> bool:
         return self.context.state.read(PROMOTED) == running.identity

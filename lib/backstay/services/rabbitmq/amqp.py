@@ -68,14 +68,16 @@ class BrokerUntrusted(AgentError):
 
 
 class Listener:
-    """Where a broker takes AMQP. ca: a file to verify its certificate with, for the name `name`; "" where there is no TLS."""
+    """Where a broker takes AMQP. ca: a file to verify its certificate with, for the name `name`; "" where there is no TLS.
+    proxied: a client says first for whom it speaks."""
 
-    __slots__ = ("ca", "name", "port")
+    __slots__ = ("ca", "name", "port", "proxied")
 
-    def __init__(self, port: int, ca: str = "", name: str = "") -> None:
+    def __init__(self, port: int, ca: str = "", name: str = "", proxied: bool = False) -> None:
         self.port = port
         self.ca = ca
         self.name = name
+        self.proxied = proxied
 
 
 class Account:
@@ -130,6 +132,8 @@ def _ask_at(address: str, listener: Listener, deadline: "Deadline", question: "Q
     port = listener.port
     try:
         plain = connect(address, port, deadline)
+        if listener.proxied:
+            plain.sendall(_for_itself(plain))
         with encrypted(plain, listener) if listener.ca else plain as link:
             link.sendall(_HEADER)
             method, greeting = _method(link, deadline)
@@ -142,6 +146,13 @@ def _ask_at(address: str, listener: Listener, deadline: "Deadline", question: "Q
         raise BrokerRefuses(f"port {port} hangs up on AMQP") from None
     except OSError as error:
         raise BrokerRefuses(f"nothing answers on port {port}: {error.strerror}") from None
+
+
+def _for_itself(link: socket.socket) -> bytes:
+    """The header of the PROXY protocol, version 1, of one who speaks for itself."""
+    (own, own_port), (other, port) = link.getsockname()[:2], link.getpeername()[:2]
+    family = "TCP6" if link.family == socket.AF_INET6 else "TCP4"
+    return f"PROXY {family} {own} {other} {own_port} {port}\r\n".encode()
 
 
 def context(ca: str) -> "SSLContext":

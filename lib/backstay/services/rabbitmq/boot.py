@@ -8,6 +8,7 @@ from backstay.cluster.attributes import RECORD
 from backstay.host.deadline import poll
 from backstay.host.process import Process
 from backstay.ocf.errors import AgentError, TimedOut, WrongParameter
+from backstay.ocf.parameters import whole
 from backstay.services.rabbitmq import amqp, belonging, broker, cookie, formation, launch, peers, settings
 from backstay.services.rabbitmq.context import UNAWAITED
 from backstay.services.rabbitmq.dialects import dialect_for
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _BOOT = 30.0  # seconds that a boot may need: waiting for others ends so long before the start's deadline
 _OTHERS = 10.0  # seconds after which a start asks whether the broker can be waiting for others
+_AFTERWARDS = 3.0  # seconds of the start that are left for the record once the broker serves, or for the reason
 _PATIENCE = 15.0  # seconds for which online nodes are waited for that have not said what data they have
 
 
@@ -63,6 +65,18 @@ def check_files(context: RabbitmqContext, layout: launch.Layout, dialect: Dialec
     """The files that parameters name. Raises WrongParameter."""
     if layout.config != type(context.parameters).config.default and not os.access(layout.config, os.R_OK):
         raise WrongParameter(f"the configuration {layout.config} is not readable: set config to it")
+    proxied = launch.proxied(layout)
+    if proxied != context.parameters.proxy_protocol:
+        asked = "true" if proxied else "false"
+        raise WrongParameter(
+            f"proxy_protocol is {asked} in {layout.config} and its conf.d: set the parameter proxy_protocol={asked}"
+        )
+    directory = os.environ.get("RABBITMQ_MNESIA_DIR") or launch.admin_environment(layout).get("MNESIA_DIR", "")
+    if directory and os.path.normpath(directory) != os.path.normpath(layout.directory):
+        raise WrongParameter(
+            f"MNESIA_DIR is {directory} in {launch.ENVIRONMENT}, and not {layout.directory}: rename it to that, and remove"
+            " MNESIA_DIR there"
+        )
     definitions = context.parameters.definitions
     if definitions and not os.access(definitions, os.R_OK):
         raise WrongParameter(f"the definitions {definitions} are not readable: set definitions to a file")
@@ -193,11 +207,14 @@ def _await(
     import time
 
     timeout = context.deadline.remaining()
+    until = context.deadline.within(timeout - _AFTERWARDS)
     patience = context.parameters.start_wait if step == formation.BOOT and not context.state.read(UNAWAITED) else 0.0
     while True:
         try:
-            running = launch.await_greeting(layout, launcher, context.deadline.within(patience or _OTHERS), watch)
+            running = launch.await_greeting(layout, launcher, until.within(patience or _OTHERS), watch)
         except TimedOut:
+            if until.expired:
+                raise  # now nobody could be asked whom it waits for
             booting = find("", layout.node, layout.directory)
             others = waits_for() if step == formation.BOOT and not patience else ""
             if booting and (patience or others):
@@ -205,8 +222,6 @@ def _await(
                 context.log.info(f"{layout.node} boots{why}: the start does not wait for it")
                 context.state.write(UNAWAITED, f"{booting.identity} {time.monotonic() + timeout}")
                 return booting
-            if context.deadline.expired:
-                raise
             patience = 0.0
         else:
             context.state.remove(UNAWAITED)
@@ -222,6 +237,8 @@ def _explained(
     context: RabbitmqContext, layout: launch.Layout, record: Record, force: formation.Force, error: AgentError
 ) -> AgentError:
     """A boot that failed: the cause, where the agent knows more than the broker said."""
+    if isinstance(error, launch.Inconsistent):
+        return AgentError(forgotten(context, error))
     late = isinstance(error, TimedOut) or "timeout_waiting_for_tables" in str(error)
     if late and force.reason:
         return AgentError(f"the broker waits for others: {force.reason}")
@@ -232,10 +249,23 @@ def _explained(
     return error
 
 
+def forgotten(context: RabbitmqContext, error: AgentError) -> str:
+    """What is to be done for a broker that its cluster has forgotten: its data is kept, and it joins anew."""
+    return f"{error}: name {context.pacemaker.node()} in removed, and take it out again"
+
+
+def ended(context: RabbitmqContext) -> str:
+    """Why a broker whose start did not wait for it ended before it served; "" where it served, or nobody knows."""
+    if not context.state.read(UNAWAITED):
+        return ""
+    error = launch.boot_failure(context.broker.layout())
+    return forgotten(context, error) if isinstance(error, launch.Inconsistent) else str(error)
+
+
 def broker_count(context: RabbitmqContext) -> int:
     """How many brokers the cluster has."""
-    wanted = context.invocation.environ.get("OCF_RESKEY_CRM_meta_clone_max", "")
-    return int(wanted) if wanted.isdigit() else max(1, len(context.pacemaker.nodes()))
+    wanted = whole(context.invocation.environ.get("OCF_RESKEY_CRM_meta_clone_max", ""))
+    return max(1, len(context.pacemaker.nodes())) if wanted is None else wanted
 
 
 # -- how to begin ------------------------------------------------------------------------------------------------------
@@ -248,6 +278,7 @@ def _plan(
     full = launch.has_data(layout.directory, dialect)
     up = launch.up_at_shutdown(layout.directory) if full else frozenset()
     peers.tell(context.pacemaker, layout.node, full, up)
+    others = [] if full else launch.elsewhere(layout, dialect)
     begun = context.deadline.remaining()
     found: list[tuple[formation.Plan, Record]] = []
 
@@ -260,7 +291,9 @@ def _plan(
             states = {node: said[1] for node, said in peers.said_of(context.pacemaker).items()}
             down = peers.down(context.pacemaker)
         patient = begun - context.deadline.remaining() < _PATIENCE
-        plan = formation.plan(context.pacemaker.node(), full, record, states, running, down, patient)
+        plan = formation.plan(
+            context.pacemaker.node(), full, record, states, running, down, patient, layout.node, others
+        )
         if plan.step == formation.JOIN and dialect.joins_the_oldest:
             plan = _after_its_peers(context, dialect, plan, secret)
         elif plan.step == formation.BOOT and patient:
@@ -276,6 +309,8 @@ def _plan(
     except TimedOut:
         raise AgentError(found[0][0].reason) from None
     plan, record = found[0]
+    if plan.step == formation.MISPLACED:
+        raise WrongParameter(plan.reason)
     if plan.step == formation.REFUSE:
         remedy = f": crm_attribute -t crm_config -s backstay -n {RECORD.of(context.invocation.resource)} -D"
         raise AgentError(plan.reason + (remedy if len(record.members) == 1 else ""))

@@ -11,17 +11,21 @@ _NOISE = re.compile(
     r"^(=+|BOOT FAILED|\*+|Error during startup:.*configuration.*|(Exception|Error) during startup:|"
     r"(supervisor|errorContext|reason|offender|crasher|initial call|pid|registered_name|in function|ancestors):?.*)$"
 )
+_TERM = re.compile(r"^(?:Exception|Error) during startup:\s*(\{.*)$")  # an Erlang term, over several lines
+_SENTENCE = re.compile(r'"([^"]{20,})"')
 _CONFIGURATION = re.compile(r"^Error (preparing|parsing) configuration|unable to (parse|read) .*config", re.IGNORECASE)
 
 
 class Complaint:
-    """text: one line, "" when nothing tells. configuration: it is about the broker's settings."""
+    """text: one line, "" when nothing tells. configuration: it is about the broker's settings. inconsistent: it is in a cluster
+    by its data, and by the others it is not."""
 
-    __slots__ = ("configuration", "text")
+    __slots__ = ("configuration", "inconsistent", "text")
 
-    def __init__(self, text: str, configuration: bool = False) -> None:
+    def __init__(self, text: str, configuration: bool = False, inconsistent: bool = False) -> None:
         self.text = text
         self.configuration = configuration
+        self.inconsistent = inconsistent
 
 
 def complaint(printed: str) -> Complaint:
@@ -34,6 +38,20 @@ def complaint(printed: str) -> Complaint:
     telling = [line for line in lines if line and not _NOISE.match(line)]
     failed = next((at for at, line in enumerate(lines) if line.startswith("BOOT FAILED")), None)
     if failed is not None:
+        term = _term(lines[failed:])
+        if term:
+            sentence = _SENTENCE.search(term)
+            return Complaint(sentence[1] if sentence else term[:300], inconsistent="inconsistent_cluster" in term)
         after = [line for line in lines[failed:] if line and not _NOISE.match(line)]
         telling = after or telling
     return Complaint(telling[0][:300] if telling else "")
+
+
+def _term(lines: "list[str]") -> str:
+    """The term that a boot ended with, in one line; "" where none is printed."""
+    for at, line in enumerate(lines):
+        begun = _TERM.match(line)
+        if begun:
+            rest = lines[at + 1 :]
+            return " ".join([begun[1], *rest[: rest.index("") if "" in rest else len(rest)]])
+    return ""

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from backstay.services.rabbitmq.dialects.base import Dialect
     from backstay.services.rabbitmq.distribution import Node
 
-_ENVIRONMENT = "/etc/rabbitmq/rabbitmq-env.conf"
 _SETTING = re.compile(r"\s*([\w.$-]+)\s*=\s*(\S.*)?$")
 
 
@@ -117,33 +116,17 @@ def _settings(layout: launch.Layout) -> Iterator[str]:
         if key.startswith("cluster_formation."):
             yield f"{key} is the agent's to say, which decides who joins whom: remove it"
     ours = {name.partition("_")[2] for name in launch.environment(layout) if name.startswith("RABBITMQ_")}
-    with untrusted.rights_of(launch.account(layout.user)):
-        theirs = _assigned(_ENVIRONMENT)
-    for name in sorted(theirs & ours):
-        yield f"{_ENVIRONMENT} sets {name}, which is a parameter of this resource: remove it there"
+    for name in sorted(ours & set(launch.admin_environment(layout))):
+        yield f"{launch.ENVIRONMENT} sets {name}, which is a parameter of this resource: remove it there"
     advanced = os.path.join(os.path.dirname(layout.config), "advanced.config")
     try:
         with untrusted.rights_of(launch.account(layout.user)):
-            text = _text(advanced)
+            text = launch.given_text(advanced)
     except OSError:
         return
     for key in ("cluster_partition_handling", "net_ticktime", "msg_store_shutdown_timeout", "cluster_nodes"):
         if key in text:
             yield f"{advanced} sets {key} and wins over the agent's settings: remove it there"
-
-
-def _text(path: str) -> str:
-    """Raises OSError."""
-    with open(path, encoding="utf-8", errors="replace", opener=untrusted.waiting_for_nobody) as source:
-        return source.read()
-
-
-def _assigned(path: str) -> set[str]:
-    """Names of variables that a shell file sets, without their prefix."""
-    try:
-        return set(re.findall(r"^\s*(?:export\s+)?(?:RABBITMQ_)?(\w+)=", _text(path), re.MULTILINE))
-    except OSError:
-        return set()
 
 
 def _peers(context: RabbitmqContext, secret: str) -> Iterator[str]:

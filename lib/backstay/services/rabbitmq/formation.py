@@ -13,13 +13,14 @@ from backstay.ocf.table import always, decide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from backstay.ocf.table import Table
     from backstay.services.rabbitmq.record import Record
 
 BOOT, SEED, JOIN, WAIT, REFUSE, ASIDE = "boot", "seed", "join", "wait", "refuse", "put aside"
+MISPLACED = "refuse, the record is right"
 # What a peer says of itself before it boots.
 EMPTY, DATA, UNSAID = "empty", "data", ""
 
@@ -38,11 +39,12 @@ class Plan:
 class Inputs:
     """What a plan rests on; as for `plan`. serving, others: Erlang names of recorded members, those that serve now, and those of
     other nodes. may_seed: another node that is recorded as seed and may still be at it. full, unsaid: peers that have data, and
-    that said nothing and are waited for. first: by name, of those that have none."""
+    that said nothing and are waited for. first: by name, of those that have none. recorded: the name of this node's broker on
+    record, "" for none. elsewhere: directories of this host with data under other names."""
 
     __slots__ = (
-        *("first", "full", "has_data", "may_seed", "me", "members"),
-        *("others", "removed", "seed", "serving", "unsaid"),
+        *("elsewhere", "erlang", "first", "full", "has_data", "may_seed", "me", "members"),
+        *("others", "recorded", "removed", "seed", "serving", "unsaid"),
     )
 
     def __init__(
@@ -54,8 +56,13 @@ class Inputs:
         running: AbstractSet[str],
         down: AbstractSet[str],
         patient: bool,
+        erlang: str,
+        elsewhere: Sequence[str],
     ) -> None:
         self.me = me
+        self.erlang = erlang
+        self.recorded = record.members.get(me, "")
+        self.elsewhere = " and ".join(elsewhere)
         self.has_data = has_data
         self.members = record.members
         self.removed = me in record.removed and me not in record.members
@@ -76,8 +83,22 @@ def _lost(i: Inputs) -> str:
     )
 
 
+def _renamed(i: Inputs) -> str:
+    pattern = i.recorded.replace(f"@{i.me}", "@{node}")
+    back = f"set node_name={pattern}" if pattern != i.recorded else "set node_name, or give the host its name again"
+    return f"{i.me} is on record with {i.recorded}, and is {i.erlang} now, which has no data: {back}"
+
+
+def _moved(i: Inputs) -> str:
+    return (
+        f"{i.me} is a member, and {i.erlang} has no data here, but {i.elsewhere} has: set data_directory and node_name"
+        " to where its data is"
+    )
+
+
 def _none_runs(i: Inputs) -> str:
-    return f"{i.me} has no data and waits for {' or '.join(sorted(i.members))}, which hold the cluster's: start one of them"
+    reason = f"{i.me} has no data and waits for {' or '.join(sorted(i.members))}, which hold the cluster's: start one of them"
+    return f"{reason}, or, if {i.elsewhere} is its own, set node_name" if i.elsewhere else reason
 
 
 def _nothing(i: Inputs) -> str:
@@ -95,7 +116,11 @@ PLANS: Table[_Row, Inputs] = (
      "it has data, and members are recorded", "where RabbitMQ takes what it has for nothing, it joins the others"),
     ((SEED, _nothing), lambda i: i.has_data and i.seed == i.me,
      "it has data, and is recorded as the seed", "its first boot did not come to its end"),
-    ((REFUSE, _lost), lambda i: i.me in i.members,
+    ((MISPLACED, _renamed), lambda i: i.recorded and i.recorded != i.erlang,
+     "it has no data, and is recorded with a broker of another name", "the host or node_name was renamed, and its data was not"),
+    ((MISPLACED, _moved), lambda i: i.recorded and i.elsewhere,
+     "it has no data, is recorded as a member, and this host has data under another name", "that may be its own"),
+    ((REFUSE, _lost), lambda i: i.recorded,
      "it has no data, and is recorded as a member", "its data is gone or not mounted"),
     ((JOIN, _nothing), lambda i: i.serving,
      "it has no data, and one of the recorded members serves", "it gets the data from there"),
@@ -126,10 +151,13 @@ def plan(
     running: AbstractSet[str],
     down: AbstractSet[str],
     patient: bool,
+    erlang: str,
+    elsewhere: Sequence[str],
 ) -> Plan:
     """peers: online nodes other than this one -> EMPTY, DATA or UNSAID. running: Erlang names of members that serve now.
-    down: nodes that surely run no broker. patient: peers that have said nothing are still waited for."""
-    inputs = Inputs(me, has_data, record, peers, running, down, patient)
+    down: nodes that surely run no broker. patient: peers that have said nothing are still waited for. erlang: the name of this
+    node's broker. elsewhere: directories of this host with data under other names."""
+    inputs = Inputs(me, has_data, record, peers, running, down, patient, erlang, elsewhere)
     step, reason = decide(PLANS, inputs)
     targets = {JOIN: inputs.serving, BOOT: inputs.others}
     return Plan(step, reason(inputs), targets.get(step, ()))

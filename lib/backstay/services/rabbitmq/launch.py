@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 
 from backstay.host import untrusted
 from backstay.host.command import available, run, spawn
@@ -29,6 +30,16 @@ if TYPE_CHECKING:
 
 _SERVERS = ("/usr/lib/rabbitmq/bin/rabbitmq-server", "/opt/rabbitmq/sbin/rabbitmq-server")
 _FILES = 65536  # open files, as the packages' own units set it
+ENVIRONMENT = "/etc/rabbitmq/rabbitmq-env.conf"
+# What a broker's directory is called. Beside it are unpacked plugins, and what was put aside.
+_NAMED = re.compile(r"[\w.-]+@[\w.-]+$")
+_NO_DATA = re.compile(r"(?:-plugins-expand|\.(?:removed|stray)-\d{8}-\d{6})$")
+_ASSIGNED = re.compile(r"^\s*(?:export\s+)?(?:RABBITMQ_)?(\w+)=[\"']?([^\"'\s#]*)", re.MULTILINE)
+_PROXIED = re.compile(r"^\s*proxy_protocol\s*=\s*(\w+)", re.MULTILINE)
+
+
+class Inconsistent(AgentError):
+    """The broker's data names a cluster that has forgotten the broker."""
 
 
 class Layout:
@@ -106,6 +117,18 @@ def has_data(directory: str, dialect: Dialect) -> bool:
         return False
 
 
+def elsewhere(layout: Layout, dialect: Dialect) -> list[str]:
+    """Directories with data of brokers of other names, where the parameter says and where the packages keep them."""
+    from backstay.services.rabbitmq.parameters import RabbitmqParameters
+
+    found = []
+    for base in dict.fromkeys((layout.base, RabbitmqParameters.data_directory.default)):
+        names = sorted(os.listdir(base)) if os.path.isdir(base) else []
+        paths = [os.path.join(base, name) for name in names if _NAMED.match(name) and not _NO_DATA.search(name)]
+        found += [path for path in paths if path != layout.directory and has_data(path, dialect)]
+    return found
+
+
 def up_at_shutdown(directory: str) -> frozenset[str]:
     """The Erlang names of the nodes that were up when this one went down, empty when that is not recorded (RabbitMQ 4 with
     its own metadata store)."""
@@ -180,11 +203,31 @@ def admin_settings(layout: Layout) -> str:
     with untrusted.rights_of(account(layout.user)):
         for path in (layout.config, *additional_settings(layout.config)):
             try:
-                with open(path, encoding="utf-8", errors="replace", opener=untrusted.waiting_for_nobody) as source:
-                    text += source.read() + "\n"
+                text += given_text(path) + "\n"
             except OSError:
                 continue
     return text
+
+
+def proxied(layout: Layout) -> bool:
+    """Whether the admin's settings have clients say first for whom they speak (the PROXY protocol)."""
+    return [word.lower() for word in _PROXIED.findall(admin_settings(layout))][-1:] == ["true"]
+
+
+def admin_environment(layout: Layout) -> dict[str, str]:
+    """What the admin's file for the launcher sets, names without their prefix; of a value its first word."""
+    try:
+        with untrusted.rights_of(account(layout.user)):
+            text = given_text(ENVIRONMENT)
+    except OSError:
+        return {}
+    return dict(_ASSIGNED.findall(text))
+
+
+def given_text(path: str) -> str:
+    """Of a file of the admin's. Raises OSError."""
+    with open(path, encoding="utf-8", errors="replace", opener=untrusted.waiting_for_nobody) as source:
+        return source.read()
 
 
 def write_settings(layout: Layout, text: str) -> None:
@@ -290,7 +333,10 @@ def await_greeting(layout: Layout, launcher: Process, deadline: Deadline, watch:
     try:
         return poll(settled, deadline, "the broker to answer AMQP", interval=0.1)
     except TimedOut:
-        raise TimedOut(f"the broker did not answer AMQP in time: see {layout.logs}/{layout.node}.log") from None
+        why = "the broker did not answer AMQP in time"
+        if amqp.listening(layout.listener.port):
+            why += f", though port {layout.listener.port} is open: do proxy_protocol and tls_port fit its settings?"
+        raise TimedOut(f"{why}: see {layout.logs}/{layout.node}.log".replace("?:", "?")) from None
 
 
 def boot_failure(layout: Layout) -> AgentError:
@@ -303,4 +349,6 @@ def boot_failure(layout: Layout) -> AgentError:
         return AgentError(f"the broker ended while booting, and {layout.console} cannot be read: {error.strerror}")
     if said.configuration:
         return WrongParameter(f"{layout.config} is not accepted: {said.text}")
+    if said.inconsistent:
+        return Inconsistent(said.text)
     return AgentError(f"the broker ended while booting: {said.text or f'see {layout.console}'}")

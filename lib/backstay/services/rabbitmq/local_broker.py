@@ -56,8 +56,8 @@ class LocalBroker:
 
         given = self._given
         if given.tls_port:
-            return Listener(given.tls_port, given.tls_ca, self.erlang_name.partition("@")[2])
-        return Listener(given.port)
+            return Listener(given.tls_port, given.tls_ca, self.erlang_name.partition("@")[2], given.proxy_protocol)
+        return Listener(given.port, proxied=given.proxy_protocol)
 
     def layout(self) -> Layout:
         """Raises NotInstalled."""

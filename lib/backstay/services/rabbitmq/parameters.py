@@ -77,6 +77,12 @@ class RabbitmqParameters(Parameters):
         """With tls_port: file (PEM) with the authority of the broker's certificate, which must be valid for the host of the
         Erlang node name.""",
     )
+    proxy_protocol = Flag(
+        "PROXY protocol",
+        """Whether the broker's settings have proxy_protocol = true, so that its clients come through a proxy that says for whom
+        it speaks. The agent's own questions then say it too.""",
+        "false",
+    )
     definitions = Text(
         "Definitions",
         "A file with users, vhosts, permissions and policies (JSON) for a cluster that has no data yet. Read once.",

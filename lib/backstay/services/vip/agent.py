@@ -15,11 +15,12 @@ from backstay.services.vip import health
 from backstay.services.vip.context import VipContext
 from backstay.services.vip.look import look
 from backstay.services.vip.namespace import Inside
-from backstay.services.vip.start_note import Record
+from backstay.services.vip.start_note import RIVAL, Record
 
 _TARGET = "backstay.services.vip.watching:VipTarget"
 _SCORE = 10  # of a standby that could hold the address; all nodes are equal, location constraints decide
 _NOT_HERE = (health.ABSENT, health.DUPLICATE, health.INTERFACE_GONE, health.LINK_DOWN)
+_WELL = (health.HELD, health.STANDBY, health.CONTESTED)  # any other node would find the same rival
 _ALIVE = (ExitCode.SUCCESS, ExitCode.RUNNING_PROMOTED, ExitCode.DEGRADED_PROMOTED)
 
 
@@ -52,20 +53,19 @@ class Vip(Agent):
         except AgentError as error:
             # At worst a later probe takes this node for a standby. A failed stop would fence it.
             self.context.cannot_write(str(error))
+        self._forget_rival()
 
     @action(timeout=20)
     def promote(self) -> None:
-        from backstay.services.vip.take import take
-
-        with self._inside():
-            take(self.context)
-        self._watch()
+        if self._take():
+            self._watch()
 
     @action(timeout=20)
     def demote(self) -> None:
         self._quiet()
         with self._inside():
             self._release(leaving=True)
+        self._forget_rival()
 
     @action(timeout=20, interval=5)
     @action(timeout=20, interval=6, role=Role.PROMOTED)
@@ -77,11 +77,13 @@ class Vip(Agent):
         nic, prefix = self._note().read()
         started = bool(nic)
         verdict = look(self.context, nic, prefix, standby=clone and started and not promoted)
+        if verdict.finding == health.ABSENT and started and not probe and self.context.state.has(RIVAL):
+            verdict = self._try_again(nic, prefix)
         if probe and clone and started and verdict.finding in _NOT_HERE:
             return ExitCode.SUCCESS  # a standby; what ails it is for the first recurring monitor
         code = health.exit_code(verdict.finding, clone, probe, promoted)
         if clone and not probe and started:
-            self._score(able=verdict.finding in (health.HELD, health.STANDBY))
+            self._score(able=verdict.finding in _WELL)
         if verdict.finding == health.HELD and not probe:
             if not started:
                 self._note_again()
@@ -98,11 +100,39 @@ class Vip(Agent):
         has done."""
 
     def check_host(self) -> None:
+        from backstay.services.vip.place import find_place
         from backstay.services.vip.rtnetlink import Link
-        from backstay.services.vip.take import place
 
         with self._inside():
-            place(self.context, Link(), usable=False)
+            find_place(self.context, Link(), usable=False)
+
+    def _take(self) -> bool:
+        """False when another host has the address: it is waited for. To fail here would have the cluster try node after node,
+        and what goes with the address, such as the primary, would go round with it, while every node finds the same rival."""
+        from backstay.services.vip.take import Contested, take
+
+        try:
+            with self._inside():
+                take(self.context)
+        except Contested as error:
+            if self.context.state.read(RIVAL) != error.rival:
+                self.context.log.warning(f"{error}; it is taken once it is free")
+            self._note().write(error.place.interface.name, error.place.prefix)
+            self.context.state.write(RIVAL, error.rival)
+            # An attribute, since a plain instance counts as started, and the commands must not take the address for being here.
+            self.publish(look(self.context, *self._note().read(), rival=error.rival).reason)
+            return False
+        self._forget_rival()
+        return True
+
+    def _forget_rival(self) -> None:
+        if self.context.state.has(RIVAL):
+            self.publish("")
+            self.context.state.remove(RIVAL)
+
+    def _try_again(self, nic: str, prefix: int | None) -> health.Verdict:
+        self._take()
+        return look(self.context, nic, prefix, rival=self.context.state.read(RIVAL))
 
     def _identity(self) -> tuple[int, str]:
         """Of what is watched: there is no process, so the start tells one life of the address from the next."""
@@ -110,18 +140,27 @@ class Vip(Agent):
 
     def _note_again(self) -> None:
         """The record was wiped while the address is held: without it the watcher has nothing to tell this start by."""
+        from backstay.services.vip.rtnetlink import Link
+
         try:
-            self._write_note()
+            with self._inside():
+                link = Link()
+                copies = link.copies(self.context.parameters.address(), self.context.parameters.nic)
+                interface = link.interface(index=copies[0].index) if copies else None
+            if interface:
+                self._note().write(
+                    interface.name, copies[0].prefix
+                )  # where it is: the look has found nothing wrong with that
         except AgentError as error:
             self.context.cannot_write(str(error))
 
     def _write_note(self) -> None:
+        from backstay.services.vip.place import wait_for_place
         from backstay.services.vip.rtnetlink import Link
-        from backstay.services.vip.take import wait_for_place
 
         with self._inside():
-            interface, prefix = wait_for_place(self.context, Link())
-        self._note().write(interface.name, prefix)
+            place = wait_for_place(self.context, Link())
+        self._note().write(place.interface.name, place.prefix)
 
     def _release(self, leaving: bool = False) -> None:
         """leaving: clients may still come for it, and it is to be held elsewhere."""
@@ -132,7 +171,7 @@ class Vip(Agent):
             from backstay.services.vip.tcp_reject import After
 
             after = After(given.hold_for if given.on_loss == "hold" else 0, given.refuse_for, self._tell)
-        release(given.address(), self.context.log, after)
+        release(given.address(), self.context.log, after, given.nic or self._note().read()[0])
 
     def _tell(self, *numbers: int) -> None:
         from backstay.agent import held

@@ -23,7 +23,7 @@ def _repeat(address: Address, wire: Wire, count: int, interval: float, router: b
     link = Link()
     for turn in range(count):
         time.sleep(min(interval * 2**turn, _LONGEST))
-        if not link.copies(address):
+        if not link.copies(address, wire.nic):
             return  # it moved meanwhile: to claim it now would draw its traffic to the wrong node
         wire.renewed(link)  # the hardware address it was started with may be dead by now
         wire.announce(router)

@@ -58,9 +58,13 @@ class Defence:
         """Announce a new hardware address, and answer a claim that is not answered yet, if it is time; both only while the
         address is still here."""
         self._renew()
-        if self._moved and Link().copies(self._address):
+        if self._moved and Link().copies(self._address, self._wire.nic):
             self._announce_move()
-        if not self._rival or time.monotonic() - self._answered < _INTERVAL or not Link().copies(self._address):
+        if (
+            not self._rival
+            or time.monotonic() - self._answered < _INTERVAL
+            or not Link().copies(self._address, self._wire.nic)
+        ):
             return
         try:
             self._wire.announce(self._router)

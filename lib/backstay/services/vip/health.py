@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SECONDARY = 0x01
 FOREVER = 0xFFFFFFFF  # a lifetime without end
+LOOPBACK = 1  # number of the interface lo, in every network namespace
 NO_DAD = 0x02
 OPTIMISTIC = 0x04
 DAD_FAILED = 0x08
@@ -26,6 +27,7 @@ ABSENT = "absent"
 WRONG_PREFIX = "wrong prefix"
 WRONG_INTERFACE = "wrong interface"
 TENTATIVELY = "tentative"
+CONTESTED = "contested"
 DUPLICATE = "duplicate"
 LINK_DOWN = "link down"
 INTERFACE_GONE = "interface gone"
@@ -33,15 +35,16 @@ STANDBY = "standby"
 
 
 class Held:
-    """An address as the kernel holds it: on interface number `index`, with its IFA_F_ flags."""
+    """An address as the kernel holds it: on interface number `index`, with its IFA_F_ flags. label: IPv4 only."""
 
-    __slots__ = ("flags", "index", "packed", "prefix")
+    __slots__ = ("flags", "index", "label", "packed", "prefix")
 
-    def __init__(self, packed: bytes, prefix: int, index: int, flags: int) -> None:
+    def __init__(self, packed: bytes, prefix: int, index: int, flags: int, label: str = "") -> None:
         self.packed = packed
         self.prefix = prefix
         self.index = index
         self.flags = flags
+        self.label = label
 
 
 class Interface:
@@ -60,15 +63,17 @@ class Interface:
 
 
 class Wanted:
-    """Where the address shall be. nic "" and prefix None: wherever it is, is right. check_link: a dead link counts."""
+    """Where the address shall be. nic "" and prefix None: wherever it is, is right. check_link: a dead link counts. rival: the
+    other host that had it when this one was to take it, "" for none."""
 
-    __slots__ = ("address", "check_link", "nic", "prefix")
+    __slots__ = ("address", "check_link", "nic", "prefix", "rival")
 
-    def __init__(self, address: str, nic: str, prefix: int | None, check_link: bool) -> None:
+    def __init__(self, address: str, nic: str, prefix: int | None, check_link: bool, rival: str = "") -> None:
         self.address = address
         self.nic = nic
         self.prefix = prefix
         self.check_link = check_link
+        self.rival = rival
 
 
 class Verdict:
@@ -126,6 +131,9 @@ _LINK: Table[_Row, Inputs] = (
      "its interface has no link, and `check_link` is on", "nobody reaches it here"),
 )
 ADDRESS: Table[_Row, Inputs] = (
+    ((CONTESTED, lambda i: f"{i.address} is in use by {i.wanted.rival}: taken once that host leaves it"),
+     lambda i: not i.copies and i.wanted.rival,
+     "it is on no interface, and another host had it when this one was to take it", "it is taken once that host is gone"),
     ((ABSENT, lambda i: f"{i.address} is gone {f'from {i.wanted.nic}' if i.wanted.nic else 'from this node'}:"
       f" something other than the cluster removed it"),
      lambda i: not i.copies,
@@ -196,10 +204,11 @@ EXIT_CODES: Table[ExitCode, Asked] = (
      "held, of a clone", "an address is held by the promoted one"),
     (ExitCode.SUCCESS, lambda i: i.finding in (HELD, STANDBY),
      "held, or standby", "all is well"),
-    (ExitCode.DEGRADED_PROMOTED, lambda i: i.finding == TENTATIVELY and i.clone,
-     "tentative, of a clone", "the kernel asks again after each loss of link; it ends by itself within two seconds"),
-    (ExitCode.DEGRADED, lambda i: i.finding == TENTATIVELY,
-     "tentative", "the same"),
+    (ExitCode.DEGRADED_PROMOTED, lambda i: i.finding in (TENTATIVELY, CONTESTED) and i.clone,
+     "tentative or contested, of a clone", "it ends by itself: the kernel's search within two seconds, the other when the rival"
+     " is gone; any other node would find the same"),
+    (ExitCode.DEGRADED, lambda i: i.finding in (TENTATIVELY, CONTESTED),
+     "tentative or contested", "the same"),
     (ExitCode.FAILED_PROMOTED, lambda i: i.clone and i.promoted,
      "any other finding, where Pacemaker expects the promoted role", "it is needed here, and of no use"),
     (ExitCode.NOT_RUNNING, lambda i: i.finding in (ABSENT, INTERFACE_GONE),

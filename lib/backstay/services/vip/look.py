@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from backstay.services.vip.context import VipContext
 
 
-def look(context: VipContext, nic: str, prefix: int | None, standby: bool = False) -> Verdict:
-    """nic, prefix: as recorded. standby: without the address this instance is a standby, and as such is judged by its
+def look(context: VipContext, nic: str, prefix: int | None, standby: bool = False, rival: str = "") -> Verdict:
+    """nic, prefix, rival: as recorded. standby: without the address this instance is a standby, and as such is judged by its
     interface."""
     given = context.parameters
-    wanted = Wanted(given.address().text, given.nic or nic, given.prefix() or prefix, given.check_link)
+    wanted = Wanted(given.address().text, given.nic or nic, given.prefix() or prefix, given.check_link, rival)
     try:
         with Inside(given.namespace()):
             return _find(context, wanted, standby)
@@ -28,7 +28,7 @@ def look(context: VipContext, nic: str, prefix: int | None, standby: bool = Fals
 def _find(context: VipContext, wanted: Wanted, standby: bool) -> Verdict:
     link = Link()
     address = context.parameters.address()
-    copies = link.copies(address)
+    copies = link.copies(address, wanted.nic)
     interfaces = {}
     for copy in copies:
         interface = link.interface(index=copy.index)
@@ -39,7 +39,7 @@ def _find(context: VipContext, wanted: Wanted, standby: bool) -> Verdict:
     if verdict.finding == health.WRONG_INTERFACE:
         named = link.interface(wanted.nic)
         if named and named.name != wanted.nic:  # by another of its names (ip link property add … altname)
-            wanted = Wanted(wanted.address, named.name, wanted.prefix, wanted.check_link)
+            wanted = Wanted(wanted.address, named.name, wanted.prefix, wanted.check_link, wanted.rival)
             verdict = health.judge(wanted, here, interfaces)
     if verdict.finding == health.ABSENT and wanted.nic:
         without = health.judge_link(wanted, link.interface(wanted.nic))

@@ -86,6 +86,10 @@ class Wire:
         return now.mac != before.mac
 
     @property
+    def nic(self) -> str:
+        return self._interface.name
+
+    @property
     def mac(self) -> bytes:
         return self._interface.mac
 

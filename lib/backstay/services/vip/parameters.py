@@ -36,7 +36,8 @@ class VipParameters(Parameters):
     )
     cidr_netmask = Text(
         "Prefix length",
-        "The prefix length, such as 24 or 64, or for IPv4 a netmask. Default: that of the connected network.",
+        "The prefix length, such as 24 or 64, or for IPv4 a netmask. Default: where the interface has an own IPv4 address in "
+        "the same network, 32, so that the node's own connections never leave from this one; else that of the network.",
     )
     label = Text(
         "Interface label",

@@ -15,20 +15,21 @@ if TYPE_CHECKING:
 _PASSES = 3  # while clients keep coming; who connects after the last one has to find out by itself
 
 
-def release(address: Address, log: Log, after: "Optional[After]" = None) -> None:
+def release(address: Address, log: Log, after: "Optional[After]" = None, nic: str = "") -> None:
     """Have the address nowhere on this host, its connections reset first. Raises AgentError.
 
-    after: what becomes of new connections to it, as long as the neighbours still send them here.
+    after: what becomes of new connections to it, as long as the neighbours still send them here. nic: the interface that held
+    it, "" when that is not known.
     """
     link = Link()
-    copies = link.copies(address)
+    copies = link.copies(address, nic)
     if not copies:
         return
     _reset(address, log)
     for copy in copies:
         remove(link, address, copy, log)
     log.info(f"released {address.text}")
-    if after:
+    if after and not link.everywhere(address):  # else a balancer may send here what is for this host
         _answer(link, address, copies[0], log, after)
 
 

@@ -10,7 +10,7 @@ from struct import pack, unpack_from
 from backstay.host.ip_address import Address
 from backstay.host.netlink import ACK, DUMP, EXCLUSIVE, Netlink, attribute, attributes
 from backstay.ocf.errors import AgentError, PermissionMissing
-from backstay.services.vip.health import FOREVER, Held, Interface
+from backstay.services.vip.health import FOREVER, LOOPBACK, Held, Interface
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _IFLA_ADDRESS, _IFLA_IFNAME = 1, 3
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_LABEL, _IFA_CACHEINFO, _IFA_FLAGS = 1, 2, 3, 6, 8
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_MULTIPATH, _RTA_VIA = 1, 4, 5, 9, 18
 _FIB_MATCH = 0x2000  # answer with the route that matched, which tells the prefix
-_UNICAST, _LOCAL = 1, 2
+_UNICAST = 1
 _UP, _RUNNING = 0x1, 0x40
 _ETHERNET = 1
 _HOST_SCOPE = 254
@@ -66,12 +66,28 @@ class Link:
             raise AgentError(f"the kernel does not list its addresses: {error.strerror}") from None
         return [_held(body) for kind, body in replies if kind == _NEWADDR]
 
-    def copies(self, address: Address) -> "list[Held]":
+    def everywhere(self, address: Address) -> "list[Held]":
         """Every instance of one address."""
         return [held for held in self.addresses(address.family) if held.packed == address.packed]
 
+    def copies(self, address: Address, nic: str = "") -> "list[Held]":
+        """Those that are to be where the address is held, and nowhere else. nic: the interface that holds it, "" when that is
+        not known.
+
+        One on the loopback interface that no neighbour gets an answer for is none of them: every node of a balancer that
+        routes directly (LVS) has it, and who holds the address for the network is another question.
+        """
+        found = self.everywhere(address)
+        if nic == "lo" or address.host_local or not any(held.index == LOOPBACK for held in found):
+            return found
+        # IPv4 answers for all addresses of the host unless arp_ignore limits it, IPv6 for those of the interface asked
+        limits = {setting("ipv4/conf/all/arp_ignore"), setting(f"ipv4/conf/{nic}/arp_ignore") if nic else "0"}
+        silent = address.bits == 128 or bool(limits - {"0", ""})
+        return [held for held in found if held.index != LOOPBACK] if silent else found
+
     def route(self, address: Address, index: int = 0) -> "Optional[tuple[int, int]]":
-        """Interface number and prefix length of the connected network the address is in; None when it is in none.
+        """Interface number and prefix length of the connected network the address is in; None when it is in none, or here
+        itself.
 
         index: ask only for routes through that interface.
         """
@@ -86,13 +102,17 @@ class Link:
         prefix, kind = reply[1], reply[7]
         found = dict(attributes(reply, 12))
         indirect = _RTA_GATEWAY in found or _RTA_VIA in found or _RTA_MULTIPATH in found
-        if kind not in (_UNICAST, _LOCAL) or indirect or not prefix or _RTA_OIF not in found:
+        if kind != _UNICAST or indirect or not prefix or _RTA_OIF not in found:
             return None
         return unpack_from("=i", found[_RTA_OIF])[0], prefix
 
-    def add(self, address: Address, prefix: int, index: int, label: str, flags: int, preferred: int) -> bool:
-        """Add the address; False when it is there already. preferred: seconds, or FOREVER; IPv6 only."""
-        body = pack("=BBBBI", address.family, prefix, flags, _HOST_SCOPE if address.host_local else 0, index)
+    def add(
+        self, address: Address, prefix: int, index: int, label: str, flags: int, preferred: int, alone: bool = False
+    ) -> bool:
+        """Add the address; False when it is there already. preferred: seconds, or FOREVER; IPv6 only. alone: IPv4 only, the
+        kernel never takes it as a source by itself (fib_semantics.c, `inet_select_addr`)."""
+        scope = _HOST_SCOPE if alone or address.host_local else 0
+        body = pack("=BBBBI", address.family, prefix, flags, scope, index)
         body += attribute(_IFA_LOCAL, address.packed) + attribute(_IFA_ADDRESS, address.packed)
         if label:
             body += attribute(_IFA_LABEL, label.encode() + b"\0")
@@ -135,6 +155,7 @@ def _held(body: bytes) -> Held:
         prefix=prefix,
         index=index,
         flags=unpack_from("=I", wide)[0] if wide else flags,
+        label=found.get(_IFA_LABEL, b"").rstrip(b"\0").decode("utf-8", "replace"),
     )
 
 

@@ -15,6 +15,11 @@ PLACE = StateFile(
     "interface and prefix that start chose; its existence says that the instance is started",
     lost="the next monitor notes them again from what the kernel shows; a probe before that finds no standby",
 )
+RIVAL = StateFile(
+    "rival",
+    "the other host that had the address when this one was to take it; each monitor tries again until it is gone",
+    lost="the next monitor finds the address absent, and the cluster starts it anew",
+)
 
 
 class Record:

@@ -1,87 +1,50 @@
-"""Takes the address: finds its place, asks the network for another holder, adds it, announces it. Repairs a wrong copy."""
+"""Takes the address: asks the network for another holder, adds it, announces it. Repairs a wrong copy."""
 
 from __future__ import annotations
 
 from backstay.host.deadline import poll
-from backstay.ocf.errors import AgentError, TimedOut, WrongParameter
+from backstay.ocf.errors import AgentError, WrongParameter
 from backstay.services.vip import health
 from backstay.services.vip.health import Interface, Verdict, Wanted
 from backstay.services.vip.parameters import NAME_BYTES
+from backstay.services.vip.place import Place, wait_for_place
 from backstay.services.vip.release import remove
 from backstay.services.vip.rtnetlink import Link, setting
 from backstay.services.vip.start_note import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from backstay.agent.log import Log
     from backstay.host.ip_address import Address
     from backstay.services.vip.context import VipContext
     from backstay.services.vip.packet_socket import Wire
 
-_PATIENCE = 5.0  # seconds
 
+class Contested(AgentError):
+    """Another host has the address. rival: which. place: where it is to be here."""
 
-def wait_for_place(context: VipContext, link: Link) -> tuple[Interface, int]:
-    """As `place`, but what is missing for a moment is waited for: an interface, its link, or an own address, as while the
-    network is restarted. Raises AgentError, and not WrongParameter, for which Pacemaker bans the node until an admin acts."""
-    missing = [AgentError("")]
-
-    def found() -> tuple[Interface, int] | None:
-        try:
-            return place(context, link)
-        except AgentError as error:
-            missing[0] = error
-            return None
-
-    try:
-        return poll(found, context.deadline.within(_PATIENCE), "a place for the address", interval=0.2)
-    except TimedOut:
-        raise AgentError(str(missing[0])) from None
-
-
-def place(context: VipContext, link: Link, usable: bool = True) -> tuple[Interface, int]:
-    """Where the address belongs: interface and prefix. Raises WrongParameter when this host has no such place, and
-    with `usable` AgentError when the interface has no link."""
-    address, nic, prefix = context.parameters.address(), context.parameters.nic, context.parameters.prefix()
-    interface = link.interface(nic) if nic else None
-    if nic and not interface:
-        raise WrongParameter(f"parameter nic={nic}: this node has no such interface; correct it or leave it out")
-    if not interface or not prefix:
-        index, length = _found(link, address, interface)
-        interface = interface or (link.interface(index=index) if index else None)
-        prefix = prefix or length
-    if not interface:
-        raise WrongParameter(f"no interface here is in the network of {address.text}: set nic and cidr_netmask")
-    if not prefix:
-        raise WrongParameter(f"{interface.name} is not in the network of {address.text}: set cidr_netmask")
-    dead = health.judge_link(Wanted(address.text, interface.name, prefix, context.parameters.check_link), interface)
-    if usable and dead.finding != health.STANDBY:
-        raise AgentError(dead.reason)
-    return interface, prefix
-
-
-def _found(link: Link, address: Address, interface: Interface | None) -> tuple[int, int]:
-    """Interface number and prefix from the address itself where it is here already, else from the routes; zeros
-    when neither tells."""
-    for copy in link.copies(address):
-        if not interface or copy.index == interface.index:
-            return copy.index, copy.prefix
-    index, prefix = link.route(address, interface.index if interface else 0) or (0, 0)
-    return (index, prefix) if not interface or interface.index == index else (0, 0)
+    def __init__(self, reason: str, rival: str, place: Place) -> None:
+        super().__init__(reason)
+        self.rival = rival
+        self.place = place
 
 
 def take(context: VipContext) -> None:
-    """Hold the address, announced; undo it all when that fails. Repairs a copy in the wrong place."""
+    """Hold the address, announced; undo it all when that fails. Repairs a copy in the wrong place. Raises Contested, and
+    AgentError."""
     link, given = Link(), context.parameters
     address = given.address()
-    interface, prefix = wait_for_place(context, link)
+    place = wait_for_place(context, link)
+    interface, prefix = place.interface, place.prefix
     label = f"{interface.name}:{given.label}" if given.label else ""
     if len(label) > NAME_BYTES:
         raise WrongParameter(f"parameter label={given.label}: {label} exceeds {NAME_BYTES} bytes; shorten it")
     was_here = right = False
-    for copy in link.copies(address):
+    for copy in link.copies(address, interface.name):
         failed = bool(copy.flags & health.DAD_FAILED)
         was_here = was_here or not failed
-        if copy.index == interface.index and copy.prefix == prefix and not failed:
+        labelled = label in ("", copy.label)  # the kernel changes the label of no address that is there
+        if copy.index == interface.index and copy.prefix == prefix and labelled and not failed:
             right = True
         else:
             context.log.notice(f"removing {address.text}/{copy.prefix} from interface {copy.index}: not as configured")
@@ -90,20 +53,37 @@ def take(context: VipContext) -> None:
     if wire and given.check_duplicate and not was_here:
         holder = wire.find_claimant(min(given.duplicate_timeout, context.deadline.remaining()))
         if holder:
-            raise AgentError(f"{address.text} is in use on {interface.name} by {holder}: stop that host using it")
+            reason = f"{address.text} is in use on {interface.name} by {holder}: stop that host using it"
+            raise Contested(reason, holder, place)
+    if not link.everywhere(address):
+        _end_own(address, context.log)
     try:
         if not right:
             no_dad = health.NO_DAD if given.nodad and address.bits == 128 else 0
-            link.add(address, prefix, interface.index, label, no_dad, given.preferred())
-        _settle(context, link, address, interface)
+            link.add(address, prefix, interface.index, label, no_dad, given.preferred(), place.alone)
+        _settle(context, link, address, place)
         if wire:
             _announce(context, wire, address, interface)
         Record(context.state_directory()).write(interface.name, prefix)
     except BaseException:
-        for copy in link.copies(address):
+        for copy in link.copies(address, interface.name):
             remove(link, address, copy, context.log)
         raise
     context.log.info(f"holding {address.text}/{prefix} on {interface.name}")
+
+
+def _end_own(address: Address, log: Log) -> None:
+    """The connections of this node's own clients to the holder before. What they wait for never comes, and once the address is
+    here nothing of theirs reaches the wire, so no reset would come back: they would hang until their own timeouts."""
+    from backstay.host.tcp_reset import reset_to
+
+    try:
+        count = reset_to(address)
+    except AgentError as error:
+        log.warning(str(error))
+        return
+    if count:
+        log.info(f"reset {count} connections of this node to the holder of {address.text} before")
 
 
 def _wire(address: Address, interface: Interface) -> Wire | None:
@@ -115,15 +95,18 @@ def _wire(address: Address, interface: Interface) -> Wire | None:
     return Wire(address, interface)
 
 
-def _settle(context: VipContext, link: Link, address: Address, interface: Interface) -> None:
-    """Wait until the kernel lets the address be used. Raises AgentError when it found a duplicate."""
+def _settle(context: VipContext, link: Link, address: Address, place: Place) -> None:
+    """Wait until the kernel lets the address be used. Raises Contested when it found a duplicate."""
+    interface = place.interface
     wanted = Wanted(address.text, interface.name, None, context.parameters.check_link)
 
     def settled() -> Verdict | None:
-        verdict = health.judge(wanted, link.copies(address), {interface.index: interface})
+        verdict = health.judge(wanted, link.copies(address, interface.name), {interface.index: interface})
         return None if verdict.finding == health.TENTATIVELY else verdict
 
     verdict = poll(settled, context.deadline, f"the kernel's duplicate address detection of {address.text}")
+    if verdict.finding == health.DUPLICATE:
+        raise Contested(verdict.reason, "another host", place)
     if verdict.finding != health.HELD:
         raise AgentError(verdict.reason)
 

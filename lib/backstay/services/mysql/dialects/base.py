@@ -8,7 +8,7 @@ from backstay.services.mysql.server import StatementFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from backstay.services.mysql.gtid import History
     from backstay.services.mysql.observation import Holding, Observed, Peer, ReplicaStatus
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FOREVER = 2_000_000_000  # ms: 23 days; only the agent ends the waiting for acknowledgements
 NOMINAL = 1  # ms: degraded; replicas stay connected as acknowledgers and the count of them stays visible
 OWN_DATABASES = frozenset(("mysql", "sys", "information_schema", "performance_schema", "ndbinfo", "backstay"))
+_WAYS = ("do", "Do"), ("ignore", "Ignore")
 FETCH = "backstay_fetch"  # channel that gets what this node lacks from another than its source
 
 
@@ -62,8 +63,10 @@ class Dialect:
     privilege_aliases: dict[str, str] = {}  # as SHOW GRANTS spells them → as the agent does  # noqa: RUF012
     lock_holders_query = ""  # id, user and host of the sessions that hold a lock on all writes
     position_query = ""  # its `position` is not empty where the history tells whose data it is
+    log_status = "SHOW MASTER STATUS"
     telling: tuple[str, ...] = ()  # settings without which a server's history does not tell what it holds
     changeable: frozenset[str] = frozenset()  # of those wanted what a running server takes
+    events_by_default = "OFF"  # whether the server runs events where its options do not say
 
     def __init__(self, version: tuple[int, int, int]) -> None:
         self.version = version
@@ -103,6 +106,11 @@ class Dialect:
         """Further options of every start. discard_unacknowledged: roll back what crashed before its acknowledgement,
         where the family can; only right when another primary is known to hold all that was acknowledged."""
         raise NotImplementedError
+
+    def wrote_last(self, datadir: str, admin: dict[str, str]) -> bool:
+        """Whether a server that is down was no replica, as its files say: the end of its binary log is its own. admin: its
+        options."""
+        return True
 
     def discard_tail(self, datadir: str, index: str, survived: History) -> str:
         """Before such a start, for a family that cannot do it by an option. index: of the binary logs. survived: what the
@@ -213,6 +221,25 @@ class Dialect:
         not replicate from there."""
         raise NotImplementedError
 
+    def in_force(self, server: Server) -> dict[str, str]:
+        """The running server's variables and replication filters, named as options, with dashes."""
+        found = {
+            str(row["Variable_name"]).replace("_", "-"): str(row["Value"])
+            for row in server.query("SHOW GLOBAL VARIABLES")
+        }
+        for row in server.query(self.log_status):
+            found.update({f"binlog-{way}-db": str(row.get(f"Binlog_{name}_DB") or "") for way, name in _WAYS})
+        return found
+
+    def unsafe_tables(self, server: Server) -> list[str]:
+        """Of the server's own what a crash tears off the data, each with the statements that mend it."""
+        return []
+
+    def take_over_past(self, server: Server, seen: Observed, theirs: History) -> str:
+        """For a copy that tells but its position: note as its history what the primary, with `theirs`, has of before it. What was
+        noted, "" for nothing."""
+        return ""
+
     def log_begins_empty(self, server: Server) -> bool:
         """Whether an empty server could replicate all of this one's history, be the data in it or not."""
         raise NotImplementedError
@@ -240,10 +267,14 @@ class Dialect:
         """Wait until what was received is applied, by GTID and never by thread-state text."""
         raise NotImplementedError
 
-    def rescue(self, server: Server, datadir: str) -> str:
-        """After a restart: see that what was received before it, and acknowledged, gets applied. Returns what was done,
-        "" when nothing was there to rescue."""
+    def rescue(self, server: Server, datadir: str, appliers: Callable[[int], None]) -> str:
+        """After a restart: see that what was received before it, and acknowledged, gets applied, within the server's deadline
+        as far as that reaches. appliers: called with the number of the applier's threads before it is changed. Returns what
+        was done, "" when nothing was there to rescue. Raises DamagedRelayLog."""
         raise NotImplementedError
+
+    def set_appliers(self, server: Server, count: int) -> None:
+        """Give the applier the number of threads that `rescue` found. Only when nothing received is unapplied."""
 
     def fetch(self, server: Server, source: Source, seen: Observed) -> None:
         """Start getting what this node lacks over the FETCH channel, leaving the default channel alone."""
@@ -296,7 +327,21 @@ class Dialect:
         raise NotImplementedError
 
     def set_read_only(self, server: Server, wanted: bool) -> None:
+        """A server that is closed runs no events either: those of accounts that may write through it would."""
         raise NotImplementedError
+
+    def shut_out(self, server: Server) -> None:
+        """On a server that is read-only, and where no commit waits: end its clients' sessions, with nothing of theirs under way
+        that could still be committed. Those that come back write nothing until it replicates, or is open again."""
+        server.kill(self.client_threads(server))
+
+    def events_run(self, server: Server) -> str:
+        """ON, OFF, or DISABLED: then it cannot be set."""
+        return str(server.one("SELECT @@global.event_scheduler AS events")["events"])
+
+    def stop_events(self, server: Server) -> None:
+        if self.events_run(server) == "ON":
+            server.query("SET GLOBAL event_scheduler = OFF")
 
     def write_closed(self, server: Server, statement: str) -> None:
         """Run a statement that writes, on a server that stays closed for everybody else."""

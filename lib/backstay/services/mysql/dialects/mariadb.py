@@ -11,17 +11,22 @@ from __future__ import annotations
 
 import os
 
-from backstay.ocf.errors import AgentError
+from backstay.host.deadline import poll
+from backstay.ocf.errors import AgentError, TimedOut
 from backstay.services.mysql.dialects.base import FETCH, FOREVER, DamagedRelayLog, Dialect, Source, asked, quoted
-from backstay.services.mysql.gtid import MariadbHistory
+from backstay.services.mysql.gtid import MariadbHistory, binlog_state
 from backstay.services.mysql.observation import Acks, Observed, Peer, ReplicaStatus
 from backstay.services.mysql.server import StatementFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from backstay.services.mysql.gtid import History
     from backstay.services.mysql.server import Row, Server
 
+_FIRST_EVENT = 4  # its position in a log
+_PAGE = 50  # events that are read of a relay log at once; a statement in one may be some MiB long
 _NOBODY = 2**32 - 1  # a server id that no server has
 _LOOK = (
     "SELECT @@version AS version, @@server_id AS server_id, @@read_only AS read_only,"
@@ -72,6 +77,10 @@ class Mariadb(Dialect):
         )
     )
 
+    def __init__(self, version: tuple[int, int, int]) -> None:
+        super().__init__(version)
+        self._reads_only = "transaction_read_only" if version >= (11, 1, 0) else "tx_read_only"
+
     # -- the daemon ---------------------------------------------------------------------------------------------------
 
     def required(self) -> dict[str, str]:
@@ -104,6 +113,13 @@ class Mariadb(Dialect):
                 options = [o for o in options if "slave-enabled" not in o] + ["--rpl-semi-sync-slave-enabled=ON"]
         return options
 
+    def wrote_last(self, datadir: str, admin: dict[str, str]) -> bool:
+        """Forgetting the source removes this file. While it is there, what recovery would cut off was received, and may have
+        been acknowledged; the relay log that had it may be purged by now."""
+        from backstay.host import untrusted
+
+        return not untrusted.size(os.path.join(datadir, admin.get("master-info-file") or "master.info"))
+
     def initialize_command(self, binary: str, datadir: str, user: str, config: str) -> list[str]:
         return [
             "mariadb-install-db",
@@ -125,7 +141,8 @@ class Mariadb(Dialect):
     def grants(self, rebuild: bool) -> tuple[str, str]:
         # What mariadb-dump asks for: it takes a snapshot and no locks, so neither RELOAD nor LOCK TABLES.
         dump = ", SELECT, SHOW VIEW, TRIGGER, EVENT, BINLOG MONITOR" if rebuild else ""
-        return "SLAVE MONITOR, BINLOG MONITOR, SHOW DATABASES", f"REPLICATION SLAVE{dump}"
+        # CONNECTION ADMIN: one more connection than max_connections, or readers that fill it forbid every promotion
+        return "SLAVE MONITOR, BINLOG MONITOR, SHOW DATABASES, CONNECTION ADMIN", f"REPLICATION SLAVE{dump}"
 
     def identified(self, password: str) -> str:
         """Statements go as they are into the binary log, and with it to every replica and backup (seen on 10.11)."""
@@ -135,6 +152,21 @@ class Mariadb(Dialect):
         return f"IDENTIFIED BY PASSWORD '*{hashlib.sha1(once, usedforsecurity=False).hexdigest().upper()}'"
 
     # -- looking ------------------------------------------------------------------------------------------------------
+
+    def unsafe_tables(self, server: Server) -> list[str]:
+        """Where a replica notes its position. Outside of transactions a crash leaves that behind the data."""
+        rows = server.query(
+            "SELECT t.TABLE_NAME AS name, t.ENGINE AS engine FROM information_schema.TABLES t"
+            " LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE WHERE t.TABLE_SCHEMA = 'mysql'"
+            " AND t.TABLE_NAME LIKE 'gtid\\_slave\\_pos%' AND COALESCE(e.TRANSACTIONS, 'NO') <> 'YES'"
+        )
+        follows = bool(rows) and bool(server.query("SHOW SLAVE STATUS"))
+        stop, start = ("STOP SLAVE SQL_THREAD; ", "; START SLAVE SQL_THREAD") if follows else ("", "")
+        return [
+            f"mysql.{row['name']} is {row['engine']}, so after a crash it does not tell what was applied:"
+            f" SET sql_log_bin = 0; {stop}ALTER TABLE mysql.{row['name']} ENGINE = InnoDB{start}"
+            for row in rows
+        ]
 
     def observe(self, server: Server) -> Observed:
         look = server.one(_LOOK + asked(self.wanted()))
@@ -196,6 +228,20 @@ class Mariadb(Dialect):
             if reached.get(domain, (0, ""))[0] < number
         )
 
+    def take_over_past(self, server: Server, seen: Observed, theirs: History) -> str:
+        """A position names the newest transaction of each domain alone, and so not what earlier primaries wrote. The binary log
+        tells of that, and a copy by mariadb-backup has none."""
+        look = server.one("SELECT @@gtid_binlog_state AS state, @@gtid_slave_pos AS position")
+        position = str(look["position"] or "")
+        if look["state"] or not position or not theirs.includes(seen.applied):
+            return ""
+        state = binlog_state(str(theirs), position)
+        if seen.applied.includes(MariadbHistory.parse(state)):
+            return ""
+        server.query("RESET MASTER")  # it holds nothing
+        server.query(f"SET GLOBAL gtid_binlog_state = {quoted(state)}")
+        return state
+
     def log_begins_empty(self, server: Server) -> bool:
         return not self._log_begins(server)
 
@@ -208,6 +254,7 @@ class Mariadb(Dialect):
 
     def follow(self, server: Server, source: Source, seen: Observed) -> None:
         server.query("STOP SLAVE")
+        self._let_in(server)  # an applier that begins meanwhile could apply nothing
         # What this server wrote itself, as a primary, counts as applied: slave_pos alone would fetch it again.
         server.query(f"SET GLOBAL gtid_slave_pos = {quoted(_position(seen.applied))}")
         server.query(f"CHANGE MASTER TO {self._source(source)}")
@@ -231,6 +278,7 @@ class Mariadb(Dialect):
         server.query("STOP SLAVE IO_THREAD")
 
     def start_applier(self, server: Server) -> None:
+        self._let_in(server)
         server.query("START SLAVE SQL_THREAD")
 
     def forget_source(self, server: Server) -> None:
@@ -243,37 +291,65 @@ class Mariadb(Dialect):
         row = server.one("SELECT MASTER_GTID_WAIT(%s, %s) AS reached", (position, round(max(seconds, 0.001), 3)))
         return bool(row["reached"] == 0)
 
-    def rescue(self, server: Server, datadir: str) -> str:
-        """The sequence that keeps what both threads stopped would lose: replay by file and position, with GTID off.
+    def rescue(self, server: Server, datadir: str, appliers: Callable[[int], None]) -> str:
+        """The sequence that keeps what both threads stopped would lose: replay by file and position, with GTID off, and by one
+        thread, since several crash the server then (seen on 10.11).
 
         Replaying starts at the first event group that gtid_slave_pos does not cover: relay-log.info is not crash-safe
-        under GTID, and gtid_strict_mode stops at a repeated one.
+        under GTID, and gtid_strict_mode stops at a repeated one. It ends in a log that is begun for this.
         """
         slave = server.one("SHOW SLAVE STATUS")
-        if not slave or slave["Slave_SQL_Running"] == "Yes" or not slave["Relay_Log_File"]:
+        if not slave or not slave["Relay_Log_File"]:
             return ""
-        applied = MariadbHistory.parse(server.one("SELECT @@gtid_slave_pos AS pos")["pos"] or "")
-        top = {int(gtid.split("-")[0]): int(gtid.split("-")[2]) for gtid in str(applied).split(",") if gtid}
-        start: tuple[str, int] | None = None
-        last: dict[int, str] = {}
-        for name, position, domain, gtid in _relayed(server, slave, datadir):
-            if int(gtid.split("-")[2]) > top.get(domain, 0):
-                start = start or (name, position)
-                last[domain] = gtid
-        if start is None:
+        if slave["Slave_SQL_Running"] == "No":
+            first = _pending(server, slave, datadir)
+            if first is None:
+                return ""
+            server.query("FLUSH RELAY LOGS")  # an end that has nothing in it
+            last = _relay_logs(server, datadir)[-1]
+            threads = int(server.one("SELECT @@slave_parallel_threads AS threads")["threads"])
+            if threads:
+                appliers(threads)
+                server.query("SET GLOBAL slave_parallel_threads = 0")
+            server.query(
+                f"CHANGE MASTER TO MASTER_USE_GTID = no, RELAY_LOG_FILE = {quoted(first[0])}, RELAY_LOG_POS = {first[1]}"
+            )
+            server.query(
+                f"START SLAVE SQL_THREAD UNTIL RELAY_LOG_FILE = {quoted(last)}, RELAY_LOG_POS = {_FIRST_EVENT}"
+            )
+        elif not _replica(slave).replays:
             return ""
-        server.query(
-            f"CHANGE MASTER TO MASTER_USE_GTID = no, RELAY_LOG_FILE = {quoted(start[0])}, RELAY_LOG_POS = {start[1]}"
-        )
-        server.query("START SLAVE SQL_THREAD")
-        received = MariadbHistory.parse(",".join(last.values()))
-        if not self.wait_applied(server, received, server.deadline.remaining() * 0.9):
-            return f"replaying the relay log from {start[0]}:{start[1]} up to {received}"
-        server.query("STOP SLAVE SQL_THREAD")
-        return f"replayed the relay log from {start[0]}:{start[1]} up to {received}"
+
+        def finished() -> bool:
+            nonlocal slave
+            before, slave = slave, server.one("SHOW SLAVE STATUS")
+            if int(slave["Last_SQL_Errno"]):
+                damage = (
+                    f"the relay log cannot be replayed, what it held may be acknowledged: {slave['Last_SQL_Error']}"
+                )
+                raise DamagedRelayLog(damage)
+            if slave["Slave_SQL_Running"] == "No":
+                return True
+            # Where it stands still it may wait for the rest of what a crash cut off.
+            stands = _where(slave) == _where(before) and _nothing_pending(server, slave, datadir)
+            if not stands and slave["Relay_Log_File"] != slave["Until_Log_File"]:
+                return False
+            server.query("STOP SLAVE SQL_THREAD")
+            return True
+
+        try:
+            poll(finished, server.deadline.within(server.deadline.remaining() * 0.9), "the relay log", 0.1)
+        except TimedOut:
+            return f"replaying the relay log from before the restart, at {_where(slave)}"
+        return f"replayed the relay log up to {_where(slave)}"
+
+    def set_appliers(self, server: Server, count: int) -> None:
+        server.query("STOP SLAVE")
+        server.query(f"SET GLOBAL slave_parallel_threads = {count:d}")
 
     def fetch(self, server: Server, source: Source, seen: Observed) -> None:
         self.end_fetch(server)
+        self._let_in(server)
         # gtid_slave_pos is what a channel starts from; only a server that has written itself is behind there, and then
         # its own channel is stopped, so it can be set.
         if seen.replica is None:
@@ -309,7 +385,39 @@ class Mariadb(Dialect):
     def set_read_only(self, server: Server, wanted: bool) -> None:
         # A commit that waits for an acknowledgement holds this up (T16); the session's lock wait bounds it.
         server.query(f"SET SESSION lock_wait_timeout = {max(1, int(server.deadline.remaining()))}")
+        if wanted:
+            self.stop_events(server)
+        else:
+            self._let_in(server)
         server.query(f"SET GLOBAL read_only = {'ON' if wanted else 'OFF'}")
+
+    def shut_out(self, server: Server) -> None:
+        """ALL PRIVILEGES writes through read_only, and until 12 nothing is above that. What such accounts begin from now on are
+        transactions that only read. The lock sees that no commit is under way while sessions are ended: one that waits for its
+        acknowledgement would be completed without it."""
+        server.query(f"SET GLOBAL {self._reads_only} = ON")
+        server.query("FLUSH TABLES WITH READ LOCK")
+        try:
+            server.kill(self.client_threads(server))
+        finally:
+            server.query("UNLOCK TABLES")
+
+    def write_closed(self, server: Server, statement: str) -> None:
+        server.query(f"SET SESSION {self._reads_only} = OFF")
+        super().write_closed(server, statement)
+
+    def _let_in(self, server: Server) -> None:
+        """End that, and the sessions that began meanwhile: theirs would stay so. Not those of the agent's account: they read."""
+        server.query(
+            f"SET SESSION {self._reads_only} = OFF"
+        )  # a position is a row, and this session may be one of them
+        if not server.one(f"SELECT @@global.{self._reads_only} AS yes")["yes"]:
+            return
+        server.query(f"SET GLOBAL {self._reads_only} = OFF")
+        own = server.query(
+            "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = SUBSTRING_INDEX(USER(), '@', 1) AND HOST = 'localhost'"
+        )
+        server.kill(sorted(set(self.client_threads(server)) - {int(row["ID"]) for row in own}))
 
     def client_threads(self, server: Server) -> list[int]:
         rows = server.query(
@@ -331,14 +439,19 @@ def _replica(slave: Row) -> ReplicaStatus:
         by_gtid=slave["Using_Gtid"] != "No",
         receiver_error=(int(slave["Last_IO_Errno"]), str(slave["Last_IO_Error"])),
         applier_error=(int(slave["Last_SQL_Errno"]), str(slave["Last_SQL_Error"])),
+        replays=slave["Using_Gtid"] == "No"
+        and slave["Slave_SQL_Running"] == "Yes"
+        and slave["Until_Condition"] == "Relay",
     )
 
 
-def _relayed(server: Server, slave: Row, datadir: str) -> list[tuple[str, int, int, str]]:
-    """Whole event groups in the relay logs from the applier's file on: file, position, domain, GTID. Raises AgentError.
+def _where(slave: Row) -> str:
+    """Up to where it applied."""
+    return f"{slave['Relay_Log_File']}:{slave['Relay_Log_Pos']}"
 
-    A crash cuts the last group off; it was not acknowledged, and waiting for it would last for ever.
-    """
+
+def _relay_logs(server: Server, datadir: str) -> list[str]:
+    """Names, oldest first. Raises AgentError."""
     from backstay.host import untrusted
 
     index = str(server.one("SELECT @@relay_log_index AS path")["path"] or "")
@@ -347,30 +460,79 @@ def _relayed(server: Server, slave: Row, datadir: str) -> list[tuple[str, int, i
         index = base + ".index"
     path = os.path.join(datadir, index)
     try:
-        names = [os.path.basename(line.strip()) for line in untrusted.text(path).splitlines() if line.strip()]
+        return [os.path.basename(line.strip()) for line in untrusted.text(path).splitlines() if line.strip()]
     except OSError as error:
         raise AgentError(f"the relay log index cannot be read: {error}") from None
+
+
+def _pending(server: Server, slave: Row, datadir: str) -> tuple[str, int, int, str] | None:
+    """The first whole event group that is not applied, as whole_groups has it. A crash cuts the last group off; that one was
+    not acknowledged, and waiting for it would last for ever. Raises AgentError, DamagedRelayLog.
+
+    Where the applier's own note points to says nothing: a crash may undo what is before it.
+    """
+    names = _relay_logs(server, datadir)
     current = str(slave["Relay_Log_File"])
-    events: list[tuple[str, int, str, str]] = []
-    for name in names[names.index(current) :] if current in names else names:
-        try:
-            rows = server.query(f"SHOW RELAYLOG EVENTS IN {quoted(name)}")
-        except StatementFailed as error:
-            raise DamagedRelayLog(f"relay log {name} is damaged, what it held may be acknowledged: {error}") from None
-        events += [(name, int(row["Pos"]), str(row["Event_type"]), str(row["Info"])) for row in rows]
-    return whole_groups(events)
+    applied = MariadbHistory.parse(server.one("SELECT @@gtid_slave_pos AS pos")["pos"] or "")
+    top = {int(domain): number for domain, (number, _) in _top(applied).items()}
+    events = _events(server, datadir, names[names.index(current) :] if current in names else names, top)
+    return next((group for group in whole_groups(events) if int(group[3].split("-")[2]) > top.get(group[2], 0)), None)
 
 
-def whole_groups(events: list[tuple[str, int, str, str]]) -> list[tuple[str, int, int, str]]:
-    """Of relay log events (file, position, type, text as SHOW RELAYLOG EVENTS has them) the groups that are complete:
-    closed by XID, COMMIT or ROLLBACK, or by their only statement, or followed by another group. Pure. Raises DamagedRelayLog."""
-    found = []
+def _nothing_pending(server: Server, slave: Row, datadir: str) -> bool:
+    """Of an applier that runs: it may get on, and purge a log, while this is looked at."""
+    try:
+        return _pending(server, slave, datadir) is None
+    except DamagedRelayLog:
+        if _where(server.one("SHOW SLAVE STATUS")) == _where(slave):
+            raise
+        return False
+
+
+def _events(server: Server, datadir: str, names: list[str], top: dict[int, int]) -> Iterator[tuple[str, int, str, str]]:
+    """Of relay logs in order, from the first group on that has a higher number than `top` has for its domain, a page at a time:
+    file, position, type, text. Raises DamagedRelayLog."""
+    for name in names:
+        at = _begin(os.path.join(datadir, name), top)
+        seen = 0
+        while at:
+            rows = _page(server, name, at)
+            yield from ((name, int(row["Pos"]), str(row["Event_type"]), str(row["Info"])) for row in rows[seen:])
+            at, seen = int(rows[-1]["Pos"]) if len(rows) == _PAGE else 0, 1
+
+
+def _begin(path: str, top: dict[int, int]) -> int:
+    """Where to begin in a relay log, 0 for not at all. The file is read, since the server tells of a hundred MiB in minutes; of
+    an encrypted one it tells all."""
+    from backstay.host import untrusted
+    from backstay.services.mysql import binlog
+
+    try:
+        with open(untrusted.descriptor(path), "rb") as log:
+            return binlog.first_beyond(log, top) or 0
+    except (OSError, ValueError):
+        return _FIRST_EVENT
+
+
+def _page(server: Server, name: str, at: int) -> list[Row]:
+    """Some events from a position on. Raises DamagedRelayLog."""
+    try:
+        rows = server.query(f"SHOW RELAYLOG EVENTS IN {quoted(name)} FROM {at:d} LIMIT {_PAGE:d}")
+    except StatementFailed as error:
+        raise DamagedRelayLog(f"relay log {name} is damaged, what it held may be acknowledged: {error}") from None
+    return rows
+
+
+def whole_groups(events: Iterable[tuple[str, int, str, str]]) -> Iterator[tuple[str, int, int, str]]:
+    """Of relay log events (file, position, type, text as SHOW RELAYLOG EVENTS has them) the groups that are complete: file,
+    position, domain, GTID. Complete is what is closed by XID, COMMIT or ROLLBACK, or by its only statement, or followed by
+    another group. Pure. Raises DamagedRelayLog."""
     begun: tuple[str, int, int, str] | None = None
     several = False
     for name, position, kind, text in events:
         if kind == "Gtid":
             if begun:
-                found.append(begun)
+                yield begun
             gtid = next((word for word in text.split() if word.count("-") == 2), "")
             if not gtid.isascii() or not all(field.isdigit() for field in gtid.split("-")):
                 damage = f"relay log {name} is damaged, what it held may be acknowledged: no GTID at {position}"
@@ -378,9 +540,8 @@ def whole_groups(events: list[tuple[str, int, str, str]]) -> list[tuple[str, int
             begun = (name, position, int(gtid.partition("-")[0]), gtid)
             several = text.startswith("BEGIN")
         elif begun and (kind == "Xid" or (kind.startswith("Query") and (not several or _ends(text)))):
-            found.append(begun)
+            yield begun
             begun = None
-    return found
 
 
 def _ends(text: str) -> bool:

@@ -16,7 +16,7 @@ from backstay.host.command import pipe, run
 from backstay.host.deadline import Deadline, poll
 from backstay.ocf.errors import AgentError
 from backstay.services.mysql import daemon
-from backstay.services.mysql.gtid import MariadbHistory
+from backstay.services.mysql.gtid import MariadbHistory, binlog_state
 from backstay.services.mysql.server import Server
 
 TYPE_CHECKING = False
@@ -94,29 +94,6 @@ def misplaced(admin: dict[str, str]) -> str:
         if "/" in value and not value.startswith("./"):
             return f"{name}={value}"
     return ""
-
-
-def binlog_state(before: str, position: str) -> str:
-    """What gtid_binlog_state must be for a copy at `position`, spelled so that each domain's last entry is its newest.
-
-    before: the donor's state and slave position, read before the copy began. Entries that are not older than the position
-    are left out: rather claim less than this node holds.
-    """
-    newest: dict[str, tuple[int, int]] = {}
-    for domain, server, number in _entries(position):
-        newest[domain] = (number, server)
-    found: dict[tuple[str, int], int] = {}
-    for domain, server, number in _entries(before):
-        if domain in newest and number < newest[domain][0] and server != newest[domain][1]:
-            found[domain, server] = max(number, found.get((domain, server), 0))
-    lines = [(int(domain), number, server) for (domain, server), number in found.items()]
-    lines += [(int(domain), number, server) for domain, (number, server) in newest.items()]
-    return ",".join(f"{domain}-{server}-{number}" for domain, number, server in sorted(lines))
-
-
-def _entries(text: str) -> list[tuple[str, int, int]]:
-    parts = [item.strip().split("-") for item in text.split(",") if item.strip()]
-    return [(domain, int(server), int(number)) for domain, server, number in parts]
 
 
 def _fill(source: Source, layout: Layout, workspace: str, deadline: Deadline) -> None:

@@ -16,6 +16,8 @@ from backstay.services.mysql.server import NO_SUCH_VARIABLE, StatementFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from backstay.services.mysql.gtid import History
     from backstay.services.mysql.server import Row, Server
 
@@ -54,6 +56,7 @@ class Oracle(Dialect):
         self._replica = "REPLICA" if new else "SLAVE"
         self._change = "CHANGE REPLICATION SOURCE TO" if new else "CHANGE MASTER TO"
         self._prefix = "SOURCE" if new else "MASTER"
+        self.log_status = "SHOW BINARY LOG STATUS" if version >= (8, 2, 0) else "SHOW MASTER STATUS"
         self._reset_binlog = "RESET BINARY LOGS AND GTIDS" if version >= (8, 2, 0) else "RESET MASTER"
         self._waits = f"rpl_semi_sync_{self._source_word}"
         self._dashed = self._waits.replace("_", "-")
@@ -62,6 +65,7 @@ class Oracle(Dialect):
         settable = "sync-binlog", "innodb-flush-log-at-trx-commit", "sync-relay-log"
         semisync = f"{self._dashed}-wait-point", f"{self._dashed}-wait-no-{self._replica_word}"
         self.changeable = frozenset(settable + semisync)
+        self.events_by_default = "ON" if version >= (8, 0, 0) else "OFF"
 
     # -- the daemon ---------------------------------------------------------------------------------------------------
 
@@ -146,9 +150,23 @@ class Oracle(Dialect):
 
     def grants(self, rebuild: bool) -> tuple[str, str]:
         # SELECT: to see which tables there are, and how large
-        return "REPLICATION CLIENT, SHOW DATABASES", f"REPLICATION SLAVE{', BACKUP_ADMIN, SELECT' if rebuild else ''}"
+        # CONNECTION_ADMIN: as in MariaDB; 5.7 has only SUPER for it, with which a node could change another's settings
+        reserved = ", CONNECTION_ADMIN" if self.version >= (8, 0, 0) else ""
+        return (
+            f"REPLICATION CLIENT, SHOW DATABASES{reserved}",
+            f"REPLICATION SLAVE{', BACKUP_ADMIN, SELECT' if rebuild else ''}",
+        )
 
     # -- looking ------------------------------------------------------------------------------------------------------
+
+    def in_force(self, server: Server) -> dict[str, str]:
+        found = super().in_force(server)
+        if self.version >= (8, 0, 0):
+            for row in server.query(
+                "SELECT FILTER_NAME AS name, FILTER_RULE AS rule FROM performance_schema.replication_applier_global_filters"
+            ):
+                found[str(row["name"]).lower().replace("_", "-")] = str(row["rule"] or "")
+        return found
 
     def observe(self, server: Server) -> Observed:
         look = self._look(
@@ -297,7 +315,7 @@ class Oracle(Dialect):
         )
         return bool(row["late"] == 0)
 
-    def rescue(self, server: Server, datadir: str) -> str:
+    def rescue(self, server: Server, datadir: str, appliers: Callable[[int], None]) -> str:
         row = self._status(server)
         if not row:
             return ""
@@ -345,6 +363,7 @@ class Oracle(Dialect):
         # A commit that waits for an acknowledgement holds this up (T16); the session's lock wait bounds it.
         server.query(f"SET SESSION lock_wait_timeout = {max(1, int(server.deadline.remaining()))}")
         if wanted:
+            self.stop_events(server)
             server.query("SET GLOBAL super_read_only = ON")  # implies read_only
         else:
             server.query("SET GLOBAL super_read_only = OFF")
