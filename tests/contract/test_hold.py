@@ -228,9 +228,27 @@ def test_a_crowd_that_waited_is_greeted_whole_by_a_new_holder_that_takes_nobody_
     assert said(crowd) == "500"
 
 
-def test_nobody_waits_longer_than_the_bound(wire):
+def test_what_its_process_reads_late_is_kept(wire):
+    """It gets no turn until the address has left, as on a busy machine."""
+    wire.started(arp_count="1")
+    assert wire.hold()
+    [keeper] = wire.keepers()
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        client = wire.client()
+        wire.leave()
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+    wire.serve(wire.rival)
+    wire.take_over()
+    assert said(client) == "connected"
+    wire.logged(f"port {PORT}: 1 attempts to connect held, 1 sent on")
+
+
+@pytest.mark.parametrize("refuse_for", ["2s", "0"])
+def test_nobody_waits_longer_than_the_bound(wire, refuse_for):
     wire.started()
-    wire.leave(hold_for="3s", refuse_for="2s")
+    wire.leave(hold_for="3s", refuse_for=refuse_for)
     assert said(wire.client()) == "ConnectionRefusedError"
     wire.logged("1 refused when nobody had taken it within 3 s")
     poll(lambda: wire.keepers() == [], Deadline(10), "the keeper to end")
