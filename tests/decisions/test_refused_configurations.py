@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from backstay.admin import corosync_file
+from backstay.admin import corosync_file, preflight
+from backstay.cluster.configuration import Configuration as CibConfiguration
+from backstay.cluster.model import Operation, Resource
+from backstay.cluster.xml import parse
+from backstay.ocf.errors import Misconfigured
+from backstay.ocf.invocation import Invocation
+from backstay.ocf.parameters import whole
 from backstay.services.haproxy.health import complaint
+from backstay.services.haproxy.parameters import HaproxyParameters
 from backstay.services.haproxy.server_state import Configuration
 from backstay.services.mysql.daemon import refusal
 
@@ -121,3 +128,27 @@ def test_a_name_in_corosyncs_file_is_a_nodes_where_it_stands_in_the_node_list() 
 def test_what_is_no_number_for_corosync_reads_as_its_default(number: str) -> None:
     text = COROSYNC.replace("token:1000", f"token: {number}")
     assert corosync_file.values(corosync_file.parse(text), {})[0].token == 3000
+
+
+@pytest.mark.parametrize("text", ["\u00b2", "\u0661", "1" * 5000, "-1", "", "1.0", "many"])
+def test_what_is_no_whole_number_is_none_and_ends_nothing(text: str) -> None:
+    assert whole(text) is None
+    configuration = parse(
+        f'<cib><configuration><nodes><node id="1" uname="n1"><utilization id="u"><nvpair id="u1" name="ram" value="{text}"/>'
+        "</utilization></node></nodes></configuration></cib>",
+        "cibadmin",
+    )
+    assert CibConfiguration(configuration).room(configuration.find("configuration/nodes/node")) == {}
+    with pytest.raises(Misconfigured):
+        HaproxyParameters(Invocation("start", {"OCF_RESKEY_require_backends": f"pool:{text.strip()}"})).required()
+
+
+def test_a_whole_number_is_one() -> None:
+    assert (whole("0"), whole("007"), whole("4294967295")) == (0, 7, 4294967295)
+
+
+@pytest.mark.parametrize("text", ["500ms", "PT1M", "1" * 5000, "0", "\u00b2s", "soon"])
+def test_an_expiry_that_is_none_or_cannot_be_read_is_no_finding(text: str) -> None:
+    monitor = Operation("monitor", interval=10.0, timeout=0.1)
+    resource = Resource(id="a", agent="ocf:backstay:vip", meta={"failure-timeout": text}, operations=(monitor,))
+    assert list(preflight.expiry(resource)) == []

@@ -237,7 +237,8 @@ def resolved(layout: Layout) -> dict[str, str]:
 
 
 def _refused(layout: Layout, error: CommandFailed) -> str:
-    return f"{layout.config} is not accepted: {refusal(error.output) or error}"
+    said = refusal(error.output) or str(error)
+    return f"{layout.config} is not accepted: {said.rstrip('.')}: correct it"
 
 
 def refusal(printed: str) -> str:
