@@ -31,6 +31,7 @@ from backstay.host.netlink import DUMP, Netlink, attributes
 
 _TCP = 6
 _ICMP6_FILTER = 1  # option of netinet/icmp6.h; a set bit blocks that type
+_LOOPBACK = 1  # LOOPBACK_IFINDEX of the kernel
 _GET_ADDRESSES, _IFA_ADDRESS, _IFA_LOCAL = 22, 1, 2
 _MOST = 4096  # SYNs kept; of more than that TCP sends the next ones again by itself
 # A server whose queue of connections is full drops the last step of the handshake: its client believes that it is connected
@@ -41,12 +42,14 @@ _BUFFER_FORCE = 33  # SO_RCVBUFFORCE: beyond net.core.rmem_max
 
 
 def interface_of(address: Address) -> int:
-    """Number of the interface that has the address, 0 when this host has it not. Raises OSError."""
+    """Number of the interface that has the address, 0 when this host has it not. A copy on the loopback interface, as behind a
+    load balancer (LVS), takes no neighbour's frames. Raises OSError."""
     for _, body in Netlink(0).ask(_GET_ADDRESSES, DUMP, pack("=BBBBI", address.family, 0, 0, 0, 0)):
         found = dict(attributes(body, 8))
         if (found.get(_IFA_LOCAL) or found.get(_IFA_ADDRESS)) == address.packed:
             index: int = unpack_from("=I", body, 4)[0]
-            return index
+            if index != _LOOPBACK:
+                return index
     return 0
 
 
