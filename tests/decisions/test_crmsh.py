@@ -11,7 +11,7 @@ from backstay.ocf.errors import WrongParameter
 
 def pcs_lines(text: str) -> list[str]:
     """The commands of the script for a template text, joined and without their beginning."""
-    script = pcs_writer.script(crm_parser.parse(text), "x").replace(" \\\n    ", " ")
+    script = pcs_writer.script(crm_parser.parse(text), "x", {}).replace(" \\\n    ", " ")
     beginnings = ("pcs -f", "by_version ")
     return [line.removeprefix('pcs -f "$cib" ') for line in script.splitlines() if line.startswith(beginnings)]
 
@@ -78,7 +78,7 @@ def test_what_cannot_be_said_is_an_error_and_never_left_out(text: str) -> None:
 
 
 def test_explanations_stay_next_to_their_lines() -> None:
-    script = pcs_writer.script(crm_parser.parse("# why a\nproperty a=1\n\n# why b\n#   more\nproperty b=2\n"), "x")
+    script = pcs_writer.script(crm_parser.parse("# why a\nproperty a=1\n\n# why b\n#   more\nproperty b=2\n"), "x", {})
     assert "# why a\npcs" in script and "# why b\n#   more\npcs" in script
 
 
