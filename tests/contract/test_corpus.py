@@ -20,7 +20,7 @@ from tests.corpus import agreement, mutate, table  # type: ignore[import-not-fou
 WANTED = os.environ.get("BACKSTAY_CORPUS", "")
 SEED = int(os.environ.get("BACKSTAY_FUZZ_SEED", "1"))
 MUTANTS = int(os.environ.get("BACKSTAY_FUZZ_CONFIGURATIONS", "6"))  # of each service
-STEP = {"haproxy": 6, "mysql": 9, "corosync": 4, "cib": 8}  # here every so manyth is taken
+STEP = {"haproxy": 6, "mysql": 9, "rabbitmq": 10, "corosync": 4, "cib": 8}  # here every so manyth is taken
 PREPARE = """
 unset CIB_file
 ip link set lo up; hostname n1

@@ -49,6 +49,14 @@ def disagreements(service: str, found: dict[str, Any]) -> list[str]:
             wrong.append(f"accepted, and doctor says: {named[0]}")
         elif not found["accepted"] and (len(named) != 1 or not _is_sentence(named[0].removeprefix(_NAMED[service]))):
             wrong.append(f"refused ({found['said']}), and doctor says: {found['doctor']['findings']}")
+    elif service == "rabbitmq":
+        named = [one for one in found["doctor"]["findings"] if " is not accepted: " in one]
+        said = [one for one in found["doctor"]["findings"] if one not in named and not _excused(service, one)]
+        wrong += [f"accepted, and refused without a known reason: {one}" for one in said if found["accepted"]]
+        if found["ours"]:
+            wrong.append(f"accepted, and refused with the agent's own settings: {found['ours']}")
+        if not found["accepted"] and (len(named) != 1 or not _is_sentence(named[0])):
+            wrong.append(f"refused ({found['said']}), and doctor says: {found['doctor']['findings']}")
     elif found["accepted"]:
         said = [*found["validate"]["reasons"], *found["doctor"]["findings"]]
         wrong += [f"accepted, and refused without a known reason: {one}" for one in said if not _excused(service, one)]

@@ -24,7 +24,7 @@ from typing import NamedTuple
 from xml.sax.saxutils import quoteattr
 
 HERE = Path(__file__).parent
-SERVICES = ("haproxy", "mysql", "corosync", "cib")
+SERVICES = ("haproxy", "mysql", "rabbitmq", "corosync", "cib")
 MAIN = {
     "haproxy": "haproxy.cfg",
     "mysql": "set.cnf",

@@ -13,7 +13,9 @@ _NOISE = re.compile(
 )
 _TERM = re.compile(r"^(?:Exception|Error) during startup:\s*(\{.*)$")  # an Erlang term, over several lines
 _SENTENCE = re.compile(r'"([^"]{20,})"')
-_CONFIGURATION = re.compile(r"^Error (preparing|parsing) configuration|unable to (parse|read) .*config", re.IGNORECASE)
+_CONFIGURATION = re.compile(
+    r"^Error (preparing|parsing) configuration|unable to (parse|read) .*config|^Failed to load .*config", re.IGNORECASE
+)
 
 
 class Complaint:

@@ -9,7 +9,7 @@ import os
 import re
 
 from backstay.host import untrusted
-from backstay.ocf.errors import AgentError
+from backstay.ocf.errors import AgentError, NotInstalled, TimedOut
 from backstay.services.rabbitmq import amqp, belonging, boot, broker, cookie, launch, settings
 from backstay.services.rabbitmq.dialects import dialect_for
 from backstay.services.rabbitmq.distribution import WrongCookie
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from backstay.services.rabbitmq.dialects.base import Dialect
     from backstay.services.rabbitmq.distribution import Node
 
+_REMARK = re.compile(r"""%[^\n]*|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\$.""", re.DOTALL)  # or text in which % is none
+_CHECK = 15.0  # seconds for RabbitMQ to read its settings; it takes two
 _SETTING = re.compile(r"\s*([\w.$-]+)\s*=\s*(\S.*)?$")
 
 
@@ -34,6 +36,7 @@ def findings(context: RabbitmqContext) -> list[str]:
     context.parameters.mirroring(dialect)
     launch.account(layout.user)
     boot.check_files(context, layout, dialect)
+    _read_by_the_broker(context, layout)
     secret = cookie.read(layout.cookie_file)
     found = [*_cookie(context, layout), *_files(context, layout), *_names(context, layout), *_settings(layout)]
     found += _data(context, layout, dialect)
@@ -47,6 +50,14 @@ def findings(context: RabbitmqContext) -> list[str]:
         except AgentError as error:
             found.append(str(error))
     return found
+
+
+def _read_by_the_broker(context: RabbitmqContext, layout: launch.Layout) -> None:
+    """Raises WrongParameter where RabbitMQ itself does not accept the admin's settings."""
+    try:
+        launch.check_settings(layout, context.deadline.within(_CHECK))
+    except (TimedOut, NotInstalled) as error:
+        context.log.info(f"whether RabbitMQ accepts its settings is not known: {error}")
 
 
 def _cookie(context: RabbitmqContext, layout: launch.Layout) -> Iterator[str]:
@@ -98,14 +109,11 @@ def _names(context: RabbitmqContext, layout: launch.Layout) -> Iterator[str]:
 
 
 def _settings(layout: launch.Layout) -> Iterator[str]:
-    """What the admin's files say that cannot be, or that the agent overrides or cannot."""
+    """What the admin's files say that the agent overrides, or cannot."""
     given = {}
-    for number, line in enumerate(launch.admin_settings(layout).splitlines(), 1):
-        text = line.partition("#")[0].strip()
-        found = _SETTING.match(text)
-        if text and not found:
-            yield f"{layout.config}, line {number} is no setting: {text:.60}"
-        elif found:
+    for line in launch.admin_settings(layout).split("\n"):
+        found = _SETTING.match(line.partition("#")[0].strip())
+        if found:
             given[found[1]] = (found[2] or "").strip()
     if given.get("cluster_partition_handling") == "autoheal":
         yield "cluster_partition_handling = autoheal throws confirmed messages away: remove it, the agent sets a safe one"
@@ -124,8 +132,9 @@ def _settings(layout: launch.Layout) -> Iterator[str]:
             text = launch.given_text(advanced)
     except OSError:
         return
+    spoken = _REMARK.sub(lambda found: "" if found[0].startswith("%") else found[0], text)
     for key in ("cluster_partition_handling", "net_ticktime", "msg_store_shutdown_timeout", "cluster_nodes"):
-        if key in text:
+        if re.search(rf"\{{\s*'?{key}'?\s*,", spoken):
             yield f"{advanced} sets {key} and wins over the agent's settings: remove it there"
 
 

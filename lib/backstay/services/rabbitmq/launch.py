@@ -29,6 +29,20 @@ if TYPE_CHECKING:
     from backstay.services.rabbitmq.dialects.base import Dialect
 
 _SERVERS = ("/usr/lib/rabbitmq/bin/rabbitmq-server", "/opt/rabbitmq/sbin/rabbitmq-server")
+# Erlang, of RabbitMQ 3.8 to 4.3. What is logged is printed, at once and as it is; then 1 where the settings are refused.
+SPEAK = (
+    "logger:set_handler_config(default, filter_default, log), "
+    'logger:set_handler_config(default, formatter, {logger_formatter, #{template => [msg, "\\n"]}}), '
+    "logger:update_handler_config(default, config, #{sync_mode_qlen => 0})"
+)
+SETTINGS = (
+    "case catch rabbit_prelaunch_conf:setup(rabbit_env:get_context()) of "
+    "{'EXIT', {undef, _}} -> 0; "  # an older one, or a newer
+    "{'EXIT', {badarg, _}} -> io:format(\"a file has bytes that are no UTF-8~n\"), 1; "
+    "{error, _} -> logger_std_h:filesync(default), 1; "
+    '{_, _} = Why -> io:format("~0p~n", [Why]), 1; '
+    "_ -> 0 end"
+)
 _FILES = 65536  # open files, as the packages' own units set it
 ENVIRONMENT = "/etc/rabbitmq/rabbitmq-env.conf"
 # What a broker's directory is called. Beside it are unpacked plugins, and what was put aside.
@@ -289,6 +303,36 @@ def environment(layout: Layout) -> dict[str, str]:
         # Appended to whatever command line the launcher makes; its own variables for that are the admin's.
         "ERL_ZFLAGS": ERLANG_ARGUMENTS,
     }
+
+
+def check_settings(layout: Layout, deadline: Deadline) -> None:
+    """Have the launcher read the admin's settings as a boot does first, in an Erlang machine that then ends: no node, no data.
+    Raises WrongParameter with RabbitMQ's own words, TimedOut."""
+    from backstay.services.rabbitmq.boot_errors import complaint
+
+    env = {
+        **environment(layout),
+        "RABBITMQ_CONFIG_FILES": os.path.join(os.path.dirname(layout.config), "conf.d/*.conf"),
+        "RABBITMQ_NODE_ONLY": "1",
+        "RABBITMQ_ALLOW_INPUT": "1",  # it becomes the Erlang machine, whose exit status is its own then
+    }
+    argv = [
+        "env",
+        "-C",
+        "/",
+        "runuser",
+        "-u",
+        layout.user,
+        "--",
+        layout.server,
+        "-noinput",
+        "-eval",
+        f"{SPEAK}, halt({SETTINGS}).",
+    ]
+    done = run(argv, timeout=deadline.remaining(), check=False, env=env)
+    if done.status:
+        said = complaint(done.out + done.err).text or f"the launcher ends with status {done.status}"
+        raise WrongParameter(f"{layout.config} is not accepted: {said.rstrip('.')}: correct it")
 
 
 def launch(layout: Layout) -> Process:
