@@ -158,3 +158,31 @@ def test_who_reads_a_memory_table_after_a_start_writes_nothing(chamber: Chamber)
     )
     assert result.codes == [0, 0, 0, 0, 0], result.text
     assert result.values == {"rows": "0", "same": "yes"}, result.text
+
+
+def test_a_demotion_waits_for_no_statement(chamber: Chamber) -> None:
+    """A long report, a transaction that keeps a row, a statement that waits for the row, and a backup that begins: with a
+    lock of all tables to wait for them, the demotion would take all its time and then kill the server."""
+    result = mysql_box.run(
+        chamber,
+        _HISTORY
+        + r"""
+        act start; act promote; all; mariadb -e 'create database d; create table d.t (i int primary key, x int)'
+        app 'insert into d.t values (1, 1), (2, 2)'
+        there() { mariadb -Ne 'select info from information_schema.processlist' | grep -q "$1"; }
+        app 'select i, sleep(60) from d.t' > /dev/null 2>&1 &
+        app 'begin; update d.t set x = 2 where i = 1; select sleep(61)' > /dev/null 2>&1 &
+        within 10 there '(61)'
+        app 'update d.t set x = 3 where i = 1' > /dev/null 2>&1 & within 10 there 'x = 3'
+        app 'lock tables d.t read; select sleep(62)' > /dev/null 2>&1 & sleep 1
+        server=$(cat /run/mysqld/mysqld.pid); before=$(history)
+        took act demote
+        [ "$(cat /run/mysqld/mysqld.pid)" = $server ] && [ -e /proc/$server ] && echo same=yes
+        [ "$(history)" = "$before" ] && echo rows=same
+        echo "clients=$(mariadb -Ne "select count(*) from information_schema.processlist where user = 'app'")"
+        act stop
+        """,
+    )
+    assert result.codes == [0, 0, 0, 0], result.text
+    assert result.values == {"same": "yes", "rows": "same", "clients": "0"}, result.text
+    assert result.took[0] < 4_000

@@ -496,7 +496,7 @@ def step_down(context: MysqlContext, server: Server) -> None:
     receiver sleeps so long), and a client would wait with it. Whatever applies here next ends it first."""
     dialect = context.servers.dialect(server)
     closed = dialect.observe(server).read_only
-    dialect.set_read_only(server, True)
+    dialect.close(server)
     # Only then: killing a session that waits would commit what it waits for.
     poll(lambda: not dialect.observe(server).acks.waiting, server.deadline, "acknowledgements", 0.02)
     if closed:  # it never took a write, and its applier may have to begin again

@@ -4,7 +4,7 @@ else a question about the family is a defect."""
 from __future__ import annotations
 
 from backstay.ocf.errors import AgentError
-from backstay.services.mysql.server import StatementFailed
+from backstay.services.mysql.server import LOCKED, StatementFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FOREVER = 2_000_000_000  # ms: 23 days; only the agent ends the waiting for acknowledgements
 NOMINAL = 1  # ms: degraded; replicas stay connected as acknowledgers and the count of them stays visible
 OWN_DATABASES = frozenset(("mysql", "sys", "information_schema", "performance_schema", "ndbinfo", "backstay"))
+_COMMITS = ("ommit", "semi-sync", "binlog")  # parts of the words for it in the list of processes, whatever the version
 _WAYS = ("do", "Do"), ("ignore", "Ignore")
 FETCH = "backstay_fetch"  # channel that gets what this node lacks from another than its source
 
@@ -329,6 +330,25 @@ class Dialect:
     def set_read_only(self, server: Server, wanted: bool) -> None:
         """A server that is closed runs no events either: those of accounts that may write through it would."""
         raise NotImplementedError
+
+    def close(self, server: Server) -> None:
+        """set_read_only for who was open: what clients do does not hold it up."""
+        raise NotImplementedError
+
+    def past_clients(self, server: Server, statement: str) -> None:
+        """Run a statement that waits for those of clients and for their locks of tables. The sessions that keep it waiting for a
+        second end, and with them all others that commit nothing. Raises AgentError when a commit takes longer than may be."""
+        server.query("SET SESSION lock_wait_timeout = 1")
+        while True:
+            try:
+                server.query(statement)
+                return
+            except StatementFailed as error:
+                if error.number not in LOCKED or server.deadline.expired:
+                    raise
+            rows = server.query("SELECT ID, STATE FROM information_schema.PROCESSLIST")
+            commit = {int(row["ID"]) for row in rows if any(words in str(row["STATE"]) for words in _COMMITS)}
+            server.kill([thread for thread in self.client_threads(server) if thread not in commit])
 
     def shut_out(self, server: Server) -> None:
         """On a server that is read-only, and where no commit waits: end its clients' sessions, with nothing of theirs under way

@@ -391,12 +391,16 @@ class Mariadb(Dialect):
             self._let_in(server)
         server.query(f"SET GLOBAL read_only = {'ON' if wanted else 'OFF'}")
 
+    def close(self, server: Server) -> None:
+        self.stop_events(server)
+        self.past_clients(server, "SET GLOBAL read_only = ON")
+
     def shut_out(self, server: Server) -> None:
         """ALL PRIVILEGES writes through read_only, and until 12 nothing is above that. What such accounts begin from now on are
         transactions that only read. The lock sees that no commit is under way while sessions are ended: one that waits for its
         acknowledgement would be completed without it."""
         server.query(f"SET GLOBAL {self._reads_only} = ON")
-        server.query("FLUSH TABLES WITH READ LOCK")
+        self.past_clients(server, "FLUSH TABLES WITH READ LOCK")
         try:
             server.kill(self.client_threads(server))
         finally:

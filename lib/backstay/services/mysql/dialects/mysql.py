@@ -369,6 +369,10 @@ class Oracle(Dialect):
             server.query("SET GLOBAL super_read_only = OFF")
             server.query("SET GLOBAL read_only = OFF")
 
+    def close(self, server: Server) -> None:
+        self.stop_events(server)
+        self.past_clients(server, "SET GLOBAL super_read_only = ON")
+
     def write_closed(self, server: Server, statement: str) -> None:
         server.query("SET GLOBAL super_read_only = OFF")  # read_only stays
         try:
