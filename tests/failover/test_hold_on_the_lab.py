@@ -33,9 +33,10 @@ def operations(lab: Lab, fault: str, directory: Path) -> Operations:
 
 def test_a_kill_fails_what_was_under_way_and_refuses_nobody(three: Lab, tmp_path: Path) -> None:
     client = operations(three, "kill", tmp_path)
-    # Before the watcher's turn the kernel refuses: some attempts, when the machine is busy.
+    # Before the watcher's turn the kernel refuses: some attempts, when the machine is busy. And a dying process closes its
+    # clients' sockets one by one: who comes back before it has closed the one that listens fails again.
     refused = client.errors.get("2003 ConnectionRefusedError", 0)
-    assert client.failed - refused <= THREADS, client
+    assert client.failed - refused <= 2 * THREADS, client
     assert refused <= THREADS, client
 
 
