@@ -47,7 +47,8 @@ def test_who_goes_by_status_never_leaves_a_row_with_one_copy(three: Lab, tmp_pat
         return backstay(three, node, "status").status == 0
 
     def restart_all(stage: Stage[Any]) -> None:
-        for node in three.nodes:
+        first = mysql.primary()
+        for node in sorted(three.nodes, key=lambda node: (node == first, node)):  # replicas before the primary
             if node == mysql.primary():
                 candidates(three)
                 moved = backstay(three, node, "switchover", "--yes", next(one for one in three.nodes if one != node))
