@@ -42,8 +42,11 @@ def hold(context: MysqlContext, spared: Iterable[Address] = ()) -> bool:
     the address is not here."""
     address, given = _address(context), context.parameters
     try:
-        index = interface_of(address) if address else 0
-        if not address or not index:
+        if address is None:
+            return False
+        index = interface_of(address)
+        if not index:
+            context.log.info(f"clients of {address.text} are not held: the address is not here")
             return False
         wire = Wire(address, _name(index))  # first: it sees what the filter drops
         held_ports.hold(address, given.port, given.hold_for, spared)
