@@ -47,7 +47,15 @@ def _said(text: str) -> str:
 
 
 def look(deadline: Deadline) -> Cluster:
-    """The cluster now, with the private attributes that its services want to see. Raises AgentError."""
+    """The cluster now, with the private attributes that its services want to see. Raises AgentError.
+
+    It is made of several answers, and a reload of the primary may begin or end between two of them; so whoever seems to have no
+    primary is looked at once more."""
+    seen = _look(deadline)
+    return _look(deadline) if any(map(seen.leaderless, seen.resources)) else seen
+
+
+def _look(deadline: Deadline) -> Cluster:
     seen = read(ask(["crm_mon", "-1", "--output-as=xml"], deadline), ask(["cibadmin", "--query"], deadline))
     names = [name for service in advices_of(seen) for name in service.private()]
     state = coordinator_state(seen.dc, deadline) if seen.dc else ""

@@ -114,9 +114,7 @@ def _clone(cluster: Cluster, resource: Resource, active: Sequence[Instance]) -> 
             if name not in failed and all(one.node != name for one in active):
                 remedy = f"crm_resource --why --resource {resource.id} --node {name}"
                 yield Finding("error", f"{resource.id} on {name}", "does not run, though its node is online", remedy)
-    # A busy cluster is told of; whoever serves through a reload is not.
-    confirming = cluster.state != IDLE and any(one.confirming for one in active)
-    if resource.promotable and active and not cluster.promoted(resource.id) and not confirming:
+    if cluster.leaderless(resource):
         what = f"nobody is promoted{_scores(cluster, resource, active)}"
         yield Finding("error", resource.id, what, "the reasons are with the instances")
 

@@ -287,6 +287,12 @@ class Cluster(NamedTuple):
         """Instances that run somewhere."""
         return [one for one in self.instances if one.resource == resource and one.node]
 
+    def leaderless(self, resource: Resource) -> bool:
+        """Whether it runs and nobody is promoted. Of a busy cluster, whoever serves through a reload counts as promoted."""
+        active = self.active(resource.id)
+        confirming = self.state != IDLE and any(one.confirming for one in active)
+        return resource.promotable and bool(active) and not self.promoted(resource.id) and not confirming
+
     def promoted(self, resource: str) -> list[str]:
         return [one.node for one in self.active(resource) if one.role == "Promoted"]
 
