@@ -59,10 +59,11 @@ def prepare() -> None:
     run(["nft", "-f", "-"], _NFT_TIMEOUT, input=SCRIPT)
 
 
-def hold(address: Address, port: int, seconds: float, spared: "Iterable[Address]" = ()) -> None:
-    """Drop attempts to connect to this port from now on, for so long, but not those from the spared addresses, nor of this
+def hold(address: Address, ports: "Iterable[int]", seconds: float, spared: "Iterable[Address]" = ()) -> None:
+    """Drop attempts to connect to these ports from now on, for so long, but not those from the spared addresses, nor of this
     host itself. What is held already ends when it was to end. Makes the table where it is missing. Raises AgentError."""
-    elements = [(_set("held", address), _place(address, port)), *((_set("spared", one), one.packed) for one in spared)]
+    elements = [(_set("held", address), _place(address, port)) for port in ports]
+    elements += [(_set("spared", one), one.packed) for one in spared]
     try:
         change(NEW, elements, seconds)
     except FileNotFoundError:  # nobody made it, or the firewall was loaded anew and has flushed it
@@ -70,9 +71,9 @@ def hold(address: Address, port: int, seconds: float, spared: "Iterable[Address]
         try:
             change(NEW, elements, seconds)
         except OSError as error:
-            raise _refused(address, port, error) from None
+            raise _refused(address, error) from None
     except OSError as error:
-        raise _refused(address, port, error) from None
+        raise _refused(address, error) from None
 
 
 def release(address: Address, port: int) -> None:
@@ -84,11 +85,11 @@ def release(address: Address, port: int) -> None:
     except OSError as error:
         if error.errno in (errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.EINVAL):
             return  # this kernel has no nf_tables, so nothing was ever held
-        raise _refused(address, port, error) from None
+        raise _refused(address, error) from None
 
 
-def _refused(address: Address, port: int, error: OSError) -> AgentError:
-    return AgentError(f"the packet filter holds nothing for {address.text} port {port}: {error.strerror}")
+def _refused(address: Address, error: OSError) -> AgentError:
+    return AgentError(f"the packet filter holds nothing for {address.text}: {error.strerror}")
 
 
 def _set(name: str, address: Address) -> str:
