@@ -146,6 +146,48 @@ def test_a_killed_keeper_after_the_release_costs_a_second_and_no_error(wire):
     assert said(client) == "connected"
 
 
+@pytest.mark.parametrize("killed", ["the server's", "the address's", "both", "the stop"])
+def test_whichever_process_is_killed_in_a_hold_everybody_is_greeted_or_told(wire, killed):
+    """Nobody hangs with a connection of which no host knows. Who is not sent on comes with TCP's next SYN."""
+    wire.started(arp_count="1")
+    assert wire.hold()
+    crowd = wire.python(wire.lan, CROWD, V4, "50", "40")
+    poll(lambda: len(wire.sockets("syn-sent")) == 50, Deadline(20), "50 SYNs", 0.05)
+    if killed in ("the server's", "both"):
+        kill(wire.keepers())
+    before = wire.keepers()
+    if killed == "the stop":
+        with wire.begun("stop", on_loss="hold", hold_for="60s") as stop:
+            poll(lambda: not wire.has(), Deadline(20), "the address to be gone", 0.0)
+            stop.kill()
+    wire.leave()  # as Pacemaker does after an action that ended badly
+    if killed in ("the address's", "both"):
+        kill(set(wire.keepers()) - set(before))
+    wire.serve(wire.rival, BACKLOG)
+    wire.take_over()
+    assert said(crowd) == "50"
+    assert wire.sockets("established") == []  # all that there were have ended with the crowd
+
+
+def kill(pids):
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    poll(lambda: not any(os.path.exists(f"/proc/{pid}/fd/0") for pid in pids), Deadline(20), "them to be gone", 0.02)
+
+
+def test_who_waits_when_the_firewall_is_flushed_is_refused_as_without_a_hold(wire):
+    wire.started(arp_count="1")
+    assert wire.hold()
+    client = wire.client()
+    subprocess.run(["ip", "netns", "exec", wire.node, "nft", "flush", "ruleset"], check=True)
+    assert said(client) == "ConnectionRefusedError"
+    wire.leave()  # and the next one waits again
+    client = wire.client()
+    wire.serve(wire.rival)
+    wire.take_over()
+    assert said(client) == "connected"
+
+
 def test_a_firewall_that_was_flushed_holds_again(wire):
     wire.started()
     assert wire.hold()
