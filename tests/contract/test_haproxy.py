@@ -406,3 +406,80 @@ def test_reloads_lose_no_connection(chamber: Chamber, broken: str) -> None:
     found = json.loads(done.stdout)
     assert (found["failed"], found["broken"], found["long_broken"]) == (0, 0, 0), found
     assert found["attempts"] > 500 and found["refused"] == (4 if broken else 0)
+
+
+# -- clients that come while it is dead ---------------------------------------------------------------------------------
+
+# A client on another host, the address here, and the watcher. held: ports of the address at which the filter drops SYNs;
+# waits: whether the client's SYN is unanswered. The rest as in haproxy_box.
+ADDRESSED = r"""
+ip link set lo up; ip netns add lan; ip link add eth0 type veth peer name eth0 netns lan
+for part in "" "-n lan"; do ip $part link set eth0 up; done
+ip addr add 10.9.0.1/24 dev eth0; ip addr add 10.9.0.50/32 dev eth0; ip -n lan addr add 10.9.0.2/24 dev eth0
+export OCF_RESKEY_CRM_meta_on_node=n1 OCF_RESKEY_address=10.9.0.50 OCF_RESKEY_hold_for=30s OCF_RESKEY_probe_timeout=1500ms
+held() { nft list set inet backstay held4 2>/dev/null | grep -o '10.9.0.50 . [0-9a-z-]*' | tr '\n' ' '; }
+client() { ip netns exec lan socat -T60 -u OPEN:/dev/null TCP:10.9.0.50:8080,connect-timeout=40 & }
+waits() { ip netns exec lan ss -Htn state syn-sent | grep -q 10.9.0.50; }
+watched_() { within 20 grep -qs ' ok' /run/backstay/lb/verdict; within 20 nft list set inet backstay held4 > /dev/null; }
+echo_server 9001
+"""
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["kill -9 $(master)", "kill -STOP $(master) $(worker)"],
+    ids=["killed", "hangs"],
+)
+def test_who_connects_while_it_is_dead_waits_until_it_serves_again(chamber: Chamber, fault: str) -> None:
+    result = run(
+        chamber,
+        ADDRESSED
+        + f"""
+        act start; watched_; echo before="$(held)"
+        {fault}; within 20 eval '[ -n "$(held)" ]'; echo meanwhile="$(held)"
+        client; within 20 waits
+        act stop; act start; echo after="$(held)"
+        wait $!; echo client=$?; act stop
+        """,
+    )
+    assert result.codes == [0, 0, 0, 0], result.text
+    # Not at 8081, where it listens on another address.
+    assert (result.values["before"], result.values["meanwhile"].strip()) == ("", "10.9.0.50 . 8080"), result.text
+    assert (result.values["after"], result.values["client"]) == ("", "0"), result.text
+
+
+def test_who_asked_for_refusal_is_refused_and_a_reload_changes_that(chamber: Chamber) -> None:
+    result = run(
+        chamber,
+        ADDRESSED
+        + """
+        gone() { ! kill -0 $1 2> /dev/null; }
+        watcher() { cut -d' ' -f3 /run/backstay/lb/watch.lock; }
+        act start; watched_; w=$(watcher)
+        export OCF_RESKEY_on_loss=refuse
+        act reload-agent; within 20 gone $w; within 20 grep -qs ' ok' /run/backstay/lb/verdict
+        within 20 eval '[ -n "$(watcher)" ]'; w=$(watcher); kill -9 $(master); within 20 gone $w; echo meanwhile="$(held)"
+        act stop
+        """,
+    )
+    assert result.codes == [0, 0, 0], result.text
+    assert result.values["meanwhile"] == "", result.text
+
+
+def test_a_warm_standby_that_dies_holds_nobody_and_a_demotion_does(chamber: Chamber) -> None:
+    result = run(
+        chamber,
+        ADDRESSED
+        + """
+        gone() { ! kill -0 $1 2> /dev/null; }
+        watcher() { cut -d' ' -f3 /run/backstay/lb/watch.lock; }
+        export $CLONE
+        act start; watched_; w=$(watcher); kill -9 $(master); within 20 gone $w; echo standby="$(held)"
+        act stop; act start; act promote; act demote; echo demoted="$(held)"
+        client; within 20 waits; act promote; echo promoted="$(held)"
+        wait $!; echo client=$?; act demote; act stop
+        """,
+    )
+    assert result.codes == [0] * 8, result.text
+    assert [result.values[name].strip() for name in ("standby", "demoted", "promoted")] == ["", "10.9.0.50 . 8080", ""]
+    assert result.values["client"] == "0", result.text

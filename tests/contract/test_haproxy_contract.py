@@ -173,7 +173,7 @@ def test_what_a_watcher_loads(chamber: Chamber) -> None:
         """,
     )
     assert result.codes == [0, 0], result.text
-    known = {"context", "daemon", "health", "master_cli", "parameters", "prober", "watching"}
+    known = {"context", "daemon", "health", "holding", "master_cli", "parameters", "prober", "watching"}
     assert of_service(result.values["loaded"], "haproxy") == known
 
 

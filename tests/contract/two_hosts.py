@@ -58,6 +58,30 @@ class TwoHosts:
             ip("netns", "del", name, check=False)
 
     def vip(self, action, address=V4, inside=None, interval=0, clone=False, role="", level=0, timeout=20, **parameters):
+        environ = self._environ(address, interval, clone, role, level, timeout, parameters)
+        begin = time.monotonic()
+        done = subprocess.run(
+            ["ip", "netns", "exec", inside or self.node, AGENT, action],
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        return Answer(done.returncode, done.stderr, time.monotonic() - begin)
+
+    def begun(self, action, address=V4, **parameters):
+        """The process of an action that nobody waits for."""
+        environ = self._environ(address, 0, False, "", 0, 20, parameters)
+        return subprocess.Popen(
+            ["ip", "netns", "exec", self.node, AGENT, action],
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def _environ(self, address, interval, clone, role, level, timeout, parameters):
         environ = {
             "PATH": os.environ["PATH"],
             "BACKSTAY_RUN": self.run_directory,
@@ -77,17 +101,7 @@ class TwoHosts:
         if level:
             environ["OCF_CHECK_LEVEL"] = str(level)
         environ.update({f"OCF_RESKEY_{name}": value for name, value in parameters.items()})
-        begin = time.monotonic()
-        done = subprocess.run(
-            ["ip", "netns", "exec", inside or self.node, AGENT, action],
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=30,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        return Answer(done.returncode, done.stderr, time.monotonic() - begin)
+        return environ
 
     def started(self, address=V4, **parameters):
         answer = self.vip("start", address, **parameters)

@@ -2,8 +2,10 @@
 
 import pytest
 
+from backstay.cluster.model import Cluster, Node, Resource
 from backstay.ocf.codes import ExitCode
 from backstay.services.vip import health
+from backstay.services.vip.admin import Admin
 from backstay.services.vip.health import Held, Interface, Wanted, exit_code, judge, judge_link, secondaries_lost
 
 IP = bytes([10, 0, 0, 50])
@@ -128,3 +130,10 @@ def test_secondaries_of_a_primary_are_at_risk():
     assert not secondaries_lost(held(), [held(bytes([10, 0, 1, 7]), flags=health.SECONDARY)])
     assert not secondaries_lost(held(), [held(bytes([10, 0, 0, 7]), prefix=25, flags=health.SECONDARY)])
     assert not secondaries_lost(held(), [held(bytes([10, 0, 0, 7]), index=3, flags=health.SECONDARY)])
+
+
+@pytest.mark.parametrize(("home", "found"), [("n1", []), ("", []), ("n9", ["home=n9 is no node of the cluster"])])
+def test_a_home_that_is_no_node_is_a_finding(home, found):
+    resource = Resource("ip", "ocf:backstay:vip", (), parameters={"home": home}, meta={"failure-timeout": "30s"})
+    cluster = Cluster(nodes=(Node("n1", online=True),), instances=(), resources=(resource,))
+    assert [one.what.partition(",")[0] for one in Admin(resource).configuration(cluster)] == found

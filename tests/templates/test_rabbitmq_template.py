@@ -18,15 +18,22 @@ ACTION = re.compile(
 )
 
 
-class Cluster:
-    """A cluster in a file. The scheduler's proposals are carried out only by `settle`."""
+ADDRESS = re.compile(r"^\s*\* (?P<what>rabbitmq-address-\d)\s.*Started (?P<where>n\d)", re.MULTILINE)
 
-    def __init__(self, chamber: Chamber, directory: Path, nodes: list[str]) -> None:
+
+class Cluster:
+    """A cluster in a file. The scheduler's proposals are carried out only by `settle`. addresses: one for each broker."""
+
+    def __init__(self, chamber: Chamber, directory: Path, nodes: list[str], addresses: bool = False) -> None:
         self.chamber = chamber
         self.nodes = nodes
         values = {"nodes": str(len(nodes)), "cookie": "c00kie", "definitions": "/etc/rabbitmq/definitions.json"}
         (directory / "cib.xml").write_text(cib(nodes))
         text = FENCING.format(nodes=" ".join(nodes)) + render(load("rabbitmq"), values)
+        if addresses:
+            places = {f"node_{number}": node for number, node in enumerate(nodes, 1)}
+            places.update({f"broker_ip_{number}": f"10.77.0.{number}" for number, _ in enumerate(nodes, 1)})
+            text += render(load("rabbitmq-addresses"), places)
         (directory / "rabbitmq.crm").write_text(text)
         self.loaded = chamber("crm configure load update rabbitmq.crm")
 
@@ -40,10 +47,14 @@ class Cluster:
         found = [ACTION.search(line) for line in simulated.splitlines()]
         return [f"fence {one['fenced']}" if one["fenced"] else f"{one['how']} {one['where']}" for one in found if one]
 
-    def settle(self) -> list[str]:
-        done = self.propose()
+    def settle(self, *events: str) -> list[str]:
+        done = self.propose(*events)
         self.chamber("mv next.xml cib.xml")
         return done
+
+    def addresses(self) -> dict[str, str]:
+        """Where they are."""
+        return dict(ADDRESS.findall(self.chamber("crm_simulate -L -x cib.xml").out))
 
 
 def moves(steps: list[str]) -> list[str]:
@@ -125,3 +136,44 @@ def test_without_quorum_every_broker_stops(three: Cluster) -> None:
     stopped = moves(three.propose())
     assert stopped[0] == "demote n1"
     assert {step for step in stopped if step.startswith("stop")} == {f"stop {node}" for node in three.nodes}
+
+
+# -- an address for each broker -------------------------------------------------------------------------------------------
+
+
+def test_an_address_is_with_its_broker_and_with_a_survivor_until_that_serves_again(
+    chamber: Chamber, tmp_path: Path
+) -> None:
+    cluster = Cluster(chamber, tmp_path, ["n1", "n2", "n3"], addresses=True)
+    verified = chamber("crm_verify -V -x cib.xml")
+    assert (cluster.loaded.out + cluster.loaded.err + verified.out + verified.err).strip() == ""
+    cluster.score(n1="100", n2="100", n3="100")
+    cluster.settle()
+    cluster.settle()
+    home = {f"rabbitmq-address-{number}": f"n{number}" for number in (1, 2, 3)}
+    assert cluster.addresses() == home
+    cluster.settle("--op-inject", "rabbitmq_monitor_4000@n3=7")
+    assert cluster.addresses() == home  # a broker is restarted where it is; its kernel resets meanwhile
+    cluster.settle("--node-fail", "n2")
+    lost = cluster.addresses()
+    assert lost == {**home, "rabbitmq-address-2": lost["rabbitmq-address-2"]}
+    assert lost["rabbitmq-address-2"] in ("n1", "n3")
+    cluster.chamber("crm_attribute -N n2 -n master-rabbitmq -l reboot -D")
+    cluster.settle("--node-up", "n2")
+    cluster.settle()
+    assert cluster.addresses() == lost  # the broker boots
+    cluster.score(n2="100")
+    cluster.settle()
+    assert cluster.addresses() == home
+
+
+def test_an_address_waits_for_no_broker(chamber: Chamber, tmp_path: Path) -> None:
+    cluster = Cluster(chamber, tmp_path, ["n1", "n2", "n3"], addresses=True)
+    cluster.score(n1="100", n2="100", n3="100")
+    cluster.settle()
+    cluster.settle()
+    graph = chamber(
+        "crm_simulate -S -x cib.xml -G graph.xml -D graph.dot --node-fail n1 > /dev/null; cat graph.dot"
+    ).out
+    starts = [line for line in graph.splitlines() if '-> "rabbitmq-address-1_start_0 n' in line]
+    assert starts and not any("rabbitmq_" in line or "rabbitmq-clone" in line for line in starts), starts

@@ -20,7 +20,7 @@ NODES = ["n1", "n2", "n3"]
 HOSTILE = "it's $HOME `x` #a;b=c/d &<>*! ~"
 
 
-BEFORE = {"mysql-readers": ["mysql"]}  # what a topology adds to
+BEFORE = {"mysql-readers": ["mysql"], "rabbitmq-addresses": ["rabbitmq"]}  # what a topology adds to
 WHOLE = "openstack"
 INCLUDED = {line.split()[1] for line in (CHECKOUT / f"crm-templates/{WHOLE}.crm").read_text().splitlines()
             if line.startswith("include ")}  # fmt: skip

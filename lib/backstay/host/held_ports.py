@@ -3,6 +3,7 @@
 While a server is dead and its address is still here, the kernel itself refuses who connects, before any process could do
 otherwise. So the packet filter drops these SYNs: a table of two sets with time-outs, `nft list table inet backstay`. An
 element ends by itself, whoever dies. The table without elements drops nothing; it goes with `nft delete table inet backstay`.
+closed_addresses.py has sets of its own in it.
 
 Only `prepare` needs the program nft. An element is added through nfnetlink, since a process would cost 6 ms just when every
 millisecond refuses a client. Sources: linux/netfilter/nf_tables.h, nfnetlink.h; nft(8).
@@ -43,7 +44,7 @@ _NFT_TIMEOUT = 5.0  # seconds; it takes milliseconds
 _NETFILTER = 12  # NETLINK_NETFILTER
 _NF_TABLES, _INET = 10, 1  # NFNL_SUBSYS_NFTABLES, NFPROTO_INET
 _BEGIN, _END = 0x10, 0x11  # NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END
-_NEW, _DELETE = 12, 14  # NFT_MSG_NEWSETELEM, NFT_MSG_DELSETELEM
+NEW, DELETE = 12, 14  # NFT_MSG_NEWSETELEM, NFT_MSG_DELSETELEM
 _CREATE = 0x400  # NLM_F_CREATE
 _OF_TABLE, _OF_SET, _ELEMENTS = 1, 2, 3  # NFTA_SET_ELEM_LIST_*
 _KEY, _TIMEOUT = 1, 4  # NFTA_SET_ELEM_*
@@ -58,36 +59,37 @@ def prepare() -> None:
     run(["nft", "-f", "-"], _NFT_TIMEOUT, input=SCRIPT)
 
 
-def hold(address: Address, port: int, seconds: float, spared: "Iterable[Address]" = ()) -> None:
-    """Drop attempts to connect to this port from now on, for so long, but not those from the spared addresses, nor of this
+def hold(address: Address, ports: "Iterable[int]", seconds: float, spared: "Iterable[Address]" = ()) -> None:
+    """Drop attempts to connect to these ports from now on, for so long, but not those from the spared addresses, nor of this
     host itself. What is held already ends when it was to end. Makes the table where it is missing. Raises AgentError."""
-    elements = [(_set("held", address), _place(address, port)), *((_set("spared", one), one.packed) for one in spared)]
+    elements = [(_set("held", address), _place(address, port)) for port in ports]
+    elements += [(_set("spared", one), one.packed) for one in spared]
     try:
-        _change(_NEW, elements, seconds)
+        change(NEW, elements, seconds)
     except FileNotFoundError:  # nobody made it, or the firewall was loaded anew and has flushed it
         prepare()
         try:
-            _change(_NEW, elements, seconds)
+            change(NEW, elements, seconds)
         except OSError as error:
-            raise _refused(address, port, error) from None
+            raise _refused(address, error) from None
     except OSError as error:
-        raise _refused(address, port, error) from None
+        raise _refused(address, error) from None
 
 
 def release(address: Address, port: int) -> None:
     """The opposite of `hold`; fine where nothing is held. Raises AgentError."""
     try:
-        _change(_DELETE, [(_set("held", address), _place(address, port))], 0)
+        change(DELETE, [(_set("held", address), _place(address, port))], 0)
     except FileNotFoundError:
         return
     except OSError as error:
         if error.errno in (errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.EINVAL):
             return  # this kernel has no nf_tables, so nothing was ever held
-        raise _refused(address, port, error) from None
+        raise _refused(address, error) from None
 
 
-def _refused(address: Address, port: int, error: OSError) -> AgentError:
-    return AgentError(f"the packet filter holds nothing for {address.text} port {port}: {error.strerror}")
+def _refused(address: Address, error: OSError) -> AgentError:
+    return AgentError(f"the packet filter holds nothing for {address.text}: {error.strerror}")
 
 
 def _set(name: str, address: Address) -> str:
@@ -98,7 +100,7 @@ def _place(address: Address, port: int) -> bytes:
     return address.packed + pack("!Hxx", port)
 
 
-def _change(kind: int, elements: "list[tuple[str, bytes]]", seconds: float) -> None:
+def change(kind: int, elements: "list[tuple[str, bytes]]", seconds: float) -> None:
     """Add or delete the elements, all of them or none: a batch. Raises OSError with the kernel's errno."""
     with_timeout = attribute(_TIMEOUT, pack("!Q", int(seconds * 1000))) if seconds else b""
     batch = _message(0, _BEGIN, 0, 0, pack("!H", _NF_TABLES))
@@ -106,7 +108,7 @@ def _change(kind: int, elements: "list[tuple[str, bytes]]", seconds: float) -> N
         element = attribute(_KEY | _NESTED, attribute(1, key)) + with_timeout
         body = attribute(_OF_TABLE, TABLE.encode() + b"\0") + attribute(_OF_SET, name.encode() + b"\0")
         body += attribute(_ELEMENTS | _NESTED, attribute(1 | _NESTED, element))
-        create = _CREATE if kind == _NEW else 0
+        create = _CREATE if kind == NEW else 0
         batch += _message(number, _NF_TABLES << 8 | kind, ACK | create, _INET, b"\0\0" + body)
     batch += _message(len(elements) + 1, _END, 0, 0, pack("!H", _NF_TABLES))
     conversation = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, _NETFILTER)

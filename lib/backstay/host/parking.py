@@ -29,6 +29,10 @@ from backstay.host.deadline import Deadline
 from backstay.host.ip_address import Address
 from backstay.host.netlink import DUMP, Netlink, attributes
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 _TCP = 6
 _ICMP6_FILTER = 1  # option of netinet/icmp6.h; a set bit blocks that type
 _LOOPBACK = 1  # LOOPBACK_IFINDEX of the kernel
@@ -126,8 +130,8 @@ class Parked:
         return len(self._frames)
 
 
-def await_holder(address: Address, port: int, wire: Wire, end: Deadline) -> Parked:
-    """Keep the SYNs to this port while the address is here, and send them on once another host has it. Returns them:
+def await_holder(address: Address, ports: "Collection[int]", wire: Wire, end: Deadline) -> Parked:
+    """Keep the SYNs to these ports while the address is here, and send them on once another host has it. Returns them:
     what is still in it then was not sent on. What arrives after the address has left is for its own agent."""
     parked = Parked(wire)
     poller = select.poll()
@@ -140,7 +144,7 @@ def await_holder(address: Address, port: int, wire: Wire, end: Deadline) -> Park
         # On a busy machine what came while the address was here is read once it has left.
         for frame in frames if here else ():
             segment = Segment.of(frame)
-            if segment and segment.begins and segment.port == port:
+            if segment and segment.begins and segment.port in ports:
                 parked.keep(frame, segment)
         here = bool(interface_of(address))
         if here:

@@ -6,7 +6,7 @@ from backstay_lab.machines.faults import Daemon
 from backstay_lab.systems.declaration import Benched, Campaigned, Declaration, Rehearsed, Way
 from backstay_lab.systems.rabbitmq import peers
 from backstay_lab.systems.rabbitmq.campaign import RabbitSubject
-from backstay_lab.systems.rabbitmq.deploy import rabbitmq
+from backstay_lab.systems.rabbitmq.deploy import rabbitmq, rabbitmq_addresses
 from backstay_lab.systems.rabbitmq.faults import FAULTS
 from backstay_lab.systems.rabbitmq.workload import RabbitSet
 
@@ -29,7 +29,7 @@ WAYS = (
 )
 SYSTEM = Declaration(
     title="RabbitMQ",
-    topologies={"rabbitmq": rabbitmq},
+    topologies={"rabbitmq": rabbitmq, "rabbitmq-addresses": rabbitmq_addresses},
     # The broker's own Erlang machine, not that of a rabbitmqctl that happens to run: it is started by itself, or as an empty
     # machine that loads the broker later.
     daemons={"rabbitmq": Daemon(("beam.smp",), ("-s rabbit boot", "-sname rabbit@"))},

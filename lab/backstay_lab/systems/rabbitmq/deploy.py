@@ -1,4 +1,5 @@
-"""Topology `rabbitmq`: a broker on every node, from crm-templates/rabbitmq.crm and empty disks."""
+"""Topology `rabbitmq`: a broker on every node, from crm-templates/rabbitmq.crm and empty disks. Topology `rabbitmq-addresses`:
+the same, and its clients know the brokers by addresses of crm-templates/rabbitmq-addresses.crm."""
 
 from __future__ import annotations
 
@@ -14,11 +15,14 @@ from backstay_lab.machines.layout import CLIENT, LabError
 from backstay_lab.systems.topology import configure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from backstay_lab.machines.cluster import Lab
 
 CONFIG = "/etc/rabbitmq/rabbitmq.conf"
 DEFINITIONS = "/etc/rabbitmq/definitions.json"
 VHOST, ACCOUNT = "app", "app"
+ADDRESSES = ("10.77.0.121", "10.77.0.122", "10.77.0.123")
 SERVE_TIMEOUT = 180.0  # seconds from empty disks to a confirmed publish on every node; about 25 on an idle machine
 
 # What any admin would set. No plugin is enabled: the agent asks for none.
@@ -42,6 +46,15 @@ def rabbitmq(lab: Lab) -> None:
     await_messages(lab, password)
 
 
+def rabbitmq_addresses(lab: Lab) -> None:
+    """The same, of three nodes, with an address for each broker."""
+    rabbitmq(lab)
+    password = str(lab.endpoints["amqp"][0]).rpartition("@")[0].rpartition(":")[2]
+    values = {f"node_{number}": node for number, node in enumerate(lab.nodes, 1)}
+    configure(lab, "rabbitmq-addresses", {**values, **{f"broker_ip_{n}": ip for n, ip in enumerate(ADDRESSES, 1)}})
+    await_messages(lab, password, ADDRESSES)
+
+
 def prepare(lab: Lab, password: str) -> dict[str, str]:
     """Empty disks, the brokers' configuration and the application's account; the values of the template."""
     for node in lab.nodes:
@@ -57,10 +70,12 @@ def prepare(lab: Lab, password: str) -> dict[str, str]:
     }
 
 
-def await_messages(lab: Lab, password: str) -> None:
-    """Returns when every broker confirms and delivers. Raises LabError with what the cluster complains about."""
-    addresses = lab.status()["nodes"]
-    urls = [f"amqp://{ACCOUNT}:{password}@{addresses[node]['address']}:5672/{VHOST}" for node in lab.nodes]
+def await_messages(lab: Lab, password: str, addresses: Sequence[str] = ()) -> None:
+    """Returns when every broker confirms and delivers. addresses: where clients find them, by default their nodes' own. Raises
+    LabError with what the cluster complains about."""
+    nodes = lab.status()["nodes"]
+    hosts = addresses or [nodes[node]["address"] for node in lab.nodes]
+    urls = [f"amqp://{ACCOUNT}:{password}@{host}:5672/{VHOST}" for host in hosts]
     deadline = Deadline(SERVE_TIMEOUT)
     try:
         poll(lambda: _all_serve(lab), deadline, "a promoted broker and the others beside it", interval=0.3)

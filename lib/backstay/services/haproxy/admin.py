@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backstay.cluster.attributes import UP
+from backstay.cluster.attributes import HELD, UP
 from backstay.cluster.model import Finding
-from backstay.services.advice import Advice
+from backstay.services.advice import Advice, clients_held
 from backstay.services.promoted_role import promotable
 
 if TYPE_CHECKING:
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 class Admin(Advice):
     """By the attributes that its agent publishes: RESOURCE-up-BACKEND is 1 while a server of the backend is up."""
+
+    def private(self) -> list[str]:
+        return [HELD.of(self.resource.id)] if self.resource.parameters.get("address") else []
+
+    def summary(self, cluster: Cluster) -> str:
+        return clients_held(cluster, self.resource.id)
 
     def note(self, cluster: Cluster, instance: Instance) -> str:
         backends = self._backends(cluster, instance.node)

@@ -99,17 +99,19 @@ class Haproxy(Agent):
 
         self.context.master.promote(self.context.master.running())
         frontends.open_all(self.context)
+        self._let_in()
 
     @action(timeout=30)
     def demote(self) -> None:
         """Close the frontends, let sessions finish, end those that do not. Fine when it does not run."""
-        from backstay.services.haproxy import drain
+        from backstay.services.haproxy import drain, holding
 
         context = self.context
         master = context.master.find()
         context.master.demote()
         if master is None:
             return
+        holding.hold(context)
         try:
             drain.close(context)
         except AgentError as error:
@@ -128,6 +130,7 @@ class Haproxy(Agent):
         except (WrongParameter, NotInstalled, Unwritable) as refused:
             self.context.log.warning(str(refused))
             self.context.explain(str(refused))
+        self._watch(self.context.master.running(), anew=True)
 
     @action(timeout=60)
     def reload(self) -> None:
@@ -161,16 +164,24 @@ class Haproxy(Agent):
             from backstay.services.haproxy import frontends
 
             frontends.close_all(context, context.deadline)
+        else:
+            self._let_in()
         self._watch(master)
         if context.invocation.node:
             from backstay.services.haproxy.look import publish
 
             publish(context, {})
 
-    def _watch(self, master: Process) -> None:
+    def _let_in(self) -> None:
+        from backstay.services.haproxy import holding
+
+        holding.let_in(self.context)
+
+    def _watch(self, master: Process, anew: bool = False) -> None:
+        """See that the master has its watcher. anew: another one, with the parameters of this action."""
         from backstay.watch import client
 
-        client.watch(self.context, _TARGET, master.pid, master.started)
+        client.watch(self.context, _TARGET, master.pid, master.started, anew)
 
     def _quiet(self, master: Process) -> None:
         from backstay.watch import client

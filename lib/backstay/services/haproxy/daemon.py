@@ -40,6 +40,11 @@ TEXT = StateFile(
 FRONTENDS = StateFile(
     "frontends", "names of the frontends that listen", lost="whether they are open is not seen, until the next load"
 )
+PORTS = StateFile(
+    "ports",
+    "the ports of its clients' addresses on which it listened",
+    lost="a failover refuses clients for a moment, until the next load or promotion",
+)
 REFUSED = StateFile(
     "refused", "a configuration that was checked and refused, and why", lost="it is checked, and refused, again"
 )

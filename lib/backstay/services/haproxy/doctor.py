@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backstay.host.command import available
 from backstay.ocf.errors import AgentError
 from backstay.services.haproxy import daemon, reload
 
@@ -20,4 +21,9 @@ def findings(context: HaproxyContext) -> list[str]:
         return [f"{refused}: correct it until `haproxy -c -f {config}` accepts it"]
     except AgentError as error:
         return [str(error)]
+    given = context.parameters
+    if given.address and given.on_loss == "hold" and not available("nft"):
+        return [
+            "nft is not installed, so a failover refuses clients for a moment: install nftables, or set on_loss=refuse"
+        ]
     return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backstay.ocf.errors import AgentError
-from backstay.services.haproxy import master_cli
+from backstay.services.haproxy import holding, master_cli
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def open_all(context: HaproxyContext) -> None:
     left = [name for name in names if stat is None or stat.frontends.get(name) != "OPEN"]
     if left:
         raise AgentError(f"frontend {left[0]} cannot be opened: see HAProxy's log in {layout.log}")
+    holding.note(context, processes.worker)
 
 
 def close_all(context: HaproxyContext, deadline: Deadline) -> None:

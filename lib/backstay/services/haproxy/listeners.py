@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Optional
 
 _ESTABLISHED, _LISTEN = "01", "0A"
-_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _NOWHERE = (
     EADDRNOTAVAIL,
     EHOSTUNREACH,
@@ -133,7 +133,7 @@ def holder_of(address: str) -> str:
 def here(listener: Listener) -> bool:
     """Whether its address is one of this host. HAProxy may listen on others too (`bind … transparent`, ip_nonlocal_bind): the
     address comes later, and until then nobody can connect."""
-    if listener.address in _ANY:
+    if listener.address in ANY:
         return True
     question = socket(listener.family, SOCK_DGRAM)
     try:
@@ -169,7 +169,7 @@ def connect(listener: Listener, deadline: Deadline) -> None:
     connection = socket(listener.family, SOCK_STREAM)
     try:
         connection.settimeout(max(0.001, deadline.remaining()))
-        connection.connect((_ANY.get(listener.address, listener.address), listener.port))
+        connection.connect((ANY.get(listener.address, listener.address), listener.port))
     except timeout:
         raise Unconnected("no answer in time", late=True) from None
     except OSError as error:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from backstay.ocf.errors import Misconfigured
-from backstay.ocf.parameters import Flag, Parameters, Seconds, Text, whole
+from backstay.ocf.parameters import Choice, Flag, Parameters, Seconds, Text, whole
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backstay.host.ip_address import Address
 
 
 class HaproxyParameters(Parameters):
@@ -78,6 +82,29 @@ class HaproxyParameters(Parameters):
         reloadable=True,
     )
 
+    address = Text(
+        "Clients' addresses",
+        """The addresses to which clients connect, each held by a resource of its own: ocf:backstay:vip, with the same on_loss.
+        Several are separated by commas or spaces. Unset: whoever connects while no HAProxy serves is refused.""",
+        reloadable=True,
+    )
+    on_loss = Choice(
+        "Clients that come while HAProxy is dead",
+        """What becomes of new connections to `address` from HAProxy's death, its silence or its demotion on, while the address is
+        still here. hold: they wait, for another holder of the address or for a restart in place. refuse: they fail at once.""",
+        default="hold",
+        choices=("hold", "refuse"),
+        reloadable=True,
+    )
+    hold_for = Seconds(
+        "Hold at most",
+        "With on_loss=hold, how long new connections may wait; then they are refused.",
+        "10s",
+        minimum=0.1,
+        maximum=60,
+        reloadable=True,
+    )
+
     def required(self) -> dict[str, int]:
         """Backend to the least number of servers. Raises Misconfigured."""
         found = {}
@@ -93,9 +120,20 @@ class HaproxyParameters(Parameters):
         """Empty for all that have a bind line."""
         return words(self.frontends)
 
+    def addresses(self) -> list[Address]:
+        """Of the clients. Raises Misconfigured."""
+        from backstay.host.ip_address import parse_address
+
+        try:
+            return [parse_address(text) for text in words(self.address)]
+        except ValueError as error:
+            raise Misconfigured(f"parameter address={self.address}: {error}") from None
+
     def check(self) -> None:
         super().check()
         self.required()
+        if self.address:
+            self.addresses()
 
 
 def words(text: str) -> list[str]:

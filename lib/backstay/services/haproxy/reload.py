@@ -5,7 +5,7 @@ from __future__ import annotations
 from backstay.host.deadline import poll
 from backstay.ocf.errors import AgentError, TimedOut, WrongParameter
 from backstay.ocf.parameters import whole
-from backstay.services.haproxy import daemon, frontends, listeners, master_cli, server_state
+from backstay.services.haproxy import daemon, frontends, holding, listeners, master_cli, server_state
 from backstay.services.haproxy.health import complaint, descriptors
 from backstay.services.haproxy.server_state import Configuration
 
@@ -148,6 +148,7 @@ def learn(
     context.state.write(daemon.TEXT, text)
     context.state.write(daemon.FRONTENDS, "\n".join(bound))
     context.state.write(daemon.LOADED, str(worker))
+    holding.note(context, worker)
 
 
 def remember_servers(context: HaproxyContext, layout: daemon.Layout) -> bool:

@@ -200,16 +200,9 @@ class Mysql(Agent):
         holding.hold(self.context)
 
     def _let_in(self) -> None:
-        """The server is open. Where the address is still here from before, nobody need wait for it any more."""
-        from backstay.host import held_ports
-        from backstay.host.ip_address import parse_address
+        from backstay.services.mysql import holding
 
-        given = self.context.parameters
-        if given.writer_address:
-            try:
-                held_ports.release(parse_address(given.writer_address), given.port)
-            except (AgentError, ValueError) as error:  # or a name
-                self.context.log.info(f"new connections may wait for {given.hold_for:g} s: {error}")
+        holding.let_in(self.context)
 
     def _watch(self, running: process.Process, anew: bool = False) -> None:
         """See that the process has its watcher. anew: another one, with the parameters of this action."""

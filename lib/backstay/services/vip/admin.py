@@ -27,7 +27,14 @@ class Admin(Advice):
         return clients_held(cluster, self.resource.id)
 
     def configuration(self, cluster: Cluster) -> list[Finding]:
-        if self.resource.meta.get("failure-timeout", "0") not in ("0", "0s"):
-            return []
-        what = "has no failure-timeout: one start that fails keeps it from that node until an admin cleans up"
-        return [Finding("warning", self.resource.id, what, set_meta(self.resource, "failure-timeout", "30s"))]
+        found = []
+        home = self.resource.parameters.get("home", "")
+        if home and cluster.node(home) is None:
+            what = f"home={home} is no node of the cluster, so every node resets its clients"
+            remedy = f"crm_resource -r {self.resource.id} -p home -v NODE"
+            found.append(Finding("error", self.resource.id, what, remedy))
+        if self.resource.meta.get("failure-timeout", "0") in ("0", "0s"):
+            what = "has no failure-timeout: one start that fails keeps it from that node until an admin cleans up"
+            remedy = set_meta(self.resource, "failure-timeout", "30s")
+            found.append(Finding("warning", self.resource.id, what, remedy))
+        return found

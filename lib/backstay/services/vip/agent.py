@@ -172,6 +172,10 @@ class Vip(Agent):
 
             after = After(given.hold_for if given.on_loss == "hold" else 0, given.refuse_for, self._tell)
         release(given.address(), self.context.log, after, given.nic or self._note().read()[0])
+        if given.home:
+            from backstay.services.vip import home
+
+            home.leave(self.context)
 
     def _tell(self, *numbers: int) -> None:
         from backstay.agent import held

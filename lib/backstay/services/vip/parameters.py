@@ -122,6 +122,12 @@ class VipParameters(Parameters):
         maximum=60,
         reloadable=True,
     )
+    home = Text(
+        "The node that serves it",
+        "The name of the one node on which clients of the address are served. Another node holds it only while this one is "
+        "lost, and resets whatever arrives for it, so that clients of a server that every node has, such as a broker, go on to "
+        "their next address at once. That needs nft. Default: clients are served wherever the address is.",
+    )
     check_link = Flag(
         "A dead link is a failure",
         "Whether start and monitor fail when the interface has no link. Turn it off for interfaces that live without "
