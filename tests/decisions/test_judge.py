@@ -34,6 +34,18 @@ def test_a_whole_cluster_has_no_finding() -> None:
         (cluster(options={"stonith-enabled": "false"}), "error", "cluster", "fencing is off"),
         (cluster(state="", dc="n2"), "error", "cluster", "coordinator n2 does not answer"),
         (cluster(state="S_TRANSITION_ENGINE"), "warning", "cluster", "busy (transition engine)"),
+        (
+            cluster(degraded=(Failure("mysql-writer", "n1", "monitor", 190, "is contested by 52:54:00:1"),)),
+            "warning",
+            "mysql-writer on n1",
+            "is degraded: is contested",
+        ),
+        (
+            cluster(degraded=(Failure("web", "n1", "monitor", 190, "an old configuration"),)),
+            "warning",
+            "web on n1",
+            "is degraded: an old configuration",
+        ),
         (with_node("n3", online=False), "error", "n3", "offline"),
         (with_node("n3", unclean=True, online=False), "error", "n3", "unclean"),
         (with_node("n3", standby=True), "warning", "n3", "standby"),
@@ -83,6 +95,12 @@ def test_a_whole_cluster_has_no_finding() -> None:
 )
 def test_each_flaw_is_named(of: Cluster, level: str, subject: str, part: str) -> None:
     assert any(found[:2] == (level, subject) and part in found[2] for found in said(of)), said(of)
+
+
+def test_what_a_result_and_an_attribute_say_is_told_once() -> None:
+    of = with_attributes("n2", state="more than 30 s behind; another reason", score="50")
+    twice = of._replace(degraded=(Failure("mysql", "n2", "monitor", 190, "more than 30 s behind"),))
+    assert said(twice) == said(of) != []
 
 
 def test_an_instance_that_should_run_and_does_not() -> None:

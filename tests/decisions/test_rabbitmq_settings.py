@@ -66,4 +66,4 @@ def test_of_conf_d_is_read_what_the_broker_reads(tmp_path: Path) -> None:
         (theirs / name).write_text("heartbeat = 5\n")
     (theirs / "80-directory.conf").mkdir()
     found = additional_settings(str(tmp_path / "rabbitmq.conf"))
-    assert found == [str(theirs / "10-net.conf"), str(theirs / "50-mem.conf")]
+    assert found == [str(theirs / name) for name in (".60-hidden.conf", "10-net.conf", "50-mem.conf")]

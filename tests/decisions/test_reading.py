@@ -145,3 +145,30 @@ def test_a_promoted_instance_that_was_reloaded_is_told_from_one_that_was_started
 ) -> None:
     whole = CIB.replace("</cib>", HISTORY.format("".join(history)))
     assert [one.confirming for one in read(MONITOR, whole).active("db_x")] == [confirming], case
+
+
+RESULT = """<lrm_rsc_op id="{id}" operation="{done}" rc-code="{code}" op-status="{status}" interval="{interval}"
+ last-rc-change="{at}"/>"""
+
+
+def result(id: str, done: str, at: int, code: int = 0, interval: int = 3000) -> str:
+    return RESULT.format(id=id, done=done, code=code, status=-1 if code == 193 else 0, interval=interval, at=at)
+
+
+@pytest.mark.parametrize(
+    ("case", "history", "lasts"),
+    [
+        ("never well", [result("db_x_last_0", "start", 50, interval=0)], True),
+        ("well before", [result("db_x_monitor_3000", "monitor", 60)], True),
+        ("well since", [result("db_x_monitor_3000", "monitor", 80)], False),
+        ("another monitor is well", [result("db_x_monitor_9000", "monitor", 80, interval=9000)], True),
+        ("started again", [result("db_x_last_0", "start", 80, interval=0)], False),
+        ("being stopped", [result("db_x_last_0", "stop", 80, code=193, interval=0)], True),
+    ],
+)
+def test_a_degraded_result_that_the_history_keeps_is_told_while_it_lasts(
+    case: str, history: list[str], lasts: bool
+) -> None:
+    kept = result("db_x_last_failure_0", "monitor", 70, code=191)
+    whole = CIB.replace("</cib>", HISTORY.format("".join([kept, *history])))
+    assert bool(read(MONITOR, whole).degraded) is lasts, case

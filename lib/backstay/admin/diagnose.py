@@ -27,7 +27,7 @@ def doing(cluster: Cluster) -> str:
 
 def judge(cluster: Cluster, services: Sequence[Advice]) -> list[Finding]:
     """All findings; empty when all is as wanted."""
-    found = [*_whole(cluster), *_nodes(cluster), *_failures(cluster, services)]
+    found = [*_whole(cluster), *_nodes(cluster), *_failures(cluster, services), *_degraded(cluster, services)]
     for resource in cluster.resources:
         found += _running(cluster, resource)
     for service in services:
@@ -90,6 +90,17 @@ def _failures(cluster: Cluster, services: Sequence[Advice]) -> Iterator[Finding]
         remedy = f"mend the cause, then: crm_resource --cleanup --resource {one.resource} --node {one.node}"
         running = any(instance.node == one.node and not instance.failed for instance in cluster.active(one.resource))
         yield Finding("warning" if running else "error", subject, what, remedy)
+
+
+def _degraded(cluster: Cluster, services: Sequence[Advice]) -> Iterator[Finding]:
+    """What a monitor's result says; a service whose roles change says it by an attribute, and some say it in both ways."""
+    for one in cluster.degraded:
+        remedy = "it serves, so the cluster does nothing: mend what its monitor names"
+        for service in services:
+            if service.resource.id == one.resource and service.resource.agent.startswith("ocf:backstay:"):
+                remedy = "" if one.reason in service.complaint(cluster, one.node) else service.see
+        if remedy:
+            yield Finding("warning", f"{one.resource} on {one.node}", f"is degraded: {one.reason}", remedy)
 
 
 def _running(cluster: Cluster, resource: Resource) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ import sys
 import click
 
 from backstay.admin import template_values, templates
+from backstay.admin.older import completed
 from backstay.ocf.errors import Misconfigured, WrongParameter
 
 TYPE_CHECKING = False
@@ -104,7 +105,7 @@ def _topologies(context: click.Context, parameter: click.Parameter, incomplete: 
 
 
 @click.command()
-@click.argument("topology", required=False, shell_complete=_topologies)
+@click.argument("topology", required=False, **completed(_topologies))
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="May be repeated.")
 @click.option(
     "--values",

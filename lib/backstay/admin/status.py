@@ -12,6 +12,7 @@ import click
 from backstay.admin import diagnose
 from backstay.admin.cluster import look
 from backstay.admin.monitored import Monitored, exit_status
+from backstay.admin.older import group
 from backstay.cluster.model import IDLE
 from backstay.host.deadline import Deadline
 from backstay.ocf.errors import AgentError
@@ -71,7 +72,6 @@ def document(cluster: Cluster, services: Sequence[Advice], findings: Sequence[Fi
 
 def screen(cluster: Cluster, services: Sequence[Advice], findings: Sequence[Finding]) -> RenderableType:
     """The same for people."""
-    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
@@ -109,7 +109,7 @@ def screen(cluster: Cluster, services: Sequence[Advice], findings: Sequence[Find
             Text.assemble((f"{finding.level}: ", _STYLES[finding.level]), f"{finding.subject}: {finding.what}")
         )
         lines.append(Text(f"    {finding.remedy}", style="dim"))
-    return Group(*lines)
+    return group(*lines)
 
 
 @click.command(cls=Monitored)

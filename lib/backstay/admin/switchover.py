@@ -14,6 +14,7 @@ import click
 from backstay.admin import explain, failover_log
 from backstay.admin.cluster import ask, look, node_names
 from backstay.admin.diagnose import judge
+from backstay.admin.older import completed
 from backstay.admin.switchover_plan import Plan, Refusal, arrived, is_there, plan
 from backstay.cluster.model import IDLE
 from backstay.cluster.xml import read
@@ -144,7 +145,7 @@ def _nodes(context: click.Context, parameter: click.Parameter, incomplete: str) 
 
 
 @click.command()
-@click.argument("node", required=False, shell_complete=_nodes)
+@click.argument("node", required=False, **completed(_nodes))
 @click.option("--resource", default="", help="Which, where several can be promoted.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--timeout", default=90.0, show_default=True, help="Seconds for the role to arrive.")

@@ -219,9 +219,9 @@ def _is_for(attributes: Mapping[str, str], names: set[str]) -> bool:
 
 
 class Cluster(NamedTuple):
-    """degraded: results of monitors that crm_mon lists among the failures, and that are none. options: as configured. facts:
-    resource -> its durable record. private: attribute -> node -> value, of those that were asked for. state: of the coordinator,
-    "" when it was not asked."""
+    """degraded: results of monitors that crm_mon lists among the failures, and that are none, as far as they still hold.
+    options: as configured. facts: resource -> its durable record. private: attribute -> node -> value, of those that were asked
+    for. state: of the coordinator, "" when it was not asked."""
 
     name: str = ""
     version: str = ""

@@ -22,7 +22,7 @@ def read(monitor: str, configuration: str) -> Cluster:
     found, cib = seen(parse(monitor, "crm_mon")), parse(configuration, "cibadmin")
     configured = Configuration(cib)
     room = {str(node.get("uname")): configured.room(node) for node in cib.iterfind("configuration/nodes/node")}
-    options, confirming = _options(cib), set(_confirming(cib))
+    options, confirming, recovered = _options(cib), set(_confirming(cib)), set(_recovered(cib))
     return found._replace(
         name=options.get("cluster-name", ""),
         version=options.get("dc-version", "").partition("-")[0],
@@ -30,6 +30,7 @@ def read(monitor: str, configuration: str) -> Cluster:
         instances=tuple(
             one._replace(confirming=True) if (one.resource, one.node) in confirming else one for one in found.instances
         ),
+        degraded=tuple(one for one in found.degraded if (one.resource, one.node) not in recovered),
         options=options,
         facts={
             str(pair.get("name"))[: -len(_FACTS)]: str(pair.get("value"))
@@ -143,6 +144,25 @@ def _reloading(last: Any) -> bool:
     return _pending(last) and (
         name.startswith("reload") or (name == "monitor" and expected == str(int(ExitCode.SUCCESS)))
     )
+
+
+def _recovered(cib: Any) -> Iterator[tuple[str, str]]:
+    """Resource and node where the degraded result that the history keeps, until a cleanup, is of the past: the same monitor found
+    something else since, or the resource was started, stopped or reloaded."""
+    for state in cib.iterfind("status/node_state"):
+        for resource in state.iter("lrm_resource"):
+            operations = resource.findall("lrm_rsc_op")
+            kept = next((one for one in operations if str(one.get("id")).endswith("_last_failure_0")), None)
+            if kept is None or _code(str(kept.get("rc-code"))) not in DEGRADED_CODES:
+                continue
+            since = [one for one in operations if _changed(one) > _changed(kept) and not _pending(one)]
+            if any(one.get("operation") != "monitor" or one.get("interval") == kept.get("interval") for one in since):
+                yield str(resource.get("id")).partition(":")[0], str(state.get("uname"))
+
+
+def _changed(operation: Any) -> int:
+    """When its result became what it is, in seconds; 0 where that is not said."""
+    return _code(str(operation.get("last-rc-change")))
 
 
 def _pending(operation: Any) -> bool:

@@ -121,16 +121,19 @@ def version(layout: Layout, deadline: Deadline) -> tuple[int, int]:
 
 
 def files(config: str) -> list[str]:
-    """What HAProxy reads for `-f config`: the file, or a directory's *.cfg in order. Raises WrongParameter."""
+    """What HAProxy reads for `-f config`: the file, or a directory's *.cfg in order. It passes over hidden files and over what is
+    there and no file. Raises WrongParameter."""
     try:
         if not os.path.isdir(config):
             return [config]
         names = sorted(name for name in os.listdir(config) if name.endswith(".cfg") and not name.startswith("."))
+        found = [os.path.join(config, name) for name in names]
     except OSError as error:
         raise WrongParameter(f"{config} cannot be read: {error.strerror}; correct config") from None
-    if not names:
+    found = [path for path in found if os.path.isfile(path) or not os.path.exists(path)]
+    if not found:
         raise WrongParameter(f"no file *.cfg in the directory {config}: put one there, or correct config")
-    return [os.path.join(config, name) for name in names]
+    return found
 
 
 def read(config: str) -> str:

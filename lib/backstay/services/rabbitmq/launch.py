@@ -204,10 +204,10 @@ def unwritable_by(user: str, paths: Sequence[str]) -> str:
 
 def additional_settings(config: str) -> list[str]:
     """The admin's files of settings beside the main one, in the broker's order: the *.conf of conf.d, as RabbitMQ itself reads
-    them (rabbit_env.erl, additional_config_files). An editor's backup, a README and a hidden file are none."""
+    them (rabbit_env.erl, additional_config_files), hidden ones too. An editor's backup, a README and a directory are none."""
     theirs = os.path.join(os.path.dirname(config), "conf.d")
     names = sorted(os.listdir(theirs)) if os.path.isdir(theirs) else []
-    paths = (os.path.join(theirs, name) for name in names if name.endswith(".conf") and not name.startswith("."))
+    paths = (os.path.join(theirs, name) for name in names if name.endswith(".conf"))
     return [path for path in paths if os.path.isfile(path)]
 
 
