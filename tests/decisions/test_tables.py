@@ -43,7 +43,11 @@ def agree(table: Table[Any, Any], inputs: Callable[..., Any], cases: Iterable[Ca
     reached = set()
     for case in cases:
         assert decide(*case) == former(*case), case
-        reached.add(table.index(first(table, inputs(*case))))
+        seen = inputs(*case)
+        row = table.index(first(table, seen))
+        if row not in reached:
+            assert {seen} == {inputs(*case)} and type(seen).__name__ in repr(seen)  # a value
+        reached.add(row)
     assert reached == set(range(len(table)))
 
 

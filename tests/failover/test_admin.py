@@ -13,8 +13,9 @@ from moves import backstay, candidates
 
 from backstay.host.deadline import Deadline, poll
 from backstay_lab.machines.cluster import Lab
+from backstay_lab.nemesis.fault import Cost, Fault
+from backstay_lab.nemesis.stage import Stage
 from backstay_lab.run.rehearsal import rehearse
-from backstay_lab.systems.faults import Fault, Stage, nothing
 from backstay_lab.systems.mysql import deploy as topology
 from backstay_lab.systems.mysql.workload import MysqlSet
 
@@ -84,7 +85,7 @@ def test_a_switchover_under_load_loses_nothing_and_is_explained(three: Lab, tmp_
         told.append(done.out)
 
     outcome = rehearse(
-        MysqlSet(three), Fault("switchover", "as an admin does it", switch, nothing, elsewhere=True), str(tmp_path)
+        MysqlSet(three), Fault("switchover", "as an admin does it", switch, Cost(elsewhere=True)), str(tmp_path)
     )
     assert is_clean(outcome), outcome.verdict
     assert outcome.gap <= BUSY_PAUSE

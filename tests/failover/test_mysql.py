@@ -19,9 +19,10 @@ from backstay.services.mysql.health import DETACHED, HEALTHY
 from backstay_lab.checkers.operations import Operations
 from backstay_lab.machines import logs
 from backstay_lab.machines.cluster import Lab
+from backstay_lab.nemesis.fault import Cost, Undo
+from backstay_lab.nemesis.stage import Stage
 from backstay_lab.run.false_alarms import measure
 from backstay_lab.run.rehearsal import WHOLE_TIMEOUT, Manner, Outcome, rehearse
-from backstay_lab.systems.faults import Stage, power_on
 from backstay_lab.systems.mysql.faults import FAULTS
 from backstay_lab.systems.mysql.workload import MysqlSet
 
@@ -42,12 +43,11 @@ def check(outcome: Outcome) -> None:
     said = f"{outcome.verdict}, gap {outcome.gap:.2f} s; acknowledged by the one that was hit: {outcome.unsilenced}"
     assert is_clean(outcome), said
     assert math.isfinite(outcome.gap)
-    worst = FAULTS[outcome.fault].worst
-    if worst is not None:
-        assert outcome.gap <= worst * BUSY
-    if FAULTS[outcome.fault].elsewhere:
+    cost = FAULTS[outcome.fault].cost
+    assert outcome.gap <= cost.worst * BUSY
+    if cost.elsewhere:
         assert outcome.now != outcome.was
-    if FAULTS[outcome.fault].moves == 0:
+    if cost.moves == 0:
         assert outcome.now == outcome.was
     assert outcome.operations["database"].done > 0
 
@@ -215,16 +215,17 @@ def test_whoever_is_promoted_after_a_blackout_has_a_full_score_by_then(three: La
     """It had a low one, and the old primary, whose server may come up during the promotion, has a full one: it must not be
     preferred."""
 
-    def others_first(stage: Stage[MysqlSet]) -> None:
+    def others_first(stage: Stage[MysqlSet]) -> Undo:
         for node in three.nodes:
             three.power_off(node)
         for node in stage.others:
             three.power_on(node)
+        return lambda: three.power_on(stage.leader)
 
     mysql = MysqlSet(three)
     mysql.wait_whole(WHOLE_TIMEOUT)
     marks = mysql.log_marks()
-    fault = FAULTS["blackout"]._replace(inflict=others_first, heal=power_on, elsewhere=True)
+    fault = FAULTS["blackout"]._replace(inflict=others_first, cost=Cost(elsewhere=True))
     outcome = rehearse(mysql, fault, str(tmp_path))
     check(outcome)
     assert outcome.now != outcome.was

@@ -23,7 +23,6 @@ from backstay.services.rabbitmq.record import Record
 from backstay_lab.machines.cluster import Lab
 from backstay_lab.machines.layout import CLIENT
 from backstay_lab.run.rehearsal import Outcome, conclude, rehearse, suffer
-from backstay_lab.systems.faults import other
 from backstay_lab.systems.rabbitmq.faults import FAULTS, STOP_TIMEOUT, early_stop
 from backstay_lab.systems.rabbitmq.lost_copies import BACKLOG, FORGOTTEN, LOST_COPIES, MESSAGES, await_copies, lead
 from backstay_lab.systems.rabbitmq.workload import RabbitSet
@@ -51,9 +50,8 @@ def check(outcome: Outcome) -> None:
     assert is_clean(outcome), str(outcome.verdict)
     assert math.isfinite(outcome.gap)
     assert outcome.operations["messages"].done > 0
-    worst = FAULTS[outcome.fault].worst if outcome.fault in FAULTS else None
-    if worst is not None:
-        assert outcome.gap <= worst * BUSY
+    worst = FAULTS[outcome.fault].cost.worst if outcome.fault in FAULTS else math.inf
+    assert outcome.gap <= worst * BUSY
 
 
 def test_the_topology_serves_an_unprivileged_account_without_plugins(three: RabbitSet) -> None:
@@ -149,7 +147,7 @@ def test_a_node_is_removed_and_a_virgin_one_joins_by_itself(three: RabbitSet, tm
 def test_queues_that_are_left_a_copy_short_get_it_back_with_all_messages(three: RabbitSet, tmp_path: Path) -> None:
     """In each of the ways that there are, while all nodes run. What the copies hold shows when one of them leads, alone."""
     suffered = suffer(three, LOST_COPIES, str(tmp_path))
-    node = other(suffered.stage)
+    node = suffered.stage.node
     assert {said.partition(" ")[0] for said in three.short_of_copies(node)} >= set(
         FORGOTTEN
     )  # the first may be back already

@@ -12,8 +12,9 @@ from moves import backstay, candidates
 
 from backstay.host.deadline import Deadline, poll
 from backstay_lab.machines.cluster import Lab
+from backstay_lab.nemesis.fault import Cost, Fault
+from backstay_lab.nemesis.stage import Stage
 from backstay_lab.run.rehearsal import rehearse
-from backstay_lab.systems.faults import Fault, Stage, nothing
 from backstay_lab.systems.mysql.workload import MysqlSet
 
 ROUNDS = 20
@@ -64,7 +65,7 @@ def test_who_goes_by_status_never_leaves_a_row_with_one_copy(three: Lab, tmp_pat
     for number in range(ROUNDS):
         directory = tmp_path / str(number)
         directory.mkdir()
-        rolling = Fault("rolling-restart", "all nodes, one after the other", restart_all, nothing, elsewhere=True)
+        rolling = Fault("rolling-restart", "all nodes, one after the other", restart_all, Cost(elsewhere=True))
         outcome = rehearse(mysql, rolling, str(directory))
         assert is_clean(outcome), outcome.verdict
         assert wrong == [], f"round {number}"

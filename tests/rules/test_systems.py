@@ -15,9 +15,11 @@ DECLARATION = '''
 
 from backstay_lab.machines.faults import Daemon
 from backstay_lab.systems.declaration import Benched, Campaigned, Declaration, Rehearsed, Show, Way
-from backstay_lab.systems.faults import KILL, Fault, leader
+from backstay_lab.nemesis.fault import Cost, table
+from backstay_lab.nemesis.measured import KILL
+from backstay_lab.nemesis.victim import Traits
 from backstay_lab.systems.subject import Subject
-from backstay_lab.systems.system import System, Traits
+from backstay_lab.systems.system import System
 
 
 class Lamp(System):
@@ -33,7 +35,7 @@ SYSTEM = Declaration(
     "Lamps",
     {"lamps": lamps},
     {"lamp": Daemon(("lampd",))},
-    Rehearsed(Lamp, "lamps", {"dark": Fault("dark", "the lamp is shot", *KILL, False, leader)}, "a moth"),
+    Rehearsed(Lamp, "lamps", table(KILL.there("the lamp is shot", Cost(fails=True), name="dark")), "a moth"),
     Campaigned("lamp", {"": Lamp.traits}, Subject),
     Benched((Way("ocf:toy:lamp", "a lamp", lamps, Lamp),), ("dark",)),
     Show("a lamp", "it is on", "a moth flies", {"dark": "a shot"}, {}, "{gap:.0f} s of darkness"),
@@ -50,7 +52,6 @@ main()
 # Who outside a system's folder knows that very system, and why.
 PARTICULAR = {
     "backstay_lab.bench.stacks",  # peers of three systems on the same nodes
-    "backstay_lab.nemesis.sequences",  # orders of events that mean something to one system alone
     "backstay_lab.run.false_alarms",  # measured with the MySQL set
     "backstay_lab.run.timing",  # measured with the MySQL set
 }

@@ -16,12 +16,19 @@ from backstay_lab.checkers.writes import write_gap
 from backstay_lab.clients import workload
 from backstay_lab.machines import logs
 from backstay_lab.machines.layout import LabError
+from backstay_lab.nemesis.catalogue import known
+from backstay_lab.nemesis.fault import table
+from backstay_lab.nemesis.measured import ADDRESS_REMOVED, MOVE, POWER_OFF
+from backstay_lab.nemesis.stage import Stage, void
+from backstay_lab.nemesis.surroundings import remove_address
+from backstay_lab.nemesis.victim import Traits
 from backstay_lab.run import baseline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from backstay_lab.machines.cluster import Lab
+    from backstay_lab.nemesis.fault import Fault, Undo
 
 FAULTS = ("power-off", "move", "address-removed", "keeper-kill")
 SETTLE = 5.0  # seconds after the address answers again in which a second node may take it too: VRRP takes 3.6
@@ -47,26 +54,28 @@ def holder(lab: Lab) -> str:
     return poll(alone, Deadline(baseline.TIMEOUT), "the address to be on one node", interval=0.2)
 
 
-def remove(lab: Lab, node: str) -> None:
-    """As a tool that knows nothing of who manages it does."""
-    find = f"ip -o addr show to {baseline.ADDRESS} | awk '{{print $4, $2}}'"
-    lab.run(node, ["sh", "-ec", f"set -- $({find}); ip addr del $1 dev $2"])
+class Alone:
+    """The address, as the nemesis sees it."""
+
+    name = clone = baseline.RESOURCE
+    traits = Traits(port=0, peers=0, configuration="", nonsense="", address=baseline.ADDRESS)
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
 
 
 class Address(Contender):
-    """An address with nothing behind it, asked by ICMP every 10 ms."""
+    """An address with nothing behind it, asked by ICMP every 10 ms. table: what each of FAULTS is to whoever manages it, on the
+    node that has it. keeper-kill: SIGKILL of the daemon that decides where it is."""
 
     service = "address"
     client = "an ICMP echo request every 10 ms"
     faults = FAULTS
+    table: Mapping[str, Fault]
 
     @abstractmethod
-    def inflict(self, lab: Lab, fault: str, node: str) -> None:
-        """One of FAULTS, on the node that has the address. keeper-kill: SIGKILL of the daemon that decides where it is."""
-
-    @abstractmethod
-    def heal(self, lab: Lab, fault: str, node: str) -> None:
-        """Undo it; returns when the node takes part again."""
+    def rejoined(self, lab: Lab) -> None:
+        """Returns when the node that was hit takes part again."""
 
     def coordinates(self, lab: Lab, node: str) -> bool:
         """Whether the node is the cluster's coordinator."""
@@ -78,7 +87,7 @@ class Address(Contender):
         with workload.echo(lab, histories, baseline.ADDRESS) as load:
             load.wait_steady(0.0, baseline.TIMEOUT)
             marked, wall, began = logs.marks(lab), time.time(), time.monotonic()
-            self.inflict(lab, fault, node)
+            undo = self.table[fault].inflict(Stage(Alone(lab), node, load=load))
             try:
                 load.wait_steady(time.monotonic(), patience)
             except TimedOut as late:
@@ -87,7 +96,9 @@ class Address(Contender):
                 return {**known, "error": f"{late}; {lab.complaints()}"}
             known["error"] = self._claims(lab)
             load.finish()
-        self.heal(lab, fault, node)
+        if undo:
+            undo()
+        self.rejoined(lab)
         gap = write_gap(load.attempts, began)
         phases = {**logs.phases_since(marked, wall, "floor"), "first write": gap.first - began}
         return {**known, "gap": gap.seconds, "phases": phases, "now": ", ".join(holders(lab)), "whole": True}
@@ -103,8 +114,29 @@ class Address(Contender):
         return f"{' and '.join(sorted(both))} had the address at the same time" if both else ""
 
 
+def move(stage: Stage[Alone]) -> Undo:
+    """An address has no role that could be moved, it is the resource that is."""
+    resource = ["crm_resource", "--resource", baseline.RESOURCE]
+    target = stage.others[0]
+    stage.lab.run(target, [*resource, "--move", "--node", target])
+    return lambda: void(stage.lab.run(stage.node, [*resource, "--clear"]))
+
+
+def removed(stage: Stage[Alone]) -> Undo:
+    """The failure is forgotten afterwards, as by an admin."""
+    remove_address(stage)
+    return lambda: void(stage.lab.run(stage.node, ["crm_resource", "--cleanup", "--resource", baseline.RESOURCE]))
+
+
 class Managed(Address):
     """By an agent under Pacemaker."""
+
+    table = table(
+        POWER_OFF,
+        MOVE.there("planned move", inflict=move),
+        ADDRESS_REMOVED._replace(inflict=removed),
+        known("corosync-kill")._replace(name="keeper-kill"),
+    )
 
     def __init__(self, name: str, what: str, parameters: str) -> None:
         self.name, self.what = name, what
@@ -119,24 +151,7 @@ class Managed(Address):
     def coordinates(self, lab: Lab, node: str) -> bool:
         return baseline.is_dc(lab, node)
 
-    def inflict(self, lab: Lab, fault: str, node: str) -> None:
-        if fault == "power-off":
-            lab.power_off(node)
-        elif fault == "move":
-            target = next(each for each in lab.nodes if each != node)
-            lab.run(target, ["crm_resource", "--move", "--resource", baseline.RESOURCE, "--node", target])
-        elif fault == "address-removed":
-            remove(lab, node)
-        else:
-            lab.fault("kill", node, "corosync")
-
-    def heal(self, lab: Lab, fault: str, node: str) -> None:
-        if fault == "power-off":
-            lab.power_on(node)
-        elif fault == "move":
-            lab.run(node, ["crm_resource", "--clear", "--resource", baseline.RESOURCE])
-        elif fault == "address-removed":
-            lab.run(node, ["crm_resource", "--cleanup", "--resource", baseline.RESOURCE])
+    def rejoined(self, lab: Lab) -> None:
         lab.wait_online(lab.nodes, baseline.TIMEOUT)
 
     def costs(self, lab: Lab, runs: int) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from backstay_lab.machines.cluster import Lab
+    from backstay_lab.nemesis.fault import Fault
     from backstay_lab.systems.declaration import Rehearsed, Way
-    from backstay_lab.systems.faults import Fault
     from backstay_lab.systems.system import System, Verdict
 
 SERVE_TIMEOUT = 120.0  # seconds from a configured cluster to a service that is whole
@@ -95,8 +95,8 @@ class Clustered(Contender):
         system = self._attach(lab)
         system.wait_whole(WHOLE_TIMEOUT)
         what = self.table[fault]._replace(patience=patience)
-        if what.silences and self._in_place:
-            what = what._replace(elsewhere=False, silences=False)
+        if what.cost.silences and self._in_place:
+            what = what._replace(cost=what.cost._replace(elsewhere=False, silences=False))
         marks = system.log_marks()
         try:
             return self._suffer(system, what, histories, patience)

@@ -7,18 +7,25 @@ The nodes run neither Corosync nor Pacemaker, nor is anybody fenced.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from backstay.host.deadline import Deadline, poll
 from backstay_lab.bench import costs
-from backstay_lab.bench.addresses import Address, holder, remove
+from backstay_lab.bench.addresses import Address, holder
 from backstay_lab.machines.faults import processes
+from backstay_lab.nemesis import harm
+from backstay_lab.nemesis.fault import table
+from backstay_lab.nemesis.measured import ADDRESS_REMOVED, KILL, MOVE, POWER_OFF
 from backstay_lab.run import baseline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from backstay_lab.bench.addresses import Alone
     from backstay_lab.machines.cluster import Lab
+    from backstay_lab.nemesis.fault import Inflict, Undo
+    from backstay_lab.nemesis.stage import Stage
 
 CONFIG = "/etc/keepalived/keepalived.conf"
 LOG = "/var/log/keepalived.log"
@@ -53,8 +60,39 @@ NOTES = (
 )
 
 
+def started_again(inflict: Inflict) -> Inflict:
+    """What ends keepalived is undone by a start of it too, once it is gone."""
+
+    def inflicted(stage: Stage[Alone]) -> Undo:
+        undo = inflict(stage)
+
+        def start() -> None:
+            if undo:
+                undo()
+            _gone(stage.lab, stage.node)
+            _start(stage.lab, stage.node)
+
+        return start
+
+    return inflicted
+
+
+def stop(stage: Stage[Alone]) -> None:
+    """As `systemctl stop keepalived`."""
+    stage.sh(stage.node, f"kill $(cat {PID})")
+
+
 class Keepalived(Address):
     """keepalived(8) on every node."""
+
+    table = table(
+        POWER_OFF._replace(inflict=started_again(POWER_OFF.inflict)),
+        MOVE.there("planned move: it is stopped", inflict=started_again(stop)),
+        ADDRESS_REMOVED,
+        KILL.there(
+            "SIGKILL of keepalived", name="keeper-kill", inflict=started_again(partial(harm.kill, daemon="keepalived"))
+        ),
+    )
 
     name = "keepalived"
     what = "VRRP between all nodes, an advertisement a second, nopreempt; no cluster"
@@ -72,22 +110,7 @@ class Keepalived(Address):
             _start(lab, node)
         holder(lab)
 
-    def inflict(self, lab: Lab, fault: str, node: str) -> None:
-        if fault == "power-off":
-            lab.power_off(node)
-        elif fault == "move":
-            lab.run(node, ["sh", "-ec", f"kill $(cat {PID})"])
-        elif fault == "address-removed":
-            remove(lab, node)
-        else:
-            lab.fault("kill", node, "keepalived")
-
-    def heal(self, lab: Lab, fault: str, node: str) -> None:
-        if fault == "power-off":
-            lab.power_on(node)
-        if fault != "address-removed":
-            _gone(lab, node)
-            _start(lab, node)
+    def rejoined(self, lab: Lab) -> None:
         holder(lab)
 
     def costs(self, lab: Lab, runs: int) -> Iterator[tuple[str, dict[str, Any]]]:

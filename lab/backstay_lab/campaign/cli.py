@@ -24,7 +24,7 @@ from backstay_lab.systems.catalogue import campaigned
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from backstay_lab.nemesis.catalogue import Kind
+    from backstay_lab.nemesis.fault import Kind
     from backstay_lab.systems.declaration import Campaigned
 
 MINUTES = 120.0  # of a soak

@@ -19,8 +19,8 @@ from backstay_lab.checkers.rules import Finding, judge
 from backstay_lab.checkers.sampling import reached
 from backstay_lab.clients.application import none
 from backstay_lab.machines import logs, timeline
-from backstay_lab.nemesis.catalogue import COORDINATOR, DAEMON, FOLLOWER, KINDS, NODES, may_fence, most_moves
-from backstay_lab.nemesis.harm import HARMS
+from backstay_lab.nemesis.catalogue import KINDS, may_fence, most_moves
+from backstay_lab.nemesis.fault import COORDINATOR, DAEMON, FOLLOWER, NODES
 from backstay_lab.nemesis.schedule import Injection, Schedule, to_json
 from backstay_lab.nemesis.target import targets_of
 
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from backstay_lab.checkers.sampling import Reached
     from backstay_lab.clients.application import Application
     from backstay_lab.clients.workload import Load
-    from backstay_lab.nemesis.target import Target, Undo
+    from backstay_lab.nemesis.fault import Undo
+    from backstay_lab.nemesis.target import Target
     from backstay_lab.systems.subject import Subject
 
 STEADY = 30.0  # seconds for a whole service to take the load
@@ -41,7 +42,6 @@ PATIENCE = (
 )
 WHOLE = 300.0  # seconds until all nodes are back; the same, and a boot
 UNDO = 60.0  # seconds for the nodes to be there for what is still to be undone
-TOTAL = ("blackout", "kill-two")  # faults that leave no broker, or one that cannot serve
 MONITORS = 2  # of their intervals are waited for a monitor to begin
 
 
@@ -171,7 +171,7 @@ class Run:
             node = self._target(target, injection)
         at, missed, undo = time.monotonic(), "", None
         try:
-            undo = HARMS[injection.kind](target, node, injection)
+            undo = KINDS[injection.kind].fault.inflict(target.stage(load, node, injection))
         except AgentError as reason:
             missed = str(reason)
         self.hits.append(Hit(injection, node, at, self._leads(target, node, injection), missed))
@@ -206,14 +206,14 @@ class Run:
 
     def _resolve(self, target: Target, role: str) -> str:
         """The node of a role; of the whole set, its leader stands for all."""
-        others = target.others(target.leader)
+        others = [each for each in self.lab.nodes if each != target.leader]
         if role == COORDINATOR:
             return next((node for node in self.lab.nodes if self.system.is_dc(node)), target.leader)
         return others[0] if role == FOLLOWER else target.leader
 
     def _meet_phase(self, target: Target, node: str, phase: float) -> None:
         """The moment within the interval between two monitors there; any moment where none comes, or the node is lost."""
-        interval = target.traits.interval
+        interval = target.system.traits.interval
         with suppress(AgentError):
             if self.lab.wait_for_action(node, target.system.name, "monitor", MONITORS * interval):
                 time.sleep(phase * interval)
@@ -275,7 +275,7 @@ class Run:
         return [
             Outage(group[0].at, max(hit.at + (hit.injection.lasts if len(group) > 1 else 0.0) for hit in group))
             for group in groups
-            if len(group) > 1 or any(hit.injection.kind in TOTAL for hit in group)
+            if len(group) > 1 or any(KINDS[hit.injection.kind].cost.all_lost for hit in group)
         ]
 
     def _groups(self) -> list[list[Hit]]:
@@ -296,11 +296,15 @@ class Run:
 
     def _overdue(self, load: Load) -> list[str]:
         """Groups that cost more than any of their faults may."""
-        return [
-            f"{hit.injection.kind} ({hit.injection.where}) cost {seconds:.1f} s, {KINDS[hit.injection.kind].bound:.0f} at most"
+        costs = [
+            (hit.injection, seconds, KINDS[hit.injection.kind].cost.worst)
             for group, seconds in zip(self._groups(), self._gaps(load))
             for hit in group
-            if seconds > KINDS[hit.injection.kind].bound
+        ]
+        return [
+            f"{one.kind} ({one.where}) cost {seconds:.1f} s, {worst:.0f} at most"
+            for one, seconds, worst in costs
+            if seconds > worst
         ]
 
     def _ill(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backstay_lab.nemesis.catalogue import ALL, FOLLOWER, LEADER
+from backstay_lab.nemesis.fault import ALL, FOLLOWER, LEADER
 from backstay_lab.nemesis.schedule import Injection, Schedule
 
 CUT = 3.0  # seconds of a partition that is over before anybody needs to act

@@ -1,56 +1,37 @@
-"""The faults of a campaign and what each may cost, and the thirty rows of the catalogue. Pure tables.
+"""The catalogue: every fault that any system may suffer, and the thirty rows of kinds of failure that they are of. Tables.
 
-A kind says what is injected and the most that it may cause when it hits the leader; the runner adds these up and calls
-more than that needless. What no fault may ever cause is in `judge`.
+A row of KINDS is the fault as a value, what does it and what it may cost when it hits the leader, and how schedules draw it. The
+runner adds these costs up and calls more than that needless. What no fault may ever cause is in `checkers.rules`.
 """
 
 from __future__ import annotations
 
-from math import inf
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from backstay_lab.nemesis import harm, sequences, surroundings
+from backstay_lab.nemesis.fault import (
+    ADDRESS,
+    ALL,
+    ANY,
+    DAEMON,
+    DATA,
+    FOLLOWER,
+    LEADER,
+    MYSQL,
+    NODES,
+    ONE,
+    ORDERS,
+    PEERS,
+    RABBITMQ,
+    Cost,
+    Fault,
+    Kind,
+)
+from backstay_lab.nemesis.surroundings import impair
+
 if TYPE_CHECKING:
-    from backstay_lab.systems.declaration import Campaigned
-    from backstay_lab.systems.system import Traits
-
-LEADER, FOLLOWER, COORDINATOR, ALL = "leader", "follower", "coordinator", "all"
-ONE = (LEADER, FOLLOWER)
-ANY = (LEADER, FOLLOWER, COORDINATOR)
-ORDERS = ("order 1 2 3", "order 1 3 2", "order 2 1 3", "order 2 3 1", "order 3 1 2", "order 3 2 1")
-# What a kind needs of what it hits: one of Traits' fields that says something, or to be a certain system.
-ANYTHING, PEERS, DATA, ADDRESS = "", "peers", "data", "address"
-MYSQL, RABBITMQ = "mysql", "rabbitmq"
-DAEMON, NODE, NODES = "daemon", "node", "nodes"
-
-
-class Kind(NamedTuple):
-    """row: of the catalogue. lasts: least and most seconds until it is undone; what cannot be undone, or undoes itself,
-    has none. moves: how often the leader may change because of it, if it hits the leader. fences: whether a node may be
-    fenced because of it. targets: roles, which are resolved when it is inflicted, or orders of power-on. needs: which
-    systems, alone or as parts of others, have leaders and followers that it can hit. scope: what it reaches there, the
-    part's daemon or address alone, all that is on the node, or more nodes than one. barred: why it is not done to machines
-    that are reached over ssh alone (Vagrant's), "" where it is. aimed: no seed draws it, schedules of `aimed` have it.
-    bound: seconds without an acknowledgement that it may cost at most."""
-
-    name: str
-    row: int
-    what: str
-    targets: tuple[str, ...] = ONE
-    lasts: tuple[float, float] = (0.0, 0.0)
-    moves: int = 1
-    fences: bool = False
-    needs: str = ANYTHING
-    scope: str = NODE
-    barred: str = ""
-    aimed: bool = False
-    bound: float = inf
-
-    def suits(self, system: str, traits: Traits) -> bool:
-        """Whether it can be done to the system of this name."""
-        if self.needs in (PEERS, DATA, ADDRESS):
-            return bool(getattr(traits, self.needs))
-        return self.needs in (ANYTHING, system)
-
+    from backstay_lab.nemesis.victim import Drawable
 
 STOPPED = "sshd is stopped with the rest, and nobody can let them go on"
 NO_VOLUME = "those machines have no file system of their own for the data"
@@ -63,88 +44,124 @@ SHORT = (0.3, 15.0)  # sometimes over before anybody noticed
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("kill", 1, "SIGKILL of the daemon", scope=DAEMON),
-        Kind("hang", 2, "SIGSTOP of the daemon, SIGCONT later", ONE, SHORT, scope=DAEMON),
-        Kind("node-hang", 2, "SIGSTOP of every process of the node, SIGCONT later", ANY, SHORT, fences=True,
-            barred=STOPPED),
-        Kind("power-off", 3, "the node loses its power, which returns later", ANY, SHORT, fences=True),
-        Kind("partition", 4, "the node is cut off from both others, not from clients", ANY, SHORT, fences=True),
-        Kind("pair-cut", 5, "the node and one other are cut off from each other; both see the third", ONE, SHORT,
-            fences=True, scope=NODES),
-        Kind("one-way", 6, "nothing that the node sends reaches the others", ANY, SHORT, fences=True),
-        Kind("deaf", 6, "nothing that the others send reaches the node", ANY, SHORT, fences=True),
-        Kind("port-cut", 7,
+        Kind(Fault("kill", "SIGKILL of the daemon", harm.kill), 1, scope=DAEMON),
+        Kind(Fault("hang", "SIGSTOP of the daemon, SIGCONT later", harm.hang), 2, ONE, SHORT, scope=DAEMON),
+        Kind(Fault("node-hang", "SIGSTOP of every process of the node, SIGCONT later",
+            partial(harm.hang, daemon="node"), Cost(fences=True)), 2, ANY, SHORT, barred=STOPPED),
+        Kind(Fault("power-off", "the node loses its power, which returns later",
+            harm.power_off, Cost(fences=True)), 3, ANY, SHORT),
+        Kind(Fault("partition", "the node is cut off from both others, not from clients",
+            impair("cut", surroundings.with_others), Cost(fences=True)), 4, ANY, SHORT),
+        Kind(Fault("pair-cut", "the node and one other are cut off from each other; both see the third",
+            impair("cut", surroundings.with_leader_or_one), Cost(fences=True)), 5, ONE, SHORT, scope=NODES),
+        Kind(Fault("one-way", "nothing that the node sends reaches the others",
+            impair("cut", surroundings.to_others), Cost(fences=True)), 6, ANY, SHORT),
+        Kind(Fault("deaf", "nothing that the others send reaches the node",
+            impair("cut", surroundings.from_others), Cost(fences=True)), 6, ANY, SHORT),
+        Kind(Fault("port-cut",
             "the others are cut off from the port by which the leader's daemon talks to them, not from the node",
-            (LEADER,), LONG, moves=0, needs=PEERS, scope=DAEMON),
-        Kind("client-cut", 7, "clients are cut off from the service's port on the node", ONE, SHORT, moves=0, scope=DAEMON),
-        Kind("loss", 8, "30 % of the packets from and to the node are lost", ANY, LONG, fences=True),
-        Kind("slow-link", 9, "the node's link carries 2 Mbit/s and queues the rest up to 400 ms", ONE, LONG, moves=0),
-        Kind("disk-full", 10, "the file system with the data is filled to the last block", ONE, LONG, needs=DATA,
-            barred=NO_VOLUME),
-        Kind("disk-slow", 11, "twenty writes a second to the disk with the data", ONE, LONG, needs=DATA,
-            barred=NO_VOLUME),
-        Kind("disk-frozen", 12, "who writes to the disk with the data waits, and cannot be killed", ONE, SHORT, fences=True,
-            needs=DATA, barred=NO_VOLUME),
-        Kind("torn-relay-log", 13, "the server is killed, its newest relay log cut short", (FOLLOWER,), moves=0,
-            needs=MYSQL, scope=DAEMON),
-        Kind("corosync-kill", 16, "SIGKILL of Corosync", ANY, fences=True),
-        Kind("corosync-hang", 16, "SIGSTOP of Corosync, SIGCONT later", ANY, SHORT, fences=True),
-        Kind("attrd-kill", 17, "SIGKILL of pacemaker-attrd", ANY, moves=0),
-        Kind("based-kill", 17, "SIGKILL of pacemaker-based", ANY, fences=True),
-        Kind("controld-kill", 17, "SIGKILL of pacemaker-controld", ANY, fences=True),
-        Kind("execd-kill", 17, "SIGKILL of pacemaker-execd", ANY, fences=True),
-        Kind("fenced-kill", 17, "SIGKILL of pacemaker-fenced", ANY, moves=0),
-        Kind("schedulerd-kill", 17, "SIGKILL of pacemaker-schedulerd", ANY, moves=0),
-        Kind("pacemakerd-kill", 17, "SIGKILL of pacemakerd, whose children live on", ANY, moves=0),
-        Kind("tools-fail", 18, "crm_attribute and attrd_updater fail with 1, 102 and 124 in turn", ONE, LONG),
-        Kind("tools-hang", 18, "crm_attribute and attrd_updater take half a minute", ONE, LONG),
-        Kind("memory", 19, "the node gets 16 MiB more and no more: the kernel kills what asks", ONE,
-            (2.0, 5.0), fences=True, barred=NO_LIMIT),
-        Kind("starvation", 20, "the node gets a tenth of a processor", ANY, (3.0, 10.0), fences=True, barred=NO_LIMIT),
-        Kind("wrong-cookie", 21, "the broker is killed and its cookie replaced", ONE, needs=RABBITMQ, scope=DAEMON),
-        Kind("port-taken", 22, "the daemon is killed, another program takes its port for a while", ONE, LONG, scope=DAEMON),
-        Kind("broken-configuration", 24, "a line that is no option in the configuration, and the daemon is killed",
-            ONE, LONG, scope=DAEMON),
-        Kind("flapping", 25, "SIGKILL of the daemon whenever it runs again, for a while", ONE, LONG, scope=DAEMON),
-        Kind("link-flapping", 25, "five times cut off for half a second, once a second", ANY, fences=True),
-        Kind("kill-promoting", 26, "SIGKILL of the primary's server, then of the one that is being promoted",
-            (LEADER,), moves=2, needs=MYSQL, scope=DAEMON),
+            impair("ports", surroundings.with_others, "peers"), Cost(moves=0)), 7, (LEADER,), LONG, needs=PEERS, scope=DAEMON),
+        Kind(Fault("client-cut", "clients are cut off from the service's port on the node",
+            impair("ports", surroundings.with_client, "port"), Cost(moves=0)), 7, ONE, SHORT, scope=DAEMON),
+        Kind(Fault("loss", "30 % of the packets from and to the node are lost",
+            impair("lossy", surroundings.with_all), Cost(fences=True)), 8, ANY, LONG),
+        Kind(Fault("slow-link", "the node's link carries 2 Mbit/s and queues the rest up to 400 ms",
+            surroundings.slow_link, Cost(moves=0)), 9, ONE, LONG),
+        Kind(Fault("disk-full", "the file system with the data is filled to the last block",
+            surroundings.fill_disk), 10, ONE, LONG, needs=DATA, barred=NO_VOLUME),
+        Kind(Fault("disk-slow", "twenty writes a second to the disk with the data",
+            surroundings.slow_disk), 11, ONE, LONG, needs=DATA, barred=NO_VOLUME),
+        Kind(Fault("disk-frozen", "who writes to the disk with the data waits, and cannot be killed",
+            surroundings.freeze_disk, Cost(fences=True)), 12, ONE, SHORT, needs=DATA, barred=NO_VOLUME),
+        Kind(Fault("torn-relay-log", "the server is killed, its newest relay log cut short",
+            harm.torn_relay_log, Cost(moves=0)), 13, (FOLLOWER,), needs=MYSQL, scope=DAEMON),
+        Kind(Fault("corosync-kill", "SIGKILL of Corosync", partial(harm.kill, daemon="corosync"), Cost(fences=True)), 16, ANY),
+        Kind(Fault("corosync-hang", "SIGSTOP of Corosync, SIGCONT later",
+            partial(harm.hang, daemon="corosync"), Cost(fences=True)), 16, ANY, SHORT),
+        Kind(Fault("attrd-kill", "SIGKILL of pacemaker-attrd",
+            partial(harm.kill, daemon="pacemaker-attrd"), Cost(moves=0)), 17, ANY),
+        Kind(Fault("based-kill", "SIGKILL of pacemaker-based",
+            partial(harm.kill, daemon="pacemaker-based"), Cost(fences=True)), 17, ANY),
+        Kind(Fault("controld-kill", "SIGKILL of pacemaker-controld",
+            partial(harm.kill, daemon="pacemaker-controld"), Cost(fences=True)), 17, ANY),
+        Kind(Fault("execd-kill", "SIGKILL of pacemaker-execd",
+            partial(harm.kill, daemon="pacemaker-execd"), Cost(fences=True)), 17, ANY),
+        Kind(Fault("fenced-kill", "SIGKILL of pacemaker-fenced",
+            partial(harm.kill, daemon="pacemaker-fenced"), Cost(moves=0)), 17, ANY),
+        Kind(Fault("schedulerd-kill", "SIGKILL of pacemaker-schedulerd",
+            partial(harm.kill, daemon="pacemaker-schedulerd"), Cost(moves=0)), 17, ANY),
+        Kind(Fault("pacemakerd-kill", "SIGKILL of pacemakerd, whose children live on",
+            partial(harm.kill, daemon="pacemakerd"), Cost(moves=0)), 17, ANY),
+        Kind(Fault("tools-fail", "crm_attribute and attrd_updater fail with 1, 102 and 124 in turn",
+            partial(surroundings.break_tools, way="fail")), 18, ONE, LONG),
+        Kind(Fault("tools-hang", "crm_attribute and attrd_updater take half a minute",
+            partial(surroundings.break_tools, way="hang")), 18, ONE, LONG),
+        Kind(Fault("memory", "the node gets 16 MiB more and no more: the kernel kills what asks",
+            partial(surroundings.limit, controller="memory", memory__limit_in_bytes=str(16 << 20)), Cost(fences=True)),
+            19, ONE, (2.0, 5.0), barred=NO_LIMIT),
+        Kind(Fault("starvation", "the node gets a tenth of a processor",
+            partial(surroundings.limit, controller="cpu", cpu__cfs_quota_us="10000"), Cost(fences=True)),
+            20, ANY, (3.0, 10.0), barred=NO_LIMIT),
+        Kind(Fault("wrong-cookie", "the broker is killed and its cookie replaced",
+            harm.wrong_cookie), 21, ONE, needs=RABBITMQ, scope=DAEMON),
+        Kind(Fault("port-taken", "the daemon is killed, another program takes its port for a while",
+            harm.take_port), 22, ONE, LONG, scope=DAEMON),
+        Kind(Fault("broken-configuration", "a line that is no option in the configuration, and the daemon is killed",
+            harm.break_configuration), 24, ONE, LONG, scope=DAEMON),
+        Kind(Fault("flapping", "SIGKILL of the daemon whenever it runs again, for a while",
+            harm.flap), 25, ONE, LONG, scope=DAEMON),
+        Kind(Fault("link-flapping", "five times cut off for half a second, once a second",
+            surroundings.flap_link, Cost(fences=True)), 25, ANY),
+        Kind(Fault("kill-promoting", "SIGKILL of the primary's server, then of the one that is being promoted",
+            harm.kill_promoting, Cost(moves=2)), 26, (LEADER,), needs=MYSQL, scope=DAEMON),
         # The third cannot prove that it has everything: its promotion is refused, which is no move (decision 9).
-        Kind("kill-two", 26, "SIGKILL of the leader's and a follower's daemon", (LEADER,), scope=DAEMON),
-        Kind("blackout", 27, "all nodes off; power returns one by one, in the order, each later than the one before",
-            ORDERS, (0.5, 4.0), fences=True, scope=NODES),
-        Kind("standby", 28, "standby and back, as planned work", ONE, SHORT),
-        Kind("move", 28, "planned move of the promoted role", (LEADER,), SHORT, needs=MYSQL, scope=DAEMON),
-        Kind("new-agents", 29, "agents and library installed anew on one node after the other, as an upgrade does", (ALL,),
-            moves=0, scope=NODES),
-        Kind("duplicate-address", 30, "another node adds the address that clients come to, and announces it", (FOLLOWER,),
-            SHORT, moves=0, needs=ADDRESS, scope=DAEMON),
-        Kind("address-removed", 30, "the address that clients come to is deleted behind the cluster's back", (LEADER,), moves=0,
-            needs=ADDRESS, scope=DAEMON),
+        Kind(Fault("kill-two", "SIGKILL of the leader's and a follower's daemon",
+            harm.kill_two, Cost(all_lost=True)), 26, (LEADER,), scope=DAEMON),
+        Kind(Fault("blackout", "all nodes off; power returns one by one, in the order, each later than the one before",
+            harm.blackout, Cost(fences=True, all_lost=True)), 27, ORDERS, (0.5, 4.0), scope=NODES),
+        Kind(Fault("standby", "standby and back, as planned work", harm.standby), 28, ONE, SHORT),
+        Kind(Fault("move", "planned move of the promoted role", harm.move), 28, (LEADER,), SHORT, needs=MYSQL, scope=DAEMON),
+        Kind(Fault("new-agents", "agents and library installed anew on one node after the other, as an upgrade does",
+            harm.new_agents, Cost(moves=0)), 29, (ALL,), scope=NODES),
+        Kind(Fault("duplicate-address", "another node adds the address that clients come to, and announces it",
+            surroundings.duplicate_address, Cost(moves=0)), 30, (FOLLOWER,), SHORT, needs=ADDRESS, scope=DAEMON),
+        Kind(Fault("address-removed", "the address that clients come to is deleted behind the cluster's back",
+            surroundings.remove_address, Cost(moves=0)), 30, (LEADER,), needs=ADDRESS, scope=DAEMON),
         # What follows is in no draw, and schedules of seeds stay what they are.
-        Kind("two-promotions", 26, "one replica receives nothing; SIGKILL of the primary's server, then of the next one's",
-            (LEADER,), moves=3, needs=MYSQL, scope=DAEMON, barred=AIMED, aimed=True),
-        Kind("clean-stop", 28, "a node in maintenance, Pacemaker and Corosync stopped there; then SIGKILL of the leader's daemon",
-            (FOLLOWER,), needs=DATA, scope=NODES, barred=AIMED, aimed=True),
-        Kind("first-boot", 3, "a node without data loses its power 0.3 s into its daemon's first start", (FOLLOWER,), moves=0,
-            fences=True, needs=DATA, barred=AIMED, aimed=True),
-        Kind("clock-forward", 15, "the times of the agents' files, as a clock's step of an hour leaves them", ONE, moves=0,
-            needs=DATA, scope=DAEMON, barred=AIMED, aimed=True),
-        Kind("clock-back", 15, "the same of a step back", ONE, moves=0, needs=DATA, scope=DAEMON, barred=AIMED, aimed=True),
-        Kind("lost-when-new", 3, "the primary of a new set loses its power a second after the first write", (LEADER,),
-            fences=True, needs=MYSQL, barred=AIMED, aimed=True, bound=30.0),
-        Kind("lost-after-blackout", 27, "all power fails and returns; the primary's node is lost a second after the first write",
-            (ALL,), moves=2, fences=True, needs=MYSQL, scope=NODES, barred=AIMED, aimed=True, bound=75.0),
+        Kind(Fault("two-promotions", "one replica receives nothing; SIGKILL of the primary's server, then of the next one's",
+            sequences.two_promotions, Cost(moves=3)), 26, (LEADER,), needs=MYSQL, scope=DAEMON, barred=AIMED, aimed=True),
+        Kind(Fault("clean-stop",
+            "a node in maintenance, Pacemaker and Corosync stopped there; then SIGKILL of the leader's daemon",
+            sequences.clean_stop), 28, (FOLLOWER,), needs=DATA, scope=NODES, barred=AIMED, aimed=True),
+        Kind(Fault("first-boot", "a node without data loses its power 0.3 s into its daemon's first start",
+            sequences.first_boot, Cost(moves=0, fences=True)), 3, (FOLLOWER,), needs=DATA, barred=AIMED, aimed=True),
+        Kind(Fault("clock-forward", "the times of the agents' files, as a clock's step of an hour leaves them",
+            partial(sequences.step_clock, by=sequences.STEP), Cost(moves=0)),
+            15, ONE, needs=DATA, scope=DAEMON, barred=AIMED, aimed=True),
+        Kind(Fault("clock-back", "the same of a step back",
+            partial(sequences.step_clock, by=-sequences.STEP), Cost(moves=0)),
+            15, ONE, needs=DATA, scope=DAEMON, barred=AIMED, aimed=True),
+        Kind(Fault("lost-when-new", "the primary of a new set loses its power a second after the first write",
+            harm.power_off, Cost(fences=True, worst=30.0)), 3, (LEADER,), needs=MYSQL, barred=AIMED, aimed=True),
+        Kind(Fault("lost-after-blackout",
+            "all power fails and returns; the primary's node is lost a second after the first write",
+            sequences.lose_after_blackout, Cost(moves=2, fences=True, worst=75.0)),
+            27, (ALL,), needs=MYSQL, scope=NODES, barred=AIMED, aimed=True),
     )
 }  # fmt: skip
 
 
-def parts_for(kind: Kind, system: Campaigned) -> list[str]:
+def known(name: str) -> Fault:
+    """The fault of this name, as any system may suffer it."""
+    return KINDS[name].fault
+
+
+def parts_for(kind: Kind, system: Drawable) -> list[str]:
     """The parts of the system that it can hit, in their order; [""] for a system that has no parts, and that it can hit."""
     return [part for part, traits in system.traits.items() if kind.suits(part or system.name, traits)]
 
 
-def kinds_of(system: Campaigned, over_ssh: bool = False) -> list[Kind]:
+def kinds_of(system: Drawable, over_ssh: bool = False) -> list[Kind]:
     """What a campaign draws from. over_ssh: on machines that are reached over ssh alone."""
     own = [kind for kind in KINDS.values() if parts_for(kind, system) and not kind.aimed]
     return [kind for kind in own if not (over_ssh and kind.barred)]
@@ -218,8 +235,8 @@ ROWS = (
 
 def most_moves(hits: tuple[tuple[str, bool], ...]) -> int:
     """How often the leader may change. hits: kind and whether its target could have been the leader then."""
-    return sum(KINDS[kind].moves for kind, leads in hits if leads)
+    return sum(KINDS[kind].cost.moves for kind, leads in hits if leads)
 
 
 def may_fence(kinds: tuple[str, ...]) -> bool:
-    return any(KINDS[kind].fences for kind in kinds)
+    return any(KINDS[kind].cost.fences for kind in kinds)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from backstay_lab.nemesis.catalogue import FOLLOWER, KINDS, LEADER, Kind, kinds_of, parts_for
+from backstay_lab.nemesis.catalogue import KINDS, kinds_of, parts_for
+from backstay_lab.nemesis.fault import FOLLOWER, LEADER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from backstay_lab.systems.declaration import Campaigned
+    from backstay_lab.nemesis.fault import Kind
+    from backstay_lab.nemesis.victim import Drawable
 
 LONGEST = 4  # injections of one schedule: more take longer and find nothing that these do not
 OVERLAPPING = 0.4  # the share of injections that come while the one before lasts
@@ -55,7 +57,7 @@ class Schedule(NamedTuple):
         )
 
 
-def draw(system: Campaigned, seed: int, kinds: Sequence[Kind] = ()) -> Schedule:
+def draw(system: Drawable, seed: int, kinds: Sequence[Kind] = ()) -> Schedule:
     """The schedule of a seed. kinds: to draw from, by default all of the system; the seed gives another schedule with others."""
     chance = Random(f"{system.name} {seed}")  # noqa: S311  chance that repeats is the point
     able = list(kinds or kinds_of(system))
@@ -65,14 +67,14 @@ def draw(system: Campaigned, seed: int, kinds: Sequence[Kind] = ()) -> Schedule:
     )
 
 
-def draw_calm(system: Campaigned, seed: int, number: int) -> Schedule:
+def draw_calm(system: Drawable, seed: int, number: int) -> Schedule:
     """So many faults of a seed, of which none overlaps another: a part of a soak."""
     chance = Random(f"{system.name} {seed} calm")  # noqa: S311  as above
     able = kinds_of(system)
     return Schedule(system.name, seed, tuple(_draw(chance, system, able, 0.0) for _ in range(number)))
 
 
-def _draw(chance: Random, system: Campaigned, able: Sequence[Kind], overlapping: float) -> Injection:
+def _draw(chance: Random, system: Drawable, able: Sequence[Kind], overlapping: float) -> Injection:
     kind = chance.choice(able)
     lasts = round(chance.uniform(*kind.lasts), 2)
     overlaps = overlapping > 0.0 and chance.random() < overlapping
@@ -92,7 +94,7 @@ def to_json(schedule: Schedule) -> dict[str, Any]:
     return {**schedule._asdict(), "injections": [one._asdict() for one in schedule.injections]}
 
 
-def from_json(found: Mapping[str, Any], systems: Mapping[str, Campaigned]) -> Schedule:
+def from_json(found: Mapping[str, Any], systems: Mapping[str, Drawable]) -> Schedule:
     """What json.loads gave. systems: those of this version, by name. Raises ValueError when it is no schedule of this version."""
     try:
         injections = tuple(Injection(**one) for one in found["injections"])

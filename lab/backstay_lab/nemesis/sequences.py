@@ -1,23 +1,21 @@
-"""Harms that are several events in an order, which single faults at random moments meet seldom. See harm for what a harm is."""
+"""Faults that are several events in an order, which single ones at random moments meet seldom."""
 
 from __future__ import annotations
 
 import json
 import time
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from backstay.host.deadline import Deadline, poll
 from backstay.ocf.errors import AgentError, CommandFailed, TimedOut
 from backstay_lab.machines.layout import LabError
-from backstay_lab.nemesis.target import void
+from backstay_lab.nemesis.stage import void
 
 if TYPE_CHECKING:
-    from backstay_lab.nemesis.schedule import Injection
-    from backstay_lab.nemesis.target import Harm, Target, Undo
-    from backstay_lab.systems.mysql.workload import MysqlSet
-    from backstay_lab.systems.rabbitmq.workload import RabbitSet
+    from backstay_lab.nemesis.fault import Undo
+    from backstay_lab.nemesis.stage import Stage
+    from backstay_lab.nemesis.victim import Broker, Database, Led
 
 BEHIND = 3.0  # seconds of writes that a deaf replica misses
 ALONE = 0.3  # seconds of writes that one of two replicas has, and the other has not
@@ -51,61 +49,63 @@ BEGUN = 'until find "$1" -mindepth 1 -name "$2" | grep -q .; do sleep 0.02; done
 WIPE = 'find "$1" -mindepth 1 -delete'
 
 
-def _deafen(target: Target, node: str) -> Undo:
+def _deafen(stage: Stage[Led], node: str) -> Undo:
     """What clients' address sends does not reach the node; what others ask of it, and it of them, does."""
-    target.lab.run(node, ["nft", DEAF % (target.traits.address, target.traits.port)])
-    return lambda: void(target.lab.run(node, ["nft", "delete", "table", "ip", "deaf"], check=False))
+    stage.lab.run(node, ["nft", DEAF % (stage.traits.address, stage.traits.port)])
+    return lambda: void(stage.lab.run(node, ["nft", "delete", "table", "ip", "deaf"], check=False))
 
 
-def _another(target: Target, *lost: str) -> str:
+def _another(stage: Stage[Led], *lost: str) -> str:
     """The next to be promoted."""
 
     def promoted() -> str | None:
-        found = target.system.in_role("Promoted")
+        found = stage.system.in_role("Promoted")
         return found[0] if len(found) == 1 and found[0] not in lost else None
 
     return poll(promoted, Deadline(PATIENCE), "another to be promoted", interval=0.1)
 
 
-def two_promotions(target: Target, node: str, injection: Injection) -> None:
+def two_promotions(stage: Stage[Led]) -> None:
     """One replica receives nothing; the primary's server is killed, and the next one's as soon as it is promoted."""
-    second, deaf = target.others(node)
-    ban = ["crm_resource", "--resource", target.system.clone]
-    target.lab.run(node, [*ban, "--ban", "--promoted", "--node", deaf])
-    hear = _deafen(target, deaf)
+    node = stage.node
+    second, deaf = stage.others
+    ban = ["crm_resource", "--resource", stage.system.clone]
+    stage.lab.run(node, [*ban, "--ban", "--promoted", "--node", deaf])
+    hear = _deafen(stage, deaf)
     try:
         time.sleep(BEHIND)
-        target.lab.fault("kill", node, target.system.name)
-        after = _another(target, node)
-        target.lab.run(after, [*ban, "--clear"])
-        target.lab.fault("kill", after, target.system.name)
+        stage.lab.fault("kill", node, stage.system.name)
+        after = _another(stage, node)
+        stage.lab.run(after, [*ban, "--clear"])
+        stage.lab.fault("kill", after, stage.system.name)
     finally:
         hear()
-        target.lab.run(second, [*ban, "--clear"], check=False)
+        stage.lab.run(second, [*ban, "--clear"], check=False)
 
 
-def clean_stop(target: Target, node: str, injection: Injection) -> Undo:
+def clean_stop(stage: Stage[Led]) -> Undo:
     """A node in maintenance, its cluster software ended in order while its daemon runs on. Then the leader's daemon is killed; of
     a database at a moment when the node alone acknowledges."""
-    [other] = [each for each in target.others(node) if each != target.leader]
-    target.lab.run(target.leader, ["crm", "node", "maintenance", node])
-    target.lab.run(node, ["sh", "-c", LEAVE], timeout=PATIENCE)
-    poll(lambda: node not in target.lab.online(), Deadline(PATIENCE), f"{node} to leave", interval=0.2)
+    node = stage.node
+    [other] = [each for each in stage.others if each != stage.leader]
+    stage.lab.run(stage.leader, ["crm", "node", "maintenance", node])
+    stage.lab.run(node, ["sh", "-c", LEAVE], timeout=PATIENCE)
+    poll(lambda: node not in stage.lab.online(), Deadline(PATIENCE), f"{node} to leave", interval=0.2)
 
     def back() -> None:
-        target.lab.run(node, ["sh", "-c", RETURN], timeout=PATIENCE)
-        poll(lambda: node in target.lab.online(), Deadline(PATIENCE), f"{node} to come back", interval=0.5)
-        target.lab.run(target.asked(but=node), ["crm", "node", "ready", node])
+        stage.lab.run(node, ["sh", "-c", RETURN], timeout=PATIENCE)
+        poll(lambda: node in stage.lab.online(), Deadline(PATIENCE), f"{node} to come back", interval=0.5)
+        stage.lab.run(stage.asked(but=node), ["crm", "node", "ready", node])
 
-    if target.system.name == "mysql":
-        _kill_while_one_acknowledges(target, node, other)
+    if stage.system.name == "mysql":
+        _kill_while_one_acknowledges(stage, other)
     else:
-        target.lab.fault("kill", target.leader, target.system.name)
+        stage.lab.fault("kill", stage.leader, stage.system.name)
     return back
 
 
-def _kill_while_one_acknowledges(target: Target, node: str, other: str) -> None:
-    mysql = cast("MysqlSet", target.system)
+def _kill_while_one_acknowledges(stage: Stage[Led], other: str) -> None:
+    node, mysql = stage.node, cast("Database", stage.system)
 
     def forgotten() -> bool:
         facts = dict(field.split("=", 1) for field in mysql.facts().split())
@@ -113,26 +113,27 @@ def _kill_while_one_acknowledges(target: Target, node: str, other: str) -> None:
 
     with suppress(TimedOut):  # as it should be
         poll(forgotten, Deadline(FORGOTTEN), f"{node} to be forgotten", interval=0.1)
-    hear = _deafen(target, other)
+    hear = _deafen(stage, other)
     try:
         time.sleep(ALONE)
-        target.lab.fault("kill", target.leader, mysql.name)
+        stage.lab.fault("kill", stage.leader, mysql.name)
         with suppress(
             TimedOut
         ):  # what it lacks may be too much to be fetched in a promotion: then it is refused, and rightly
-            _another(target, target.leader)
+            _another(stage, stage.leader)
     finally:
         hear()
 
 
-def first_boot(target: Target, node: str, injection: Injection) -> None:
+def first_boot(stage: Stage[Led]) -> None:
     """A node without data, as after a new disk, loses its power a moment into its daemon's first start."""
-    lab, data = target.lab, target.lab.data(target.traits.data)
-    asked = target.asked(but=node)
-    if target.system.name == "rabbitmq":
-        removed = ["crm", "resource", "param", target.system.name]
+    node = stage.node
+    lab, data = stage.lab, stage.lab.data(stage.traits.data)
+    asked = stage.asked(but=node)
+    if stage.system.name == "rabbitmq":
+        removed = ["crm", "resource", "param", stage.system.name]
         lab.run(asked, [*removed, "set", "removed", node])
-        poll(lambda: not _member(target, asked, node), Deadline(PATIENCE), f"{node} to be forgotten", interval=0.5)
+        poll(lambda: not _member(stage, asked, node), Deadline(PATIENCE), f"{node} to be forgotten", interval=0.5)
     lab.run(asked, ["crm_standby", "--node", node, "-v", "on"])
     running = ["pgrep", "-x", "mariadbd|mysqld|beam.smp"]
     poll(
@@ -141,16 +142,16 @@ def first_boot(target: Target, node: str, injection: Injection) -> None:
         f"{node} to be stopped",
         interval=0.3,
     )
-    target.sh(node, WIPE, data)
+    stage.sh(node, WIPE, data)
     lab.power_off(node)
     lab.run(asked, ["crm_standby", "--node", node, "-D"])
-    if target.system.name == "rabbitmq":
+    if stage.system.name == "rabbitmq":
         lab.run(asked, [*removed, "delete", "removed"])
     lab.power_on(node)
     with suppress(AgentError):  # its failures, if it has any
-        target.system.forget(node)
+        stage.system.forget(node)
     # A broker's own files come some time after its first: the aim is between them and its joining the others.
-    name, rest = ("coordination", 0.0) if target.system.name == "rabbitmq" else ("*", FIRST)
+    name, rest = ("coordination", 0.0) if stage.system.name == "rabbitmq" else ("*", FIRST)
 
     def begun() -> bool:
         with suppress(AgentError):  # it may be fenced only now, or again
@@ -164,24 +165,24 @@ def first_boot(target: Target, node: str, injection: Injection) -> None:
     lab.power_on(node)
 
 
-def _member(target: Target, asked: str, node: str) -> bool:
+def _member(stage: Stage[Led], asked: str, node: str) -> bool:
     """Whether the broker of a node that is asked has another's for a member."""
     try:
-        status = json.loads(cast("RabbitSet", target.system).ctl(asked, "--formatter", "json", "cluster_status"))
+        status = json.loads(cast("Broker", stage.system).ctl(asked, "--formatter", "json", "cluster_status"))
     except (CommandFailed, TimedOut, LabError):
         return True
     return f"rabbit@{node}" in status["disk_nodes"]
 
 
-def step_clock(target: Target, node: str, injection: Injection, by: int) -> None:
+def step_clock(stage: Stage[Led], by: int) -> None:
     """All nodes have this machine's clock, which stays. What an agent finds after a step is done instead: its files' times of
     last change are so many seconds further from now, or nearer."""
-    target.sh(node, SHIFT, str(-by))
+    stage.sh(stage.node, SHIFT, str(-by))
 
 
-def lose_after_blackout(target: Target, node: str, injection: Injection) -> Undo:
+def lose_after_blackout(stage: Stage[Led]) -> Undo:
     """All power fails and returns; a second after the first write the primary's node is lost."""
-    lab, mysql = target.lab, cast("MysqlSet", target.system)
+    lab, mysql = stage.lab, cast("Database", stage.system)
     for each in lab.nodes:
         lab.power_off(each)
     for each in lab.nodes:
@@ -201,19 +202,3 @@ def lose_after_blackout(target: Target, node: str, injection: Injection) -> Undo
             lab.power_on(each)
 
     return power_on
-
-
-def lose(target: Target, node: str, injection: Injection) -> Undo:
-    target.lab.power_off(node)
-    return lambda: target.lab.power_on(node)
-
-
-SEQUENCES: dict[str, Harm] = {
-    "lost-when-new": lose,
-    "lost-after-blackout": lose_after_blackout,
-    "two-promotions": two_promotions,
-    "clean-stop": clean_stop,
-    "first-boot": first_boot,
-    "clock-forward": partial(step_clock, by=STEP),
-    "clock-back": partial(step_clock, by=-STEP),
-}

@@ -1,5 +1,5 @@
-"""Harm done to what surrounds the daemons of a node: its network, its disk, its memory and processor, the cluster's tools,
-the writer address. See harm for what a harm is."""
+"""Faults of what surrounds the daemons of a node: its network, its disk, its memory and processor, the cluster's tools,
+the writer address."""
 
 from __future__ import annotations
 
@@ -10,73 +10,71 @@ from backstay_lab.checkers.evidence import Spoil
 from backstay_lab.machines import volume
 from backstay_lab.machines.layout import CLIENT
 from backstay_lab.machines.limits import Limit
-from backstay_lab.nemesis.target import void
+from backstay_lab.nemesis.stage import void
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from backstay_lab.nemesis.schedule import Injection
-    from backstay_lab.nemesis.target import Target, Undo
+    from backstay_lab.nemesis.fault import Inflict, Undo
+    from backstay_lab.nemesis.stage import Stage
+    from backstay_lab.nemesis.victim import Victim
 
 
-def impair(
-    target: Target,
-    node: str,
-    injection: Injection,
-    kind: str,
-    pairs: Callable[[Target, str], list[tuple[str, str]]],
-    port: str = "",
-) -> Undo:
-    """Between the pairs of nodes; `port`: a field of Traits."""
-    number = int(getattr(target.traits, port)) if port else 0
-    chosen = pairs(target, node)
-    target.lab.impair(kind, chosen, number)
-    done = False
+def impair(kind: str, pairs: Callable[[Stage[Victim]], list[tuple[str, str]]], port: str = "") -> Inflict:
+    """A fault of what the first of each pair of nodes sends to the second. kind: of Lab.impair. port: a field of Traits."""
 
-    def repair() -> None:
-        nonlocal done
-        if not done:
-            target.lab.repair(kind, chosen, number)
-            done = True
+    def inflict(stage: Stage[Victim]) -> Undo:
+        number = int(getattr(stage.traits, port)) if port else 0
+        chosen = pairs(stage)
+        stage.lab.impair(kind, chosen, number)
+        done = False
 
-    return repair
+        def repair() -> None:
+            nonlocal done
+            if not done:
+                stage.lab.repair(kind, chosen, number)
+                done = True
+
+        return repair
+
+    return inflict
 
 
-def with_others(target: Target, node: str) -> list[tuple[str, str]]:
-    return target.lab.between(node, target.others(node))
+def with_others(stage: Stage[Victim]) -> list[tuple[str, str]]:
+    return stage.lab.between(stage.node, stage.others)
 
 
-def with_leader_or_one(target: Target, node: str) -> list[tuple[str, str]]:
-    return target.lab.between(node, [target.leader if node != target.leader else target.others(node)[0]])
+def with_leader_or_one(stage: Stage[Victim]) -> list[tuple[str, str]]:
+    return stage.lab.between(stage.node, [stage.leader if stage.node != stage.leader else stage.others[0]])
 
 
-def to_others(target: Target, node: str) -> list[tuple[str, str]]:
-    return [(node, each) for each in target.others(node)]
+def to_others(stage: Stage[Victim]) -> list[tuple[str, str]]:
+    return [(stage.node, each) for each in stage.others]
 
 
-def from_others(target: Target, node: str) -> list[tuple[str, str]]:
-    return [(each, node) for each in target.others(node)]
+def from_others(stage: Stage[Victim]) -> list[tuple[str, str]]:
+    return [(each, stage.node) for each in stage.others]
 
 
-def with_client(target: Target, node: str) -> list[tuple[str, str]]:
-    return target.lab.between(node, [CLIENT])
+def with_client(stage: Stage[Victim]) -> list[tuple[str, str]]:
+    return stage.lab.between(stage.node, [CLIENT])
 
 
-def with_all(target: Target, node: str) -> list[tuple[str, str]]:
-    return target.lab.between(node, [*target.others(node), CLIENT])
+def with_all(stage: Stage[Victim]) -> list[tuple[str, str]]:
+    return stage.lab.between(stage.node, [*stage.others, CLIENT])
 
 
-def slow_link(target: Target, node: str, injection: Injection) -> Undo:
-    target.lab.slow(node)
-    return lambda: target.lab.hasten(node)
+def slow_link(stage: Stage[Victim]) -> Undo:
+    stage.lab.slow(stage.node)
+    return lambda: stage.lab.hasten(stage.node)
 
 
-def flap_link(target: Target, node: str, injection: Injection) -> None:
-    pairs = with_others(target, node)
+def flap_link(stage: Stage[Victim]) -> None:
+    pairs = with_others(stage)
     for _ in range(5):
-        target.lab.impair("cut", pairs)
+        stage.lab.impair("cut", pairs)
         time.sleep(0.5)
-        target.lab.repair("cut", pairs)
+        stage.lab.repair("cut", pairs)
         time.sleep(0.5)
 
 
@@ -90,16 +88,16 @@ BROKEN = {
 TOOLS = ("crm_attribute", "crm_master", "attrd_updater")
 
 
-def break_tools(target: Target, node: str, injection: Injection, way: str) -> Undo:
+def break_tools(stage: Stage[Victim], way: str) -> Undo:
     paths = [f"/usr/local/sbin/{tool}" for tool in TOOLS]
     for path in paths:
-        target.lab.put(node, path, BROKEN[way], mode=0o755)
-    return lambda: void(target.sh(node, 'rm -f "$@"', *paths))
+        stage.lab.put(stage.node, path, BROKEN[way], mode=0o755)
+    return lambda: void(stage.sh(stage.node, 'rm -f "$@"', *paths))
 
 
-def limit(target: Target, node: str, injection: Injection, controller: str, **values: str) -> Undo:
+def limit(stage: Stage[Victim], controller: str, **values: str) -> Undo:
     spelled = {name.replace("__", "."): value for name, value in values.items()}
-    return Limit.impose(target.lab.init_of(node), controller, spelled).lift
+    return Limit.impose(stage.lab.init_of(stage.node), controller, spelled).lift
 
 
 FILL = """
@@ -110,22 +108,22 @@ room=$(($(df --output=avail -k . | tail -n 1) - 4096))
 """
 
 
-def fill_disk(target: Target, node: str, injection: Injection) -> Undo:
-    volume.path_of(target.lab.layout, node)
-    target.sh(node, FILL, volume.PLACE)
-    return lambda: void(target.sh(node, f"rm -f {volume.PLACE}/filler"))
+def fill_disk(stage: Stage[Victim]) -> Undo:
+    volume.path_of(stage.lab.layout, stage.node)
+    stage.sh(stage.node, FILL, volume.PLACE)
+    return lambda: void(stage.sh(stage.node, f"rm -f {volume.PLACE}/filler"))
 
 
-def slow_disk(target: Target, node: str, injection: Injection) -> Undo:
+def slow_disk(stage: Stage[Victim]) -> Undo:
     """Twenty writes a second."""
-    device = volume.device(target.lab.layout, node)
+    device = volume.device(stage.lab.layout, stage.node)
     values = {"blkio.throttle.write_iops_device": f"{device} 20"}
-    return Limit.impose(target.lab.init_of(node), "blkio", values).lift
+    return Limit.impose(stage.lab.init_of(stage.node), "blkio", values).lift
 
 
-def freeze_disk(target: Target, node: str, injection: Injection) -> Undo:
-    volume.freeze(target.lab.layout, node)
-    return lambda: volume.thaw(target.lab.layout, node)
+def freeze_disk(stage: Stage[Victim]) -> Undo:
+    volume.freeze(stage.lab.layout, stage.node)
+    return lambda: volume.thaw(stage.lab.layout, stage.node)
 
 
 CLAIM = """
@@ -139,19 +137,19 @@ Wire(address, Link().interface("eth0")).announce()
 """
 
 
-def duplicate_address(target: Target, node: str, injection: Injection) -> Undo:
+def duplicate_address(stage: Stage[Victim]) -> Undo:
     """By hand, with the announcement that a careless tool sends."""
-    address, begun = target.traits.address, time.monotonic()
-    target.sh(node, f'ip address add {address}/24 dev eth0 && python3 -c "$1" {address}', CLAIM)
+    address, begun = stage.traits.address, time.monotonic()
+    stage.sh(stage.node, f'ip address add {address}/24 dev eth0 && python3 -c "$1" {address}', CLAIM)
 
     def remove() -> None:
         gone = f"! ip -o address show to {address} | grep -F {address}/24"  # the agent that takes it replaces it
-        target.sh(node, f"ip address del {address}/24 dev eth0 2> /dev/null || {gone}")
-        target.spoiled.append(Spoil(address, begun, time.monotonic()))
+        stage.sh(stage.node, f"ip address del {address}/24 dev eth0 2> /dev/null || {gone}")
+        stage.spoiled.append(Spoil(address, begun, time.monotonic()))
 
     return remove
 
 
-def remove_address(target: Target, node: str, injection: Injection) -> None:
-    find = f"ip -o address show to {target.traits.address} | awk '{{ print $4, $2 }}'"
-    target.sh(node, f"set -- $({find}); ip address del $1 dev $2")
+def remove_address(stage: Stage[Victim]) -> None:
+    find = f"ip -o address show to {stage.traits.address} | awk '{{ print $4, $2 }}'"
+    stage.sh(stage.node, f"set -- $({find}); ip address del $1 dev $2")

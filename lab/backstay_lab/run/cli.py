@@ -30,8 +30,8 @@ from backstay_lab.systems.catalogue import rehearsed, topology
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from backstay_lab.nemesis.fault import Fault
     from backstay_lab.systems.declaration import Rehearsed
-    from backstay_lab.systems.faults import Fault
     from backstay_lab.systems.system import System
 
 FLOOR = "vip-floor"
@@ -214,10 +214,10 @@ def _bounds(fault: Fault | None, gaps: list[float]) -> str:
     if fault is None or not gaps:
         return ""
     broken = []
-    if fault.median is not None and statistics.median(gaps) > fault.median:
-        broken.append(f"median above {fault.median} s")
-    if fault.worst is not None and max(gaps) > fault.worst:
-        broken.append(f"worst above {fault.worst} s")
+    if statistics.median(gaps) > fault.cost.median:
+        broken.append(f"median above {fault.cost.median} s")
+    if max(gaps) > fault.cost.worst:
+        broken.append(f"worst above {fault.cost.worst} s")
     return f"  {', '.join(broken)}" if broken else ""
 
 

@@ -17,23 +17,48 @@ from backstay.host.deadline import Deadline, poll
 from backstay.ocf.errors import AgentError
 from backstay_lab.checkers.floor import CONTENDER, gap
 from backstay_lab.machines import logs
+from backstay_lab.nemesis.fault import table
+from backstay_lab.nemesis.measured import KILL, MOVE, POWER_OFF
+from backstay_lab.nemesis.stage import Stage, void
+from backstay_lab.nemesis.victim import Traits
 
 if TYPE_CHECKING:
     from backstay_lab.machines.cluster import Lab
+    from backstay_lab.nemesis.fault import Undo
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 AGENTS = {"mysql": "role", "vip": "address"}  # ours in the template -> the one that does nothing
 PLACE = "/usr/lib/ocf/resource.d/floor"
 ROLE, ADDRESS = "floor", "floor-writer"  # resources; named so that their phases are found in the logs
-FAULTS = ("kill", "move", "power-off")
 WHAT = "agents that do nothing, configured as crm-templates/mysql.crm: what Pacemaker itself takes"
 NOTES = (
     "A role that is a word in a file and an address that is a file, by agents of a few lines of dash.",
     "No client: the gap is the time until the address is there, of a move from the demotion on.",
     "Instead of a killed server Pacemaker is told by crm_resource --fail.",
 )
+TRAITS = Traits(port=0, peers=0, configuration="", nonsense="")
 TIMEOUT = 60.0  # seconds for the role and the address to be there, and to come back
 _PARAMETERS = re.compile(r"^    params (?:.*\\\n)*?(?=    (?:meta|op) )", re.MULTILINE)
+
+
+class Idle:
+    """The agents that do nothing, as the nemesis sees them."""
+
+    name, clone, traits = ROLE, f"{ROLE}-clone", TRAITS
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+
+
+def fail(stage: Stage[Idle]) -> Undo:
+    """There is no server to be killed: the cluster is told that it failed."""
+    own = ["--resource", ROLE, "--node", stage.node]
+    stage.lab.run(stage.node, ["crm_resource", "--fail", *own])
+    return lambda: void(stage.lab.run(stage.others[0], ["crm_resource", "--cleanup", *own]))
+
+
+_FAULTS = table(KILL.there("a failure that Pacemaker is told of", inflict=fail), MOVE, POWER_OFF)
+FAULTS = tuple(_FAULTS)
 
 
 def configuration(nodes: int, directory: str = "") -> str:
@@ -77,9 +102,9 @@ def measure(lab: Lab, fault: str) -> dict[str, Any]:
     seen = lab.cluster()
     if seen is None:
         raise AgentError("no node answers")
-    others = [each for each in lab.nodes if each != node]
+    stage = Stage(Idle(lab), node)
     marks, began = logs.marks(lab), time.time()
-    _inflict(lab, fault, node, others[0])
+    undo = _FAULTS[fault].inflict(stage)
 
     def phases() -> dict[str, float] | None:
         found = logs.phases_since(marks, began, ROLE)
@@ -87,7 +112,9 @@ def measure(lab: Lab, fault: str) -> dict[str, Any]:
 
     found = poll(phases, Deadline(TIMEOUT), "the address to be on another node", interval=0.2)
     actions = [one._asdict() for one in logs.actions_since(marks, began)]
-    _heal(lab, fault, node, others[0])
+    if undo:
+        undo()
+    lab.wait_online(lab.nodes, TIMEOUT)
     now = leader(lab)
     known = {"gap": gap(fault, found), "phases": found, "actions": actions, "was": node, "now": now}
     return {**known, "coordinator": seen.dc == node}
@@ -100,23 +127,3 @@ def record(lab: Lab, fault: str) -> dict[str, Any]:
         return {**known, **measure(lab, fault)}
     except AgentError as failed:
         return {**known, "clean": False, "gap": None, "phases": {}, "actions": [], "error": str(failed)}
-
-
-def _inflict(lab: Lab, fault: str, node: str, target: str) -> None:
-    if fault == "power-off":
-        lab.power_off(node)
-    elif fault == "move":
-        move = ["crm_resource", "--move", "--resource", f"{ROLE}-clone", "--node", target, "--promoted"]
-        lab.run(target, move)
-    else:
-        lab.run(node, ["crm_resource", "--fail", "--resource", ROLE, "--node", node])
-
-
-def _heal(lab: Lab, fault: str, node: str, target: str) -> None:
-    if fault == "power-off":
-        lab.power_on(node)
-        lab.wait_online(lab.nodes, TIMEOUT)
-    elif fault == "move":
-        lab.run(target, ["crm_resource", "--clear", "--resource", f"{ROLE}-clone"])
-    else:
-        lab.run(target, ["crm_resource", "--cleanup", "--resource", ROLE, "--node", node])

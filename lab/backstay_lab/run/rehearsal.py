@@ -9,7 +9,8 @@ from backstay.ocf.errors import AgentError, TimedOut
 from backstay_lab.checkers.writes import unsilenced
 from backstay_lab.clients.application import none
 from backstay_lab.machines import logs
-from backstay_lab.systems.faults import Fault, Stage
+from backstay_lab.nemesis.fault import FOLLOWER
+from backstay_lab.nemesis.stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from backstay_lab.checkers.history import Attempt
     from backstay_lab.checkers.operations import Operations
     from backstay_lab.clients.application import Application
+    from backstay_lab.clients.workload import Load
     from backstay_lab.machines.timeline import Action
+    from backstay_lab.nemesis.fault import Fault
     from backstay_lab.systems.system import System, Verdict
 
 STEADY_TIMEOUT = 30.0  # seconds for a whole system to take the load
@@ -98,28 +101,29 @@ def rehearse(system: System, fault: Fault, directory: str, manner: Manner = ADMI
 def suffer(system: System, fault: Fault, directory: str, manner: Manner = ADMINS) -> Suffered:
     """The first half of `rehearse`: from a whole system until writes are acknowledged again, or it is whole. Raises
     Unserved, and other AgentErrors before the fault."""
-    hit = fault.hits(system)
+    hit = system.parts[fault.part] if fault.part else system
     with system.load(directory) as load, _application(system, directory, manner) as application:
         load.wait_steady(0.0, STEADY_TIMEOUT)
-        stage = Stage(hit, load, manner.order)
+        stage = on_stage(hit, fault, load, manner.order)
         before = load.acknowledged()[-1].server
         coordinator = hit.is_dc(stage.leader)
         marks = hit.log_marks()
         wall, start = time.time(), time.monotonic()
         stage.began = start
-        fault.inflict(stage)
+        undo = fault.inflict(stage)
         inflicted = time.monotonic()
         # In-flight writes of the old leader may be acknowledged just after the fault; a planned move ends later.
-        since = start if fault.elsewhere else time.monotonic()
+        since = start if fault.cost.elsewhere else time.monotonic()
         try:
-            first = load.wait_steady(since, fault.patience, not_by=before if fault.elsewhere else None)
+            first = load.wait_steady(since, fault.patience, not_by=before if fault.cost.elsewhere else None)
         except TimedOut as late:
             raise Unserved(str(late), application.counts([start], time.monotonic())[0]) from late
         trouble = None
         try:
-            if manner.clean_up and fault.fails:
-                hit.cleanup(fault.fails(stage))
-            fault.heal(stage)
+            if manner.clean_up and fault.cost.fails:
+                hit.cleanup(stage.node)
+            if undo:
+                undo()
             load.wait_steady(time.monotonic(), fault.patience)
             if manner.until_whole:
                 system.wait_whole(WHOLE_TIMEOUT)
@@ -142,6 +146,13 @@ def suffer(system: System, fault: Fault, directory: str, manner: Manner = ADMINS
     )
 
 
+def on_stage(hit: System, fault: Fault, load: Load, order: tuple[str, ...] = ()) -> Stage[System]:
+    """Where the fault is inflicted, with whom it hits. order: of power-on."""
+    leader = hit.leader()
+    followers = [node for node in hit.lab.nodes if node != leader]
+    return Stage(hit, leader, followers[0] if fault.target == FOLLOWER else leader, load, order=order)
+
+
 def _application(system: System, directory: str, manner: Manner) -> Application:
     return system.application(directory) if manner.application else none()
 
@@ -152,7 +163,7 @@ def conclude(system: System, fault: Fault, suffered: Suffered, timeout: float = 
         raise suffered.trouble
     system.wait_whole(timeout)
     whole = time.monotonic() - suffered.stage.began
-    silenced = unsilenced(suffered.attempts, suffered.before, suffered.inflicted) if fault.silences else []
+    silenced = unsilenced(suffered.attempts, suffered.before, suffered.inflicted) if fault.cost.silences else []
     return Outcome(
         fault=fault.name,
         gap=suffered.gap,

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
     from backstay_lab.machines.cluster import Lab
     from backstay_lab.machines.faults import Daemon
-    from backstay_lab.systems.faults import Fault
+    from backstay_lab.nemesis.fault import Fault
+    from backstay_lab.nemesis.victim import Traits
     from backstay_lab.systems.subject import Subject
-    from backstay_lab.systems.system import System, Traits
+    from backstay_lab.systems.system import System
 
 
 class Rehearsed(NamedTuple):

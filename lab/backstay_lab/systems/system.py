@@ -1,8 +1,8 @@
 """A system of a lab, seen from outside, as a rehearsal needs it: is it whole, where is its leader, load it, judge it.
 
 A system is a clone, mostly a promotable one, or several together. What differs between systems is in the folders here, one for
-each: the subclass in `workload`, the table in `faults`. How a fault is rehearsed is the same for all (run.rehearsal), and so is
-what all tables of faults have in common (systems.faults).
+each: the subclass in `workload`, the table in `faults`. How a fault is rehearsed is the same for all (run.rehearsal), and so are
+the faults that any system may suffer (nemesis.catalogue).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from backstay.host.deadline import Deadline, poll
 from backstay.ocf.errors import AgentError, TimedOut
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from backstay_lab.clients.application import Application
     from backstay_lab.clients.workload import Load
     from backstay_lab.machines.cluster import Lab
+    from backstay_lab.nemesis.fault import Inflicted
+    from backstay_lab.nemesis.victim import Traits
 
 
 class Verdict(Protocol):
@@ -39,33 +41,6 @@ class Verdict(Protocol):
     def lost(self) -> Sequence[int]: ...
 
     def _asdict(self) -> Mapping[str, Any]: ...
-
-
-class Inflicted(NamedTuple):
-    """What a verdict must know of the fault. began: the monotonic time of it. moves: how often the leader may have changed.
-    unseen: the node whose loss clients of the others must not have noticed, "" for none. all_lost: no server was left."""
-
-    began: float
-    moves: int
-    unseen: str = ""
-    all_lost: bool = False
-
-
-class Traits(NamedTuple):
-    """What the nemesis must know of a system that has no parts. port: of clients. peers: of the daemons among themselves, 0 where
-    they do not talk. configuration: a file; nonsense: a line that it cannot hold. interval: seconds between two monitors of the
-    leader, in crm-templates. address: where clients come to, that is where the leader is, "" where they know all nodes. data: the
-    directory, on the node's volume where it has one; "" where there is nothing to lose. slow: asking who leads takes a second
-    where all is well, and a minute where a daemon hangs."""
-
-    port: int
-    peers: int
-    configuration: str
-    nonsense: str
-    interval: float = 3.0
-    address: str = ""
-    data: str = ""
-    slow: bool = False
 
 
 class System(ABC):

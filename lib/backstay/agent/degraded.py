@@ -9,11 +9,13 @@ coordinator ignores it ("Foreign event", controld_te_events.c, process_graph_eve
 action's timer ends the wait: docs/decisions/0028-no-degraded-results-where-roles-change.md.
 """
 
+from backstay.ocf.table import Value
+
 WELL = "ok"
 _LONGEST = 120  # characters, as of an exit reason
 
 
-class Standing:
+class Standing(Value):
     """What the monitors of one instance found last: a reason for each check level, none for a level that found nothing."""
 
     __slots__ = ("reasons",)

@@ -7,6 +7,7 @@ detection). A VLAN's tag is not our business: the interface adds and removes it.
 from struct import pack
 
 from backstay.host.ip_address import Address
+from backstay.ocf.table import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def claimant(packet: bytes, address: Address, mac: bytes) -> "Optional[str]":
     return found.hex(":") if found else "a host that hides its hardware address"
 
 
-class Segment:
+class Segment(Value):
     """A TCP segment's head. `connection`: the client's address and port, and ours. begins: it is a SYN and nothing else."""
 
     __slots__ = ("begins", "connection", "port")

@@ -23,6 +23,17 @@ class Address:
         self.packed = packed
         self.text = inet_ntop(family, packed)
 
+    # A value, by hand: even a monitor at rest loads this, and would load the base of values too.
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Address) and self.packed == other.packed
+
+    def __hash__(self) -> int:
+        return hash(self.packed)
+
+    def __repr__(self) -> str:
+        return f"Address({self.text})"
+
     @property
     def bits(self) -> int:
         return len(self.packed) * 8

@@ -19,49 +19,18 @@ as with a write of the record that was not answered in time. Either ends the pro
 
 from __future__ import annotations
 
+from backstay.ocf.table import Value as Value  # the values of protocols as well
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any, TypeVar
+    from typing import Any
 
-    Own = TypeVar("Own", bound="Value")
     Row = tuple[str, str, Callable[[Any], "tuple[Any, ...] | None"], Callable[[Any, Any], Any], float, str, str]
     Protocol = Sequence[Row]
 
 LEFT = float("inf")  # seconds: what the action has left
 DONE, REFUSED, FAILURE = "done", "refused", "failure"  # kinds of ends
-
-
-class Value:
-    """Of slots that are set once. Two of the same type with the same in them are equal."""
-
-    __slots__: tuple[str, ...] = ()
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if hasattr(self, name):
-            raise AttributeError(f"{name} of {self!r} is given once")
-        object.__setattr__(self, name, value)
-
-    def but(self: Own, **fields: object) -> Own:
-        """The same with other fields."""
-        other = object.__new__(type(self))
-        for name in self.__slots__:
-            object.__setattr__(other, name, fields[name] if name in fields else getattr(self, name))
-        return other
-
-    def _held(self) -> tuple[Any, ...]:
-        held = (getattr(self, name) for name in self.__slots__)
-        return tuple(frozenset(one.items()) if isinstance(one, dict) else one for one in held)
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._held() == other._held()
-
-    def __hash__(self) -> int:
-        return hash(self._held())
-
-    def __repr__(self) -> str:
-        told = (f"{name}={getattr(self, name)!r}" for name in self.__slots__ if getattr(self, name, None))
-        return f"{type(self).__name__}({', '.join(told)})"
 
 
 class Answer:

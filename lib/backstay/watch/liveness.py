@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from backstay.ocf.table import always, decide
+from backstay.ocf.table import Value, always, decide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Heard(Enum):
     UNCLEAR = "unclear"
 
 
-class Look:
+class Look(Value):
     """One look, as for `judge`."""
 
     __slots__ = ("before", "heard", "late")

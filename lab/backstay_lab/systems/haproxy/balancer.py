@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING
 
 from backstay.ocf.errors import AgentError
 from backstay_lab.machines.cluster import roles_of
+from backstay_lab.nemesis.victim import Traits
 from backstay_lab.systems.readers import deploy
 from backstay_lab.systems.readers.deploy import READERS, reading
-from backstay_lab.systems.system import System, Traits
+from backstay_lab.systems.system import System
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from backstay.cluster.model import Cluster
     from backstay_lab.clients.workload import Load
-    from backstay_lab.systems.system import Inflicted, Verdict
+    from backstay_lab.nemesis.fault import Inflicted
+    from backstay_lab.systems.system import Verdict
 
 ADDRESS = "haproxy-address"  # as in crm-templates/haproxy.crm
 READER = "mysql-reader-"  # as in crm-templates/mysql-readers.crm

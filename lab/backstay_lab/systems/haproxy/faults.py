@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backstay_lab.systems.faults import HANG, KILL, PARTITION_LEADER, POWER_OFF, UPGRADE, Fault, Stage, leader, nothing
+from backstay_lab.nemesis.fault import Cost, Fault, table
+from backstay_lab.nemesis.measured import HANG, KILL, PARTITION, POWER_OFF, UPGRADE
 
 if TYPE_CHECKING:
+    from backstay_lab.nemesis.stage import Stage
     from backstay_lab.systems.haproxy.workload import Balanced
 
 
@@ -14,14 +16,11 @@ def reload(stage: Stage[Balanced]) -> None:
     stage.system.reload()
 
 
-FAULTS = {
-    fault.name: fault
-    for fault in (
-        Fault("kill", "SIGKILL of HAProxy where its address is", *KILL, False, leader, median=0.5),
-        Fault("reload", "a changed configuration loaded on all nodes", reload, nothing, elsewhere=False, moves=0),
-        Fault("upgrade", "the agents installed anew on all nodes, one by one", *UPGRADE, elsewhere=False, moves=0),
-        Fault("hang", "SIGSTOP of that HAProxy, SIGCONT later", *HANG, False, leader),
-        Fault("power-off", "power-off of its node", *POWER_OFF, elsewhere=False),
-        Fault("partition", "its node cut off from both others", *PARTITION_LEADER, elsewhere=False),
-    )
-}
+FAULTS = table(
+    KILL.there("SIGKILL of HAProxy where its address is", Cost(fails=True, median=0.5)),
+    Fault("reload", "a changed configuration loaded on all nodes", reload, Cost(moves=0)),
+    UPGRADE.there("the agents installed anew on all nodes, one by one", Cost(moves=0)),
+    HANG.there("SIGSTOP of that HAProxy, SIGCONT later", Cost(fails=True)),
+    POWER_OFF.there("power-off of its node"),
+    PARTITION.there("its node cut off from both others"),
+)

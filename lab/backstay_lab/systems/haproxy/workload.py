@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from backstay.cluster.model import Cluster
     from backstay_lab.checkers.history import Attempt
-    from backstay_lab.systems.system import Inflicted
+    from backstay_lab.nemesis.fault import Inflicted
 
 RELOAD_TIMEOUT = 60.0  # seconds until a changed configuration is in effect
 

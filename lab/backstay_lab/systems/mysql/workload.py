@@ -15,15 +15,16 @@ from backstay_lab.checkers.history import parse_attempts, parse_samples
 from backstay_lab.clients import application, workload
 from backstay_lab.machines.cluster import roles_of
 from backstay_lab.machines.layout import CLIENT, LabError
+from backstay_lab.nemesis.victim import Traits
 from backstay_lab.systems.mysql import deploy
-from backstay_lab.systems.system import System, Traits
+from backstay_lab.systems.system import System
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from backstay.cluster.model import Cluster
     from backstay_lab.machines.cluster import Lab
-    from backstay_lab.systems.system import Inflicted
+    from backstay_lab.nemesis.fault import Inflicted
 
 WRITER = "mysql-writer"  # as in crm-templates/mysql.crm
 NO_TABLE = "1146"  # in an error

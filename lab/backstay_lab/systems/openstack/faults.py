@@ -4,16 +4,17 @@ leader of HAProxy is the node that has its address."""
 from __future__ import annotations
 
 import time
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from backstay.host.deadline import Deadline, poll
-from backstay_lab.systems.faults import Fault, Stage, kill, leader, nothing
+from backstay_lab.nemesis.fault import Cost, Fault, table
+from backstay_lab.nemesis.harm import kill
 from backstay_lab.systems.haproxy import faults as haproxyfaults
 from backstay_lab.systems.mysql import faults as mysqlfaults
 from backstay_lab.systems.rabbitmq import faults as rabbitfaults
 
 if TYPE_CHECKING:
+    from backstay_lab.nemesis.stage import Stage
     from backstay_lab.systems.mysql.workload import MysqlSet
 
 PARTS = {
@@ -37,26 +38,17 @@ def kill_while_a_broker_starts(stage: Stage[MysqlSet]) -> None:
 def _within(part: str, fault: Fault) -> Fault:
     """A part's fault, under the boot flow: what counts are boots, and those know no servers and no bounds."""
     name = fault.name.partition("-")[0] if fault.name.startswith("partition") else fault.name
-    return fault._replace(
-        name=f"{part}-{name}",
-        elsewhere=False,
-        silences=False,
-        median=None,
-        worst=None,
-        hits=attrgetter(part),
-    )
+    cost = Cost(fault.cost.moves, fails=fault.cost.fails)
+    return fault._replace(name=f"{part}-{name}", cost=cost, part=part)
 
 
-FAULTS = {
-    fault.name: fault for fault in [_within(part, fault) for part, faults in PARTS.items() for fault in faults]
-} | {
-    "mysql-kill-in-start": Fault(
+FAULTS = table(
+    *(_within(part, fault) for part, faults in PARTS.items() for fault in faults),
+    Fault(
         "mysql-kill-in-start",
         "SIGKILL of the primary's server while a broker starts on another node",
         kill_while_a_broker_starts,
-        nothing,
-        elsewhere=False,
-        fails=leader,
-        hits=attrgetter("mysql"),
-    )
-}
+        Cost(fails=True),
+        part="mysql",
+    ),
+)

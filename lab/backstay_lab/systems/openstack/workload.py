@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from backstay.cluster.model import Cluster
     from backstay_lab.checkers.messages import Outage
     from backstay_lab.machines.cluster import Lab
-    from backstay_lab.systems.system import Inflicted
+    from backstay_lab.nemesis.fault import Inflicted
 
 TOPICS = re.compile(r"(scheduler|compute)(\.\w+)?")  # the queues that boots go through, without answers and fanouts
 

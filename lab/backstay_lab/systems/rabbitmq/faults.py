@@ -9,30 +9,16 @@ from typing import TYPE_CHECKING
 
 from backstay.host.deadline import Deadline, poll
 from backstay.ocf.errors import AgentError
-from backstay_lab.systems.faults import (
-    BLACKOUT,
-    HANG,
-    KILL,
-    PARTITION_LEADER,
-    PARTITION_OTHER,
-    POWER_OFF,
-    UPGRADE,
-    Fault,
-    Stage,
-    leader,
-    nothing,
-    other,
-)
+from backstay_lab.nemesis import harm
+from backstay_lab.nemesis.fault import FOLLOWER, Cost, Fault, table
+from backstay_lab.nemesis.measured import BLACKOUT, HANG, KILL, PARTITION, POWER_OFF, STANDBY, UPGRADE
 
 if TYPE_CHECKING:
+    from backstay_lab.nemesis.fault import Undo
+    from backstay_lab.nemesis.stage import Stage
     from backstay_lab.systems.rabbitmq.workload import RabbitSet
 
 STOP_TIMEOUT = 90.0  # seconds, of the stop operation in crm-templates/rabbitmq.crm
-
-
-def promoted(stage: Stage[RabbitSet]) -> str:
-    """The node that was promoted when the fault came, and led no queue."""
-    return stage.noted["promoted"]
 
 
 def _move_role_off_the_leader(stage: Stage[RabbitSet]) -> None:
@@ -43,59 +29,59 @@ def _move_role_off_the_leader(stage: Stage[RabbitSet]) -> None:
         stage.lab.run(stage.others[0], ["crm_resource", "--move", "--promoted", "--node", stage.others[0], *where])
         poll(lambda: service.in_role("Promoted") == [stage.others[0]], Deadline(60), "the role to move", interval=0.2)
         stage.lab.run(stage.others[0], ["crm_resource", "--clear", *where])
-    stage.noted["promoted"] = service.promoted()
 
 
 def lose_promoted(stage: Stage[RabbitSet]) -> None:
+    """It is the node that is hit then, and led no queue."""
     _move_role_off_the_leader(stage)
-    stage.lab.fault("kill", promoted(stage), stage.system.name)
+    stage.node = stage.system.promoted()
+    harm.kill(stage)
 
 
-def _standby(stage: Stage[RabbitSet], node: str, on: bool) -> float:
-    """Put a node on standby, or take it back; seconds until its broker is stopped, or serves."""
-    begun = time.monotonic()
-    asked = next(each for each in stage.lab.nodes if each != node)
-    stage.lab.run(asked, ["crm_standby", "--node", node, "-v", "on" if on else "off"])
+def _settled(stage: Stage[RabbitSet], running: bool, begun: float) -> float:
+    """Seconds from `begun` until the broker of the node that is hit runs, or is stopped."""
 
     def settled() -> bool:
-        return (stage.system.name in stage.lab.roles().get(node, {})) != on
+        return (stage.system.name in stage.lab.roles().get(stage.node, {})) == running
 
-    state = "stopped" if on else "running"
-    poll(settled, Deadline(2 * STOP_TIMEOUT), f"the broker on {node} to be {state}", interval=0.2)
+    state = "running" if running else "stopped"
+    poll(settled, Deadline(2 * STOP_TIMEOUT), f"the broker on {stage.node} to be {state}", interval=0.2)
     return time.monotonic() - begun
 
 
-def standby(stage: Stage[RabbitSet]) -> None:
-    stage.phases["stopped"] = _standby(stage, stage.leader, on=True)
+def standby(stage: Stage[RabbitSet]) -> Undo:
+    begun = time.monotonic()
+    back = harm.standby(stage)
+    stage.phases["stopped"] = _settled(stage, running=False, begun=begun)
+
+    def online() -> None:
+        returns = time.monotonic()
+        back()
+        stage.phases["started"] = _settled(stage, running=True, begun=returns)
+
+    return online
 
 
-def online(stage: Stage[RabbitSet]) -> None:
-    stage.phases["started"] = _standby(stage, stage.leader, on=False)
-
-
-def stop_after_start(stage: Stage[RabbitSet], count: int) -> None:
+def stop_after_start(stage: Stage[RabbitSet], count: int) -> Undo:
     """Brokers of 3.x have hung for minutes when they were stopped while mirrors of many queues were being set up."""
-    boot = _boot_of_leader(stage)
-    stage.system.queues("declare", stage.leader, *_many(count))
-    _standby(stage, stage.leader, on=True)
-    _standby(stage, stage.leader, on=False)
-    taken = stage.phases["stopped"] = _standby(stage, stage.leader, on=True)
-    if taken > STOP_TIMEOUT or _boot_of_leader(stage) != boot:
+    boot, many = _boot_of_leader(stage), [f"many-{number}" for number in range(count)]
+    stage.system.queues("declare", stage.leader, *many)
+    standby(stage)()
+    online = standby(stage)
+    if stage.phases["stopped"] > STOP_TIMEOUT or _boot_of_leader(stage) != boot:
+        taken = stage.phases["stopped"]
         raise AgentError(f"a stop right after a start took {taken:.0f} s, or {stage.leader} was fenced")
+
+    def delete() -> None:
+        online()
+        stage.system.queues("delete", stage.others[0], *many)
+
+    return delete
 
 
 def _boot_of_leader(stage: Stage[RabbitSet]) -> int | None:
     """Which boot of the leader's node this is: its init, as the host sees it."""
     return stage.lab.layout.init_of(stage.leader)
-
-
-def _many(count: int) -> list[str]:
-    return [f"many-{number}" for number in range(count)]
-
-
-def _delete_many(stage: Stage[RabbitSet], count: int) -> None:
-    online(stage)
-    stage.system.queues("delete", stage.others[0], *_many(count))
 
 
 def early_stop(count: int) -> Fault:
@@ -104,15 +90,14 @@ def early_stop(count: int) -> Fault:
         "stop-after-start",
         f"stop right after a start, {count} mirrored queues",
         partial(stop_after_start, count=count),
-        partial(_delete_many, count=count),
-        elsewhere=False,
         patience=240.0,
     )
 
 
-def remove_other(stage: Stage[RabbitSet]) -> None:
-    """An admin takes a node out of the cluster for good: one parameter, and the agents do the rest."""
-    node, begun = other(stage), time.monotonic()
+def replace(stage: Stage[RabbitSet]) -> Undo:
+    """An admin takes a node out of the cluster for good: one parameter, and the agents do the rest. Then a new machine of the
+    same name comes: it has no data, and joins the others by itself."""
+    node, begun = stage.node, time.monotonic()
     stage.lab.run(stage.leader, ["crm", "resource", "param", stage.system.name, "set", "removed", node])
 
     def forgotten() -> bool:
@@ -122,15 +107,15 @@ def remove_other(stage: Stage[RabbitSet]) -> None:
     poll(forgotten, Deadline(120), f"the others to forget {node}", interval=0.5)
     stage.phases["forgotten"] = time.monotonic() - begun
 
+    def join() -> None:
+        came = time.monotonic()
+        stage.lab.run(node, ["rm", "-rf", "/var/lib/rabbitmq/mnesia"])
+        stage.lab.run(stage.leader, ["crm", "resource", "param", stage.system.name, "delete", "removed"])
+        stage.system.forget(node)
+        poll(lambda: stage.system.serves(node), Deadline(180), f"the broker on {node} to serve", interval=0.5)
+        stage.phases["joined"] = time.monotonic() - came
 
-def return_virgin(stage: Stage[RabbitSet]) -> None:
-    """A new machine of the same name: it has no data, and joins the others by itself."""
-    node, begun = other(stage), time.monotonic()
-    stage.lab.run(node, ["rm", "-rf", "/var/lib/rabbitmq/mnesia"])
-    stage.lab.run(stage.leader, ["crm", "resource", "param", stage.system.name, "delete", "removed"])
-    stage.system.forget(node)
-    poll(lambda: stage.system.serves(node), Deadline(180), f"the broker on {node} to serve", interval=0.5)
-    stage.phases["joined"] = time.monotonic() - begun
+    return join
 
 
 def cold_start(stage: Stage[RabbitSet]) -> None:
@@ -164,46 +149,35 @@ def late_member(stage: Stage[RabbitSet]) -> None:
     stage.phases["all serve after power-on"] = time.monotonic() - begun
 
 
-FAULTS = {
-    fault.name: fault
-    for fault in (
-        Fault("kill", "SIGKILL of the broker that leads the queues", *KILL, False, leader, median=0.5),
-        Fault("hang", "SIGSTOP of that broker, SIGCONT later", *HANG, False, leader, worst=15.0),
-        Fault("power-off", "power-off of that broker's node", *POWER_OFF, elsewhere=False),
-        Fault("partition-leader", "that node cut off from both others", *PARTITION_LEADER, elsewhere=False),
-        Fault("partition-other", "another node cut off", *PARTITION_OTHER, elsewhere=False),
-        Fault(
-            "lose-promoted",
-            "SIGKILL of the promoted broker, which leads no queue",
-            lose_promoted,
-            nothing,
-            elsewhere=False,
-            fails=promoted,
-            unseen=promoted,
-        ),
-        Fault("standby", "planned stop of the broker that leads the queues", standby, online, elsewhere=False),
-        Fault("upgrade", "the agents installed anew on all nodes, one by one", *UPGRADE, elsewhere=False, moves=0),
-        Fault("blackout", "all nodes off, started one by one", *BLACKOUT, False, patience=300.0, all_lost=True),
-        Fault(
-            "cold-start", "all nodes off, started at once", cold_start, nothing, False, patience=300.0, all_lost=True
-        ),
-        Fault(
-            "late-member",
-            "all nodes off; the last returns when the others boot already",
-            late_member,
-            nothing,
-            elsewhere=False,
-            patience=300.0,
-            all_lost=True,
-        ),
-        early_stop(1000),
-        Fault(
-            "replace-node",
-            "a node is removed for good; a virgin one of the same name joins",
-            remove_other,
-            return_virgin,
-            elsewhere=False,
-            patience=120.0,
-        ),
-    )
-}
+FAULTS = table(
+    KILL.there("SIGKILL of the broker that leads the queues", Cost(fails=True, median=0.5)),
+    HANG.there("SIGSTOP of that broker, SIGCONT later", Cost(fails=True, worst=15.0)),
+    POWER_OFF.there("power-off of that broker's node"),
+    PARTITION.there("that node cut off from both others", name="partition-leader"),
+    PARTITION.there("another node cut off", name="partition-other", target=FOLLOWER),
+    Fault(
+        "lose-promoted",
+        "SIGKILL of the promoted broker, which leads no queue",
+        lose_promoted,
+        Cost(fails=True, unseen=True),
+    ),
+    STANDBY.there("planned stop of the broker that leads the queues", inflict=standby),
+    UPGRADE.there("the agents installed anew on all nodes, one by one", Cost(moves=0)),
+    BLACKOUT.there("all nodes off, started one by one", Cost(all_lost=True), patience=300.0),
+    Fault("cold-start", "all nodes off, started at once", cold_start, Cost(all_lost=True), patience=300.0),
+    Fault(
+        "late-member",
+        "all nodes off; the last returns when the others boot already",
+        late_member,
+        Cost(all_lost=True),
+        patience=300.0,
+    ),
+    early_stop(1000),
+    Fault(
+        "replace-node",
+        "a node is removed for good; a virgin one of the same name joins",
+        replace,
+        target=FOLLOWER,
+        patience=120.0,
+    ),
+)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from backstay.host.deadline import Deadline, poll
 from backstay.ocf.errors import AgentError, TimedOut
-from backstay_lab.systems.faults import Fault, Stage, nothing, other
+from backstay_lab.nemesis.fault import FOLLOWER, Fault
 from backstay_lab.systems.rabbitmq.workload import VHOST
 
 if TYPE_CHECKING:
+    from backstay_lab.nemesis.stage import Stage
     from backstay_lab.systems.rabbitmq.workload import RabbitSet
 
 BACKLOG, MESSAGES = "ledger-9", 10_000  # a queue whose synchronisation takes long enough to be cancelled
@@ -65,7 +66,7 @@ _LEAD = """
 
 def lose_copies(stage: Stage[RabbitSet]) -> None:
     """One node loses its copy of each queue."""
-    service, loser = stage.system, other(stage)
+    service, loser = stage.system, stage.node
     service.queues("declare", stage.leader, BACKLOG)
     service.queues("fill", stage.leader, BACKLOG, "--count", str(MESSAGES))
     service.ctl(loser, "eval", _LOSE % {"vhost": VHOST, "backlog": BACKLOG})
@@ -105,7 +106,6 @@ LOST_COPIES = Fault(
     "lost-copies",
     "a copy of each queue is lost, in each of the ways, while all nodes run",
     lose_copies,
-    nothing,
-    elsewhere=False,
+    target=FOLLOWER,
     patience=120.0,
 )

@@ -16,8 +16,9 @@ from backstay_lab.checkers.history import parse_attempts, parse_deliveries, pars
 from backstay_lab.clients import application, workload
 from backstay_lab.machines import packages
 from backstay_lab.machines.layout import CLIENT, LabError
+from backstay_lab.nemesis.victim import Traits
 from backstay_lab.systems.rabbitmq import deploy
-from backstay_lab.systems.system import System, Traits
+from backstay_lab.systems.system import System
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from backstay.cluster.model import Cluster
     from backstay_lab.checkers.history import Attempt
     from backstay_lab.machines.cluster import Lab
-    from backstay_lab.systems.system import Inflicted
+    from backstay_lab.nemesis.fault import Inflicted
 
 VHOST = "app"
 CONSUMED = ["ledger-0", "ledger-1"]  # consumed while the run lasts

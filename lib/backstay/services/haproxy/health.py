@@ -6,7 +6,7 @@ Sources: management.txt sections 9.1 (show stat), 9.4 (master CLI); the outputs 
 from __future__ import annotations
 
 from backstay.ocf.codes import ExitCode
-from backstay.ocf.table import always, decide
+from backstay.ocf.table import Value, always, decide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # -- what HAProxy says -------------------------------------------------------------------------------------------------
 
 
-class Processes:
+class Processes(Value):
     """From `show proc`. worker: the pid that serves, 0 when none does. failed: reloads that failed since the last that did
     not. old: workers that finish their last sessions, the newest first."""
 
@@ -59,7 +59,7 @@ def parse_processes(text: str) -> Processes | None:
     return Processes(worker, failed, tuple(pid for _, pid in sorted(old) if pid != worker))
 
 
-class Stat:
+class Stat(Value):
     """From `show stat`. frontends: name to status (OPEN, PAUSED, STOP; before 2.4 a paused one is STOP as well). backends: name
     to the number of servers that are up, backups included; a backend without servers (it may answer by itself) counts as 1 when
     its status is UP."""
@@ -105,8 +105,10 @@ def parse_version(text: str) -> tuple[int, int] | None:
 # -- what that means ---------------------------------------------------------------------------------------------------
 
 
-class Finding:
+class Finding(Value):
     """What a look can find; the codes are those unpromoted (or as a plain resource) and promoted."""
+
+    __slots__ = ("code", "name", "promoted", "why")
 
     def __init__(self, name: str, code: ExitCode, promoted: ExitCode, why: str) -> None:
         self.name = name
@@ -133,7 +135,7 @@ FINDINGS = {
 }
 
 
-class Verdict:
+class Verdict(Value):
     """finding: a key of FINDINGS. reason: for the admin, "" when nothing is wrong. frontends: those that are to blame."""
 
     __slots__ = ("finding", "frontends", "reason")
@@ -148,7 +150,7 @@ class Verdict:
         return finding.promoted if promoted else finding.code
 
 
-class Inputs:
+class Inputs(Value):
     """What a verdict rests on; as for `judge`. serves: there is a worker, and it said how it is. statuses: of the frontends.
     wrong: frontends that are not as they should be. missing: those of them that are not there. short: what is wrong with the
     first backend that lacks servers, "" for nothing."""

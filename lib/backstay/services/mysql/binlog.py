@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import struct
 
+from backstay.ocf.table import Value
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,27 +36,27 @@ _MARIADB_PLAIN, _MARIADB_ENCRYPTION = 162, 164
 _IN_USE = 1  # flag of the format event: the log was not closed
 
 
-class Transaction:
+class Transaction(Value):
     """begin: where it starts. gtid: source and number, None for one that bears no plain GTID. events: the types
     of what follows its GTID."""
 
     __slots__ = ("begin", "events", "gtid")
 
-    def __init__(self, begin: int, gtid: tuple[str, int] | None) -> None:
+    def __init__(self, begin: int, gtid: tuple[str, int] | None, events: tuple[int, ...]) -> None:
         self.begin = begin
         self.gtid = gtid
-        self.events: list[int] = []
+        self.events = events
 
     def recoverable(self, last: bool) -> bool:
         """Whether crash recovery rolls it back once it is not in the log: it is the engine's, so it ends with an XID, or
         compressed, or is one statement that defines data. The last one may have been cut off by the crash."""
         end = self.events[-1] if self.events else 0
-        if end in (_XID, _PAYLOAD) or self.events == [_QUERY]:
+        if end in (_XID, _PAYLOAD) or self.events == (_QUERY,):
             return True
         return last and end not in (_QUERY, _INCIDENT, _XA_PREPARE)
 
 
-class Tail:
+class Tail(Value):
     """begin: where it starts. head: how long the log's own head is, without which the tail cannot be read. gtids: what
     is in it."""
 
@@ -77,24 +79,25 @@ def unclosed(log: Bytes) -> bool:
 def transactions(log: Bytes) -> Iterator[Transaction]:
     """In order; the last may be cut off. Events before the first are the log's head."""
     at: int = len(MAGIC)
-    current: Transaction | None = None
+    begun: tuple[int, tuple[str, int] | None] | None = None
+    events: list[int] = []
     while at + _EVENT.size <= len(log):
         _, kind, _, size, _, _ = _EVENT.unpack_from(log, at)
         if size < _EVENT.size or at + size > len(log):
             break  # the crash came while this was written
         if kind in (_PLAIN, _ANONYMOUS, _TAGGED):
-            if current:
-                yield current
+            if begun:
+                yield Transaction(*begun, tuple(events))
             gtid = None
             if kind == _PLAIN and size >= _EVENT.size + _GTID.size:
                 _, source, number = _GTID.unpack_from(log, at + _EVENT.size)
                 gtid = (_spelled(source), number)
-            current = Transaction(at, gtid)
-        elif current:
-            current.events.append(kind)
+            begun, events = (at, gtid), []
+        elif begun:
+            events.append(kind)
         at += size
-    if current:
-        yield current
+    if begun:
+        yield Transaction(*begun, tuple(events))
 
 
 def first_beyond(log: BinaryIO, top: dict[int, int]) -> int | None:

@@ -5,7 +5,7 @@ No node's history need tell it: what was written without a binary log is in no h
 
 from __future__ import annotations
 
-from backstay.ocf.table import always, first
+from backstay.ocf.table import Value, always, first
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _NAMED = 3  # databases that a sentence names
 
 
-class Inputs:
+class Inputs(Value):
     """What it rests on; as for `rival`. asked: the candidate was. empty: it holds no database that it knows of. holders: others
     that hold some. mute: others that do not say. claimants: who holds some, or does not say, and whose history does not tell
     of it."""
@@ -31,7 +31,7 @@ class Inputs:
         self.empty = mine is None or not mine.databases
         said = {node: other for node, other in sorted(others.items()) if other is not None}
         self.holders = {node: other.databases for node, other in said.items() if other.databases}
-        self.mute = [node for node, other in said.items() if other.databases is None]
+        self.mute = tuple(node for node, other in said.items() if other.databases is None)
         holdings = {me: mine, **said} if mine is not None else said
         self.claimants = {
             node: held.databases for node, held in holdings.items() if held.databases != () and not held.told

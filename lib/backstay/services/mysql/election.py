@@ -18,8 +18,7 @@ not be fetched, since the witness stopped applying over it, and nobody could be 
 
 from __future__ import annotations
 
-from backstay.ocf.steps import Value
-from backstay.ocf.table import always, first
+from backstay.ocf.table import Value, always, first
 from backstay.services.mysql.claims import rival
 from backstay.services.mysql.record import Record
 
@@ -117,7 +116,7 @@ def witnesses(me: str, record: Record | None, nodes: Collection[str]) -> list[st
     return sorted(record.sync - {me, record.primary}) + ([] if record.primary == me else [record.primary])
 
 
-class Inputs:
+class Inputs(Value):
     """What a proof rests on; as for `decide`. said: what each node holds that gave an answer, in the order of asking. silent: who
     was asked and gave none. first: there was never a primary; then what follows says nothing. whole: this node has what the
     recorded primary was promoted with. answers: those of `said` that have it too. voters: who was asked, without the recorded
@@ -141,10 +140,10 @@ class Inputs:
     ) -> None:
         self.me = me
         self.allow_loss = allow_loss
-        self.ask = witnesses(me, record, nodes)
+        self.ask = tuple(witnesses(me, record, nodes))
         heard = {node: reports[node].received for node in self.ask if node in reports}
         self.said = {node: received for node, received in heard.items() if received is not None}
-        self.silent = [node for node in self.ask if node not in self.said]
+        self.silent = tuple(node for node in self.ask if node not in self.said)
         self.first = record is None or promoted_with is None
         self.primary = record.primary if record else ""
         self.solo = record is not None and record.solo
@@ -155,8 +154,8 @@ class Inputs:
             for node, history in self.said.items()
             if promoted_with is None or history.includes(promoted_with)
         }
-        self.voters = [node for node in self.ask if node != self.primary]
-        self.missing = [node for node in self.voters if node not in self.answers]
+        self.voters = tuple(node for node in self.ask if node != self.primary)
+        self.missing = tuple(node for node in self.voters if node not in self.answers)
         self.counted = bool(self.voters) or me in self.sync
         self.vouched = self.whole or me not in self.sync
 
@@ -247,7 +246,7 @@ def decide(
     return Refuse(f"{reason} ({rest})" if rest else reason, passing=any(node in why for node in inputs.ask))
 
 
-def _silent(nodes: list[str], why: Mapping[str, str], that: str, start: str = "start it") -> str:
+def _silent(nodes: Collection[str], why: Mapping[str, str], that: str, start: str = "start it") -> str:
     """Of nodes whose word is needed, what is in the way and what to do. why: of those whose nodes are in the cluster. Their
     servers can be had, so nothing need be given up."""
     if nodes and all(node in why for node in nodes):
@@ -255,13 +254,13 @@ def _silent(nodes: list[str], why: Mapping[str, str], that: str, start: str = "s
     return f"{', '.join(nodes)} {that}: {start}{_giving_up(nodes, why)}"
 
 
-def _giving_up(nodes: list[str], why: Mapping[str, str], what: str = "") -> str:
+def _giving_up(nodes: Collection[str], why: Mapping[str, str], what: str = "") -> str:
     """The last resort, never while one of the nodes is in the cluster."""
     return "" if any(node in why for node in nodes) else f", or set allow_loss=true{what}"
 
 
 def _unproven(
-    me: str, record: Record, missing: list[str], lacking: list[str], lacks: str, why: Mapping[str, str]
+    me: str, record: Record, missing: Collection[str], lacking: list[str], lacks: str, why: Mapping[str, str]
 ) -> str:
     """Why there is no proof. missing: voters whose answer counts for nothing, or who gave none. lacking: who lacks what the
     record has. lacks: what this node lacks of it, "" for nothing. why: as in `_silent`."""

@@ -8,7 +8,7 @@ whose receiver has lost its source keeps its score too: exactly then it is neede
 from __future__ import annotations
 
 from backstay.cluster.attributes import NEVER
-from backstay.ocf.table import always, decide
+from backstay.ocf.table import Value, always, decide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def summarise(state: str, cause: str) -> str:
     return cause if cause and consequence else state or cause
 
 
-class Verdict:
+class Verdict(Value):
     """score: the wish to be promoted. readable: fit to serve reads. state: what is wrong, "" when nothing is."""
 
     __slots__ = ("readable", "score", "state")
@@ -122,7 +122,7 @@ def still_readable(replica: ReplicaStatus | None, errant: str, was_readable: boo
     )
 
 
-class ReplicaInputs:
+class ReplicaInputs(Value):
     """What a replica's verdict rests on; as for `judge_replica`. follows: it has a source. runs: its applier does, by GTID.
     stopped: its receiver is. leader: the recorded primary, "" without a record. solo: that runs alone. distrust: of its source,
     a sentence. applier, receiver: their last errors."""

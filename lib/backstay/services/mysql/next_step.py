@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from backstay.ocf.table import always, decide
+from backstay.ocf.table import Value, always, decide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Step(Enum):
     REVIEW = "review"
 
 
-class ReplicaInputs:
+class ReplicaInputs(Value):
     """What a replica's step rests on. leads: nobody else is recorded as primary. follows: it has a source. astray: not the one
     it should have, or not by GTID. replays: events of before a restart. io: the receiver's, as in ReplicaStatus. applies: its
     applier runs. failed: that stopped with an error. counts: its acknowledgements do."""
@@ -117,7 +117,7 @@ def replica_step(
     return decide(REPLICA, ReplicaInputs(seen, me, record, source_host, errant, rejoin))
 
 
-class PrimaryInputs:
+class PrimaryInputs(Value):
     """What the primary's step rests on; as for `primary_step`. followers: without itself. unbegun: the record has no history,
     and the server has one."""
 
@@ -168,7 +168,7 @@ def primary_step(seen: Observed, record: Record, unreviewed: float, settled: boo
     return decide(PRIMARY, PrimaryInputs(seen, record, unreviewed, settled))
 
 
-class Review:
+class Review(Value):
     """What the review of absent acknowledgers came to. sync: who stays; empty means to go solo."""
 
     __slots__ = ("act", "reason", "sync")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from backstay.ocf.table import Value
+
 EPOCHS, NODES = 1000, 4_000_000  # of which replication ids are made; their product stays below 2**32
 
 TYPE_CHECKING = False
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
     from backstay.services.mysql.gtid import History
 
 
-class ReplicaStatus:
+class ReplicaStatus(Value):
     """The default replication channel. io: Yes, No or Connecting. lag: seconds, None when unknown. by_gtid: positions
     itself by GTID. last_errors: of the receiver and the applier, number and text, (0, "") when none. replays: the applier
     works through the relay log from before a restart, as the agent told it to."""
@@ -41,7 +43,7 @@ class ReplicaStatus:
         self.replays = replays
 
 
-class Acks:
+class Acks(Value):
     """Semi-synchronous replication. waits: this server waits for acknowledgements as a primary, forever or, when
     degraded, only nominally. active: it is not in the asynchronous state that a nominal wait falls into. clients:
     replicas ready to acknowledge. waiting: sessions that wait now. confirmed: how many commits were acknowledged so
@@ -61,7 +63,7 @@ class Acks:
         self.gives = gives
 
 
-class Peer:
+class Peer(Value):
     """What another node's server says. received: applied, or in its relay log. own: what of that it wrote itself since it
     has its present identity. why: what makes its word unsettled, "" for nothing. gives: it acknowledges as a replica.
     receives: its receiver runs, connected or not."""
@@ -77,7 +79,7 @@ class Peer:
         self.receives = receives
 
 
-class Holding:
+class Holding(Value):
     """What a server holds, in its history or not. databases: names of those that users made, None when the account may not
     see them. told: its history tells whose data it is, as it does once it replicated or was restored with a position."""
 
@@ -88,7 +90,7 @@ class Holding:
         self.told = told
 
 
-class Observed:
+class Observed(Value):
     """One look. applied: committed here. received: applied, or in the relay log. read_only: as hard as the family can.
     followers: nodes whose receivers are connected to this server; only asked of a writable server. lacks: settings that our
     promises rest on and that are otherwise, with what they are. name: as whom it reports itself to a source."""
@@ -132,8 +134,7 @@ class Observed:
 
     def followed_by(self, followers: frozenset[str]) -> Observed:
         """The same look with other followers."""
-        fields = {name: getattr(self, name) for name in self.__slots__}
-        return Observed(**{**fields, "followers": followers})
+        return self.but(followers=followers)
 
     def started_as(self, name: str, node: int) -> bool:
         """Whether it runs under the node's name and one of its ids. node: its number, 0 when that is not known."""

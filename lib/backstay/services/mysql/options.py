@@ -4,6 +4,8 @@ out. Options on which the agent's promises rest are not here: those it passes it
 
 from __future__ import annotations
 
+from backstay.ocf.table import Value
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,7 +21,7 @@ _NO_FILTERS = ("replicate-annotate-row-events", "replicate-events-marked-for-ski
 _UNSET = ("", "OFF", "NONE", "(NO DEFAULT VALUE)")
 
 
-class Given:
+class Given(Value):
     """Of the agent's parameters what decides whether an option hurts. tls: the servers use TLS among themselves."""
 
     __slots__ = ("tls", "writer")

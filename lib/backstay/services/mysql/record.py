@@ -34,7 +34,7 @@ class MalformedRecord(ValueError):
 
 
 class Record:
-    """One state of the record. Treat it as frozen; `changed` makes the next."""
+    """One state of the record, a value; `changed` makes the next. By hand, since even a monitor at rest loads it."""
 
     __slots__ = ("epoch", "gtid", "later", "leaving", "loss", "primary", "solo", "sync")
 

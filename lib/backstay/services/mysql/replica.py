@@ -56,7 +56,6 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     if not seen.read_only:
         context.log.error("the server was writable without a promotion: making it read-only")
         dialect.set_read_only(server, True)
-    note = ""
     # The record is one process to read: only where it can matter.
     errant = context.state.read(ERRANT) or context.state.read(STRANDED)
     rejoin = context.state.read(PASSWORDS) != context.parameters.passwords()
@@ -68,38 +67,29 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
         record = context.record.read() if needed or untried else None
     except AgentError as error:
         return str(error)  # nothing is decided and nothing published on a record that could not be read
-    doubt = ""
+    note = doubt = ""
     if record and record.primary != context.servers.me:
         host = context.parameters.writer_address or record.primary
-        step = replica_step(seen, context.servers.me, record, host, bool(errant), rejoin) if needed else Step.NOTHING
-        if step is Step.END_WAITING:  # what comes next need not wait for another monitor
-            server.kill(dialect.client_threads(server))  # no commit of theirs may succeed by it
-            dialect.stop_waiting(server)
-            seen = dialect.observe(server)
-            step = replica_step(seen, context.servers.me, record, host, bool(errant), rejoin)
-        if step is Step.NOTHING and needed and not astray(seen, host):
-            context.state.write(SOURCE, host)
-        elif step is not Step.NOTHING:
-            server.within(context.deadline.within(_STEP))  # probe_timeout is for a look
-            try:
-                with context.state.replication(server.deadline):
-                    seen = dialect.observe(server)  # the watcher may have joined it just now
-                    rejoin = context.state.read(PASSWORDS) != context.parameters.passwords()
-                    step = replica_step(seen, context.servers.me, record, host, bool(errant), rejoin)
-                    note = _carry_out(context, server, dialect, seen, record, host, step)
-            except AgentError as error:
-                note = f"{step.value}: {error}"
-            seen = dialect.observe(server)
+        if needed:
+            seen, note = _go_on(context, server, dialect, seen, record, host, bool(errant), rejoin)
         if untried or (context.parameters.tls_ca and distrusts(seen.replica)):
             doubt = tls_check.tls_problem(context, dialect, identity, (host, record.primary))
+    return _tell(context, server, dialect, seen, record if needed else None, note, doubt)
+
+
+def _tell(
+    context: MysqlContext,
+    server: Server,
+    dialect: Dialect,
+    seen: Observed,
+    record: Record | None,
+    note: str,
+    doubt: str,
+) -> str:
+    """Judge the look and publish that; what is wrong, "" when nothing is. record: None where nothing depends on it. note: of the
+    step that was done. doubt: why its source is not to be trusted."""
     errant, stranded = context.state.read(ERRANT), context.state.read(STRANDED)
-    known, readable = record if needed else None, context.state.read(READABLE) == "1"
-    verdict = judge_replica(
-        seen.replica, seen.acks.gives, context.servers.me, known, errant, readable, context.parameters.max_lag
-    )
-    if stranded and not errant:
-        verdict = Verdict(NEVER, False, stranded)
-    verdict = with_room(verdict, *disk_space.least_free_space(server, context.parameters.datadir))
+    verdict = _worth(context, server, seen, record, errant, stranded)
     state, rebuilt = verdict.state, False
     if (errant or stranded) and context.parameters.rebuild == "auto":
         from backstay.services.mysql import rebuild
@@ -116,6 +106,53 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     if rebuilt:
         raise AgentError(state)  # Pacemaker stops and starts it, and start finds the copy
     return summarise(state, doubt or note) or pending  # the step that was tried says why
+
+
+def _go_on(
+    context: MysqlContext,
+    server: Server,
+    dialect: Dialect,
+    seen: Observed,
+    record: Record,
+    host: str,
+    errant: bool,
+    rejoin: bool,
+) -> tuple[Observed, str]:
+    """Do the step that is due. The look after it, and what the admin should know of it, "" for nothing."""
+    me = context.servers.me
+    step = replica_step(seen, me, record, host, errant, rejoin)
+    if step is Step.END_WAITING:  # what comes next need not wait for another monitor
+        server.kill(dialect.client_threads(server))  # no commit of theirs may succeed by it
+        dialect.stop_waiting(server)
+        seen = dialect.observe(server)
+        step = replica_step(seen, me, record, host, errant, rejoin)
+    if step is Step.NOTHING:
+        if not astray(seen, host):
+            context.state.write(SOURCE, host)
+        return seen, ""
+    server.within(context.deadline.within(_STEP))  # probe_timeout is for a look
+    try:
+        with context.state.replication(server.deadline):
+            seen = dialect.observe(server)  # the watcher may have joined it just now
+            rejoin = context.state.read(PASSWORDS) != context.parameters.passwords()
+            step = replica_step(seen, me, record, host, errant, rejoin)
+            note = _carry_out(context, server, dialect, seen, record, host, step)
+    except AgentError as error:
+        note = f"{step.value}: {error}"
+    return dialect.observe(server), note
+
+
+def _worth(
+    context: MysqlContext, server: Server, seen: Observed, record: Record | None, errant: str, stranded: str
+) -> Verdict:
+    """What it is worth as a candidate, and to readers."""
+    readable = context.state.read(READABLE) == "1"
+    verdict = judge_replica(
+        seen.replica, seen.acks.gives, context.servers.me, record, errant, readable, context.parameters.max_lag
+    )
+    if stranded and not errant:
+        verdict = Verdict(NEVER, False, stranded)
+    return with_room(verdict, *disk_space.least_free_space(server, context.parameters.datadir))
 
 
 def _refusal(context: MysqlContext, dialect: Dialect, seen: Observed) -> str:

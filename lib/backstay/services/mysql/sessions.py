@@ -9,6 +9,8 @@ still so then.
 
 from __future__ import annotations
 
+from backstay.ocf.table import Value
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +27,7 @@ LOOK_EVERY = 0.12  # seconds, for that reason
 _REPLICATES = ("Binlog Dump", "Binlog Dump GTID")
 
 
-class Session:
+class Session(Value):
     """port: the client's TCP port. idle: it executes nothing, outside a transaction. replicates: it is a replica's."""
 
     __slots__ = ("idle", "port", "replicates")

@@ -5,6 +5,8 @@ A failing boot prints pages. The cause comes first or after BOOT FAILED; what ea
 
 import re
 
+from backstay.ocf.table import Value
+
 _LINE = re.compile(r"^\d{4}-\d\d-\d\d \S+ \[(?:error|critical|emergency|alert)\] <[0-9.]+>")
 _DETAIL = re.compile(r"^-\s+(.*)$")
 _NOISE = re.compile(
@@ -18,7 +20,7 @@ _CONFIGURATION = re.compile(
 )
 
 
-class Complaint:
+class Complaint(Value):
     """text: one line, "" when nothing tells. configuration: it is about the broker's settings. inconsistent: it is in a cluster
     by its data, and by the others it is not."""
 

@@ -9,7 +9,7 @@ The table PLANS says what a node does. Whatever it does, the members that its br
 
 from __future__ import annotations
 
-from backstay.ocf.table import always, decide
+from backstay.ocf.table import Value, always, decide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ MISPLACED = "refuse, the record is right"
 EMPTY, DATA, UNSAID = "empty", "data", ""
 
 
-class Plan:
+class Plan(Value):
     """step: one of the words above. targets: Erlang names to join. reason: of a wait or a refusal."""
 
     __slots__ = ("reason", "step", "targets")
@@ -36,7 +36,7 @@ class Plan:
         self.targets = targets
 
 
-class Inputs:
+class Inputs(Value):
     """What a plan rests on; as for `plan`. serving, others: Erlang names of recorded members, those that serve now, and those of
     other nodes. may_seed: another node that is recorded as seed and may still be at it. full, unsaid: peers that have data, and
     that said nothing and are waited for. first: by name, of those that have none. recorded: the name of this node's broker on
@@ -70,8 +70,8 @@ class Inputs:
         self.others = tuple(sorted(erlang for node, erlang in record.members.items() if node != me))
         self.seed = record.seed
         self.may_seed = record.seed if record.seed != me and record.seed not in down else ""
-        self.full = sorted(node for node, has in peers.items() if has == DATA)
-        self.unsaid = sorted(node for node, has in peers.items() if has == UNSAID) if patient else []
+        self.full = tuple(sorted(node for node, has in peers.items() if has == DATA))
+        self.unsaid = tuple(sorted(node for node, has in peers.items() if has == UNSAID)) if patient else ()
         self.first = min([me, *(node for node, has in peers.items() if has == EMPTY)])
 
 
@@ -195,7 +195,7 @@ def _several(names: Iterable[str]) -> str:
     return f"{', '.join(some)} and {last}" if some else last
 
 
-class Force:
+class Force(Value):
     """force: boot without waiting. missing: nodes that were up when the others went down and have not come back."""
 
     __slots__ = ("force", "missing", "reason")

@@ -12,7 +12,7 @@ from __future__ import annotations
 from backstay.cluster.attributes import NEVER
 from backstay.ocf.codes import ExitCode
 from backstay.ocf.errors import AgentError
-from backstay.ocf.table import always, decide
+from backstay.ocf.table import Value, always, decide
 from backstay.services.rabbitmq.observation import (
     ALIVE,
     ANSWERS,
@@ -47,7 +47,7 @@ SERVING = 100
 OK, DEGRADED, FAILED, HUNG = "ok", "degraded", "failed", "hung"
 
 
-class Verdict:
+class Verdict(Value):
     """outcome: OK, DEGRADED, FAILED, or HUNG, which is failed and not worth another question. score: the wish to be
     promoted. reason: "" when all is well."""
 
@@ -59,7 +59,7 @@ class Verdict:
         self.reason = reason
 
 
-class Inputs:
+class Inputs(Value):
     """What a verdict rests on; as for `judge`. late: `boot` is of account, since no admin and no minority is why it does not
     serve."""
 

@@ -10,7 +10,7 @@ A leader takes nothing while it synchronises. So an attempt that does not help i
 
 from __future__ import annotations
 
-from backstay.ocf.table import always, decide
+from backstay.ocf.table import Value, always, decide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _RAREST = 3600.0  # seconds between two attempts, at most
 _RENEW_AFTER = 1  # attempts to synchronise
 
 
-class Mirror:
+class Mirror(Value):
     """pid: as the broker has it. node: Erlang name. synchronised: as recorded."""
 
     __slots__ = ("node", "pid", "synchronised")
@@ -40,7 +40,7 @@ class Mirror:
         self.synchronised = synchronised
 
 
-class Short:
+class Short(Value):
     """A queue with fewer synchronised mirrors than its policy wants on the nodes that run. name: as the broker has it.
     leader: its pid. wanted: mirrors beside the leader."""
 
@@ -83,13 +83,13 @@ def doing(stack: Sequence[tuple[str, str]]) -> str:
     return IDLE if waits else WORKING
 
 
-class Inputs:
+class Inputs(Value):
     """What a remedy rests on; as for `remedy`."""
 
     __slots__ = ("leader", "states", "tries", "wanted")
 
     def __init__(self, states: Iterable[str], wanted: int, leader: str, tries: int) -> None:
-        self.states = list(states)
+        self.states = tuple(states)
         self.wanted = wanted
         self.leader = leader
         self.tries = tries
@@ -123,7 +123,7 @@ def remedy(states: Iterable[str], wanted: int, leader: str, tries: int) -> str:
     return decide(REMEDIES, Inputs(states, wanted, leader, tries))
 
 
-class Note:
+class Note(Value):
     """since: when the queue was first found short. tries: attempts to help it since. due: when the next may be. Times are of
     CLOCK_MONOTONIC, in seconds."""
 
@@ -135,7 +135,7 @@ class Note:
         self.due = due
 
 
-class Notes:
+class Notes(Value):
     """What is remembered from monitor to monitor. running: the nodes of the last look. queues: a note for each queue that was
     short then, by key."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from backstay.ocf.table import Value
+
 TYPE_CHECKING = False
 
 # How AMQP answered.
@@ -14,7 +16,7 @@ RUNNING, BOOTING, PAUSED, DRAINED, STOPPED = "running", "booting", "paused", "dr
 ALIVE, UNKNOWN = "alive", "unknown"
 
 
-class Seen:
+class Seen(Value):
     """One look.
 
     amqp, app: words from above. members, running: Erlang node names, empty when unknown. partitions: nodes that this

@@ -8,12 +8,14 @@ smaller side.
 
 from __future__ import annotations
 
+from backstay.ocf.table import Value
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 
-class Healing:
+class Healing(Value):
     """restart: Erlang names of the brokers to start anew, in order. reason: what to tell the admin."""
 
     __slots__ = ("reason", "restart")

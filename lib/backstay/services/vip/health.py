@@ -6,7 +6,7 @@ The kernel's flags are those of linux/if_addr.h and linux/if.h.
 from __future__ import annotations
 
 from backstay.ocf.codes import ExitCode
-from backstay.ocf.table import always, decide
+from backstay.ocf.table import Value, always, decide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ INTERFACE_GONE = "interface gone"
 STANDBY = "standby"
 
 
-class Held:
+class Held(Value):
     """An address as the kernel holds it: on interface number `index`, with its IFA_F_ flags. label: IPv4 only."""
 
     __slots__ = ("flags", "index", "label", "packed", "prefix")
@@ -47,7 +47,7 @@ class Held:
         self.label = label
 
 
-class Interface:
+class Interface(Value):
     """An interface. enabled: the admin set it up. running: it can carry traffic (RFC 2863 up or unknown). ethernet:
     ARP and neighbour discovery go out as Ethernet frames; `mac` is its hardware address."""
 
@@ -62,7 +62,7 @@ class Interface:
         self.mac = mac
 
 
-class Wanted:
+class Wanted(Value):
     """Where the address shall be. nic "" and prefix None: wherever it is, is right. check_link: a dead link counts. rival: the
     other host that had it when this one was to take it, "" for none."""
 
@@ -76,7 +76,7 @@ class Wanted:
         self.rival = rival
 
 
-class Verdict:
+class Verdict(Value):
     """A finding, and the sentence for the admin ("" when all is well)."""
 
     __slots__ = ("finding", "reason")
@@ -86,7 +86,7 @@ class Verdict:
         self.reason = reason
 
 
-class Inputs:
+class Inputs(Value):
     """What a finding rests on. copies: as for `judge`. copy: that one which counts: the first that is not right, else the first;
     None where there is none. interface: that of the copy, or the one that shall carry the address; None when it is gone. name:
     of that interface. flags, prefix: of the copy."""
@@ -96,7 +96,7 @@ class Inputs:
     def __init__(self, wanted: Wanted, copies: Sequence[Held], copy: Held | None, interface: Interface | None) -> None:
         self.wanted = wanted
         self.address = wanted.address
-        self.copies = copies
+        self.copies = tuple(copies)
         self.flags = copy.flags if copy else 0
         self.prefix = copy.prefix if copy else None
         self.interface = interface
@@ -180,7 +180,7 @@ def judge_link(wanted: Wanted, interface: Interface | None) -> Verdict:
     return Verdict(finding, reason(inputs))
 
 
-class Asked:
+class Asked(Value):
     """Who asks for an exit code, and what was found; as for `exit_code`."""
 
     __slots__ = ("clone", "finding", "probe", "promoted")

@@ -4,6 +4,7 @@ Own addresses tell it, and only where there is none the route that the kernel wo
 default route, of whose table the host's networks are no part.
 """
 
+from backstay.ocf.table import Value
 from backstay.services.vip.health import LOOPBACK
 
 TYPE_CHECKING = False
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from backstay.services.vip.health import Held
 
 
-class Spot:
+class Spot(Value):
     """On interface number `index`, with this prefix. alone: as the source of nothing but what asks for it."""
 
     __slots__ = ("alone", "index", "prefix")
