@@ -13,6 +13,8 @@ written again.
 
 from __future__ import annotations
 
+from backstay.ocf.steps import Value
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +27,7 @@ class MalformedRecord(ValueError):
 _KNOWN = ("members", "removed", "seed")
 
 
-class Record:
+class Record(Value):
     """members, removed: node of the cluster -> Erlang name. unknown: words of a later version."""
 
     __slots__ = ("members", "removed", "seed", "unknown")
