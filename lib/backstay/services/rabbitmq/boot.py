@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import os
+import time
 
+from backstay.agent.interpreter import carry_out
 from backstay.cluster.attributes import RECORD
 from backstay.host.deadline import poll
 from backstay.host.process import Process
 from backstay.ocf.errors import AgentError, TimedOut, WrongParameter
 from backstay.ocf.parameters import whole
+from backstay.ocf.steps import REFUSED
 from backstay.services.rabbitmq import amqp, belonging, broker, cookie, formation, launch, peers, settings
-from backstay.services.rabbitmq.context import UNAWAITED
+from backstay.services.rabbitmq.boot_steps import STRAY, Disk, Looked, beginning
+from backstay.services.rabbitmq.context import BELONGS, UNAWAITED
 from backstay.services.rabbitmq.dialects import dialect_for
-from backstay.services.rabbitmq.health import Stray
 from backstay.services.rabbitmq.observation import ANSWERS, BOOTING, RUNNING, SILENT, UNKNOWN
 from backstay.services.rabbitmq.process import find
+from backstay.services.rabbitmq.record import Record
 from backstay.watch import client
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
+    from backstay.host.deadline import Deadline
     from backstay.services.rabbitmq.context import RabbitmqContext
     from backstay.services.rabbitmq.dialects.base import Dialect
-    from backstay.services.rabbitmq.record import Record
 
 _BOOT = 30.0  # seconds that a boot may need: waiting for others ends so long before the start's deadline
 _OTHERS = 10.0  # seconds after which a start asks whether the broker can be waiting for others
@@ -37,28 +42,21 @@ class Removal(WrongParameter):
 
 def start(context: RabbitmqContext) -> Process:
     """The broker's process, once it answers AMQP, or boots for longer than start_wait. Raises AgentError."""
-    me = context.pacemaker.node()
-    if me in context.parameters.removed_nodes():
+    given, me = context.parameters, context.pacemaker.node()
+    if me in given.removed_nodes():
         raise Removal(f"{me} is named in removed: take it out of that parameter to have a broker here")
-    running = context.broker.find()
-    adopted = running and _adopt(context, running)
-    if adopted:
-        belonging.check(context, adopted)
-        return adopted
-    layout = context.broker.layout()
-    dialect = dialect_for(launch.version(layout.server))
-    context.parameters.mirroring(dialect)
-    check_files(context, layout, dialect)
-    launch.prepare(layout)
-    secret = cookie.ensure(layout.cookie_file, context.parameters.cookie, launch.account(layout.user))
-    if layout.listener.ca:
-        amqp.context(layout.listener.ca)  # before a broker is up that nobody could ask
-    port = layout.listener.port
-    taken = amqp.holder(port)
-    if taken:
-        raise AgentError(f"port {port} is taken by {taken}: end that, or set port")
-    launch.ensure_port_mapper(layout, context.deadline)
-    return _boot(context, layout, dialect, secret)
+    verbs = _Verbs(context)
+    steps = beginning(me, context.broker.erlang_name, frozenset(given.removed_nodes()), given.allow_force_boot)
+    end = carry_out(steps, verbs, context.deadline)
+    if end.kind == STRAY:
+        raise belonging.stray(context, end.reason, verbs.record_seen)
+    if end.kind == formation.MISPLACED:
+        raise WrongParameter(end.reason)
+    if end.kind == REFUSED:
+        only = end.reason.endswith(formation.DELETE)
+        remedy = f": crm_attribute -t crm_config -s backstay -n {RECORD.of(context.invocation.resource)} -D"
+        raise AgentError(end.reason + (remedy if only else ""))
+    return verbs.running
 
 
 def check_files(context: RabbitmqContext, layout: launch.Layout, dialect: Dialect) -> None:
@@ -88,6 +86,248 @@ def check_files(context: RabbitmqContext, layout: launch.Layout, dialect: Dialec
                 json.load(source)  # RabbitMQ 3.10 boots without a word when it cannot read them
         except ValueError as error:
             raise WrongParameter(f"the definitions {definitions} are no JSON: {error}") from None
+
+
+class _Verbs:
+    """What the steps of a start do."""
+
+    def __init__(self, context: RabbitmqContext) -> None:
+        self._context = context
+        self._secret = ""
+        self._boots: list[_Boot] = []
+        self._patience = self._until = context.deadline
+        self._told = ""  # why it waits
+        self.running = Process(0, "")  # the broker
+        self.record_seen = Record({}, {})
+
+    @property
+    def _dialect(self) -> Dialect:
+        return dialect_for(launch.version(self._layout.server))
+
+    @property
+    def _layout(self) -> launch.Layout:
+        return self._context.broker.layout()
+
+    def adopt(self, deadline: Deadline) -> bool:
+        """Whether a broker runs that serves, or is about to. One that does not is ended."""
+        running = self._context.broker.find()
+        adopted = running and _adopt(self._context, running)
+        self.running = adopted or self.running
+        return bool(adopted)
+
+    def prepare(self, deadline: Deadline) -> bool:
+        """Whether RabbitMQ joins the oldest of its peers, perhaps itself."""
+        context, layout, dialect = self._context, self._layout, self._dialect
+        context.parameters.mirroring(dialect)
+        check_files(context, layout, dialect)
+        launch.prepare(layout)
+        self._secret = cookie.ensure(layout.cookie_file, context.parameters.cookie, launch.account(layout.user))
+        if layout.listener.ca:
+            amqp.context(layout.listener.ca)  # before a broker is up that nobody could ask
+        port = layout.listener.port
+        taken = amqp.holder(port)
+        if taken:
+            raise AgentError(f"port {port} is taken by {taken}: end that, or set port")
+        launch.ensure_port_mapper(layout, deadline)
+        return dialect.joins_the_oldest
+
+    def disk(self, deadline: Deadline) -> Disk:
+        layout, dialect = self._layout, self._dialect
+        if not launch.has_data(layout.directory, dialect):
+            return Disk(False, elsewhere=tuple(launch.elsewhere(layout, dialect)))
+        up, members = launch.up_at_shutdown(layout.directory), dialect.members_on_disk(layout.directory)
+        return Disk(True, up, members, dialect.can_force(layout.directory))
+
+    def tell(self, deadline: Deadline, full: bool, up: frozenset[str]) -> None:
+        peers.tell(self._context.pacemaker, self._layout.node, full, up)
+        self._patience = deadline.within(_PATIENCE)
+        self._until = deadline.within(deadline.remaining() - _BOOT)
+
+    def look(self, deadline: Deadline, full: bool) -> Looked:
+        context = self._context
+        record = self.record_seen = context.record.read()
+        said: dict[str, tuple[str, str, frozenset[str]]] = {}
+        down: frozenset[str] = frozenset()
+        # Also where it decides nothing: a wrong cookie is found by asking.
+        serving = frozenset(_serving(context, record, self._secret))
+        if not record.members or (not full and not serving):
+            said = peers.said_of(context.pacemaker)
+            down = peers.down(context.pacemaker)
+        return Looked(record, serving, said, down, not self._patience.expired)
+
+    def ahead(self, deadline: Deadline, targets: tuple[str, ...]) -> str:
+        """Why RabbitMQ would choose this broker itself; "" where it joins another."""
+        return _ahead(self._context, self._dialect, targets, self._secret)
+
+    def pause(self, deadline: Deadline, why: str) -> bool:
+        """Whether there is time for another round."""
+        if self._told != why:
+            self._context.log.info(why)
+            self._told = why
+        if self._until.expired:
+            return False
+        time.sleep(min(0.5, self._until.remaining()))
+        return True
+
+    def put_aside(self, deadline: Deadline, name: str, why: str) -> None:
+        self._context.log.notice(f"{why}: its data is kept in {launch.put_aside(self._layout.directory, name)}")
+
+    def hear(self, deadline: Deadline, names: dict[str, str], mine: frozenset[str], record: Record) -> Looked | None:
+        """What the others have, once each has said it; None where all who were up with this one are online."""
+        context = self._context
+        online = set(context.pacemaker.members())
+        if all(node in online or names[node] not in mine for node in names):
+            return None
+        patience = deadline.within(_PATIENCE)
+
+        def heard() -> dict[str, tuple[str, str, frozenset[str]]] | None:
+            said = peers.said_of(context.pacemaker)
+            return said if patience.expired or all(has for _, has, _ in said.values()) else None
+
+        said = poll(heard, deadline, "what the other nodes have", interval=0.5)
+        serving = frozenset(_serving(context, record, self._secret))
+        return Looked(record, serving, said, peers.down(context.pacemaker) if not serving else frozenset(), True)
+
+    def force(self, deadline: Deadline, why: str) -> None:
+        self._context.log.warning(why)
+        launch.force_next_boot(self._layout)
+
+    def record(self, deadline: Deadline, new: Record) -> None:
+        self._context.record.write(new)
+
+    def launch(self, deadline: Deadline, step: str, targets: tuple[str, ...]) -> None:
+        context, layout, dialect = self._context, self._layout, self._dialect
+        context.log.info(f"{layout.node}: {step} {' '.join(targets)}".rstrip())
+        text = settings.fragment(
+            dialect,
+            broker_count(context),
+            context.parameters.net_ticktime,
+            max(10.0, deadline.remaining() - _BOOT / 2),
+            layout.node,
+            targets,
+            context.parameters.definitions if step == formation.SEED else "",
+            context.parameters.default_queue_type,
+            launch.admin_settings(layout),
+        )
+        launch.write_settings(layout, text)
+        self._boots = [_Boot(context, layout, launch.launch(layout), step)]
+
+    def settled(self, deadline: Deadline, *waits: Any) -> frozenset[str]:
+        """The members as the booting broker has found them; empty where it serves before that is known, or is not waited for."""
+        found: list[frozenset[str]] = []
+
+        def look() -> bool:
+            found[:] = [self._settled()]
+            return bool(found[0])
+
+        self._await(look, *waits)
+        return found[0] if found else frozenset()
+
+    def serve(self, deadline: Deadline, *waits: Any) -> bool:
+        """Whether it serves: else it boots, and is not waited for."""
+        self._await(None, *waits)
+        return self._boots[-1].serves
+
+    def recorded(self, deadline: Deadline, served: bool) -> Looked | None:
+        """What its members are to be compared with, None where that cannot be read now."""
+        try:
+            record = self.record_seen = self._context.record.read()
+            full = belonging.full_of(self._context, record)
+        except AgentError as error:
+            if served:
+                self._context.log.warning(f"whether this broker belongs to the cluster is not known yet: {error}")
+            return None
+        said = {node: (erlang, formation.DATA, frozenset[str]()) for node, erlang in full.items()}
+        return Looked(record, frozenset(), said, frozenset(), True)
+
+    def members(self, deadline: Deadline) -> frozenset[str]:
+        """As a broker that serves has them; empty where they are compared already, or nobody says: then its monitors compare."""
+        context = self._context
+        if context.state.read(BELONGS) == self.running.identity:
+            return frozenset()
+        try:
+            with context.broker.connect(deadline.within(context.parameters.probe_timeout)) as node:
+                return broker.dialect_of(node).members(node)
+        except AgentError as error:
+            context.log.warning(f"whether this broker belongs to the cluster is not known yet: {error}")
+            return frozenset()
+
+    def note(self, deadline: Deadline, recorded: bool) -> None:
+        if recorded or not self._context.invocation.node:  # outside a cluster there is never a record
+            self._context.state.write(BELONGS, self.running.identity)
+
+    def end(self, deadline: Deadline) -> bool:
+        """Whether there is time for another boot. At once, before it lets anybody in: it is the stop that takes its time."""
+        layout = self._layout
+        launchers = [boot.launcher for boot in self._boots]
+        for process in filter(None, (find("", layout.node, layout.directory), *launchers)):
+            process.end(deadline, gently=False)
+        return deadline.remaining() >= 2 * _BOOT
+
+    def _settled(self) -> frozenset[str]:
+        try:
+            erlang, deadline = self._layout.node, self._context.deadline.within(1)
+            with broker.connect(erlang, self._secret, deadline, "backstay-boot") as node:
+                return self._dialect.settled(node)
+        except AgentError:
+            return frozenset()  # Erlang is not up yet, or RabbitMQ's code is not loaded: it is compared when it serves
+
+    def _await(self, look: Callable[[], bool] | None, record: Record, forced: str, others: frozenset[str]) -> None:
+        """Until the broker answers AMQP, its start does not wait for it any more, or `look` has seen enough. others: whom it may
+        be waiting for itself. forced: why it does, or does not."""
+        context, boot = self._context, self._boots[-1]
+
+        def waits_for() -> str:
+            return "" if _serving(context, record, self._secret) else ", ".join(sorted(others))
+
+        try:
+            boot.wait(waits_for, look)
+            self.running = boot.running or self.running
+        except AgentError as error:
+            raise _explained(context, boot.layout, forced, error) from None
+
+
+class _Boot:
+    """A boot under way. The start waits until it serves or, where it waits only so long, while it boots. Who begins a cluster,
+    joins one, or did not come to serve the last time is waited for, unless it may be waiting for others itself: the cluster
+    starts nothing more before the starts under way have ended, and what this one waits for neither."""
+
+    def __init__(self, context: RabbitmqContext, layout: launch.Layout, launcher: Process, step: str) -> None:
+        self.layout = layout
+        self.launcher = launcher
+        self._context = context
+        self._boots = step == formation.BOOT
+        self._timeout = context.deadline.remaining()
+        self._until = context.deadline.within(self._timeout - _AFTERWARDS)
+        waits = self._boots and not context.state.read(UNAWAITED)
+        self._patience = context.parameters.start_wait if waits else 0.0
+        self._slice = self._until.within(self._patience or _OTHERS)
+        self.running: Process | None = None  # the broker, once it serves or is not waited for
+        self.serves = False
+
+    def wait(self, waits_for: Callable[[], str], look: Callable[[], bool] | None) -> None:
+        """Until then, or until `look` has seen enough. Raises AgentError."""
+        context = self._context
+        while not self.running:
+            try:
+                self.running = launch.await_greeting(self.layout, self.launcher, self._slice, look)
+            except TimedOut:
+                if self._until.expired:
+                    raise  # now nobody could be asked whom it waits for
+                booting = find("", self.layout.node, self.layout.directory)
+                others = waits_for() if self._boots and not self._patience else ""
+                if booting and (self._patience or others):
+                    why = f", perhaps waiting for {others}" if others else ""
+                    context.log.info(f"{self.layout.node} boots{why}: the start does not wait for it")
+                    context.state.write(UNAWAITED, f"{booting.identity} {time.monotonic() + self._timeout}")
+                    self.running = booting
+                self._patience = 0.0
+                self._slice = self._until.within(_OTHERS)
+            else:
+                if not self.running:
+                    return
+                context.state.remove(UNAWAITED)
+                self.serves = True
 
 
 def _adopt(context: RabbitmqContext, running: Process) -> Process | None:
@@ -123,125 +363,13 @@ def _adopt(context: RabbitmqContext, running: Process) -> Process | None:
     return None
 
 
-def _boot(context: RabbitmqContext, layout: launch.Layout, dialect: Dialect, secret: str) -> Process:
-    while True:
-        plan, record = _plan(context, layout, dialect, secret)
-        if plan.step == formation.ASIDE:
-            context.log.notice(f"{plan.reason}: its data is kept in {launch.put_aside(layout.directory)}")
-            continue
-        try:
-            return _boot_as(context, layout, dialect, secret, plan, record)
-        except Stray as error:
-            # A joiner had nothing before. RabbitMQ from 3.13 stands alone where a peer seems to have begun later.
-            if plan.step != formation.JOIN or context.deadline.remaining() < 2 * _BOOT:
-                raise
-            kept = launch.put_aside(layout.directory, "stray")
-            context.log.warning(f"{error}: it joined nobody. What it has is kept in {kept}, and it joins anew")
-
-
-def _boot_as(
-    context: RabbitmqContext, layout: launch.Layout, dialect: Dialect, secret: str, plan: formation.Plan, record: Record
-) -> Process:
-    force = formation.Force(False)
-    if plan.step == formation.BOOT:
-        belonging.compare(context, dialect.members_on_disk(layout.directory), record)
-        force = _force(context, layout, dialect, record, secret)
-        if force.force:
-            context.log.warning(force.reason)
-            launch.force_next_boot(layout)
-    if plan.step == formation.SEED:
-        context.record.write(record.seeded_by(context.pacemaker.node()))
-    context.log.info(f"{layout.node}: {plan.step} {' '.join(plan.targets)}".rstrip())
-    text = settings.fragment(
-        dialect,
-        broker_count(context),
-        context.parameters.net_ticktime,
-        max(10.0, context.deadline.remaining() - _BOOT / 2),
-        layout.node,
-        plan.targets,
-        context.parameters.definitions if plan.step == formation.SEED else "",
-        context.parameters.default_queue_type,
-        launch.admin_settings(layout),
-    )
-    launch.write_settings(layout, text)
-    # Mnesia waits for who was up when this broker went down, Khepri for a majority.
-    others = frozenset(launch.up_at_shutdown(layout.directory) or record.members.values()) - {layout.node}
-    watch = belonging.Watch(context, dialect, secret) if plan.step != formation.SEED else None
-    launcher = launch.launch(layout)
-    try:
-        running = _await(
-            context, layout, launcher, plan.step, lambda: _waits_for(context, others, record, secret), watch
-        )
-        if watch and not context.state.read(UNAWAITED):
-            belonging.check(context, running)
-    except Stray:
-        _end(context, layout, launcher)
-        raise
-    except AgentError as error:
-        raise _explained(context, layout, record, force, error) from None
-    if plan.step == formation.SEED:
-        context.record.write(record.with_member(context.pacemaker.node(), layout.node))
-        belonging.check(context, running)  # no monitor has to
-    return running
-
-
-def _end(context: RabbitmqContext, layout: launch.Layout, launcher: Process) -> None:
-    """At once, before it lets anybody in: it is the agent's stop that takes its time."""
-    running = find("", layout.node, layout.directory)
-    for process in (running, launcher):
-        if process:
-            process.end(context.deadline, gently=False)
-
-
-def _await(
-    context: RabbitmqContext,
-    layout: launch.Layout,
-    launcher: Process,
-    step: str,
-    waits_for: Callable[[], str],
-    watch: Callable[[], None] | None,
-) -> Process:
-    """The broker's process, once it answers AMQP; or, where the start does not wait for that, while it boots. Who begins a
-    cluster, joins one, or did not come to serve the last time is waited for, unless `waits_for` names whom it may be waiting
-    for itself: the cluster starts nothing more before the starts under way have ended, and what this one waits for neither."""
-    import time
-
-    timeout = context.deadline.remaining()
-    until = context.deadline.within(timeout - _AFTERWARDS)
-    patience = context.parameters.start_wait if step == formation.BOOT and not context.state.read(UNAWAITED) else 0.0
-    while True:
-        try:
-            running = launch.await_greeting(layout, launcher, until.within(patience or _OTHERS), watch)
-        except TimedOut:
-            if until.expired:
-                raise  # now nobody could be asked whom it waits for
-            booting = find("", layout.node, layout.directory)
-            others = waits_for() if step == formation.BOOT and not patience else ""
-            if booting and (patience or others):
-                why = f", perhaps waiting for {others}" if others else ""
-                context.log.info(f"{layout.node} boots{why}: the start does not wait for it")
-                context.state.write(UNAWAITED, f"{booting.identity} {time.monotonic() + timeout}")
-                return booting
-            patience = 0.0
-        else:
-            context.state.remove(UNAWAITED)
-            return running
-
-
-def _waits_for(context: RabbitmqContext, others: frozenset[str], record: Record, secret: str) -> str:
-    """The `others`, while no member serves."""
-    return "" if _serving(context, record, secret) else ", ".join(sorted(others))
-
-
-def _explained(
-    context: RabbitmqContext, layout: launch.Layout, record: Record, force: formation.Force, error: AgentError
-) -> AgentError:
+def _explained(context: RabbitmqContext, layout: launch.Layout, forced: str, error: AgentError) -> AgentError:
     """A boot that failed: the cause, where the agent knows more than the broker said."""
     if isinstance(error, launch.Inconsistent):
         return AgentError(forgotten(context, error))
     late = isinstance(error, TimedOut) or "timeout_waiting_for_tables" in str(error)
-    if late and force.reason:
-        return AgentError(f"the broker waits for others: {force.reason}")
+    if late and forced:
+        return AgentError(f"the broker waits for others: {forced}")
     if late:
         absent = sorted(launch.up_at_shutdown(layout.directory) - {layout.node})
         if absent:
@@ -268,95 +396,23 @@ def broker_count(context: RabbitmqContext) -> int:
     return max(1, len(context.pacemaker.nodes())) if wanted is None else wanted
 
 
-# -- how to begin ------------------------------------------------------------------------------------------------------
+# -- others ------------------------------------------------------------------------------------------------------------
 
 
-def _plan(
-    context: RabbitmqContext, layout: launch.Layout, dialect: Dialect, secret: str
-) -> tuple[formation.Plan, Record]:
-    """What to do, once that is not to wait. Raises AgentError with what was waited for in vain, or the refusal."""
-    full = launch.has_data(layout.directory, dialect)
-    up = launch.up_at_shutdown(layout.directory) if full else frozenset()
-    peers.tell(context.pacemaker, layout.node, full, up)
-    others = [] if full else launch.elsewhere(layout, dialect)
-    begun = context.deadline.remaining()
-    found: list[tuple[formation.Plan, Record]] = []
-
-    def decided() -> bool:
-        record = context.record.read()
-        states: dict[str, str] = {}
-        down: frozenset[str] = frozenset()
-        running = _serving(context, record, secret)  # also where it decides nothing: a wrong cookie is found by asking
-        if not record.members or (not full and not running):
-            states = {node: said[1] for node, said in peers.said_of(context.pacemaker).items()}
-            down = peers.down(context.pacemaker)
-        patient = begun - context.deadline.remaining() < _PATIENCE
-        plan = formation.plan(
-            context.pacemaker.node(), full, record, states, running, down, patient, layout.node, others
-        )
-        if plan.step == formation.JOIN and dialect.joins_the_oldest:
-            plan = _after_its_peers(context, dialect, plan, secret)
-        elif plan.step == formation.BOOT and patient:
-            why = belonging.may_change(context, dialect.members_on_disk(layout.directory), record)
-            plan = formation.Plan(formation.WAIT, why) if why else plan
-        if plan.step == formation.WAIT and (not found or found[0][0].reason != plan.reason):
-            context.log.info(plan.reason)
-        found[:] = [(plan, record)]
-        return plan.step != formation.WAIT
-
-    try:
-        poll(decided, context.deadline.within(context.deadline.remaining() - _BOOT), "", interval=0.5)
-    except TimedOut:
-        raise AgentError(found[0][0].reason) from None
-    plan, record = found[0]
-    if plan.step == formation.MISPLACED:
-        raise WrongParameter(plan.reason)
-    if plan.step == formation.REFUSE:
-        remedy = f": crm_attribute -t crm_config -s backstay -n {RECORD.of(context.invocation.resource)} -D"
-        raise AgentError(plan.reason + (remedy if len(record.members) == 1 else ""))
-    return plan, record
-
-
-def _after_its_peers(context: RabbitmqContext, dialect: Dialect, plan: formation.Plan, secret: str) -> formation.Plan:
-    """The plan to join; to wait where RabbitMQ would then choose this broker itself, because it seems to be the older one."""
-    import time
-
-    for erlang in plan.targets:
+def _ahead(context: RabbitmqContext, dialect: Dialect, targets: tuple[str, ...], secret: str) -> str:
+    """Why RabbitMQ would choose this broker itself, because it seems to be the older one."""
+    for erlang in targets:
         try:
             with broker.connect(erlang, secret, context.deadline.within(2), "backstay-peer", local=False) as peer:
                 ahead = dialect.began_after(peer, time.time())  # the wall clock's: it is what RabbitMQ compares
         except AgentError as error:
-            return formation.Plan(formation.WAIT, f"{erlang} says nothing of its cluster: {error}")
+            return f"{erlang} says nothing of its cluster: {error}"
         if ahead:
-            why = "seems to have begun after this broker, which would stand alone: set the clocks of all nodes"
-            return formation.Plan(formation.WAIT, f"by its clock {erlang} {why}")
-    return plan
-
-
-def _force(
-    context: RabbitmqContext, layout: launch.Layout, dialect: Dialect, record: Record, secret: str
-) -> formation.Force:
-    """Whether to boot without a node that was up last. Asked only when one that was up with this node is not online."""
-    mine = launch.up_at_shutdown(layout.directory)
-    names = {**record.members, context.pacemaker.node(): layout.node}
-    if not mine or not dialect.can_force(layout.directory):
-        return formation.Force(False)
-    online = set(context.pacemaker.members())
-    if all(node in online or names[node] not in mine for node in names):
-        return formation.Force(False)
-    begun = context.deadline.remaining()
-
-    def heard() -> dict[str, tuple[str, str, frozenset[str]]] | None:
-        said = peers.said_of(context.pacemaker)
-        waited = begun - context.deadline.remaining() > _PATIENCE
-        return said if waited or all(has for _, has, _ in said.values()) else None
-
-    said = poll(heard, context.deadline, "what the other nodes have", interval=0.5)
-    if _serving(context, record, secret):
-        return formation.Force(False)
-    known = {node: up for node, (_, has, up) in said.items() if has == formation.DATA}
-    me, allowed = context.pacemaker.node(), context.parameters.allow_force_boot
-    return formation.force_boot(me, {**known, me: mine}, names, peers.down(context.pacemaker), allowed)
+            return (
+                f"by its clock {erlang} seems to have begun after this broker, which would stand alone: set the clocks of"
+                " all nodes"
+            )
+    return ""
 
 
 def _serving(context: RabbitmqContext, record: Record, secret: str) -> set[str]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 BOOT, SEED, JOIN, WAIT, REFUSE, ASIDE = "boot", "seed", "join", "wait", "refuse", "put aside"
 MISPLACED = "refuse, the record is right"
+DELETE = "delete the record"
 # What a peer says of itself before it boots.
 EMPTY, DATA, UNSAID = "empty", "data", ""
 
@@ -76,7 +77,7 @@ class Inputs(Value):
 
 
 def _lost(i: Inputs) -> str:
-    remedy = "delete the record" if len(i.members) == 1 else f"name {i.me} in removed and then take it out again"
+    remedy = DELETE if len(i.members) == 1 else f"name {i.me} in removed and then take it out again"
     return (
         f"{i.me} is a member of the cluster and its data directory is empty: mount it, or, if the data is lost for good,"
         f" {remedy}"
@@ -153,12 +154,13 @@ def plan(
     patient: bool,
     erlang: str,
     elsewhere: Sequence[str],
+    plans: Table[_Row, Inputs] = PLANS,
 ) -> Plan:
     """peers: online nodes other than this one -> EMPTY, DATA or UNSAID. running: Erlang names of members that serve now.
     down: nodes that surely run no broker. patient: peers that have said nothing are still waited for. erlang: the name of this
-    node's broker. elsewhere: directories of this host with data under other names."""
+    node's broker. elsewhere: directories of this host with data under other names. plans: the table."""
     inputs = Inputs(me, has_data, record, peers, running, down, patient, erlang, elsewhere)
-    step, reason = decide(PLANS, inputs)
+    step, reason = decide(plans, inputs)
     targets = {JOIN: inputs.serving, BOOT: inputs.others}
     return Plan(step, reason(inputs), targets.get(step, ()))
 

@@ -359,28 +359,30 @@ def launch(layout: Layout) -> Process:
     return Process(pid, start_time(pid))
 
 
-def await_greeting(layout: Layout, launcher: Process, deadline: Deadline, watch: Callable[[], None] | None) -> Process:
-    """The broker's process, once AMQP answers. watch: looks at the boot meanwhile, and may raise. Raises AgentError with the
+def await_greeting(
+    layout: Layout, launcher: Process, deadline: Deadline, look: Callable[[], bool] | None
+) -> Process | None:
+    """The broker's process, once AMQP answers; None as soon as `look` has seen enough of the boot. Raises AgentError with the
     broker's own words when it ends before, TimedOut."""
+    found: list[Process] = []
 
-    def settled() -> Process | None:
-        if watch:
-            watch()
+    def settled() -> bool:
         if amqp.listening(layout.listener.port) and broker.greets(layout.listener, deadline.within(2)) == ANSWERS:
-            found = find("", layout.node, layout.directory)
-            if found:
-                return found
+            found.extend(filter(None, [find("", layout.node, layout.directory)]))
+        if found or (look and look()):
+            return True
         if not launcher.alive():
             raise boot_failure(layout)
-        return None
+        return False
 
     try:
-        return poll(settled, deadline, "the broker to answer AMQP", interval=0.1)
+        poll(settled, deadline, "the broker to answer AMQP", interval=0.1)
     except TimedOut:
         why = "the broker did not answer AMQP in time"
         if amqp.listening(layout.listener.port):
             why += f", though port {layout.listener.port} is open: do proxy_protocol and tls_port fit its settings?"
         raise TimedOut(f"{why}: see {layout.logs}/{layout.node}.log".replace("?:", "?")) from None
+    return found[0] if found else None
 
 
 def boot_failure(layout: Layout) -> AgentError:
