@@ -6,7 +6,6 @@ from backstay.agent.context import Context
 from backstay.ocf.errors import AgentError
 from backstay.services.mysql.parameters import MysqlParameters
 from backstay.services.mysql.record import MalformedRecord, Record
-from backstay.services.mysql.server import Server
 from backstay.services.mysql.state import RECHECKED, State
 
 TYPE_CHECKING = False
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from backstay.ocf.invocation import Invocation
     from backstay.services.mysql.dialects.base import Dialect, Source
     from backstay.services.mysql.process import Process
+    from backstay.services.mysql.server import Server
 
 
 class MysqlContext(Context):
@@ -52,8 +52,10 @@ class Servers:
 
     def here(self, deadline: Deadline) -> Server:
         """The local server, as the administrative account."""
+        from backstay.services.mysql.connect import connect
+
         given = self._context.parameters
-        return Server("the local server", deadline, given.agent_user, given.agent_password, socket=given.socket)
+        return connect("the local server", deadline, given.agent_user, given.agent_password, socket=given.socket)
 
     def peer(self, node: str, dialect: Dialect, seconds: float, account: tuple[str, str] | None = None) -> Server:
         """Another node's server, as the monitor account unless told otherwise."""
@@ -61,9 +63,11 @@ class Servers:
 
     def on(self, host: str, dialect: Dialect, deadline: Deadline, account: tuple[str, str] | None = None) -> Server:
         """The server on a host, by a deadline that need not be the action's."""
+        from backstay.services.mysql.connect import connect
+
         given = self._context.parameters
         user, password = account or (given.monitor_user, given.monitor_password)
-        return Server(
+        return connect(
             f"the server on {host}",
             deadline,
             user,

@@ -1,7 +1,7 @@
 """A connection to the local server for a process that stays and asks again and again.
 
-A child logs in with PyMySQL and hands the connection over: the driver takes 4 MiB, and for an answer five times as long as
-the protocol alone (text_protocol.py). A demotion ends this connection like any other client's; then it is made anew.
+Where the protocol alone cannot log in (login.py), a child does it with PyMySQL and hands the connection over: the driver takes
+4 MiB, and for an answer five times as long. A demotion ends this connection like any other client's; then it is made anew.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from backstay.host.deadline import Deadline
 from backstay.host.fork import borrow
 from backstay.ocf.errors import AgentError, TimedOut
+from backstay.services.mysql.login import Unspoken, log_in
 from backstay.services.mysql.server import ServerRefused, ServerSilent
 from backstay.services.mysql.text_protocol import Wire
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from backstay.services.mysql.dialects.base import Dialect
 
 _WHERE = "the local server"
+_STAYS = "SET SESSION wait_timeout = 86400"
 _AFTER_REFUSAL = 10.0  # seconds between logins that the server refuses: it logs each
 _AFTER_FAILURE = 1.0  # the same for others that fail: each is a child
 
@@ -47,7 +49,9 @@ class Kept:
 
     def _made(self, deadline: Deadline) -> Wire:
         try:
-            return Wire(_WHERE, deadline, borrow(lambda: self._log_in(deadline), deadline.remaining()))
+            wire = self._logged_in(deadline)
+            wire.query(_STAYS)
+            return wire
         except TimedOut:
             raise ServerSilent(f"{_WHERE} does not answer") from None
         except AgentError as error:
@@ -56,11 +60,16 @@ class Kept:
             self._not_before = time.monotonic() + wait
             raise
 
-    def _log_in(self, deadline: Deadline) -> int:
+    def _logged_in(self, deadline: Deadline) -> Wire:
+        given = self._context.parameters
+        try:
+            return log_in(_WHERE, deadline, given.agent_user, given.agent_password, given.socket)
+        except Unspoken:
+            return Wire(_WHERE, deadline, borrow(lambda: self._drive(deadline), deadline.remaining()), given.agent_user)
+
+    def _drive(self, deadline: Deadline) -> int:
         """In a child, which is killed when it takes too long."""
-        server = self._context.servers.here(deadline)
-        server.query("SET SESSION wait_timeout = 86400")
-        return os.dup(server.fileno())  # the driver closes its own with the object
+        return os.dup(self._context.servers.here(deadline).fileno())  # the driver closes its own with the object
 
     def drop(self) -> None:
         if self.wire is not None:

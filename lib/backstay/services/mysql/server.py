@@ -1,4 +1,5 @@
-"""Talks SQL to one server. Decides nothing; every call has a deadline.
+"""Talks SQL to one server, by the driver. Decides nothing; every call has a deadline. connect.py chooses between this and the
+protocol alone.
 
 A call that goes wrong raises one of these, each with a sentence for the admin:
 
@@ -40,7 +41,7 @@ _LOST = {2006, 2013}
 _REFUSED = 111  # ECONNREFUSED
 NO_SUCH_THREAD, NO_SUCH_DATABASE, NO_SUCH_TABLE, NO_SUCH_VARIABLE = 1094, 1049, 1146, 1193
 LOCKED = {1205, 1223, 1099}  # a lock was waited for too long; this session's own read lock; a table locked for reading
-_BINLOG_DUMP = 0x12  # COM_BINLOG_DUMP
+BINLOG_DUMP = 0x12  # COM_BINLOG_DUMP
 _HEAVY = ("cryptography", "ssl", "_hashlib")
 
 
@@ -194,9 +195,9 @@ class Server:
                     raise
 
     def dump(self, server_id: int) -> None:
-        """Ask for the binary log from its beginning, as a replica of that id does (COM_BINLOG_DUMP), and read none of it."""
+        """Ask for the binary log from its beginning, as a replica of that id does (COMBINLOG_DUMP), and read none of it."""
         try:
-            self._connection._execute_command(_BINLOG_DUMP, pack("<IHI", 4, 0, server_id))  # 4: the first event
+            self._connection._execute_command(BINLOG_DUMP, pack("<IHI", 4, 0, server_id))  # 4: the first event
         except self._pymysql.MySQLError as error:
             raise self._translated(error) from None
         except OSError as error:
@@ -234,18 +235,31 @@ class Server:
             cause = getattr(error, "original_exception", cause)
             if self.deadline.expired or isinstance(cause, TimeoutError) or "timed out" in said:
                 return ServerSilent(f"{self.where} does not answer")
-            refused = getattr(cause, "errno", 0) == _REFUSED and self._remote
-            listens = f": start it, or have it listen there ({self._remote}, bind-address)" if refused else f": {said}"
-            return ServerDown(f"{self.where} is not reachable{listens}")
+            return unreachable(self.where, self._remote, getattr(cause, "errno", 0), said)
         if isinstance(error, self._pymysql.InterfaceError):
-            return ServerDown(f"{self.where} is not connected any more")  # the driver closes what it lost
-        if number in _BUSY:
-            return ServerBusy(
-                f"{_BUSY[number]} on {self.where.replace('the server on ', '')}, it has no free connection"
-            )
-        if number in _DENIED:
-            return ServerRefused(f"{self.where} refuses {self._user}: {said}")
-        return StatementFailed(f"{self.where}: {said} ({number})", number)
+            return not_connected(self.where)  # the driver closes what it lost
+        return denied(self.where, self._user, number, said)
+
+
+def unreachable(where: str, remote: str, errno: int, said: str) -> ServerDown:
+    """remote: its port in words, "" for a socket."""
+    refused = errno == _REFUSED and remote
+    listens = f": start it, or have it listen there ({remote}, bind-address)" if refused else f": {said}"
+    return ServerDown(f"{where} is not reachable{listens}")
+
+
+def not_connected(where: str) -> ServerDown:
+    """A connection whose answer did not come in time is no use: the next answer read would be the late one."""
+    return ServerDown(f"{where} is not connected any more")
+
+
+def denied(where: str, user: str, number: int, said: str) -> AgentError:
+    """An error that the server answers with. number: MySQL's."""
+    if number in _BUSY:
+        return ServerBusy(f"{_BUSY[number]} on {where.replace('the server on ', '')}, it has no free connection")
+    if number in _DENIED:
+        return ServerRefused(f"{where} refuses {user}: {said}")
+    return StatementFailed(f"{where}: {said} ({number})", number)
 
 
 def _whole(deadline: Deadline) -> float:
