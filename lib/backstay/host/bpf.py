@@ -1,8 +1,18 @@
 """A filter in the kernel for a packet socket: classic BPF (linux/bpf_common.h, linux/filter.h)."""
 
+import _collections_abc
+import sys
 from _socket import SOL_SOCKET, socket
-from array import array
 from struct import pack
+
+# `array` makes itself a sequence by collections.abc, and needs nothing else of that package, which is 4 ms of an action.
+_missing = [name for name in ("collections", "collections.abc") if name not in sys.modules]
+sys.modules.update(dict.fromkeys(_missing, _collections_abc))
+try:
+    from array import array
+finally:
+    for _name in _missing:
+        del sys.modules[_name]
 
 _ATTACH_FILTER = 26  # SO_ATTACH_FILTER
 LOAD_HALF, LOAD_WORD, LOAD_BYTE = 0x28, 0x20, 0x30

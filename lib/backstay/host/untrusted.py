@@ -17,12 +17,10 @@ All raise OSError, with a text that is fit for an admin.
 
 import os
 import stat
-from contextlib import contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import pwd
-    from collections.abc import Iterator
 
 _TRUSTED = {0, os.geteuid()}
 _LINKS = 40  # followed on one way, as in the kernel
@@ -162,23 +160,25 @@ def guarded(path: str) -> bool:
         return way.guarded
 
 
-@contextmanager
-def rights_of(owner: "pwd.struct_passwd") -> "Iterator[None]":
+class rights_of:  # noqa: N801  used as a function is
     """Look with the account's rights and no more, where links of the admin's have to be followed in its directories. For
-    programs of one thread."""
-    if os.geteuid() != 0:
-        yield
-        return
-    group, groups = os.getegid(), os.getgroups()
-    os.setgroups([owner.pw_gid])
-    os.setegid(owner.pw_gid)
-    os.seteuid(owner.pw_uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(group)
-        os.setgroups(groups)
+    programs of one thread. (`contextlib` would load `collections`, on the path of each promotion.)"""
+
+    def __init__(self, owner: "pwd.struct_passwd") -> None:
+        self._owner = owner
+        self._before = (os.getegid(), os.getgroups()) if os.geteuid() == 0 else None
+
+    def __enter__(self) -> None:
+        if self._before:
+            os.setgroups([self._owner.pw_gid])
+            os.setegid(self._owner.pw_gid)
+            os.seteuid(self._owner.pw_uid)
+
+    def __exit__(self, *_: object) -> None:
+        if self._before:
+            os.seteuid(0)
+            os.setegid(self._before[0])
+            os.setgroups(self._before[1])
 
 
 def waiting_for_nobody(path: str, flags: int) -> int:
@@ -234,8 +234,10 @@ def name_again(path: str, name: str) -> None:
         found = way.status()
         if not stat.S_ISREG(found.st_mode) or found.st_uid == 0:
             raise OSError(_EPERM, f"{path} is no file of the account's", path)
-        with suppress(FileExistsError):
+        try:  # noqa: SIM105  contextlib again
             os.link(way.name, name, src_dir_fd=way.directory, dst_dir_fd=way.directory, follow_symlinks=False)
+        except FileExistsError:
+            pass  # it has it
 
 
 def remove(path: str, socket: bool = False, sync: bool = False) -> None:
@@ -266,8 +268,10 @@ def make_directory(path: str, owner: "pwd.struct_passwd", mode: int) -> None:
     what is in it. Where the account could have put it there itself, only an empty one."""
     _make_above(path)
     with _Way(path) as way:
-        with suppress(FileExistsError):
+        try:  # noqa: SIM105
             os.mkdir(way.name, mode, dir_fd=way.directory)
+        except FileExistsError:
+            pass  # what it is shows now
         directory = way.open(os.O_RDONLY | os.O_DIRECTORY, stat.S_IFDIR)
         try:
             if os.fstat(directory).st_uid in _TRUSTED - {owner.pw_uid}:

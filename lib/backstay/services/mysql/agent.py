@@ -167,13 +167,13 @@ class Mysql(Agent):
                     self._hold()
                 raise ServerSilent("found silent by the monitor")
             with context.servers.here(budget.within(1.5)) as server:
-                from backstay.services.mysql import primary
+                from backstay.services.mysql.step_down import step_down
 
                 if promoted:
                     from backstay.services.mysql import drain
 
                     drain.drain(context, server, budget)
-                primary.step_down(context, server.within(budget))
+                step_down(context, server.within(budget))
         except AgentError as error:
             # A clean end would commit what nobody acknowledged, and a hung server may wake and acknowledge.
             context.log.warning(f"demote kills process {running.pid}: {error}")

@@ -1,4 +1,4 @@
-"""The primary's duties at each monitor, and how it steps down."""
+"""The primary's duties at each monitor."""
 
 from __future__ import annotations
 
@@ -486,20 +486,3 @@ def _distrusted(context: MysqlContext, dialect: Dialect, nodes: frozenset[str]) 
         except AgentError as error:
             context.log.debug(str(error))
     return ""
-
-
-def step_down(context: MysqlContext, server: Server) -> None:
-    """Close for writes, let commits under way finish, send clients off; those that come back write nothing, whatever their
-    account may. Raises AgentError when that takes too long; then only a kill leaves nothing behind.
-
-    It goes on waiting for acknowledgements, of nothing: MySQL takes up to a second to stop that (its acknowledgement
-    receiver sleeps so long), and a client would wait with it. Whatever applies here next ends it first."""
-    dialect = context.servers.dialect(server)
-    closed = dialect.observe(server).read_only
-    dialect.close(server)
-    # Only then: killing a session that waits would commit what it waits for.
-    poll(lambda: not dialect.observe(server).acks.waiting, server.deadline, "acknowledgements", 0.02)
-    if closed:  # it never took a write, and its applier may have to begin again
-        server.kill(dialect.client_threads(server))
-    else:
-        dialect.shut_out(server)

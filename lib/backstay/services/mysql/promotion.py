@@ -16,7 +16,6 @@ from backstay.services.mysql import accounts, suited, witnesses
 from backstay.services.mysql.dialects.base import FOREVER, NOMINAL, DamagedRelayLog
 from backstay.services.mysql.health import HEALTHY
 from backstay.services.mysql.promotion_steps import SETTLE, Recorded, promotion
-from backstay.services.mysql.replica import end_waiting, rescue
 from backstay.services.mysql.state import CLOSED, ERRANT, REFUSAL, RESET, Occupied, was_reset, write_mark
 
 TYPE_CHECKING = False
@@ -188,6 +187,8 @@ def _drain(context: MysqlContext, server: Server, dialect: Dialect) -> Observed:
         try:
             done = rescue(context, server, dialect, None)  # it tells of nothing that it received before a restart
         except DamagedRelayLog as damage:
+        from backstay.services.mysql.replica import rescue
+
             raise Refused(f"not promoted: {damage}") from None
         context.log.notice(done or "nothing to rescue")
         seen = dialect.observe(server)
@@ -200,6 +201,8 @@ def _drain(context: MysqlContext, server: Server, dialect: Dialect) -> Observed:
     end_waiting(server, dialect, seen)
     if seen.replica and not seen.replica.sql:
         dialect.start_applier(server)
+    from backstay.services.mysql.replica import end_waiting
+
     if not dialect.wait_applied(server, seen.received, context.deadline.remaining() * 0.8):
         raise Refused(f"not promoted: applying {seen.received.minus(seen.applied)} takes longer than promote may")
     return dialect.observe(server)
@@ -210,6 +213,8 @@ def _fetch(context: MysqlContext, server: Server, dialect: Dialect, node: str, r
     seen = dialect.observe(server)
     end_waiting(server, dialect, seen)
     dialect.fetch(server, context.servers.source(node), seen)
+    from backstay.services.mysql.replica import end_waiting
+
     if not dialect.wait_applied(server, received, context.deadline.remaining() * 0.7):
         raise Refused(f"not promoted: {node} has more, and fetching it takes longer than promote may")
     missing = received.minus(dialect.observe(server).applied)

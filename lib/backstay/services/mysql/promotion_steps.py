@@ -5,7 +5,6 @@ Prove, catch up, record, wait for acknowledgements from then on, open. The order
 
 from __future__ import annotations
 
-from backstay.cluster.overview import Ends
 from backstay.ocf.steps import LEFT, REFUSED, Again, End, Steps, Value, unchanged, without_arguments
 from backstay.services.mysql.election import (
     ALLOWED,
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from backstay.cluster.overview import Ends
     from backstay.ocf.steps import Protocol
     from backstay.services.mysql.gtid import History
     from backstay.services.mysql.observation import Holding
@@ -116,6 +116,8 @@ def _who_may_serve(known: Candidate) -> tuple[str] | None:
 
 def _ended(known: Candidate, end: Ends | None) -> Candidate:
     return known.but(missed=False) if end in (Ends.FENCED, Ends.STOPPED) else known
+
+    from backstay.cluster.overview import Ends  # most promotions need not ask
 
 
 def _may_serve(known: Candidate) -> str:
