@@ -184,12 +184,12 @@ MUTANTS: dict[str, Mutant] = {
             voters_that_answer,
         ),
         EMPTIED_LATER,
-        story=f"{N2_EMPTIED} promote:n3 read:n3 absent:n3 ask:n3 record:n3 open:n3",
+        story=f"{N2_EMPTIED} promote:n3 read:n3 members:n3 ask:n3 record:n3 open:n3",
     ),
     "the witnesses' proof for one with another disk": Mutant(
         weakened("witnesses", lambda i: not i.first and not i.solo and not i.missing and i.counted, voters_that_answer),
         EMPTIED_LATER,
-        story=f"{N2_EMPTIED} promote:n2 read:n2 absent:n2 ask:n2 fetch:n2 ask:n2 record:n2 open:n2",
+        story=f"{N2_EMPTIED} promote:n2 read:n2 members:n2 ask:n2 fetch:n2 ask:n2 record:n2 open:n2",
     ),
     "the witnesses' proof without what they have": Mutant(weakened("witnesses", rests_on=nobody), ONCE, True),
     "the primary's proof by one with another disk": Mutant(
@@ -229,8 +229,8 @@ MUTANTS: dict[str, Mutant] = {
         Code(promotion=without(PROMOTION, "RECORD")),
         KILLS._replace(faults=3),
         story=(
-            "kill:n1 promote:n2 read:n2 absent:n2 ask:n2 open:n2 connect:n3 commit:n2 receive:n3 kill:n2 kill:n3"
-            " start:n1 promote:n1 read:n1 absent:n1 ask:n1 pause:n1 absent:n1 ask:n1 open:n1"
+            "kill:n1 promote:n2 read:n2 members:n2 ask:n2 open:n2 connect:n3 commit:n2 receive:n3 kill:n2 kill:n3"
+            " start:n1 promote:n1 read:n1 members:n1 ask:n1 pause:n1 absent:n1 ask:n1 open:n1"
         ),
     ),
     "a promotion that opens before it records": Mutant(Code(promotion=swapped(PROMOTION, "RECORD", "OPEN")), TWICE),
@@ -287,7 +287,8 @@ LEAVES_NOBODY = "of three nodes nobody is left then, and the primary is alone on
 
 # Orders of two neighbours that may be the other way round, within one fault and two promotions, and why.
 EITHER_WAY: dict[tuple[str, str, str], str] = {
-    ("promotion", "READ", "ERRANT"): ONE_AFTER_THE_OTHER,
+    ("promotion", "READ", "PRESENT"): "they are asked in the same moment: a record of before or after is the same then",
+    ("promotion", "PRESENT", "ERRANT"): ONE_AFTER_THE_OTHER,
     ("promotion", "ERRANT", "DRAIN"): ONE_AFTER_THE_OTHER,
     ("promotion", "DRAIN", "SUIT"): ONE_AFTER_THE_OTHER,
     ("promotion", "SUIT", "HOLD"): ONE_AFTER_THE_OTHER,

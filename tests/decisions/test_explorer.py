@@ -158,7 +158,7 @@ def test_steps_are_values() -> None:
     assert one.next() == Verb("read", ())
     record = Record(1, "n1", "", ["n2", "n3"], False)
     further = one.told(Recorded(record, Rows(0), ()))
-    assert further.step == "ERRANT" and further != one
+    assert further.step == "PRESENT" and further != one
     assert one.step == "READ"  # told changes nothing
     with pytest.raises(AttributeError):
         one.known.me = "n3"  # type: ignore[attr-defined]
@@ -168,7 +168,7 @@ def test_what_an_earlier_round_brought_counts_no_more() -> None:
     """A candidate that waited for a witness asks all of them again, as if for the first time."""
     record = Record(1, "n1", "", ["n2", "n3"], False)
     asks = Steps(PROMOTION, Candidate("n2", False))
-    for answer in (Recorded(record, Rows(0), ()), "", Rows(0), "", frozenset()):
+    for answer in (Recorded(record, Rows(0), ()), frozenset(("n2", "n3")), "", Rows(0), "", frozenset()):
         asks = asks.told(answer)
     waits = [asks.told(Round({"n3": Report(None, why=why)})) for why in ("gives no answer", "starts")]
     assert [one.step for one in waits] == ["WAIT", "WAIT"] and waits[0] != waits[1]

@@ -22,7 +22,7 @@ import time
 
 from backstay.cluster.attributes import RECORD, RECORDS, SCORE
 from backstay.host import site_packages
-from backstay.host.command import run
+from backstay.host.command import Begun, run
 from backstay.host.deadline import Deadline
 from backstay.host.state_files import Files, StateFile
 from backstay.ocf.errors import CommandFailed
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from backstay.cluster.attributes import Attribute
     from backstay.cluster.overview import Ends, Overview
 
+_MEMBERS = ["crm_node", "-p"]
 _MISSING = {78, 105}  # attrd_updater 2.1.5 and crm_attribute: no such attribute (CRM_EX_CONFIG, CRM_EX_NOSUCH)
 _NO_CLUSTER = {102, 107}  # CRM_EX_DISCONNECT, CRM_EX_NOHOST as attrd_updater 3.0 puts it
 _TRUST = 180.0  # seconds; what is known to take attributes away is seen at once (the watcher), this is for the rest
@@ -56,6 +57,13 @@ class Pacemaker:
         self._files = Files(state_directory, self._unwritten)
         self._since = ""  # when the oldest that is remembered was written
         self._deadline = deadline
+        self._begun: dict[tuple[str, ...], Begun] = {}
+
+    def ask_ahead(self) -> None:
+        """Ask who the members are, and what is on record, while the caller goes on: the next `members` and the next `facts` take
+        these answers. Raises NotInstalled."""
+        for question in (self._facts(), _MEMBERS):
+            self._begun[tuple(question)] = Begun(question)
 
     # -- membership ---------------------------------------------------------------------------------------------------
 
@@ -67,7 +75,7 @@ class Pacemaker:
 
     def members(self) -> list[str]:
         """Names of the nodes in this partition, the local one included; empty outside a cluster. Raises AgentError."""
-        return (self._ask(["crm_node", "-p"], strict=True) or "").split()
+        return (self._ask(_MEMBERS, strict=True) or "").split()
 
     def nodes(self) -> list[str]:
         """Names of all members the cluster knows, whether they are up or not; remote nodes, whose id is no number, are none.
@@ -149,9 +157,7 @@ class Pacemaker:
     def facts(self) -> str:
         """The resource's durable record, "" when there is none. It survives the loss of every node's power. Raises
         AgentError."""
-        name = RECORD.of(self.resource)
-        said = self._ask(["crm_attribute", "-t", "crm_config", "-s", RECORDS, "-n", name, "-G", "-q"], strict=True)
-        return (said or "").strip()
+        return (self._ask(self._facts(), strict=True) or "").strip()
 
     def set_facts(self, text: str) -> None:
         """Write the durable record; on return the cluster has it. Raises AgentError."""
@@ -166,10 +172,14 @@ class Pacemaker:
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
+    def _facts(self) -> list[str]:
+        return ["crm_attribute", "-t", "crm_config", "-s", RECORDS, "-n", RECORD.of(self.resource), "-G", "-q"]
+
     def _ask(self, argv: list[str], strict: bool = False, meanwhile: Callable[[], object] | None = None) -> str | None:
         """Standard output, or None when there is no cluster or no such thing. Raises CommandFailed otherwise; `strict`:
         also when a cluster should be there and does not answer."""
-        done = run(argv, timeout=self._deadline.within(5).remaining(), check=False, meanwhile=meanwhile)
+        begun = self._begun.pop(tuple(argv), None) or Begun(argv)
+        done = begun.end(self._deadline.within(5).remaining(), check=False, meanwhile=meanwhile)
         if done.status == 0:
             return done.out
         connected = "ould not connect" not in done.err  # 105 is also what a CIB in a missing file gives

@@ -61,6 +61,56 @@ def environment(extra: "Optional[Mapping[str, str]]" = None, own: bool = False) 
     return env
 
 
+class Begun:
+    """A program that runs, and whose end has to be waited for, by `end`."""
+
+    def __init__(self, argv: "Sequence[str]", input: str = "", env: "Optional[Mapping[str, str]]" = None) -> None:
+        """Start it. Raises NotInstalled. Not through subprocess, which takes as long to load as such a program to run."""
+        self._name, program = os.path.basename(argv[0]), _found(argv[0])
+        source = _readable(input)
+        self._out, out_end = os.pipe()
+        self._err, err_end = os.pipe()
+        try:
+            redirected = [(os.POSIX_SPAWN_DUP2, end, fd) for fd, end in enumerate((source, out_end, err_end))]
+            self._pid = os.posix_spawn(
+                program, list(argv), environment(env), file_actions=redirected, setsigdef=_IGNORED_BY_PYTHON
+            )
+        except OSError as error:
+            os.close(self._out)
+            os.close(self._err)
+            if error.errno == _NO_ENTRY:
+                raise NotInstalled(f"{argv[0]} is not installed on this node") from None
+            raise
+        finally:
+            for descriptor in (source, out_end, err_end):
+                os.close(descriptor)
+
+    def end(self, timeout: float, check: bool = True, meanwhile: "Optional[Callable[[], object]]" = None) -> Finished:
+        """Wait for it, `timeout` seconds from now. Raises TimedOut (it is killed), and with `check` CommandFailed when its exit
+        status is not 0. meanwhile: called while it runs."""
+        said: dict[int, list[bytes]] = {self._out: [], self._err: []}
+        ended = False
+        try:
+            deadline = time.monotonic() + max(timeout, 0.01)
+            if meanwhile:
+                meanwhile()
+            ended = _hear(self._pid, said, deadline)
+        finally:
+            if not ended:
+                os.kill(self._pid, _SIGKILL)  # not yet waited for, so the pid is still its own
+            status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+            os.close(self._out)
+            os.close(self._err)
+        if not ended:
+            raise TimedOut(f"{self._name} did not finish within {timeout:.1f} s")
+        done = Finished(status, *(b"".join(parts).decode("utf-8", "replace") for parts in said.values()))
+        if check and status != 0:
+            lines = (done.err.strip() or done.out.strip()).splitlines()
+            telling = [line for line in lines if "error" in line.lower()] or lines[-1:] or ["no message"]
+            raise CommandFailed(f"{self._name} failed with status {status}: {telling[0]}", status, done.out + done.err)
+        return done
+
+
 def run(
     argv: "Sequence[str]",
     timeout: float,
@@ -70,50 +120,8 @@ def run(
     meanwhile: "Optional[Callable[[], object]]" = None,
 ) -> Finished:
     """Run a program to its end within `timeout` seconds. meanwhile: called while it runs. What it left running, with its output
-    still open, is not waited for.
-
-    Raises NotInstalled when the program is not there, TimedOut (the child is killed), and with `check` CommandFailed
-    when its exit status is not 0. Not through subprocess, which takes as long to load as such a program to run.
-    """
-    name, program = os.path.basename(argv[0]), _found(argv[0])
-    source = _readable(input)
-    out, out_end = os.pipe()
-    err, err_end = os.pipe()
-    try:
-        redirected = [(os.POSIX_SPAWN_DUP2, end, fd) for fd, end in enumerate((source, out_end, err_end))]
-        pid = os.posix_spawn(
-            program, list(argv), environment(env), file_actions=redirected, setsigdef=_IGNORED_BY_PYTHON
-        )
-    except OSError as error:
-        os.close(out)
-        os.close(err)
-        if error.errno == _NO_ENTRY:
-            raise NotInstalled(f"{argv[0]} is not installed on this node") from None
-        raise
-    finally:
-        for descriptor in (source, out_end, err_end):
-            os.close(descriptor)
-    said: dict[int, list[bytes]] = {out: [], err: []}
-    ended = False
-    try:
-        deadline = time.monotonic() + max(timeout, 0.01)
-        if meanwhile:
-            meanwhile()
-        ended = _hear(pid, said, deadline)
-    finally:
-        if not ended:
-            os.kill(pid, _SIGKILL)  # not yet waited for, so the pid is still its own
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        os.close(out)
-        os.close(err)
-    if not ended:
-        raise TimedOut(f"{name} did not finish within {timeout:.1f} s")
-    done = Finished(status, *(b"".join(parts).decode("utf-8", "replace") for parts in said.values()))
-    if check and status != 0:
-        lines = (done.err.strip() or done.out.strip()).splitlines()
-        telling = [line for line in lines if "error" in line.lower()] or lines[-1:] or ["no message"]
-        raise CommandFailed(f"{name} failed with status {status}: {telling[0]}", status, done.out + done.err)
-    return done
+    still open, is not waited for. Raises as Begun does."""
+    return Begun(argv, input, env).end(timeout, check, meanwhile)
 
 
 def _readable(text: str) -> int:

@@ -477,6 +477,8 @@ class Mysql:
                 server[DOUBT] = 1
             elif todo.name == "seal":
                 answer = Rows(server[APPLIED])
+            elif todo.name == "absent" and todo.arguments[1] is not None:
+                answer = frozenset(todo.arguments[0]) - todo.arguments[1]
             elif todo.name == "absent_for" and not (todo.arguments[0] and self.bounds.degrade):
                 answer = 0.0
             elif todo.name not in _UNSEEN:
@@ -526,9 +528,14 @@ class Mysql:
         else:
             yield "", FAILED, {}, {}
 
-    def _do_absent(self, state: Any, number: int, whom: tuple[str, ...]) -> Iterator[Any]:
-        members = {name for name, server in zip(self.names, state[SERVERS]) if server[NODE] == MEMBER}
-        yield "", frozenset(whom) - members, {}, {}
+    def _do_members(self, state: Any, number: int) -> Iterator[Any]:
+        yield "", self._present(state), {}, {}
+
+    def _do_absent(self, state: Any, number: int, whom: tuple[str, ...], _: None) -> Iterator[Any]:
+        yield "", frozenset(whom) - self._present(state), {}, {}
+
+    def _present(self, state: Any) -> frozenset[str]:
+        return frozenset(name for name, server in zip(self.names, state[SERVERS]) if server[NODE] == MEMBER)
 
     def _do_ask(
         self,

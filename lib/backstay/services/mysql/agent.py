@@ -140,12 +140,13 @@ class Mysql(Agent):
 
     @action(timeout=60)
     def promote(self) -> None:
-        from backstay.services.mysql import promotion
-
         context = self.context
         running = process.running(context.parameters)
         if context.state.promoted(running.identity):
             return
+        context.pacemaker.ask_ahead()
+        from backstay.services.mysql import promotion
+
         with context.servers.here(context.deadline) as server:
             promotion.promote(context, server, running)
         self._let_in()

@@ -101,6 +101,9 @@ class _Verbs:
         nodes = self._context.pacemaker.nodes() if record is None else []
         return Recorded(record, self._dialect.history.parse(record.gtid) if record else None, tuple(nodes))
 
+    def members(self, deadline: Deadline) -> frozenset[str]:
+        return frozenset(self._context.pacemaker.members())
+
     def errant(self, deadline: Deadline) -> str:
         return self._context.state.read(ERRANT)
 
@@ -116,10 +119,10 @@ class _Verbs:
     def holding(self, deadline: Deadline) -> Holding:
         return self._dialect.holding(self._server)
 
-    def absent(self, deadline: Deadline, whom: tuple[str, ...]) -> frozenset[str]:
+    def absent(self, deadline: Deadline, whom: tuple[str, ...], present: frozenset[str] | None) -> frozenset[str]:
         if self._settle is None:
             self._asked, self._settle = time.monotonic(), self._context.deadline.within(SETTLE)
-        return witnesses.absent(self._context, whom)
+        return witnesses.absent(self._context, whom, present)
 
     def ask(
         self, deadline: Deadline, recorded: Recorded, whom: tuple[str, ...], absent: frozenset[str], everyone: bool
@@ -184,11 +187,11 @@ def _drain(context: MysqlContext, server: Server, dialect: Dialect) -> Observed:
     """Apply all that was received. By GTID: thread states say "has read all" in words that change with the version."""
     seen = dialect.observe(server)
     if seen.replica and (seen.replica.replays or (not seen.replica.sql and seen.replica.io == "No")):
+        from backstay.services.mysql.replica import rescue
+
         try:
             done = rescue(context, server, dialect, None)  # it tells of nothing that it received before a restart
         except DamagedRelayLog as damage:
-        from backstay.services.mysql.replica import rescue
-
             raise Refused(f"not promoted: {damage}") from None
         context.log.notice(done or "nothing to rescue")
         seen = dialect.observe(server)
@@ -198,11 +201,11 @@ def _drain(context: MysqlContext, server: Server, dialect: Dialect) -> Observed:
         return seen
     if seen.replica and seen.replica.applier_error[0]:
         raise Refused(f"not promoted: the applier stopped: {seen.replica.applier_error[1]}")
+    from backstay.services.mysql.replica import end_waiting
+
     end_waiting(server, dialect, seen)
     if seen.replica and not seen.replica.sql:
         dialect.start_applier(server)
-    from backstay.services.mysql.replica import end_waiting
-
     if not dialect.wait_applied(server, seen.received, context.deadline.remaining() * 0.8):
         raise Refused(f"not promoted: applying {seen.received.minus(seen.applied)} takes longer than promote may")
     return dialect.observe(server)
@@ -210,11 +213,11 @@ def _drain(context: MysqlContext, server: Server, dialect: Dialect) -> Observed:
 
 def _fetch(context: MysqlContext, server: Server, dialect: Dialect, node: str, received: History) -> None:
     """Replicate from the node, beside the default channel, until this node has what that one reported."""
+    from backstay.services.mysql.replica import end_waiting
+
     seen = dialect.observe(server)
     end_waiting(server, dialect, seen)
     dialect.fetch(server, context.servers.source(node), seen)
-    from backstay.services.mysql.replica import end_waiting
-
     if not dialect.wait_applied(server, received, context.deadline.remaining() * 0.7):
         raise Refused(f"not promoted: {node} has more, and fetching it takes longer than promote may")
     missing = received.minus(dialect.observe(server).applied)

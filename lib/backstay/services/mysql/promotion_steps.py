@@ -49,20 +49,22 @@ class Recorded(Value):
 
 
 class Candidate(Value):
-    """What a candidate knows. applied: what it has. holding: data that may be in no history. absent: witnesses that are not in
-    the cluster. everyone: they are asked as well. missed: the recorded primary was among them, and is not known to have ended.
-    proof: why it has every acknowledged transaction, "" for none. source: who has more, with what that has and what is missing
-    here. waited: seconds since the first question. why: what is in the way. admits: the replicas' accounts are there."""
+    """What a candidate knows. present: who was in the cluster as the action began, None once that is too old. applied: what it
+    has. holding: data that may be in no history. absent: witnesses that are not in the cluster. everyone: they are asked as well.
+    missed: the recorded primary was among them, and is not known to have ended. proof: why it has every acknowledged transaction,
+    "" for none. source: who has more, with what that has and what is missing here. waited: seconds since the first question.
+    why: what is in the way. admits: the replicas' accounts are there."""
 
     __slots__ = (
         *("absent", "admits", "allow_loss", "applied", "everyone", "holding", "me", "missed"),
-        *("proof", "recorded", "round", "source", "waited", "why"),
+        *("present", "proof", "recorded", "round", "source", "waited", "why"),
     )
 
     def __init__(self, me: str, allow_loss: bool) -> None:
         self.me = me
         self.allow_loss = allow_loss
         self.recorded = Recorded(None, None, ())
+        self.present: frozenset[str] | None = None
         self.applied: History | None = None
         self.holding: Holding | None = None
         self.absent: frozenset[str] = frozenset()
@@ -115,9 +117,9 @@ def _who_may_serve(known: Candidate) -> tuple[str] | None:
 
 
 def _ended(known: Candidate, end: Ends | None) -> Candidate:
-    return known.but(missed=False) if end in (Ends.FENCED, Ends.STOPPED) else known
-
     from backstay.cluster.overview import Ends  # most promotions need not ask
+
+    return known.but(missed=False) if end in (Ends.FENCED, Ends.STOPPED) else known
 
 
 def _may_serve(known: Candidate) -> str:
@@ -208,7 +210,7 @@ def _drained_again(known: Candidate, applied: History) -> Candidate | Again:
 
 
 def _waited(known: Candidate, seconds: float) -> Again | End:
-    return Again("MEMBERS", _anew(known, waited=seconds)) if seconds < SETTLE else refuse(known.why)
+    return Again("MEMBERS", _anew(known, waited=seconds, present=None)) if seconds < SETTLE else refuse(known.why)
 
 
 def _to_begin_with(known: Candidate) -> tuple[Mapping[str, Report]] | None:
@@ -226,6 +228,8 @@ def protocol(
     return (
         ("READ", "read", without_arguments, lambda known, recorded: known.but(recorded=recorded), LEFT,
          "on", "the record says whose word is needed; without it nothing may be promised"),
+        ("PRESENT", "members", without_arguments, lambda known, present: known.but(present=present), LEFT,
+         "on", "asked beside READ, as the action begins: Pacemaker demoted or stopped by then whoever was a member then"),
         ("ERRANT", "errant", without_arguments, _errant, LEFT,
          "refused, where this node has transactions of its own", "they would become the set's"),
         ("DRAIN", "drain", without_arguments, lambda known, applied: known.but(applied=applied), LEFT,
@@ -234,8 +238,9 @@ def protocol(
          "refused, where the set may not rest on this server", "something else started it, or changed what promises rest on"),
         ("HOLD", "holding", _at_a_first_promotion, lambda known, holding: known.but(holding=holding), LEFT,
          "on; left out where the set was promoted before", "data may be in no history"),
-        ("MEMBERS", "absent", lambda known: (_whom(known),), _away, LEFT,
-         "on", "silence takes time: a node that left the cluster was fenced, most likely"),
+        ("MEMBERS", "absent", lambda known: (_whom(known), known.present), _away, LEFT,
+         "on; by PRESENT's answer at first, and asked anew after WAIT",
+         "silence takes time: a node that left the cluster was fenced, most likely"),
         ("ENDS", "end_of", _who_may_serve, _ended, LEFT,
          "on. Left out where the recorded primary is in the cluster, or is known to have ended",
          "it may serve where nobody sees it; before the witnesses are asked, since until it ends they may get more"),

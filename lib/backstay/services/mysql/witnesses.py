@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from backstay.services.mysql.record import Record
 
 
-def absent(context: MysqlContext, witnesses: Sequence[str]) -> frozenset[str]:
-    """Those that are not in the cluster."""
-    members = set(context.pacemaker.members()) if witnesses else set()
-    return frozenset(set(witnesses) - members) if members else frozenset()
+def absent(context: MysqlContext, witnesses: Sequence[str], present: frozenset[str] | None = None) -> frozenset[str]:
+    """Those that are not in the cluster. present: who is, where that was asked."""
+    if present is None:
+        present = frozenset(context.pacemaker.members() if witnesses else ())
+    return frozenset(witnesses) - present if present else frozenset()
 
 
 def ask(
