@@ -2,6 +2,7 @@
 
 import pytest
 
+from backstay.services.mysql.claims import rival
 from backstay.services.mysql.election import (
     Fetch,
     Promote,
@@ -61,6 +62,12 @@ def test_a_silent_witness_may_hold_the_only_copy():
 def test_the_primary_itself_is_proof_when_a_witness_is_silent():
     assert proof(n1="0-1-99") == "primary"
     assert isinstance(verdict(n1="0-1-120"), Fetch)
+
+
+def test_of_several_proofs_the_first_in_the_table_counts():
+    assert proof(me="n1", n2="0-1-99", n3="0-1-99") == "own record"
+    assert proof(n1="0-1-99", n3="0-1-99") == "witnesses"
+    assert proof(n1="0-1-99", allow_loss=True) == "primary"
 
 
 def test_a_node_outside_sync_needs_the_same_proof():
@@ -254,6 +261,8 @@ def test_an_empty_server_never_begins_a_set_in_which_another_holds_data():
     assert begun(EMPTY, True, n1=SHOP, n3=EMPTY).startswith("n1 holds databases (shop)")
     assert begun(EMPTY, n1=REPLICA, n3=EMPTY).startswith("n1 holds databases (shop)")
     assert begun(EMPTY, n1=EMPTY, n3=UNKNOWN).startswith("n3 does not say whether it holds databases")
+    assert begun(EMPTY, n1=SHOP, n3=UNKNOWN).startswith("n1 holds databases (shop)")
+    assert rival("n2", None, {"n1": SHOP, "n3": EMPTY}, False) == ""  # it is not the first promotion
     assert begun(SHOP, n1=EMPTY, n3=EMPTY) == "first"
     many = Holding(("a", "b", "c", "d", "e"), told=False)
     assert "(a, b, c and 2 more)" in begun(EMPTY, n1=many, n3=EMPTY)
