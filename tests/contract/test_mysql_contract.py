@@ -310,6 +310,27 @@ def test_clients_that_come_all_at_once_find_room_and_level_10_names_what_is_in_t
     assert "back_log is 50, so clients that come all at once may hang" in result.reasons[7]
 
 
+def test_level_10_names_a_limit_of_files_that_costs_clients(chamber: Chamber) -> None:
+    """The server lowers max_connections by itself then, and tells its log alone."""
+    result = run(
+        chamber,
+        """
+        echo max_connections=500 >> /etc/mysql/set.cnf
+        act start; act validate-all OCF_CHECK_LEVEL=10; act stop
+        # As under Pacemaker where its unit has no more, and where root may not raise it.
+        few() { setpriv --bounding-set -sys_resource --inh-caps -sys_resource prlimit --nofile=600:600 "$@"; }
+        few $A start; echo "clients=$(mariadb -Ne 'select @@max_connections')"
+        act validate-all OCF_CHECK_LEVEL=10; act stop
+        """,
+    )
+    assert int(result.values["clients"]) < 500, result.text
+    assert result.codes == [0, 0, 0, 1, 0], result.text
+    assert (
+        "and not 500 as /etc/mysql/set.cnf has it, since the server may open 600 files: raise LimitNOFILE"
+        in result.reasons[3]
+    )
+
+
 def test_level_10_names_what_a_server_lacks_that_others_started(chamber: Chamber) -> None:
     """All of it, in the log; the first as the exit reason."""
     said = chamber(

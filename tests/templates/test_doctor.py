@@ -78,7 +78,7 @@ MISTAKES = [
     Mistake(
         "an address that stays failed",
         "crm_resource -r mysql-writer --meta -d failure-timeout",
-        "has no failure-timeout: one start that fails",
+        "has no failure-timeout: one failure",
     ),
     Mistake("notify", meta("notify", "true", "mysql-clone"), "notify=true"),
     Mistake("stickiness", meta("resource-stickiness", "1000", "mysql-clone"), "resource-stickiness=1000"),
@@ -181,6 +181,33 @@ MISTAKES = [
         "pacemaker.service has OOMPolicy=stop",
     ),
     Mistake(
+        "too few descriptors",
+        "mkdir -p /run/systemd/system; cp systemctl /usr/local/sbin/; chmod +x /usr/local/sbin/systemctl\n"
+        "printf '[Service]\\nLimitNOFILE=4096\\n' > /etc/systemd/system/pacemaker.service.d/few.conf",
+        "pacemaker.service has LimitNOFILE=4096",
+        "printf '[Service]\\nLimitNOFILE=32768\\n' > /etc/systemd/system/pacemaker.service.d/files.conf",  # and a restart
+    ),
+    Mistake(
+        "a denial",
+        "mkdir -p /var/log/audit; printf '%s\\n' 'type=AVC msg=audit('$(date +%s)'.1:5): apparmor=\"DENIED\" operation=\"open\" "
+        'profile="/usr/sbin/mysqld" name="/srv/db/ibdata1" pid=7 comm="mariadbd" requested_mask="rw" denied_mask="rw"\' '
+        "> /var/log/audit/audit.log",
+        "AppArmor keeps mariadbd from /srv/db/ibdata1 (open)",
+        "sed -i 's/audit(./audit(0/' /var/log/audit/audit.log",  # it is allowed, and time has passed
+    ),
+    Mistake(
+        "a disk that is not mounted",
+        "mkdir -p /root/disk /srv/db; cp -a /var/lib/mysql /root/disk/data\n"
+        "echo '/root/disk /srv/db none bind 0 0' >> /etc/fstab\n"
+        "crm_resource -r mysql -p datadir -v /srv/db/data",
+        "is on /srv/db, which is to be mounted by /etc/fstab and is not",
+    ),
+    Mistake(
+        "a server that stays failed",
+        "crm_resource -r mysql --meta -d failure-timeout",
+        "has no failure-timeout: one failure",
+    ),
+    Mistake(
         "an address of the server that the other nodes do not reach, as in Debian's own file",
         f"sed -i 's/^bind-address.*/bind-address = 127.0.0.1/' {SERVER}",
         "bind-address=127.0.0.1: no other node and no replica reaches the server",
@@ -203,6 +230,7 @@ MISTAKES = [
 # As systemd answers, which does not run in here.
 SYSTEMCTL = """#!/bin/sh
 grep -qsx OOMPolicy=continue /etc/systemd/system/pacemaker.service.d/*.conf && echo OOMPolicy=continue || echo OOMPolicy=stop
+cat /etc/systemd/system/pacemaker.service.d/*.conf 2>/dev/null | grep LimitNOFILE | sort -t= -k2 -n | tail -n 1
 """
 
 # Runs in the chamber. Each mistake meets the same whole configuration.
@@ -260,7 +288,7 @@ def test_every_planted_mistake_is_found_and_its_remedy_works(chamber: Chamber, t
         for node in {" ".join(NODES)}; do crm_attribute --utilization -N $node -n reader -v 2; done
         python3 driver.py
         """,
-        timeout=480,
+        timeout=900,
     )
     results = json.loads(said.out)
     _, baseline = results.pop("baseline")

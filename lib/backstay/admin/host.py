@@ -7,12 +7,14 @@ import importlib.util
 import os
 import re
 import socket
+import time
 from typing import TYPE_CHECKING
 
-from backstay.admin import corosync_file
+from backstay.admin import corosync_file, denials
 from backstay.admin.preflight import Corosync, Host
 from backstay.host import command
 from backstay.ocf.errors import AgentError
+from backstay.ocf.parameters import whole
 from backstay.services import catalogue
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ _PROGRAMS = {"corosync": "corosync", "pacemakerd": "pacemaker", **_TOOLS}  # of 
 _BOOTED = "/run/systemd/system"  # sd_booted(3): there, systemd is the init
 _MODULES = ("lxml",)  # of these commands
 _UNSYNCHRONISED = 0x40  # STA_UNSYNC of adjtimex(2)
+_KERNEL, _AUDIT = "/dev/kmsg", "/var/log/audit/audit.log"
+_RECORDS = 100_000  # of the kernel's log, which has less
+_MOST = 1 << 20  # bytes from the end of auditd's log that are read
 _STATUS_OFFSET = 40  # of `status` in struct timex where a long has eight bytes
 
 
@@ -42,6 +47,7 @@ def look(name: str, nodes: Sequence[str], agents: Sequence[str], deadline: Deadl
     corosync, listed = _corosync(deadline)
     names = list(dict.fromkeys([*nodes, *listed]))
     addresses = {other: _addresses(other) for other in names}
+    unit = _unit("pacemaker_remote" if remote else "pacemaker", deadline)
     return Host(
         name=name,
         programs={program: package for program, package in needed.items() if not command.available(program)},
@@ -65,17 +71,51 @@ def look(name: str, nodes: Sequence[str], agents: Sequence[str], deadline: Deadl
         rivals=[unit for one in services for unit in one.units if _at_boot(unit)],
         corosync=corosync,
         remote=remote,
-        oom_policy=_oom_policy("pacemaker_remote" if remote else "pacemaker", deadline),
+        oom_policy=unit.get("OOMPolicy", ""),
+        files=(whole(unit.get("LimitNOFILE", "")) or 0, max((one.files for one in services), default=0)),
+        denials=_denials({program for one in services for program in one.programs}),
     )
 
 
-def _oom_policy(unit: str, deadline: Deadline) -> str:
-    """What systemd does to the rest of a service of which the kernel has killed a process; "" where it does not say."""
+def _unit(name: str, deadline: Deadline) -> dict[str, str]:
+    """What systemd says of Pacemaker's unit; empty where it does not run it."""
     if not os.path.isdir(_BOOTED) or not command.available("systemctl"):
-        return ""
-    argv = ["systemctl", "show", f"{unit}.service", "--property=OOMPolicy"]
+        return {}
+    argv = ["systemctl", "show", f"{name}.service", "--property=OOMPolicy,LimitNOFILE"]
     done = command.run(argv, deadline.within(5).remaining(), check=False)
-    return done.out.strip().partition("=")[2]
+    return dict(line.split("=", 1) for line in done.out.splitlines() if "=" in line)
+
+
+def _denials(programs: set[str]) -> list[denials.Denial]:
+    """By the kernel's own log, and auditd's where that takes them."""
+    text = _kernel_log()
+    try:
+        with open(_AUDIT, "rb") as source:
+            source.seek(max(0, os.fstat(source.fileno()).st_size - _MOST))
+            text += source.read(_MOST).decode("utf-8", "replace")
+    except OSError:
+        pass  # no auditd here, or this is not root
+    return denials.lately(text, programs, time.time())
+
+
+def _kernel_log() -> str:
+    """As far as it may be read. Each read gives a record; EPIPE tells that some were overwritten meanwhile."""
+    try:
+        log = os.open(_KERNEL, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return ""
+    records: list[bytes] = []
+    try:
+        for _ in range(_RECORDS):
+            try:
+                records.append(os.read(log, 8192))
+            except BrokenPipeError:
+                continue
+            except OSError:
+                break  # the end, or it may not be read
+    finally:
+        os.close(log)
+    return b"".join(records).decode("utf-8", "replace")
 
 
 def _at_boot(unit: str) -> bool:

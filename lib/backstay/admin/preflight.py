@@ -15,6 +15,7 @@ from backstay.services.promoted_role import set_meta
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from backstay.admin.denials import Denial
     from backstay.cluster.model import Cluster, Resource
 
 SLOW = 7000  # ms until a lost node is noticed: above this every failover is slow for no gain; token 3000, for machines that
@@ -22,10 +23,18 @@ SLOW = 7000  # ms until a lost node is noticed: above this every failover is slo
 RETRANSMITS = 10  # of the token, before its next holder counts as lost
 PINGS = 3  # tokens that the only link may be silent for before it counts as down
 HASTY = 500  # ms of token: below this a busy machine loses members that live
-_DROP_IN = "/etc/systemd/system/pacemaker.service.d"
-CONTINUE = (  # with a server that is killed Pacemaker deals itself
-    f"mkdir -p {_DROP_IN} && printf '[Service]\\nOOMPolicy=continue\\n' > {_DROP_IN}/backstay.conf && systemctl daemon-reload"
-)
+_DROP_INS = "/etc/systemd/system/pacemaker.service.d"
+_ALLOW = {
+    "AppArmor": "allow it in /etc/apparmor.d/local, in the file that is called as the profile, then: systemctl reload apparmor",
+    "SELinux": "restorecon -R {path}, or semanage fcontext for a place of your own; ausearch -m avc -c {program} shows all",
+}
+
+
+def _drop_in(name: str, setting: str) -> str:
+    return f"mkdir -p {_DROP_INS} && printf '[Service]\\n{setting}\\n' > {_DROP_INS}/{name}.conf && systemctl daemon-reload"
+
+
+CONTINUE = _drop_in("backstay", "OOMPolicy=continue")  # with a server that is killed Pacemaker deals itself
 DEFAULT_TIMEOUT = 20.0  # seconds, Pacemaker's own for an operation without one
 
 
@@ -48,7 +57,8 @@ class Host(NamedTuple):
     """What this machine lacks. programs, modules, agents: name -> Debian package or what brings it. unresolved: names of
     nodes. remote: it runs Pacemaker Remote, and no Corosync. looped: other nodes' names that resolve to this machine's loopback.
     synchronised: the kernel's clock, None when it is not known. rivals: systemd's units that start at boot a daemon which the
-    cluster runs. oom_policy: of systemd's unit of Pacemaker, "" where systemd does not run it."""
+    cluster runs. oom_policy: of systemd's unit of Pacemaker, "" where systemd does not run it. files: how many descriptors that
+    unit lets a process have, and how many the services want; 0 where that is not known. denials: of the last hour."""
 
     name: str
     programs: Mapping[str, str] = {}
@@ -61,6 +71,8 @@ class Host(NamedTuple):
     corosync: Corosync | None = None
     remote: bool = False
     oom_policy: str = ""
+    files: tuple[int, int] = (0, 0)
+    denials: Sequence[Denial] = ()
 
 
 def host(of: Host) -> Iterator[Finding]:
@@ -84,6 +96,13 @@ def host(of: Host) -> Iterator[Finding]:
     if of.oom_policy in ("stop", "kill"):
         what = f"pacemaker.service has OOMPolicy={of.oom_policy}: one server killed for memory ends all services of the node"
         yield Finding("warning", of.name, what, CONTINUE)
+    allowed, wanted = of.files
+    if 0 < allowed < wanted:
+        what = f"pacemaker.service has LimitNOFILE={allowed}: the services want up to {wanted}, and refuse clients without them"
+        yield Finding("warning", of.name, what, f"{_drop_in('files', f'LimitNOFILE={wanted}')}, then restart Pacemaker")
+    for one in of.denials:
+        what = f"{one.by} keeps {one.program} from {one.path or 'something'} ({one.what}), as the kernel told in the last hour"
+        yield Finding("warning", of.name, what, _ALLOW[one.by].format(program=one.program, path=one.path or "PATH"))
     if of.synchronised is False:
         what = "the clock is not synchronised: logs of nodes cannot be compared, and failures expire at odd times"
         yield Finding("warning", of.name, what, "apt-get install --yes chrony")
@@ -264,13 +283,18 @@ def exposed(resource: Resource, secret: Sequence[str]) -> Iterator[Finding]:
 
 
 def expiry(resource: Resource) -> Iterator[Finding]:
-    """failure-timeout against the operations that must see a failure before it is forgotten."""
+    """failure-timeout: there, and against the operations that must see a failure before it is forgotten."""
     text = resource.meta.get("failure-timeout", "0")
     try:
         seconds = parse_time(text)
     except ValueError:
         return  # PT1M, or what Pacemaker itself refuses
     longest = max((one.timeout or 0.0 for one in resource.operations if one.interval), default=0.0)
+    if seconds == 0:
+        what = "has no failure-timeout: one failure may keep it from that node until an admin cleans up"
+        yield Finding(
+            "warning", resource.id, what, set_meta(resource, "failure-timeout", f"{max(30.0, longest * 2):g}s")
+        )
     if 0 < seconds <= longest:
         what = f"failure-timeout={text} is not longer than a monitor may take ({longest:g} s): its failure is forgotten at once"
         yield Finding("error", resource.id, what, set_meta(resource, "failure-timeout", f"{longest * 2:g}s"))

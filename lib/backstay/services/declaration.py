@@ -14,7 +14,11 @@ from typing import NamedTuple
 
 class Service(NamedTuple):
     """units: names of the systemd units, in any distribution, that must not start at boot what the cluster starts. modules:
-    Python modules that the agent needs beyond the standard library; the package of `pymysql` is python3-pymysql."""
+    Python modules that the agent needs beyond the standard library; the package of `pymysql` is python3-pymysql. programs: as
+    the kernel calls the service's processes. files: how many descriptors the distributions' own units let it have, 0 where the
+    agent itself compares them with what the service needs."""
 
     units: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    files: int = 0

@@ -2,4 +2,4 @@
 
 from backstay.services.declaration import Service
 
-SERVICE = Service(units=("haproxy",))
+SERVICE = Service(units=("haproxy",), programs=("haproxy",))

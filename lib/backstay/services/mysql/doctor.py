@@ -6,10 +6,13 @@ Looks at files, names and, when it runs, the server; changes nothing. A server t
 from __future__ import annotations
 
 import os
+import time
 
+from backstay.host import clocks, mounts
 from backstay.host.command import available, run
 from backstay.host.deadline import Deadline
 from backstay.ocf.errors import AgentError
+from backstay.ocf.parameters import whole
 from backstay.services.mysql import claims, daemon
 from backstay.services.mysql.layout import Layout, layout_of
 from backstay.services.mysql.options import Given, hazards
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
     from backstay.services.mysql.context import MysqlContext
     from backstay.services.mysql.dialects.base import Dialect
     from backstay.services.mysql.server import Server
+
+
+_TABLES = 1000  # files for the least of tables that a server keeps open, and some
 
 
 def findings(context: MysqlContext) -> list[str]:
@@ -39,7 +45,7 @@ def findings(context: MysqlContext) -> list[str]:
                 dialect.in_force(server), given, layout.config, ", then restart the server through the cluster"
             )
             found += [sentence for name, sentence in running.items() if name not in known]
-            found += _server(context, server, dialect, layout.config)
+            found += _server(context, server, dialect, layout.config, admin)
     except ServerDown:
         context.log.info("the server does not run: accounts and settings are not checked")
     except AgentError as error:
@@ -52,6 +58,9 @@ def _files(context: MysqlContext, layout: Layout) -> Iterator[str]:
         yield f"{layout.datadir} holds no database: set initialize=true, or restore a backup there"
     if os.path.isdir(layout.datadir) and not os.access(layout.datadir, os.W_OK):
         yield f"{layout.datadir} cannot be written: mount it writable"
+    misplaced = mounts.misplaced(layout.datadir)
+    if misplaced:
+        yield misplaced
     if context.parameters.rebuild == "auto" and os.path.ismount(context.parameters.datadir):
         yield f"rebuild=auto cannot move {context.parameters.datadir}, a mount point: set datadir to a directory below it"
     if context.parameters.tls_ca:
@@ -93,8 +102,11 @@ def _names(context: MysqlContext) -> Iterator[str]:
             yield f"the name {name} does not resolve: add its address to /etc/hosts on every node"
 
 
-def _server(context: MysqlContext, server: Server, dialect: Dialect, config: str) -> Iterator[str]:
+def _server(
+    context: MysqlContext, server: Server, dialect: Dialect, config: str, admin: dict[str, str]
+) -> Iterator[str]:
     yield from _settings(server, dialect)
+    yield from _room(server, config, admin)
     yield from dialect.unsafe_tables(server)
     if context.parameters.writer_address:
         yield from _queue(server)
@@ -111,6 +123,16 @@ def _settings(server: Server, dialect: Dialect) -> Iterator[str]:
         actual = str(row.get("Value", "missing"))
         if actual.upper() != value:
             yield f"{name} is {actual} and must be {value}: restart the server through the cluster, which sets it"
+
+
+def _room(server: Server, config: str, admin: dict[str, str]) -> Iterator[str]:
+    """A server that may open too few files takes fewer clients than it was told to, and says so in its log alone."""
+    asked = whole(admin.get("max-connections", "")) or 0
+    row = server.one("SELECT @@global.max_connections AS clients, @@open_files_limit AS files")
+    taken, files = int(str(row["clients"])), int(str(row["files"]))
+    if taken < asked and files < asked + _TABLES:
+        what = f"max_connections is {taken} and not {asked} as {config} has it, since the server may open {files} files"
+        yield f"{what}: raise LimitNOFILE of pacemaker, then restart the server through the cluster"
 
 
 def _queue(server: Server) -> Iterator[str]:
@@ -186,7 +208,9 @@ def _peers(context: MysqlContext, server: Server, dialect: Dialect) -> Iterator[
             continue
         try:
             with context.servers.peer(node, dialect, Deadline(2).remaining()) as peer:
-                theirs = peer.one("SELECT @@server_id AS id")["id"]
+                asked = time.time()
+                look = peer.one("SELECT @@server_id AS id, UNIX_TIMESTAMP(NOW(6)) AS now")
+                theirs, told = look["id"], clocks.apart(node, float(str(look["now"])), asked, time.time())
                 if first:
                     others[node] = dialect.holding(peer)
         except ServerUntrusted as error:
@@ -199,6 +223,8 @@ def _peers(context: MysqlContext, server: Server, dialect: Dialect) -> Iterator[
             else:
                 context.log.info(str(error))
             continue
+        if told:
+            yield told
         if theirs == mine:
             yield f"server id {mine} is also that of {node}: set server_id differently on each node"
     here = dialect.holding(server) if others else None

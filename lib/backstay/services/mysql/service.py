@@ -2,4 +2,6 @@
 
 from backstay.services.declaration import Service
 
-SERVICE = Service(units=("mysql", "mysqld", "mariadb"), modules=("pymysql",))
+SERVICE = Service(
+    units=("mysql", "mysqld", "mariadb"), modules=("pymysql",), programs=("mariadbd", "mysqld"), files=32768
+)

@@ -2,4 +2,4 @@
 
 from backstay.services.declaration import Service
 
-SERVICE = Service(units=("rabbitmq-server",))
+SERVICE = Service(units=("rabbitmq-server",), programs=("beam.smp", "epmd", "rabbitmq-server"), files=65536)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from backstay.cluster.attributes import HELD
 from backstay.cluster.model import Finding
 from backstay.services.advice import Advice, clients_held
-from backstay.services.promoted_role import set_meta
 
 if TYPE_CHECKING:
     from backstay.cluster.model import Cluster, Instance
@@ -27,14 +26,8 @@ class Admin(Advice):
         return clients_held(cluster, self.resource.id)
 
     def configuration(self, cluster: Cluster) -> list[Finding]:
-        found = []
         home = self.resource.parameters.get("home", "")
-        if home and cluster.node(home) is None:
-            what = f"home={home} is no node of the cluster, so every node resets its clients"
-            remedy = f"crm_resource -r {self.resource.id} -p home -v NODE"
-            found.append(Finding("error", self.resource.id, what, remedy))
-        if self.resource.meta.get("failure-timeout", "0") in ("0", "0s"):
-            what = "has no failure-timeout: one start that fails keeps it from that node until an admin cleans up"
-            remedy = set_meta(self.resource, "failure-timeout", "30s")
-            found.append(Finding("warning", self.resource.id, what, remedy))
-        return found
+        if not home or cluster.node(home) is not None:
+            return []
+        what = f"home={home} is no node of the cluster, so every node resets its clients"
+        return [Finding("error", self.resource.id, what, f"crm_resource -r {self.resource.id} -p home -v NODE")]
