@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backstay.cluster.attributes import HELD
-from backstay.cluster.model import Finding
+from backstay.cluster.model import Finding, is_true
 from backstay.services.advice import Advice, clients_held
 from backstay.services.promoted_role import set_meta
 
 if TYPE_CHECKING:
-    from backstay.cluster.model import Cluster, Instance
+    from backstay.cluster.model import Cluster, Instance, Resource
 
 
 class Admin(Advice):
@@ -33,8 +33,17 @@ class Admin(Advice):
             what = f"home={home} is no node of the cluster, so every node resets its clients"
             remedy = f"crm_resource -r {self.resource.id} -p home -v NODE"
             found.append(Finding("error", self.resource.id, what, remedy))
+        knows = cluster.resource(self.resource.parameters.get("clients_of", ""))
+        if home and self.resource.parameters.get("clients_of") and (knows is None or not _notes(knows)):
+            name = self.resource.parameters["clients_of"]
+            what = f"clients_of={name}, which notes no clients: they learn of a loss when they send something"
+            found.append(Finding("warning", self.resource.id, what, f"crm_resource -r {name} -p note_clients -v true"))
         if self.resource.meta.get("failure-timeout", "0") in ("0", "0s"):
             what = "has no failure-timeout: one start that fails keeps it from that node until an admin cleans up"
             remedy = set_meta(self.resource, "failure-timeout", "30s")
             found.append(Finding("warning", self.resource.id, what, remedy))
         return found
+
+
+def _notes(resource: Resource) -> bool:
+    return is_true(resource.parameters.get("note_clients", "false"))
