@@ -8,6 +8,19 @@ import pytest
 from three_hosts import PORT, ThreeHosts, said
 from two_hosts import V4, V6, ip
 
+from backstay.agent import clients
+from backstay.host.state_files import Files
+
+# Hears nothing, and says nothing: how it ended.
+LISTEN = f"""
+import socket, sys
+one = socket.create_connection((sys.argv[1], {PORT}), timeout=60)
+print(one.recv(5), *one.getsockname()[:2], flush=True)
+try:
+    one.recv(1)
+except OSError as error:
+    print(type(error).__name__)
+"""
 TALK = f"""
 import socket, sys
 one = socket.create_connection((sys.argv[1], {PORT}), timeout=60)
@@ -49,6 +62,23 @@ def test_a_client_of_a_host_that_lost_its_power_is_reset_and_not_served_elsewher
     assert said(wire.python(wire.lan, wire.CONNECT, address)) == "ConnectionRefusedError"
     assert wire.vip("stop", address, inside=wire.rival, home="n2").code == 0
     assert not closed(wire, wire.rival)
+
+
+@pytest.mark.parametrize("address", [V4, V6])
+def test_a_client_that_only_listens_is_told_by_who_knows_of_it(wire, address, tmp_path):
+    """And not by its own TCP, which would never send."""
+    wire.started(address, home="n1")
+    wire.serve(wire.node)
+    client = wire.python(wire.lan, LISTEN, address)
+    _, host, port = client.stdout.readline().split()
+    shown = (f"[{host}]", f"[{address}]") if address == V6 else (host, address)
+    gone = f"{shown[0]}:9 -> {shown[1]}:{PORT}"  # one that ended since
+    (tmp_path / "broker").mkdir()
+    clients.note(Files(str(tmp_path / "broker")), {"rabbit@n1": [gone, f"{shown[0]}:{port} -> {shown[1]}:{PORT}"]})
+    ip("-n", wire.node, "link", "set", "eth0", "down")
+    wire.take_over(address, home="n2", clients_of="broker")
+    assert client.communicate(timeout=60)[0] == "ConnectionResetError\n"
+    wire.logged("2 clients of n2 are told that it is lost")
 
 
 def test_at_home_clients_are_served_whatever_was_before(wire):

@@ -48,6 +48,33 @@ def test_the_life_of_an_instance(chamber: Chamber) -> None:
     assert "epmd: 1" in result.text  # it outlives the broker
 
 
+def test_which_clients_a_broker_has_is_told_to_another(chamber: Chamber) -> None:
+    """As the agents ask each other's brokers; here there is only one."""
+    result = run(
+        chamber,
+        """
+        act start; act promote
+        cat > /tmp/ask.py <<'END'
+import os
+import pika
+from backstay.host.deadline import Deadline
+from backstay.ocf.invocation import Invocation
+from backstay.services.rabbitmq import broker
+from backstay.services.rabbitmq.context import RabbitmqContext
+
+with pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1")) as connection:
+    ours = connection._impl._transport._sock.getsockname()[1]
+    context = RabbitmqContext(Invocation("monitor", os.environ))
+    with context.broker.connect(Deadline(30)) as node:
+        print(f"known={broker.dialect_of(node).clients(node, node.node) == [f'127.0.0.1:{ours} -> 127.0.0.1:5672']}")
+END
+        PYTHONPATH=/usr/lib/ocf/lib python3 /tmp/ask.py
+        act monitor $DEEP OCF_RESKEY_note_clients=true; act stop
+        """,
+    )
+    assert result.codes == [0, 0, 8, 0] and result.values["known"] == "True", result.text
+
+
 def test_its_data_survives_and_a_hung_one_is_killed(chamber: Chamber) -> None:
     """Definitions are read once; a monitor finds silence in a row, stop does not wait for it, start boots with the data."""
     result = run(

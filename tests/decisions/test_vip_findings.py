@@ -137,3 +137,13 @@ def test_a_home_that_is_no_node_is_a_finding(home, found):
     resource = Resource("ip", "ocf:backstay:vip", (), parameters={"home": home}, meta={"failure-timeout": "30s"})
     cluster = Cluster(nodes=(Node("n1", online=True),), instances=(), resources=(resource,))
     assert [one.what.partition(",")[0] for one in Admin(resource).configuration(cluster)] == found
+
+
+@pytest.mark.parametrize(("noting", "found"), [("true", 0), ("", 1), (None, 1)])
+def test_a_resource_that_notes_no_clients_is_a_finding(noting, found):
+    given = {"home": "n1", "clients_of": "rabbitmq"}
+    resource = Resource("ip", "ocf:backstay:vip", (), parameters=given, meta={"failure-timeout": "30s"})
+    broker = Resource("rabbitmq", "ocf:backstay:rabbitmq", (), parameters={"note_clients": noting} if noting else {})
+    others = () if noting is None else (broker,)
+    cluster = Cluster(nodes=(Node("n1", online=True),), instances=(), resources=(resource, *others))
+    assert len(Admin(resource).configuration(cluster)) == found

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 from tests.conftest import Chamber  # type: ignore[import-not-found]
 from tests.templates.test_mysql_template import FENCING, cib  # type: ignore[import-not-found]
-from tests.templates.test_render_formats import BEFORE, values_for  # type: ignore[import-not-found]
+from tests.templates.test_render_formats import ASKS, BEFORE, values_for  # type: ignore[import-not-found]
 
 from backstay.admin.render import rendered
 from backstay.admin.templates import names
@@ -307,7 +307,9 @@ def test_every_planted_mistake_is_found_and_its_remedy_works(chamber: Chamber, t
 @pytest.mark.parametrize("topology", names())
 def test_it_has_nothing_against_what_render_writes(chamber: Chamber, tmp_path: Path, topology: str) -> None:
     (tmp_path / "cib.xml").write_text(cib(NODES))
-    before = "".join(rendered(other, values_for(other), "crm") for other in BEFORE.get(topology, []))
+    before = "".join(
+        rendered(other, {**values_for(other), **ASKS.get(topology, {})}, "crm") for other in BEFORE.get(topology, [])
+    )
     (tmp_path / "before.crm").write_text(FENCING.format(nodes=" ".join(NODES)) + before)
     (tmp_path / "t.crm").write_text(rendered(topology, values_for(topology), "crm"))
     load = "crm -F configure load update before.crm >&2; crm configure load update t.crm >&2"

@@ -21,6 +21,7 @@ HOSTILE = "it's $HOME `x` #a;b=c/d &<>*! ~"
 
 
 BEFORE = {"mysql-readers": ["mysql"], "rabbitmq-addresses": ["rabbitmq"]}  # what a topology adds to
+ASKS = {"rabbitmq-addresses": {"note_clients": "true"}}  # and which values that needs for it
 WHOLE = "openstack"
 INCLUDED = {line.split()[1] for line in (CHECKOUT / f"crm-templates/{WHOLE}.crm").read_text().splitlines()
             if line.startswith("include ")}  # fmt: skip
@@ -34,6 +35,8 @@ def values_for(topology: str) -> dict[str, str]:
             continue
         if re.search("_(ip|address|vip)$|_ip_?[0-9]*$", name):
             values[name] = f"10.77.0.{number}"
+        elif re.fullmatch(r"node_\d", name):
+            values[name] = f"n{name[-1]}"
         elif "password" in name or "secret" in name or "cookie" in name:
             values[name] = HOSTILE
         else:
@@ -69,7 +72,9 @@ def canonical(path: Path) -> list[str]:
 @pytest.mark.parametrize("topology", [pytest.param(n, marks=pytest.mark.slow) if n in INCLUDED else n for n in names()])
 def test_crm_and_pcs_make_the_same_configuration(chamber: Chamber, tmp_path: Path, topology: str) -> None:
     (tmp_path / "cib.xml").write_text(cib(NODES))
-    before = "".join(rendered(other, values_for(other), "crm") for other in BEFORE.get(topology, []))
+    before = "".join(
+        rendered(other, {**values_for(other), **ASKS.get(topology, {})}, "crm") for other in BEFORE.get(topology, [])
+    )
     (tmp_path / "before.crm").write_text(FENCING.format(nodes=" ".join(NODES)) + before)
     (tmp_path / "t.crm").write_text(rendered(topology, values_for(topology), "crm"))
     (tmp_path / "t.pcs.sh").write_text(rendered(topology, values_for(topology), "pcs"))

@@ -36,14 +36,14 @@ def _arp(operation: int, mac: bytes, sender: bytes, target_mac: bytes, target: b
 
 def _icmp6(mac: bytes, source: bytes, group: bytes, kind: int, body: bytes) -> bytes:
     message = pack("!BBH", kind, 0, 0) + body
-    checksum = _checksum(source + group + pack("!II", len(message), 58) + message)
+    checksum = checksum_of(source + group + pack("!II", len(message), 58) + message)
     message = pack("!BBH", kind, 0, checksum) + body
     ethernet = pack("!2s4s6sH", b"\x33\x33", group[12:], mac, ETH_IPV6)
     # hop limit 255: receivers drop anything that could have passed a router
     return ethernet + pack("!IHBB", 6 << 28, len(message), 58, 255) + source + group + message
 
 
-def _checksum(data: bytes) -> int:
+def checksum_of(data: bytes) -> int:
     total = sum(int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
@@ -122,7 +122,7 @@ def forwarded(frame: bytes, mac: bytes, holder: bytes) -> bytes:
     end = 14 + int.from_bytes(frame[16:18], "big") if v4 else 54 + int.from_bytes(frame[18:20], "big")
     addresses = frame[26:34] if v4 else frame[22:54]
     segment = frame[head : head + 16] + b"\0\0" + frame[head + 18 : end]
-    checksum = _checksum(addresses + pack("!II", len(segment), 6) + segment)
+    checksum = checksum_of(addresses + pack("!II", len(segment), 6) + segment)
     return holder + mac + frame[12:head] + segment[:16] + pack("!H", checksum) + segment[18:]
 
 
@@ -152,13 +152,13 @@ def refusal(frame: bytes, mac: bytes) -> "Optional[bytes]":
         numbers, answer = bytes(4) + ((sequence + length) % 2**32).to_bytes(4, "big"), _RST | _ACK
     ports = frame[head + 2 : head + 4] + frame[head : head + 2]
     segment = ports + numbers + pack("!BBHHH", 5 << 4, answer, 0, 0, 0)
-    checksum = _checksum(target + source + pack("!II", len(segment), 6) + segment)
+    checksum = checksum_of(target + source + pack("!II", len(segment), 6) + segment)
     segment = segment[:16] + pack("!H", checksum) + segment[18:]
     ethernet = frame[6:12] + mac + frame[12:14]
     if version == 6:
         return ethernet + pack("!IHBB", 6 << 28, len(segment), 6, 64) + target + source + segment
     packet = pack("!BBHHHBBH", 0x45, 0, 40, 0, 0, 64, 6, 0) + target + source
-    return ethernet + packet[:10] + pack("!H", _checksum(packet)) + packet[12:] + segment
+    return ethernet + packet[:10] + pack("!H", checksum_of(packet)) + packet[12:] + segment
 
 
 def _payload(frame: bytes, version: int, head: int) -> int:

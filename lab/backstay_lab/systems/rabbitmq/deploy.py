@@ -49,6 +49,7 @@ def rabbitmq(lab: Lab) -> None:
 def rabbitmq_addresses(lab: Lab) -> None:
     """The same, of three nodes, with an address for each broker."""
     rabbitmq(lab)
+    lab.run(lab.nodes[0], ["crm_resource", "-r", "rabbitmq", "-p", "note_clients", "-v", "true"])
     password = str(lab.endpoints["amqp"][0]).rpartition("@")[0].rpartition(":")[2]
     values = {f"node_{number}": node for number, node in enumerate(lab.nodes, 1)}
     configure(lab, "rabbitmq-addresses", {**values, **{f"broker_ip_{n}": ip for n, ip in enumerate(ADDRESSES, 1)}})

@@ -20,10 +20,22 @@ def findings(context: RabbitmqContext, node: Node, dialect: Dialect, seen: Seen)
     found = []
     if len(seen.members) > 1:
         found = [f"only here: {count} {what}" for what, count in sorted(dialect.irreplaceable(node).items())]
+    if context.parameters.note_clients:
+        _note_clients(context, node, dialect)
     if seen.alarms:
         return found  # a publish would only wait; the alarm is told already
     trouble = round_trip(context, context.deadline.within(context.parameters.probe_timeout))
     return [*found, trouble] if trouble else found
+
+
+def _note_clients(context: RabbitmqContext, node: Node, dialect: Dialect) -> None:
+    """Of the other brokers, for whoever stands in for one that is lost."""
+    from backstay.agent import clients
+
+    try:
+        clients.note(context.state, {other: dialect.clients(node, other) for other in dialect.connected(node)})
+    except AgentError as error:
+        context.log.info(f"the other brokers' clients are not known: {error}")
 
 
 def round_trip(context: RabbitmqContext, deadline: Deadline) -> str:

@@ -181,6 +181,14 @@ class RabbitmqParameters(Parameters):
         reloadable=True,
     )
 
+    note_clients = Flag(
+        "Note the other brokers' clients",
+        """Ask every minute (OCF_CHECK_LEVEL=10) which clients the other brokers have. For addresses of ocf:backstay:vip with
+        clients_of: when a node is lost, who takes its address has its clients answer, and resets them at once.""",
+        "false",
+        reloadable=True,
+    )
+
     def mirroring(self, dialect: Dialect) -> Mirroring:
         """Raises Misconfigured where this RabbitMQ cannot do what is asked for."""
         from backstay.services.rabbitmq.dialects.base import Mirroring

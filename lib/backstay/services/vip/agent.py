@@ -17,6 +17,10 @@ from backstay.services.vip.look import look
 from backstay.services.vip.namespace import Inside
 from backstay.services.vip.start_note import RIVAL, Record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _TARGET = "backstay.services.vip.watching:VipTarget"
 _SCORE = 10  # of a standby that could hold the address; all nodes are equal, location constraints decide
 _NOT_HERE = (health.ABSENT, health.DUPLICATE, health.INTERFACE_GONE, health.LINK_DOWN)
@@ -113,7 +117,7 @@ class Vip(Agent):
 
         try:
             with self._inside():
-                take(self.context)
+                self._take_home(take)
         except Contested as error:
             if self.context.state.read(RIVAL) != error.rival:
                 self.context.log.warning(f"{error}; it is taken once it is free")
@@ -124,6 +128,17 @@ class Vip(Agent):
             return False
         self._forget_rival()
         return True
+
+    def _take_home(self, take: Callable[[VipContext], None]) -> None:
+        """At home, or for one that is lost. What fails is followed by a stop."""
+        if not self.context.parameters.home:
+            take(self.context)
+            return
+        from backstay.services.vip import home
+
+        home.settle(self.context)
+        take(self.context)
+        home.tell(self.context)
 
     def _forget_rival(self) -> None:
         if self.context.state.has(RIVAL):

@@ -128,6 +128,13 @@ class VipParameters(Parameters):
         "lost, and resets whatever arrives for it, so that clients of a server that every node has, such as a broker, go on to "
         "their next address at once. That needs nft. Default: clients are served wherever the address is.",
     )
+    clients_of = Text(
+        "The resource that knows its clients",
+        "With home: the name of the resource on each node that notes the clients of the others, such as an ocf:backstay:rabbitmq "
+        "with note_clients. Who takes the address away from home has them answer, and resets them. Default: each client is reset "
+        "when its TCP sends by itself.",
+        reloadable=True,
+    )
     check_link = Flag(
         "A dead link is a failure",
         "Whether start and monitor fail when the interface has no link. Turn it off for interfaces that live without "
@@ -144,6 +151,8 @@ class VipParameters(Parameters):
         self.namespace()
         if address.link_local and not self.nic:
             raise Misconfigured(f"parameter nic is not set: {address.text} is link-local, so name its interface")
+        if "/" in self.clients_of or self.clients_of in (".", ".."):
+            raise Misconfigured(f"parameter clients_of={self.clients_of}: give the name of a resource")
         if not _is_name(self.nic, empty=True):
             raise Misconfigured(f"parameter nic={self.nic}: not an interface name (at most {NAME_BYTES} bytes)")
         if self.label and address.bits == 128:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backstay.host.deadline import poll
 from backstay.ocf.errors import AgentError, WrongParameter
-from backstay.services.vip import health, home
+from backstay.services.vip import health
 from backstay.services.vip.health import Interface, Verdict, Wanted
 from backstay.services.vip.parameters import NAME_BYTES
 from backstay.services.vip.place import Place, wait_for_place
@@ -57,7 +57,6 @@ def take(context: VipContext) -> None:
             raise Contested(reason, holder, place)
     if not link.everywhere(address):
         _end_own(address, context.log)
-    home.settle(context)
     try:
         if not right:
             no_dad = health.NO_DAD if given.nodad and address.bits == 128 else 0
@@ -69,7 +68,6 @@ def take(context: VipContext) -> None:
     except BaseException:
         for copy in link.copies(address, interface.name):
             remove(link, address, copy, context.log)
-        home.leave(context)
         raise
     context.log.info(f"holding {address.text}/{prefix} on {interface.name}")
 

@@ -44,6 +44,15 @@ class Dialect:
     def __init__(self, version: tuple[int, ...]) -> None:
         self.version = version
 
+    def clients(self, node: Node, other: str) -> list[str]:
+        """The connections of another broker, each "ADDRESS:PORT -> ADDRESS:PORT". By their names: records differ by version."""
+        answer = node.call("rabbit_connection_tracking", "list_on_node", Atom(other))
+        records = answer if isinstance(answer, list) else []
+        words = [
+            text(word) for record in records if isinstance(record, tuple) for word in record if isinstance(word, bytes)
+        ]
+        return [word for word in words if " -> " in word]
+
     # -- questions ----------------------------------------------------------------------------------------------------
 
     def application(self, node: Node) -> str:
