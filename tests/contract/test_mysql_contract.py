@@ -593,3 +593,32 @@ def test_ocf_tester(chamber: Chamber) -> None:
     )
     done = chamber(PREPARE + script, timeout=180, check=False)
     assert "passed all tests" in done.out, done.out + done.err
+
+
+def test_a_demotion_that_is_killed_while_it_waits_for_a_transaction_leaves_nothing(chamber: Chamber) -> None:
+    """The client goes on, whoever connects is held no longer than the bound, and the next demotion ends what is left."""
+    result = run(
+        chamber,
+        r"""
+        ip netns add lan 2>/dev/null || { mount -t tmpfs run /run; ip netns add lan; }
+        ip link add eth0 type veth peer name eth0 netns lan; ip link set eth0 up; ip -n lan link set eth0 up
+        ip addr add 10.9.0.1/24 dev eth0; ip addr add 10.9.0.50/32 dev eth0; ip -n lan addr add 10.9.0.2/24 dev eth0
+        export OCF_RESKEY_writer_address=10.9.0.50 OCF_RESKEY_drain_timeout=20s
+        act start; act promote
+        mariadb -e "create database d; create table d.t (i int) engine=innodb; create user app@'%' identified by 'x'"
+        mariadb -e "grant all on d.* to app@'%'"
+        lan() { ip netns exec lan mariadb -h 10.9.0.50 -u app -px -Nn "$@"; }
+        mkfifo /tmp/in; lan < /tmp/in > /tmp/out 2>&1 & client=$!; exec 3> /tmp/in
+        echo "begin; insert into d.t values (1); select 'begun';" >&3; within 20 grep -q begun /tmp/out
+        held() { nft list set inet backstay held4 2>/dev/null | grep -q 10.9.0.50; }
+        OCF_RESKEY_hold_for=3s $A demote 2>/dev/null & demotion=$!
+        within 20 held; kill -9 $demotion; wait $demotion || true
+        let_go() { ! held; }; keeps() { [ $(wc -l < /proc/net/packet) -gt 1 ]; }; none() { ! keeps; }
+        within 20 let_go; within 20 none
+        echo "commit; select 'committed';" >&3; within 20 grep -q committed /tmp/out; exec 3>&-; wait $client
+        echo "new=$(lan -e 'select count(*) from d.t')"
+        act demote; echo "closed=$(mariadb -Nne 'select @@read_only')"; act stop
+        """,
+    )
+    assert result.codes == [0, 0, 0, 0], result.text
+    assert (result.values["new"], result.values["closed"]) == ("1", "1"), result.text

@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import math
 import re
+import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from backstay.ocf.errors import CommandFailed
 from backstay.services.rabbitmq.dialects.mnesia import POLICY
 from backstay.services.rabbitmq.record import Record
 from backstay_lab.machines.cluster import Lab
+from backstay_lab.machines.enter import argv_for
 from backstay_lab.machines.layout import CLIENT
 from backstay_lab.run.rehearsal import Outcome, conclude, rehearse, suffer
 from backstay_lab.systems.rabbitmq.faults import FAULTS, STOP_TIMEOUT, early_stop
@@ -32,6 +35,7 @@ FLOOR = 20.0  # the same for membership, election of a coordinator and fencing, 
 COLD_START = 40.0  # seconds from power to all serving
 COPIES_TOLD = 180.0  # seconds, in which the promoted node looks for them at least twice
 COPIES_BACK = 420.0  # it waits between its attempts
+NOTED = 150.0  # two of the monitors that ask for clients
 MILDER = ("lose-promoted", "standby", "partition-other")  # what the others do as well, and worse
 
 
@@ -52,6 +56,47 @@ def check(outcome: Outcome) -> None:
     assert outcome.operations["messages"].done > 0
     worst = FAULTS[outcome.fault].cost.worst if outcome.fault in FAULTS else math.inf
     assert outcome.gap <= worst * BUSY
+
+
+# Says which port it has, then nothing, and tells how its connection ended: its heartbeats come too late for that.
+LISTEN = """
+import sys
+import pika
+connection = pika.BlockingConnection(pika.URLParameters(sys.argv[1] + "?heartbeat=600"))
+print(connection._impl._transport._sock.getsockname()[1], flush=True)
+try:
+    connection.process_data_events(time_limit=300)
+except pika.exceptions.AMQPError as error:
+    print(repr(error))
+"""
+
+
+@pytest.mark.slow
+def test_a_client_that_says_nothing_is_told_once_another_node_has_its_brokers_address(labs: Labs) -> None:
+    rabbitmq = RabbitSet(labs.get("rabbitmq-addresses"))
+    lab = rabbitmq.lab
+    rabbitmq.wait_whole(240)
+    *others, lost = lab.nodes
+    argv = argv_for(lab.layout, CLIENT, ["python3", "-c", LISTEN, rabbitmq.urls[lost]])
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdout is not None
+        port = client.stdout.readline().strip()
+        noted = ["grep", "-q", f":{port}>", "/run/backstay/rabbitmq/clients"]
+        poll(
+            lambda: all(lab.run(node, noted, check=False).status == 0 for node in others),
+            Deadline(NOTED),
+            "the client to be known to the others",
+            interval=1.0,
+        )
+        begun = time.monotonic()
+        lab.power_off(lost)
+        said = client.communicate(timeout=FLOOR * 3)[0]
+        took = time.monotonic() - begun
+    print(f"told after {took:.1f} s: {said}")
+    assert "ConnectionResetError" in said
+    assert took <= FLOOR
+    lab.power_on(lost)
+    rabbitmq.wait_whole(240)  # at its address
 
 
 def test_the_topology_serves_an_unprivileged_account_without_plugins(three: RabbitSet) -> None:
