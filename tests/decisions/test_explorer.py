@@ -29,6 +29,7 @@ FAST_BOUNDS: list[dict[str, Any]] = [
     {"faults": 1},
     {"faults": 1, "promotions": 2},
     {"faults": 1, "degrade": True},
+    {"faults": 1, "hands": True},
     {"faults": 1, "commits": 2},
 ]
 SLOW_BOUNDS: list[dict[str, Any]] = [{"faults": 2}, {"faults": 2, "promotions": 2}]

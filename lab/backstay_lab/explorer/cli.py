@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 BEGINNINGS = ("healthy", "alone")
 SAMPLE, RUNS, LONG = 200, 3, 600  # states from which it must heal, tries from each, events of a try
 CORES = 2
+FURTHER = ("disks", "degrade", "hands")
 # The bounds of `make explore` where none is given, by what differs from `Bounds`; for each beginning. The long ones first.
 TABLE: tuple[dict[str, Any], ...] = (
     {"faults": 3, "promotions": 2},
@@ -25,6 +26,7 @@ TABLE: tuple[dict[str, Any], ...] = (
     {"faults": 2, "promotions": 2, "nodes": 4},
     {"faults": 2, "promotions": 2, "degrade": True},
     {"faults": 2, "promotions": 2, "disks": True},
+    {"faults": 2, "promotions": 2, "hands": True},
 )
 
 
@@ -44,6 +46,9 @@ class Search(NamedTuple):
 @click.option("--commits", type=int, help="The most of these: 1.")
 @click.option("--nodes", type=int, help="Servers: 3.")
 @click.option("--disks", is_flag=True, default=None, help="Disks may be replaced by empty ones.")
+@click.option(
+    "--hands", is_flag=True, default=None, help="An admin stops replication, acknowledging, or writes by hand."
+)
 @click.option("--degrade", is_flag=True, default=None, help="The primary goes on alone after degrade_after.")
 @click.option("--depth", default=1000, show_default=True, help="The most events of an order.")
 @click.option("--seconds", default=600.0, show_default=True, help="For each search.")
@@ -94,7 +99,7 @@ HEAD = (
 
 def row(asked: Search, found: Found) -> str:
     limits = asked.bounds
-    more = "degrade" if limits.degrade else ("disks" if limits.disks else "")
+    more = " ".join(name for name in FURTHER if getattr(limits, name))
     bound = "complete" if found.complete else ("wrong" if found.wrong else "not complete")
     return (
         f"{asked.beginning:9}  {limits.faults:>6}  {limits.promotions:>10}  {limits.commits:>7}  {limits.nodes:>5}  {more:7}"
@@ -115,7 +120,7 @@ def _without_a_primary(world: Mysql, found: Found) -> Iterator[str]:
 
 def _options(asked: Search) -> str:
     limits = {name: getattr(asked.bounds, name) for name in ("faults", "promotions", "commits", "nodes")}
-    flags = [f"--{name}" for name in ("disks", "degrade") if getattr(asked.bounds, name)]
+    flags = [f"--{name}" for name in FURTHER if getattr(asked.bounds, name)]
     return " ".join(
         [f"--beginning {asked.beginning}", *(f"--{name} {value}" for name, value in limits.items()), *flags]
     )

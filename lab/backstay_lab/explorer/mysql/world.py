@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 # Of a server. RECEIVED: its rows, in the relay log or applied. APPLIED: those it serves. UP: it runs. NODE: see below. RECEIVER:
 # it runs, connected or not. SOURCE: the number of the server it is connected to and one more, 0 for none. GIVES: it acknowledges.
 # OPEN: it takes writes. WAITS: see below. NOTE: the record that it notes it was promoted with. DOUBT: about that. STEPS: what its
-# agent is doing.
-RECEIVED, APPLIED, UP, NODE, RECEIVER, SOURCE, GIVES, OPEN, WAITS, NOTE, DOUBT, STEPS = range(12)
+# agent is doing. FOLLOWS: its disk says whom it replicates from.
+RECEIVED, APPLIED, UP, NODE, RECEIVER, SOURCE, GIVES, OPEN, WAITS, NOTE, DOUBT, STEPS, FOLLOWS = range(13)
 # A node: a member; lost, and not fenced yet; fenced; its cluster software stopped cleanly in maintenance, so its server runs on.
 MEMBER, LOST, FENCED, LEFT = range(4)
 OFF, NOMINALLY, FOREVER = range(3)  # how a primary waits
@@ -64,8 +64,9 @@ class Code(NamedTuple):
 
 class Bounds(NamedTuple):
     """What may happen: so many commits, faults, promotions, servers. kinds: of faults, all where it is empty. disks: one may be
-    replaced by an empty one, where a history is on record. degrade: `degrade_after` is set. alone: it begins with a primary that
-    is on record as running alone, and the others apart."""
+    replaced by an empty one, where a history is on record. hands: of an admin: replication is stopped, or stopped and started,
+    acknowledging is switched off, a primary is made read-only. degrade: `degrade_after` is set. alone: it begins with a primary
+    that is on record as running alone, and the others apart."""
 
     commits: int = 1
     faults: int = 2
@@ -73,6 +74,7 @@ class Bounds(NamedTuple):
     nodes: int = 3
     kinds: frozenset[str] = frozenset()
     disks: bool = False
+    hands: bool = False
     degrade: bool = False
     alone: bool = False
 
@@ -111,8 +113,8 @@ class Mysql:
         sync = self.names[1:]
         alone = self.bounds.alone
         record = self._records.of(Record(1, "n1", "", () if alone else sync, alone))
-        first = (0, 0, 1, MEMBER, 0, 0, 0, 1, NOMINALLY if alone else FOREVER, record, 0, 0)
-        other = (0, 0, 1, MEMBER, 1, 0 if alone else 1, 1, 0, OFF, 0, 0, 0)
+        first = (0, 0, 1, MEMBER, 0, 0, 0, 1, NOMINALLY if alone else FOREVER, record, 0, 0, 0)
+        other = (0, 0, 1, MEMBER, 1, 0 if alone else 1, 1, 0, OFF, 0, 0, 0, 1)
         return (first, *(other for _ in sync)), record, 0, (), 0, 0
 
     def wrong(self, state: Any) -> str:
@@ -141,10 +143,16 @@ class Mysql:
         if state[FAULTS] < self.bounds.faults:
             return False
         if not serving:  # one at most will open, and stays
-            return self._opens_last and not any(acknowledged & ~server[APPLIED] for server in servers)
+            lacking = any(acknowledged & ~server[APPLIED] or self._may_roll_back(server) for server in servers)
+            return self._opens_last and not lacking
         only = servers[serving[0]]  # if it stays, no other is promoted
         stays = state[PROMOTED] == serving[0] and only[NODE] == MEMBER
         return stays and not begun and self._epoch(only) >= epoch
+
+    @staticmethod
+    def _may_roll_back(server: Any) -> bool:
+        """Whether its start may undo something, if another is promoted before."""
+        return not server[UP] and not server[FOLLOWS] and server[APPLIED] > 0
 
     def _epoch(self, server: Any) -> int:
         """That of its note, 0 where it has none."""
@@ -218,12 +226,24 @@ class Mysql:
         for other, server in enumerate(state[SERVERS]):
             if other == number:
                 node = server[NODE] if node < 0 else node
-                server = (server[RECEIVED], server[APPLIED], 0, node, 0, 0, 0, 0, OFF, 0, 0, 0)
+                server = (server[RECEIVED], server[APPLIED], 0, node, 0, 0, 0, 0, OFF, 0, 0, 0, server[FOLLOWS])
             elif server[SOURCE] == number + 1:
                 server = (*server[:SOURCE], 0, *server[SOURCE + 1 :])
             servers.append(server)
         promoted = -1 if state[PROMOTED] == number else state[PROMOTED]
         return self._with(tuple(servers), state, promoted=promoted, fault=fault)
+
+    @staticmethod
+    def said(state: Any, number: int) -> int:
+        """The rows that a server says it has. Of what it received and did not apply MariaDB tells a position, so only what
+        the writer of the last row wrote."""
+        received: int = state[SERVERS][number][RECEIVED]
+        late = received & ~state[SERVERS][number][APPLIED]
+        if not late:
+            return received
+        writers = state[WRITERS]
+        last = writers[late.bit_length() - 1]
+        return received & ~sum(1 << row for row in bits(late) if writers[row] != last)
 
     @staticmethod
     def _members(state: Any) -> int:
@@ -303,18 +323,26 @@ class Mysql:
             found.append((f"back:{name}", after))
         elif not server[UP] and self._quorate(state, number):
             found.append((f"start:{name}", self._put(state, number, {UP: 1})))
-            self._discard(state, number, found)
+            self._roll_back(state, number, found)
 
-    def _discard(self, state: Any, number: int, found: list[tuple[str, Any]]) -> None:
-        """A start that rolls back what no client heard of, where an open primary shows what that is."""
+    def _roll_back(self, state: Any, number: int, found: list[tuple[str, Any]]) -> None:
+        """A start that undoes the end of the log: what a crash left undecided, where another is on record as the primary and it
+        wrote last. That may be anything it wrote itself, heard of or not; else the last that it applied."""
         server = state[SERVERS][number]
-        primary = self._reachable_primary(state, number)
-        if primary < 0 or self.recorded(state).primary != self.names[primary]:
+        if server[FOLLOWS] or self.recorded(state).primary == self.names[number]:
             return
-        tail = server[APPLIED] & ~state[SERVERS][primary][RECEIVED]
-        if tail and all(state[WRITERS][row] == number for row in bits(tail)):
-            changes = {UP: 1, RECEIVED: server[RECEIVED] & ~tail, APPLIED: server[APPLIED] & ~tail}
-            found.append((f"start-without-tail:{self.names[number]}", self._put(state, number, changes)))
+        kept = server[APPLIED]
+        while kept:
+            last = kept.bit_length() - 1
+            own = state[WRITERS][last] == number
+            if not own and kept != server[APPLIED]:
+                return
+            kept &= ~(1 << last)
+            changes = {UP: 1, RECEIVED: kept, APPLIED: kept}
+            name = f"start-without-{Rows(server[APPLIED] & ~kept)}".replace(",", "-")
+            found.append((f"{name}:{self.names[number]}", self._put(state, number, changes)))
+            if not own:
+                return
 
     def _break(self, state: Any, number: int, found: list[tuple[str, Any]]) -> None:
         server, name = state[SERVERS][number], self.names[number]
@@ -327,7 +355,7 @@ class Mysql:
         if server[UP]:
             fault("kill", self._die(state, number, fault=1))
         elif self.bounds.disks and server[RECEIVED] and self.recorded(state).gtid:
-            fault("empty", self._put(state, number, {RECEIVED: 0, APPLIED: 0}, fault=1))
+            fault("empty", self._put(state, number, {RECEIVED: 0, APPLIED: 0, FOLLOWS: 0}, fault=1))
         if server[SOURCE]:
             fault("cut", self._put(state, number, {SOURCE: 0}, fault=1))
         if server[NODE] == MEMBER and 2 * (self._members(state) - 1) > self.bounds.nodes:
@@ -337,6 +365,32 @@ class Mysql:
                 fault("leave", self._put(state, number, {NODE: LEFT, STEPS: 0}, promoted=promoted, fault=1))
         if server[STEPS]:
             fault("abort", self._given_up(state, number, fault=1))
+        if self.bounds.hands:
+            for kind, after in self._by_hand(state, number):
+                fault(kind, after)
+
+    def _by_hand(self, state: Any, number: int) -> Iterator[tuple[str, Any]]:
+        """What somebody does on a server."""
+        server = state[SERVERS][number]
+        if server[OPEN] and not server[APPLIED] & ~state[ACKNOWLEDGED]:  # else it waits for the commit
+            yield "close", self._put(state, number, {OPEN: 0}, fault=1)
+        if not server[RECEIVER] or server[OPEN]:
+            return
+        yield "halt", self._put(state, number, {RECEIVER: 0, SOURCE: 0}, fault=1)
+        if server[GIVES] and server[SOURCE]:
+            yield "mute-acks", self._put(state, number, {GIVES: 0}, fault=1)
+        if server[RECEIVED] != server[APPLIED]:
+            yield "restart", self._restarted(state, number)
+
+    def _restarted(self, state: Any, number: int) -> Any:
+        """Both threads stopped and started: the relay log is thrown away. Where no other that acknowledges has a row of it, that
+        was the only acknowledged copy, and counts no more (docs/assumptions.md)."""
+        thrown, kept = state[SERVERS][number][RECEIVED] & ~state[SERVERS][number][APPLIED], 0
+        for other in self.recorded(state).sync - {self.names[number]}:
+            kept |= state[SERVERS][self.names.index(other)][RECEIVED]
+        changes = {RECEIVED: state[SERVERS][number][APPLIED]}
+        servers, record, acknowledged, *rest = self._put(state, number, changes, fault=1)
+        return servers, record, acknowledged & ~(thrown & ~kept), *rest
 
     def _cut_off(self, state: Any, number: int) -> Any:
         after = state
@@ -362,6 +416,9 @@ class Mysql:
             return
         if not self._quorate(state, number):
             return
+        if state[PROMOTED] == number and server[NOTE]:  # somebody closed it: its monitor fails, and it is restarted
+            found.append((f"closed:{self.names[number]}", self._die(state, number)))
+            return
         self._join(state, number, found)
         lost = any(one[NODE] == LOST for one in state[SERVERS])
         if state[PROMOTED] < 0 and not lost and self.recorded(state).epoch <= self.bounds.promotions:
@@ -380,7 +437,7 @@ class Mysql:
                 return
             if not server[APPLIED] & ~state[SERVERS][source][RECEIVED]:
                 gives = int(record.admits(self.names[number]))
-                changes = {RECEIVER: 1, SOURCE: source + 1, GIVES: gives}
+                changes = {RECEIVER: 1, SOURCE: source + 1, GIVES: gives, FOLLOWS: 1}
                 found.append((f"join:{self.names[number]}", self._put(state, number, changes)))
         elif step is next_step.Step.ACKNOWLEDGE:
             found.append((f"acknowledge:{self.names[number]}", self._put(state, number, {GIVES: 1})))
@@ -550,12 +607,13 @@ class Mysql:
         mute = state[FAULTS] < faults and (not self.bounds.kinds or "mute" in self.bounds.kinds)
         facts: list[Any] = []
         for name in whom:
-            server = servers[self.names.index(name)]
+            other = self.names.index(name)
+            server = servers[other]
             away = name in absent
             if not server[UP] or server[NODE] in (LOST, FENCED) or (away and not everyone):
                 facts.append(away)
             else:
-                facts.append((server[RECEIVED], server[OPEN], server[GIVES], server[RECEIVER]))
+                facts.append((self.said(state, other), server[OPEN], server[GIVES], server[RECEIVER]))
         key = (state[SERVERS][number][STEPS], tuple(facts), state[WRITERS], mute)
         yield from self._cached(key, lambda: list(self._heard(state, recorded, whom, absent, facts, mute)))
 
@@ -627,11 +685,13 @@ class Mysql:
         yield "", None, {WAITS: OFF}, {}
 
     def _do_open(self, state: Any, number: int) -> Iterator[Any]:
-        yield "", None, {OPEN: 1, SOURCE: 0}, {}
+        # It forgets its source soon. Killed before, it rolls back nothing, which is one of the ways that it may start.
+        yield "", None, {OPEN: 1, SOURCE: 0, FOLLOWS: 0}, {}
 
     def _has(self, state: Any, node: str, history: Rows) -> bool:
-        server = state[SERVERS][self.names.index(node)]
-        return server[UP] and server[NODE] != LOST and not history.mask & ~server[RECEIVED]
+        number = self.names.index(node)
+        server = state[SERVERS][number]
+        return server[UP] and server[NODE] != LOST and not history.mask & ~self.said(state, number)
 
     def _do_which_have(self, state: Any, number: int, nodes: tuple[str, ...], history: Rows) -> Iterator[Any]:
         yield "", frozenset(node for node in nodes if self._has(state, node, history)), {}, {}

@@ -14,6 +14,7 @@ from backstay.host import untrusted
 from backstay.host.deadline import poll
 from backstay.ocf.errors import AgentError
 from backstay.services.mysql import claims
+from backstay.services.mysql.server import ServerSilent
 from backstay.services.mysql.state import RESET, STRANDED, read_mark, was_reset
 
 TYPE_CHECKING = False
@@ -81,7 +82,13 @@ def stranded(context: MysqlContext, server: Server, dialect: Dialect, seen: Obse
     """Whether this node cannot become a replica by replicating: noted in a sentence, and with rebuild=auto copied."""
     from backstay.services.mysql import rebuild
 
-    why = _why(context, server, dialect, seen, record)
+    try:
+        why = _why(context, server, dialect, seen, record)
+    except ServerSilent as silence:
+        # Two groups of commits that wait keep MariaDB's log locked (docs/decisions/0024), perhaps for this very replica. What
+        # the primary's log does not reach, its server refuses by itself, and then it is asked again.
+        context.log.info(f"not known whether it can become a replica: {silence}")
+        return bool(context.state.read(STRANDED))
     if not why:
         if context.state.read(STRANDED):
             rebuild.discard(context)  # first of all: from now on this node may acknowledge what the copy lacks
