@@ -59,7 +59,7 @@ help:
 	@echo 'make campaign-aimed schedules aimed at orders of events that chance meets seldom (or campaign-aimed-mysql, …)'
 	@echo 'make soak           $(SOAK_MINUTES) minutes of load on MySQL (soak-rabbitmq, soak-openstack) with a fault every two minutes: judged'
 	@echo '                    by the same rules, and memory, descriptors, processes and files must stay flat'
-	@echo 'make explore        every order of events of a small MySQL set, with the steps and decisions that run (EXPLORE=--help);'
+	@echo 'make explore        every order of events of a small set of servers or brokers, with the steps and decisions that run (EXPLORE=--help);'
 	@echo '                    REPLAY=EVENTS tells a story that it printed'
 	@echo 'make fuzz           $(FUZZ) bad inputs for every reader of parameters, answers, XML, GTIDs and Erlang terms, and whole'
 	@echo '                    configurations, as people have them and damaged: the agents must agree with the daemons'
@@ -154,7 +154,7 @@ soak-%: setup
 	$(PYTHON) -I bin/backstay campaign $* --soak --minutes $(SOAK_MINUTES) --seed $(SEED) --dir $(LAB)-soak-$* --json soak-$*.json
 
 explore: setup
-	PYTHONPATH=lib:lab $(PYTHON) -c 'from backstay_lab.explorer.cli import command; command()' mysql $(EXPLORE) $(if $(REPLAY),--replay '$(REPLAY)')
+	PYTHONPATH=lib:lab $(PYTHON) -c 'from backstay_lab.explorer.cli import command; command()' $(EXPLORE) $(if $(REPLAY),--replay '$(REPLAY)')
 
 fuzz: setup
 	BACKSTAY_FUZZ=$(FUZZ) BACKSTAY_CORPUS=all BACKSTAY_FUZZ_SEED=$(SEED) BACKSTAY_FUZZ_CONFIGURATIONS=$(FUZZ_CONFIGURATIONS) \

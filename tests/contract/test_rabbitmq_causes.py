@@ -71,7 +71,7 @@ def test_data_under_another_name_is_not_given_up(chamber: Chamber) -> None:
         timeout=180,
     )
     assert result.codes == [0, 0, 2, 2, 2, 2, 1, 0, 0], result.text
-    assert result.values["record"] == "members=n1:rabbit@n1" and "\nkept\n" in result.text
+    assert result.values["record"] == "members=n1:rabbit@n1 version=2" and "\nkept\n" in result.text
     assert result.reasons[2].endswith("is rabbit@n9 now, which has no data: set node_name=rabbit@{node}")
     assert "has no data here, but /var/lib/rabbitmq/mnesia/rabbit@n1 has: set data_directory" in result.reasons[3]
     mnesia = "/etc/rabbitmq/rabbitmq-env.conf, and not /var/lib/rabbitmq/mnesia/rabbit@n1: rename it to that"

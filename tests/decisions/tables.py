@@ -10,7 +10,7 @@ from backstay.ocf.codes import ExitCode
 from backstay.ocf.steps import LEFT
 from backstay.services.haproxy import health as haproxy_health
 from backstay.services.mysql import claims, duty_steps, election, health, next_step, promotion_steps
-from backstay.services.rabbitmq import formation, mirror_policy
+from backstay.services.rabbitmq import boot_steps, formation, membership_steps, mirror_policy
 from backstay.services.rabbitmq import health as broker
 from backstay.services.vip import health as vip_health
 from backstay.watch import liveness
@@ -224,6 +224,25 @@ PROTOCOLS = [
         "By the primary's monitor (REVIEW): who surely cannot acknowledge any more leaves the record; where nobody is left the"
         " primary goes on alone.",
         duty_steps.REVIEW,
+    ),
+    Protocol(
+        "RabbitMQ: the steps of a start",
+        "services/rabbitmq/boot_steps",
+        "How a broker boots, begins a cluster (a seed), or joins one. What fails ends it; Pacemaker stops the broker then.",
+        boot_steps.BEGINNING,
+    ),
+    Protocol(
+        "RabbitMQ: the steps that keep the record of members",
+        "services/rabbitmq/membership_steps",
+        "By the promoted instance's monitor, where its broker's members are not those of its copy of the record, or one of those"
+        " leaves for good.",
+        membership_steps.KEEPING,
+    ),
+    Protocol(
+        "RabbitMQ: the steps that heal a partition",
+        "services/rabbitmq/membership_steps",
+        "By the promoted instance's monitor, once a partition has lasted for `partition_grace`.",
+        membership_steps.HEALING,
     ),
 ]
 

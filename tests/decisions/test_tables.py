@@ -316,8 +316,15 @@ def test_the_last_row_applies_always_and_no_other(shown: Any) -> None:
 @pytest.mark.parametrize("shown", PROTOCOLS, ids=lambda shown: shown.title)
 def test_whatever_carries_a_protocol_out_has_its_verbs(shown: Any) -> None:
     from backstay.services.mysql import primary, promotion
+    from backstay.services.rabbitmq import boot, boot_steps, coordinator, membership_steps
 
-    does = promotion._Verbs if shown.table is promotion_steps.PROMOTION else primary._Verbs
+    others = {
+        id(promotion_steps.PROMOTION): promotion._Verbs,
+        id(boot_steps.BEGINNING): boot._Verbs,
+        id(membership_steps.KEEPING): coordinator._Keeping,
+        id(membership_steps.HEALING): coordinator._Healing,
+    }
+    does = others.get(id(shown.table), primary._Verbs)
     assert {verb for _, verb, *_ in shown.table} <= set(dir(does))
 
 

@@ -27,6 +27,7 @@ PURE = [
     "backstay.services.mysql.options", "backstay.services.mysql.promotion_steps",
     "backstay.services.mysql.rebuild_policy", "backstay.services.mysql.record", "backstay.services.mysql.sessions",
     "backstay.services.rabbitmq.admin",
+    "backstay.services.rabbitmq.boot_steps", "backstay.services.rabbitmq.membership_steps",
     "backstay.services.rabbitmq.boot_errors", "backstay.services.rabbitmq.erlang_text", "backstay.services.rabbitmq.etf",
     "backstay.services.rabbitmq.formation", "backstay.services.rabbitmq.health", "backstay.services.rabbitmq.mirror_policy",
     "backstay.services.rabbitmq.observation", "backstay.services.rabbitmq.partition", "backstay.services.rabbitmq.record",
@@ -240,5 +241,8 @@ def test_what_a_monitor_of_rabbitmq_loads(chamber: Chamber) -> None:
         "backstay.services.rabbitmq.boot",
         "backstay.services.rabbitmq.doctor",
         "backstay.services.rabbitmq.boot_errors",
+        "backstay.services.rabbitmq.boot_steps",
+        "backstay.services.rabbitmq.membership_steps",
+        "backstay.agent.interpreter",
     }
     assert loaded & (heavy | ours) == set()

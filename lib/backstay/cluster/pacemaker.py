@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _MEMBERS = ["crm_node", "-p"]
 _MISSING = {78, 105}  # attrd_updater 2.1.5 and crm_attribute: no such attribute (CRM_EX_CONFIG, CRM_EX_NOSUCH)
+_EXISTS = 108  # CRM_EX_EXISTS
 _NO_CLUSTER = {102, 107}  # CRM_EX_DISCONNECT, CRM_EX_NOHOST as attrd_updater 3.0 puts it
 _TRUST = 180.0  # seconds; what is known to take attributes away is seen at once (the watcher), this is for the rest
 MEMORY = StateFile(
@@ -64,6 +65,11 @@ class Pacemaker:
         these answers. Raises NotInstalled."""
         for question in (self._facts(), _MEMBERS):
             self._begun[tuple(question)] = Begun(question)
+
+    @property
+    def clustered(self) -> bool:
+        """Whether Pacemaker asks, which names the node."""
+        return self._clustered
 
     # -- membership ---------------------------------------------------------------------------------------------------
 
@@ -164,6 +170,28 @@ class Pacemaker:
         name = RECORD.of(self.resource)
         self._ask(["crm_attribute", "-t", "crm_config", "-s", RECORDS, "-n", name, "-v", text], strict=True)
 
+    def replace_facts(self, old: str, new: str) -> bool:
+        """Write the durable record where it is still `old`; whether it was. One step of the cluster: of two that do so one fails.
+        Outside a cluster nothing is written, and that is well. Raises AgentError."""
+        name = RECORD.of(self.resource)
+        pair = f'<nvpair id="{RECORDS}-{name}" name="{name}" value="{_escaped(new)}"/>'
+        records = f'<cluster_property_set id="{RECORDS}">{pair}</cluster_property_set>'
+        where, write = f"//crm_config/cluster_property_set[@id='{RECORDS}']", ["cibadmin", "--sync-call"]
+        if old:
+            quote = '"' if "'" in old else "'"
+            place = f"{where}/nvpair[@name='{name}' and @value={quote}{old}{quote}]"
+            return self._ask([*write, "--modify", "--xpath", place, "-X", pair], strict=True) is not None
+        place = f"{where}[not(nvpair[@name='{name}' and @value!=''])]"
+        if self._ask([*write, "--modify", "--xpath", place, "-X", records], strict=True) is not None:
+            return True
+        try:
+            self._ask([*write, "--create", "-o", "crm_config", "-X", records], strict=True)
+        except CommandFailed as error:
+            if error.status == _EXISTS:
+                return False
+            raise
+        return True
+
     # -- failures -----------------------------------------------------------------------------------------------------
 
     def fail(self, node: str = "") -> None:
@@ -229,6 +257,11 @@ def _incarnation() -> str:
             return f"{parent}:{source.read().rpartition(')')[2].split()[19]}"
     except OSError:
         return ""
+
+
+def _escaped(text: str) -> str:
+    """For a value in XML."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
 
 
 def _load_reader() -> None:

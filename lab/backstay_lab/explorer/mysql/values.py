@@ -1,4 +1,4 @@
-"""Histories and the numbers of the values that a state holds."""
+"""Histories."""
 
 from __future__ import annotations
 
@@ -42,18 +42,3 @@ class Rows(History):
 
     def __repr__(self) -> str:
         return f"Rows({self})"
-
-
-class Numbered:
-    """Values by small numbers, equal ones by the same. 0 is None."""
-
-    def __init__(self) -> None:
-        self.values: list[Any] = [None]
-        self._numbers: dict[Any, int] = {None: 0}
-
-    def of(self, value: Any) -> int:
-        number = self._numbers.get(value)
-        if number is None:
-            number = self._numbers[value] = len(self.values)
-            self.values.append(value)
-        return number

@@ -24,7 +24,8 @@ from backstay.services.mysql.election import Report, Round, own_writes
 from backstay.services.mysql.observation import Acks, Observed, ReplicaStatus
 from backstay.services.mysql.promotion_steps import READY, Candidate, Recorded
 from backstay.services.mysql.record import Record
-from backstay_lab.explorer.mysql.values import Numbered, Rows
+from backstay_lab.explorer.mysql.values import Rows
+from backstay_lab.explorer.values import Numbered, bits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,13 +85,6 @@ def known_end(node: int, up: bool) -> Ends:
     if node == FENCED:
         return Ends.FENCED
     return Ends.STOPPED if node == MEMBER and not up else Ends.STARTED
-
-
-def bits(mask: int) -> Iterator[int]:
-    while mask:
-        low = mask & -mask
-        yield low.bit_length() - 1
-        mask ^= low
 
 
 class Mysql:

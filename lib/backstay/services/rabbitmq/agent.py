@@ -117,7 +117,8 @@ class Rabbitmq(Agent):
         running = context.broker.running()
         if self._is_promoted(running):
             return
-        context.state.remove(PARTITION)  # of an earlier lease
+        context.state.remove(PARTITION)  # of an earlier lease, as the copy of the record
+        context.record.forget()
         patience = context.deadline.within(context.parameters.probe_timeout)
         greeted = broker.greets(context.broker.listener, patience, notes=[])
         if greeted == REFUSES:

@@ -7,10 +7,12 @@ from __future__ import annotations
 from backstay.services.rabbitmq import formation
 from backstay.services.rabbitmq.context import BELONGS
 from backstay.services.rabbitmq.health import Stray
+from backstay.services.rabbitmq.observation import DATA
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from backstay.host.process import Process
+    from backstay.services.rabbitmq.boot_steps import Looked
     from backstay.services.rabbitmq.context import RabbitmqContext
     from backstay.services.rabbitmq.record import Record
 
@@ -39,7 +41,16 @@ def full_of(context: RabbitmqContext, record: Record) -> dict[str, str]:
     from backstay.services.rabbitmq import peers
 
     said = peers.said_of(context.pacemaker)
-    return {node: erlang for node, (erlang, has, _) in said.items() if has == formation.DATA}
+    return {node: erlang for node, (erlang, has, _) in said.items() if has == DATA}
+
+
+def recorded(context: RabbitmqContext) -> Looked:
+    """What a broker's members are compared with. Raises AgentError."""
+    from backstay.services.rabbitmq.boot_steps import Looked
+
+    record = context.record.read()
+    said = {node: (erlang, DATA, frozenset[str]()) for node, erlang in full_of(context, record).items()}
+    return Looked(record, frozenset(), said, frozenset(), True)
 
 
 def note(context: RabbitmqContext, running: Process, members: frozenset[str]) -> None:

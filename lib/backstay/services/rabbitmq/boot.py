@@ -192,8 +192,8 @@ class _Verbs:
         self._context.log.warning(why)
         launch.force_next_boot(self._layout)
 
-    def record(self, deadline: Deadline, new: Record) -> None:
-        self._context.record.write(new)
+    def record(self, deadline: Deadline, old: Record, new: Record) -> bool:
+        return self._context.record.replace(old, new)
 
     def launch(self, deadline: Deadline, step: str, targets: tuple[str, ...]) -> None:
         context, layout, dialect = self._context, self._layout, self._dialect
@@ -231,14 +231,13 @@ class _Verbs:
     def recorded(self, deadline: Deadline, served: bool) -> Looked | None:
         """What its members are to be compared with, None where that cannot be read now."""
         try:
-            record = self.record_seen = self._context.record.read()
-            full = belonging.full_of(self._context, record)
+            looked = belonging.recorded(self._context)
         except AgentError as error:
             if served:
                 self._context.log.warning(f"whether this broker belongs to the cluster is not known yet: {error}")
             return None
-        said = {node: (erlang, formation.DATA, frozenset[str]()) for node, erlang in full.items()}
-        return Looked(record, frozenset(), said, frozenset(), True)
+        self.record_seen = looked.record
+        return looked
 
     def members(self, deadline: Deadline) -> frozenset[str]:
         """As a broker that serves has them; empty where they are compared already, or nobody says: then its monitors compare."""

@@ -10,7 +10,6 @@ from backstay.ocf.steps import LEFT, REFUSED, Again, End, Steps, Value, unchange
 from backstay.services.rabbitmq.formation import (
     ASIDE,
     BOOT,
-    DATA,
     JOIN,
     MISPLACED,
     REFUSE,
@@ -22,6 +21,7 @@ from backstay.services.rabbitmq.formation import (
     plan,
     stray,
 )
+from backstay.services.rabbitmq.observation import DATA
 from backstay.services.rabbitmq.record import Record
 
 TYPE_CHECKING = False
@@ -118,7 +118,12 @@ class Beginner(Value):
     @property
     def begun(self) -> Record:
         """The record once this node has begun the cluster."""
-        return self.record.with_member(self.me, self.erlang)
+        return self.record.with_member(self.me, self.erlang).following(self.record)
+
+    @property
+    def seeded(self) -> Record:
+        """The record while it begins."""
+        return self.record.seeded_by(self.me).following(self.record)
 
     def planned(self, *steps: str) -> bool:
         return self.plan.step in steps
@@ -215,12 +220,13 @@ def _force(known: Beginner) -> tuple[str] | None:
     return (known.force.reason,) if known.force.force else None
 
 
-def _seed(known: Beginner) -> tuple[Record] | None:
-    return (known.record.seeded_by(known.me),) if known.planned(SEED) else None
+def _seed(known: Beginner) -> tuple[Record, Record] | None:
+    return (known.record, known.seeded) if known.planned(SEED) else None
 
 
-def _seeds(known: Beginner, answer: object) -> Beginner:
-    return known.but(record=known.record.seeded_by(known.me))
+def _seeds(known: Beginner, written: bool) -> Beginner | Again:
+    """Of two that would begin only one finds the record as both have read it."""
+    return known.but(record=known.seeded) if written else Again("LOOK", _anew(known))
 
 
 def _launch(known: Beginner) -> tuple[str, tuple[str, ...]]:
@@ -239,8 +245,14 @@ def _settles(known: Beginner) -> tuple[Record, str, frozenset[str]] | None:
     return None if known.planned(SEED) else _waits_for(known)
 
 
-def _member(known: Beginner) -> tuple[Record] | None:
-    return (known.begun,) if known.planned(SEED) else None
+def _member(known: Beginner) -> tuple[Record, Record] | None:
+    return (known.record, known.begun) if known.planned(SEED) else None
+
+
+def _begins(known: Beginner, written: bool) -> Beginner:
+    if not written:
+        return known.but(why=f"another node took over from {known.me}, which began the cluster")
+    return known.but(record=known.begun)
 
 
 def _compares(known: Beginner) -> tuple[bool] | None:
@@ -301,8 +313,8 @@ def protocol(
         ("FORCE", "force", _force, unchanged, LEFT,
          "on; left out unless the admin allows it, and the last is surely down", "it would wait for that one"),
         ("SEED", "record", _seed, _seeds, LEFT,
-         "on; the end where it is refused or not answered. Left out but for who begins the cluster",
-         "who begins is written down before anything is begun"),
+         "on; LOOK, where somebody else has changed it; the end where it is not answered. Left out but for who begins",
+         "who begins is written down before anything is begun; of two only one finds the record as both have read it"),
         ("LAUNCH", "launch", _launch, unchanged, LEFT,
          "on", "RabbitMQ finds its data, or joins one of these peers; only a seed may begin"),
         ("SETTLE", "settled", _settles, lambda known, members: known.but(members=members), LEFT,
@@ -312,8 +324,9 @@ def protocol(
          "a broker of another cluster must not serve"),
         ("SERVE", "serve", _waits_for, lambda known, serves: known.but(served=serves), LEFT,
          "on; the next four are left out where the start does not wait for it", "a start is done when clients are let in"),
-        ("MEMBER", "record", _member, lambda known, answer: known.but(record=known.begun), LEFT,
-         "on; left out but for a seed", "from here on nobody else begins, and others may join"),
+        ("MEMBER", "record", _member, _begins, LEFT,
+         "on; END, where somebody else has changed it. Left out but for a seed",
+         "from here on nobody else begins, and others may join"),
         ("MEMBERS", "members", _when_it_serves, lambda known, members: known.but(members=members), LEFT,
          "on", "what RabbitMQ made of it in the end; also of a broker that ran before"),
         ("COMPARE AGAIN", "recorded", lambda known: _compares(known) if known.served else None, decisions.compared, LEFT,

@@ -80,18 +80,29 @@ class RecordStore:
 
     def read(self) -> Record:
         """Raises AgentError when it cannot be read."""
+        return self._parsed(self._pacemaker.facts())
+
+    def replace(self, old: Record, new: Record) -> bool:
+        """Write it where the cluster still has `old`; whether it had. Raises AgentError."""
+        text = self._pacemaker.facts()
+        changed = self._parsed(text) != old and (
+            text or self._pacemaker.clustered
+        )  # outside a cluster nothing stays written
+        if changed or not self._pacemaker.replace_facts(text, str(new)):
+            self._log.notice(f"another node has changed the record: {new} is not written")
+            return False
+        self._log.notice(f"recorded {new}")
+        self.keep(new)
+        return True
+
+    @staticmethod
+    def _parsed(text: str) -> Record:
         from backstay.services.rabbitmq.record import MalformedRecord, Record
 
         try:
-            return Record.parse(self._pacemaker.facts())
+            return Record.parse(text)
         except MalformedRecord as error:
             raise AgentError(str(error)) from None
-
-    def write(self, record: Record) -> None:
-        """Raises AgentError."""
-        self._log.notice(f"recording {record}")
-        self._pacemaker.set_facts(str(record))
-        self.keep(record)
 
     def copy(self) -> Record:
         """As this node last saw it; empty when it has not."""
@@ -105,3 +116,7 @@ class RecordStore:
     def keep(self, record: Record) -> None:
         """As the copy, where it is the cluster's already."""
         self._state.write(RECORD, str(record))
+
+    def forget(self) -> None:
+        """The copy: it may have become old."""
+        self._state.remove(RECORD)

@@ -17,12 +17,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from backstay.host.deadline import Deadline
     from backstay.host.process import Process
     from backstay.services.rabbitmq.amqp import Account
+    from backstay.services.rabbitmq.boot_steps import Looked
     from backstay.services.rabbitmq.context import RabbitmqContext
     from backstay.services.rabbitmq.dialects.base import Dialect
     from backstay.services.rabbitmq.distribution import Node
     from backstay.services.rabbitmq.observation import Seen
+    from backstay.services.rabbitmq.record import Record
 
 
 def attend(
@@ -54,15 +57,37 @@ def _heal(context: RabbitmqContext, seen: Seen) -> list[str]:
     healing = partition.heal(me, seen.members, seen.partitions, lasted, context.parameters.partition_grace)
     if not healing.restart:
         return []
+    from backstay.agent.interpreter import carry_out
+    from backstay.services.rabbitmq import membership_steps
+
     context.state.remove(PARTITION)
     context.log.warning(f"{healing.reason}: what was confirmed there since the partition began is discarded")
-    nodes = {erlang: name for name, erlang in context.record.read().members.items()}
-    for erlang in healing.restart:
-        if erlang != me and erlang in nodes:
-            context.pacemaker.fail(nodes[erlang])
-    if me in healing.restart:
-        raise Restart(healing.reason)
-    return [healing.reason]
+    end = carry_out(membership_steps.healing(me, healing.restart, healing.reason), _Healing(context), context.deadline)
+    if end.kind == membership_steps.RESTART:
+        raise Restart(end.reason)
+    return [end.reason]
+
+
+class _Healing:
+    """What the steps of healing a partition do."""
+
+    def __init__(self, context: RabbitmqContext) -> None:
+        self._context = context
+
+    def read(self, deadline: Deadline) -> Record:
+        return self._context.record.read()
+
+    def fail(self, deadline: Deadline, nodes: tuple[str, ...]) -> None:
+        for node in nodes:
+            self._context.pacemaker.fail(node)
+
+
+def tell_again(context: RabbitmqContext) -> None:
+    """That there is a broker here with data, and its name: a node that leaves the cluster while its broker runs on takes what it
+    said with it, and who is no member on record yet would never be one. Asks nobody while that is known to be there."""
+    from backstay.services.rabbitmq import peers
+
+    peers.tell(context.pacemaker, context.broker.erlang_name, True, frozenset())
 
 
 def compare(context: RabbitmqContext, running: Process, members: frozenset[str]) -> None:
@@ -78,41 +103,60 @@ def _keep_record(
 ) -> list[str]:
     """Have the record name the members, and forget those that leave for good. This node's copy saves asking the cluster. Raises
     Stray where this broker is none of them."""
-    from backstay.services.rabbitmq import belonging
-
     if not members:
         return []
-    leaving = set(context.parameters.removed_nodes())
-    record = context.record.copy()
-    if set(record.members.values()) == members and not leaving & set(record.members):
+    leaving = frozenset(context.parameters.removed_nodes())
+    if not context.record.copy().differs(members, leaving):
         return []
-    record = context.record.read()
-    belonging.compare(context, members, record)  # a second cluster must not be written over the first
-    said = []
-    for leaver in sorted(leaving & set(record.members)):
-        erlang = record.members[leaver]
-        if erlang in running:
-            said.append(f"{leaver} leaves for good: waiting for its broker to stop")
-            continue
-        if erlang in members:
-            node.deadline = context.deadline.within(_QUEUES)
-            dialect.forget(node, erlang)
-            context.log.notice(f"{leaver} left the cluster for good: {erlang} is forgotten")
-            members = members - {erlang}
-        record = record.without(leaver, erlang)
-    known = _who(context, record.members, members)
-    returned = {erlang for name, erlang in record.removed.items() if erlang in members and known.get(name) == erlang}
-    if returned:  # noted before the record says that they are back
-        context.state.write(RETURNED, " ".join(sorted({*context.state.read(RETURNED).split(), *returned})))
-    changed = record
-    for name, erlang in known.items():
-        if erlang in members and changed.members.get(name) != erlang:
-            changed = changed.with_member(name, erlang)
-    if str(changed) != str(context.record.read()):
-        context.record.write(changed)
-    else:
-        context.record.keep(changed)
-    return said
+    from backstay.agent.interpreter import carry_out
+    from backstay.services.rabbitmq import belonging, membership_steps
+    from backstay.services.rabbitmq.boot_steps import STRAY
+
+    verbs = _Keeping(context, node, dialect)
+    steps = membership_steps.keeping(context.pacemaker.node(), context.broker.erlang_name, members, running, leaving)
+    end = carry_out(steps, verbs, context.deadline)
+    if end.kind == STRAY:
+        raise belonging.stray(context, end.reason, verbs.read)
+    return [end.reason] if end.reason else []
+
+
+class _Keeping:
+    """What the steps do that keep the record of members."""
+
+    def __init__(self, context: RabbitmqContext, node: Node, dialect: Dialect) -> None:
+        self._context = context
+        self._node = node
+        self._dialect = dialect
+        self.read = context.record.copy()
+
+    def recorded(self, deadline: Deadline) -> Looked:
+        from backstay.services.rabbitmq import belonging
+
+        looked = belonging.recorded(self._context)
+        self.read = looked.record
+        return looked
+
+    def forget(self, deadline: Deadline, leaver: str, erlang: str) -> None:
+        self._node.deadline = deadline
+        self._dialect.forget(self._node, erlang)
+        self._context.log.notice(f"{leaver} left the cluster for good: {erlang} is forgotten")
+
+    def names(self, deadline: Deadline, known: dict[str, str], members: frozenset[str]) -> dict[str, str]:
+        """Node of the cluster -> Erlang name, for each that is known."""
+        return _who(self._context, known, members)
+
+    def note_returned(self, deadline: Deadline, returned: frozenset[str]) -> None:
+        noted = self._context.state.read(RETURNED).split()
+        self._context.state.write(RETURNED, " ".join(sorted({*noted, *returned})))
+
+    def doubt(self, deadline: Deadline) -> None:
+        self._context.record.forget()
+
+    def record(self, deadline: Deadline, old: Record, new: Record) -> bool:
+        return self._context.record.replace(old, new)
+
+    def keep(self, deadline: Deadline, record: Record) -> None:
+        self._context.record.keep(record)
 
 
 def _complete(context: RabbitmqContext, node: Node, members: frozenset[str], running: frozenset[str]) -> None:
@@ -133,11 +177,10 @@ def _complete(context: RabbitmqContext, node: Node, members: frozenset[str], run
         return
 
 
-def _who(context: RabbitmqContext, recorded: dict[str, str], members: frozenset[str]) -> dict[str, str]:
-    """Node of the cluster -> Erlang name, for each that is known."""
+def _who(context: RabbitmqContext, known: dict[str, str], members: frozenset[str]) -> dict[str, str]:
     from backstay.services.rabbitmq import peers
 
-    known = {**recorded, context.pacemaker.node(): context.broker.erlang_name}
+    known = dict(known)
     if members <= set(known.values()):
         return known
     for name in context.pacemaker.members():

@@ -10,6 +10,7 @@ The table PLANS says what a node does. Whatever it does, the members that its br
 from __future__ import annotations
 
 from backstay.ocf.table import Value, always, decide
+from backstay.services.rabbitmq.observation import DATA, EMPTY, UNSAID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 BOOT, SEED, JOIN, WAIT, REFUSE, ASIDE = "boot", "seed", "join", "wait", "refuse", "put aside"
 MISPLACED = "refuse, the record is right"
 DELETE = "delete the record"
-# What a peer says of itself before it boots.
-EMPTY, DATA, UNSAID = "empty", "data", ""
 
 
 class Plan(Value):

@@ -40,6 +40,7 @@ def examine(context: RabbitmqContext, running: Process, promoted: bool, notes: l
             seen = broker.look(node, dialect, greeted)
             if greeted == ANSWERS:
                 coordinator.compare(context, running, seen.members)
+                coordinator.tell_again(context)
                 account = account or probe_account.learn(context, node, dialect, running)
                 notes += _duties(context, node, dialect, seen, account if promoted else None)
                 if all_there and not notes:

@@ -15,6 +15,9 @@ SHUT_OUT = "shut out"  # it answers, and does not let the agent's account in
 RUNNING, BOOTING, PAUSED, DRAINED, STOPPED = "running", "booting", "paused", "drained", "stopped"
 ALIVE, UNKNOWN = "alive", "unknown"
 
+# What a node says of its broker's data before that boots.
+EMPTY, DATA, UNSAID = "empty", "data", ""
+
 
 class Seen(Value):
     """One look.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backstay.cluster.attributes import Attribute
-from backstay.services.rabbitmq import formation
+from backstay.services.rabbitmq import observation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def down(pacemaker: Pacemaker) -> frozenset[str]:
 
 def tell(pacemaker: Pacemaker, erlang: str, full: bool, up: AbstractSet[str]) -> None:
     """Of this node. erlang: its broker. full: whether it has data. up: Erlang names. Raises AgentError."""
-    has = formation.DATA if full else formation.EMPTY
+    has = observation.DATA if full else observation.EMPTY
     said = f"{erlang} {has} {','.join(sorted(up))}".rstrip()
     pacemaker.set_attribute(DATA, said)
 
@@ -42,7 +42,7 @@ def said_of(pacemaker: Pacemaker) -> dict[str, tuple[str, str, frozenset[str]]]:
         if node != pacemaker.node():
             words = _said(pacemaker, node)
             up = frozenset(words[2].split(",")) if len(words) > 2 else frozenset()
-            heard[node] = (words[0], words[1], up) if len(words) > 1 else ("", formation.UNSAID, up)
+            heard[node] = (words[0], words[1], up) if len(words) > 1 else ("", observation.UNSAID, up)
     return heard
 
 

@@ -1,0 +1,1 @@
+"""A cluster of RabbitMQ brokers as a small world."""
