@@ -102,7 +102,7 @@ def test_a_member_that_left_before_it_was_recorded_says_its_name_once_more() -> 
 def test_a_story_is_told_event_by_event() -> None:
     world = Rabbitmq(bounds=Bounds(0, "nothing"))
     lines = told(world, ["start:n2", "start:n3", "start:n1", "record:n1"])
-    assert lines[-1] == "  4. n1 writes the record: on record: seed=n1"
+    assert lines[-1] == "  4. n1 writes the record: on record: seed=n1 version=1"
     assert words("late-write") == "the write that was late is done"
 
 
