@@ -13,16 +13,15 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import subprocess
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from backstay.host.command import run
 from backstay.host.deadline import Deadline
 from backstay.ocf.errors import AgentError
 from backstay.ocf.invocation import Invocation
 from backstay.ocf.steps import FAILED, UNKNOWN, End, Steps
 from backstay.services.mysql import duty_steps, primary, process, promotion, promotion_steps, replica
-from backstay.services.mysql.agent import Mysql as MysqlAgent
 from backstay.services.mysql.context import MysqlContext
 from backstay.services.mysql.dialects.base import FOREVER as WAIT_FOREVER
 from backstay.services.mysql.dialects.base import NOMINAL
@@ -34,7 +33,7 @@ from backstay_lab.explorer.mysql.gate import Gate, until
 from backstay_lab.explorer.mysql.values import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import TypeVar
 
     from backstay.services.mysql.server import Server
@@ -54,7 +53,9 @@ CIB = "CIB_file"  # where Pacemaker's programs look at a file instead of a clust
 FORGETS = 0.75  # how often it gets so far as to forget its source
 TABLE = "d.t"
 # Verbs about the cluster, which is the model's.
-_CLUSTER = frozenset(("absent", "end_of", "pause", "overview", "absent_for", "tell", "reviewed", "distrusted"))
+_CLUSTER = frozenset(
+    ("members", "absent", "end_of", "pause", "overview", "absent_for", "tell", "reviewed", "distrusted")
+)
 # Of those that ask: asked again until they answer as in the model, since a server takes a moment to see who came and went.
 _ASKING = frozenset(("ask", "which_have", "any_has", "one_keeps_up", "look", "drain", "fetch"))
 _SAME = ("ask", "which_have", "any_has", "one_keeps_up", "look", "fetch")  # whose answers are compared
@@ -68,13 +69,6 @@ class LeftOpen(Exception):
     """The servers are ahead of the model, as they may be, and so a verb had another answer than there: the schedule ends."""
 
 
-class Unwatched(MysqlAgent):
-    """The agent without its watcher: what that does is no event of the model."""
-
-    def _watch(self, running: Any, anew: bool = False) -> None:
-        return
-
-
 class Commit(NamedTuple):
     """A client's. heard: yes."""
 
@@ -86,7 +80,8 @@ class Commit(NamedTuple):
 class Node:
     """One server, with what its agent is doing."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, agent: Callable[[Invocation], Any]) -> None:
+        self._agent = agent
         self.number = number
         self.name = f"n{number + 1}"
         self.address = f"127.0.0.{number + 1}"
@@ -107,7 +102,11 @@ class Node:
     def doing(self) -> Steps:
         return _known(self.steps)
 
-    def agent(self, action: str = "monitor") -> Unwatched:
+    def agent(self, action: str) -> Any:
+        """For one call of the action."""
+        return self._agent(self._invocation(action))
+
+    def _invocation(self, action: str) -> Invocation:
         reskey = {
             "config": self.config,
             "datadir": f"{self.directory}/data",
@@ -123,10 +122,10 @@ class Node:
         }
         environ = {**os.environ, **{f"OCF_RESKEY_{name}": value for name, value in reskey.items()}}
         environ.update(OCF_RESOURCE_INSTANCE="db", BACKSTAY_RUN=f"{self.directory}/notes")
-        return Unwatched(Invocation(action, environ))
+        return Invocation(action, environ)
 
     def context(self) -> MysqlContext:
-        return self.agent().context
+        return MysqlContext(self._invocation("monitor"))
 
     def server(self, seconds: float = 30.0) -> Server:
         return self.context().servers.here(Deadline(seconds))
@@ -154,11 +153,12 @@ class Node:
 class Real:
     """The servers, beside a model in the same state."""
 
-    def __init__(self, world: Mysql, seed: int) -> None:
+    def __init__(self, world: Mysql, seed: int, agent: Callable[[Invocation], Any]) -> None:
+        """agent: makes the agent's actions, without its watcher: what that does is no event of the model."""
         self.world = world
         self.state = world.begin()
         self.chance = random.Random(seed)  # noqa: S311 - the same each time
-        self.nodes = [Node(number) for number in range(len(world.names))]
+        self.nodes = [Node(number, agent) for number in range(len(world.names))]
         self.dialect: Any = None
         self.commits: list[Commit] = []
         self.forgiven = 0  # rows of which a client heard, and that count no more
@@ -169,13 +169,13 @@ class Real:
 
     def begin(self) -> None:
         with open(os.environ[CIB], "w", encoding="utf-8") as cib:
-            subprocess.run(["cibadmin", "--empty"], stdout=cib, check=True)
+            cib.write(run(["cibadmin", "--empty"], timeout=10).out)
         _template(self.nodes[0])
         record = self.world.recorded(self.state)
         self.nodes[0].context().pacemaker.set_facts(str(record))
         for node in self.nodes:
             shutil.copytree(f"{BASE}/template", f"{node.directory}/data", copy_function=shutil.copy2)
-            subprocess.run(["chown", "-R", "mysql:", f"{node.directory}/data"], check=True)
+            run(["chown", "-R", "mysql:", f"{node.directory}/data"], timeout=10)
         threads = [threading.Thread(target=self._start, args=(node,)) for node in self.nodes]
         for thread in threads:
             thread.start()
@@ -480,8 +480,7 @@ class Real:
                 return
             if verb.name == wanted:
                 return
-            answer = model._UNSEEN.get(verb.name) if verb.name in _CLUSTER else None
-            node.steps = node.doing.told(0.0 if verb.name == "absent_for" else self._answer(node, verb, answer))
+            node.steps = node.doing.told(self._answer(node, verb, _unseen(verb)))
         raise AssertionError(f"no end of {node.steps!r}")
 
     # -- both are asked ------------------------------------------------------------------------------------------------------
@@ -577,6 +576,13 @@ def _known(value: T | None) -> T:
     if value is None:
         raise Disagreement("the model knows something that the servers do not")
     return value
+
+
+def _unseen(verb: Any) -> Any:
+    """What the model says to a verb that it does unseen; it matters where that is about the cluster."""
+    if verb.name == "absent":
+        return frozenset(verb.arguments[0]) - verb.arguments[1]
+    return 0.0 if verb.name == "absent_for" else model._UNSEEN.get(verb.name)
 
 
 def drawn(names: list[str], chance: random.Random) -> str:
