@@ -85,7 +85,7 @@ def look(path: str, deadline: Deadline) -> tuple[Processes, Stat | None]:
         for pid in (found.worker, *(found.old if patience.expired else ())):
             seen = parse_stat(worker(path, pid, "show stat", deadline)) if pid else None
             if seen:
-                found.worker = pid
+                found = found.but(worker=pid)
                 return found, seen
         if deadline.remaining() < _STEP:
             return found, None
