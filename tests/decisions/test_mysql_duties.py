@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from backstay.cluster.attributes import NEVER
 from backstay.cluster.model import Instance
 from backstay.cluster.overview import Ends, Overview
+from backstay.services.mysql import strangers
 from backstay.services.mysql.gtid import MariadbHistory
 from backstay.services.mysql.health import (
     DETACHED,
@@ -308,3 +309,28 @@ def test_no_record():
 def test_a_full_server_is_the_primary_only_where_all_are_full(before, free, score, state):
     after = with_room(before, free, "/data")
     assert (after.score, after.readable, after.state) == (score, before.readable, state)
+
+
+@pytest.mark.parametrize(
+    ("case", "gives", "counting", "said"),
+    [
+        ("it does not acknowledge", {"report": False}, {"n2", "n3"}, ""),
+        ("it acknowledges", {"report": True}, {"n2", "n3", "report"}, "report acknowledges and is no node"),
+        ("it does not say, and none is more than the nodes", {"report": None}, {"n2", "n3"}, ""),
+        (
+            "one that is on record does not say",
+            {"gone": None},
+            {"n2", "n3", "gone"},
+            "gone acknowledges and is no node",
+        ),
+    ],
+)
+def test_who_follows_and_is_no_node_counts_while_it_acknowledges(case, gives, counting, said):
+    record = RECORD.changed(["n2", "gone"], solo=False) if "gone" in gives else RECORD
+    look, told = strangers.judged(seen(None, {"n2", "n3", *gives}, waits=True, clients=2), record, gives)
+    assert look.followers == counting and told.startswith(said) and bool(told) == bool(said), (case, told)
+
+
+def test_a_stranger_that_does_not_say_and_may_be_an_acknowledger_is_told():
+    look, told = strangers.judged(seen(None, {"n2", "report"}, waits=True, clients=2), RECORD, {"report": None})
+    assert look.followers == {"n2"} and told.startswith("report is no node of the cluster and may acknowledge")

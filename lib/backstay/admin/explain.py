@@ -13,6 +13,7 @@ import click
 
 from backstay.admin import failover_log
 from backstay.admin.cluster import node_names
+from backstay.admin.monitored import bear_any_letter
 from backstay.host.deadline import Deadline
 from backstay.ocf.errors import AgentError
 
@@ -54,7 +55,8 @@ def lines(path: str, most: int = _MOST) -> Iterator[str]:
             for line in source:
                 yield line.decode("utf-8", "replace").rstrip("\n")
     except OSError as error:
-        raise Unexplained(f"the log {path} cannot be read: {error.strerror}") from None
+        remedy = ": run this as root, or as a member of haclient" if isinstance(error, PermissionError) else ""
+        raise Unexplained(f"the log {path} cannot be read: {error.strerror}{remedy}") from None
 
 
 def read(paths: Iterable[str], names: dict[str, str]) -> list[Event]:
@@ -105,6 +107,7 @@ def explain(logs: tuple[str, ...], resource: str, back: int, listing: bool, as_j
     Reads this node's detail log, or LOGS, copies of those of several nodes. A log holds every node's operations, but only
     its own node's agents.
     """
+    bear_any_letter()
     try:
         names = node_names(Deadline(5))
     except AgentError:

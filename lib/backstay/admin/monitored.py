@@ -6,6 +6,7 @@ privilege is missing, an option is misspelled.
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,13 @@ def exit_status(findings: Sequence[Finding]) -> int:
     return next((status for level, status in LEVELS.items() if level in there), 0)
 
 
+def bear_any_letter() -> None:
+    """What this terminal has no letter for, as in a name or a server's words, is written as its number; without this it would end
+    the command in the middle. Not for what is to be loaded again, which must be as it is or not at all."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 class Monitored(click.Command):
     """A command that ends with UNKNOWN where it cannot tell; with --json it says {"error"} then."""
 
@@ -40,6 +48,7 @@ class Monitored(click.Command):
             sys.exit(UNKNOWN)
 
     def invoke(self, ctx: click.Context) -> Any:
+        bear_any_letter()
         try:
             return super().invoke(ctx)
         except AgentError as error:

@@ -31,11 +31,15 @@ def sort_out(context: MysqlContext, dialect: Dialect, seen: Observed, record: Re
     if not nodes:  # outside a cluster
         return seen, ""
     strangers = seen.followers - {context.servers.me, *nodes}
-    gives = {name: _acknowledges(context, dialect, name) for name in sorted(strangers)}
+    return judged(seen, record, {name: _acknowledges(context, dialect, name) for name in sorted(strangers)})
+
+
+def judged(seen: Observed, record: Record, gives: dict[str, bool | None]) -> tuple[Observed, str]:
+    """The same. Pure. gives: of each follower that is no node whether it acknowledges, None where it does not say."""
     # One that counts and cannot be asked goes on counting.
     counting = {name for name, said in gives.items() if said or (said is None and name in record.sync)}
     mute = [name for name in gives if gives[name] is None and name not in counting]
-    seen = seen.followed_by(seen.followers - (strangers - counting))
+    seen = seen.followed_by(seen.followers - (set(gives) - counting))
     if counting:
         who = ", ".join(sorted(counting))
         return seen, f"{who} acknowledges and is no node of the cluster, so no promotion goes without it: {_OFF}"
