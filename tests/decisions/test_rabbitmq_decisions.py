@@ -236,6 +236,15 @@ class TestHealth:
         assert verdict.outcome == outcome
         assert (verdict.score == NEVER) == (outcome != health.OK)
 
+    def test_one_that_answers_may_be_degraded_for_one_reason_at_a_time(self):
+        seen = Seen(ANSWERS, RUNNING, partitions=frozenset(["n2"]), alarms=("disk",))
+        verdict = self.judge(seen)
+        assert (verdict.outcome, verdict.score) == (health.DEGRADED, health.SERVING)
+        assert verdict.reason == "partitioned from n2"
+        verdict = self.judge(seen.but(partitions=frozenset()))
+        assert (verdict.outcome, verdict.score) == (health.DEGRADED, health.SERVING)
+        assert verdict.reason == "alarm, publishers are blocked: disk"
+
 
 class TestBelonging:
     """Whether a broker's own members fit the record."""

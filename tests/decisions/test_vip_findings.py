@@ -82,6 +82,8 @@ def test_every_sentence_is_another_and_survives_pacemakers_cut():
 def test_a_standby_needs_a_live_interface():
     assert judge_link(wanted(), interface()).finding == health.STANDBY
     assert judge_link(wanted(), interface(running=False)).finding == health.LINK_DOWN
+    off = judge_link(wanted(), interface(enabled=False))
+    assert off.finding == health.LINK_DOWN and off.reason.startswith("eth0 is set down")
     assert judge_link(wanted(check_link=False), interface(running=False)).finding == health.STANDBY
     assert judge_link(wanted(), None).finding == health.INTERFACE_GONE
 

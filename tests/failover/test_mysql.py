@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from backstay.services.mysql.health import DETACHED, HEALTHY
 from backstay_lab.checkers.operations import Operations
 from backstay_lab.machines import logs
 from backstay_lab.machines.cluster import Lab
-from backstay_lab.nemesis.fault import Cost, Undo
+from backstay_lab.nemesis.fault import Cost
 from backstay_lab.nemesis.stage import Stage
 from backstay_lab.run.false_alarms import measure
 from backstay_lab.run.rehearsal import WHOLE_TIMEOUT, Manner, Outcome, rehearse
@@ -215,7 +216,7 @@ def test_whoever_is_promoted_after_a_blackout_has_a_full_score_by_then(three: La
     """It had a low one, and the old primary, whose server may come up during the promotion, has a full one: it must not be
     preferred."""
 
-    def others_first(stage: Stage[MysqlSet]) -> Undo:
+    def others_first(stage: Stage[MysqlSet]) -> Callable[[], None]:
         for node in three.nodes:
             three.power_off(node)
         for node in stage.others:

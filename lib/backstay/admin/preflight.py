@@ -162,8 +162,26 @@ def verified(refused: str) -> Iterator[Finding]:
 def fencing(cluster: Cluster, tried: frozenset[str] | None) -> Iterator[Finding]:
     """Present, in use, for every node, and seen to work. tried: nodes whose fencing succeeded, None when not known."""
     devices = [one for one in cluster.resources if one.fences]
+    yield from _fencing_options(cluster)
+    if not devices and not cluster.watchdog:
+        what = "there is no fence device: whatever a lost node ran starts nowhere else"
+        yield Finding("error", "fencing", what, "configure one for every node: crm ra list stonith, pcs stonith list")
+        return
     names = [node.name for node in cluster.nodes if not node.guest]  # those are recovered with their container
-    members = [node.name for node in cluster.members]
+    lists = [_hosts(one) for one in devices]
+    for name in names:
+        if not cluster.watchdog and all(known is not None and name not in known for known in lists):
+            what = f"no fence device is for {name}: its loss blocks what it ran"
+            yield Finding("error", "fencing", what, "add it to pcmk_host_list or pcmk_host_map of its device")
+    yield from _fencing_of_two(cluster, devices)
+    untried = [] if tried is None else [name for name in names if name not in tried]
+    if untried:
+        what = f"no fencing of {', '.join(untried)} is on record: whether it works is not known"
+        remedy = f"stonith_admin --reboot {untried[-1]} (at a quiet time; the node goes down at once)"
+        yield Finding("warning", "fencing", what, remedy)
+
+
+def _fencing_options(cluster: Cluster) -> Iterator[Finding]:
     if not cluster.fencing:
         what = "fencing is off: a set cannot be loss-free, for a lost node may still serve"
         remedy = f"crm_attribute --type crm_config --name {cluster.fencing_option} --update true"
@@ -172,25 +190,16 @@ def fencing(cluster: Cluster, tried: frozenset[str] | None) -> Iterator[Finding]
     if not is_true(startup):
         what = f"startup-fencing={startup}: after a start of all, a node that nobody has seen is taken for dead without proof"
         yield Finding("error", "fencing", what, "crm_attribute --type crm_config --name startup-fencing --delete")
-    if not devices and not cluster.watchdog:
-        what = "there is no fence device: whatever a lost node ran starts nowhere else"
-        yield Finding("error", "fencing", what, "configure one for every node: crm ra list stonith, pcs stonith list")
-        return
-    lists = [_hosts(one) for one in devices]
-    for name in names:
-        if not cluster.watchdog and all(known is not None and name not in known for known in lists):
-            what = f"no fence device is for {name}: its loss blocks what it ran"
-            yield Finding("error", "fencing", what, "add it to pcmk_host_list or pcmk_host_map of its device")
+
+
+def _fencing_of_two(cluster: Cluster, devices: Sequence[Resource]) -> Iterator[Finding]:
+    """Each of two nodes wins against the other, and both are fenced, unless one is slower."""
+    members = [node.name for node in cluster.members]
     delayed = any(set(one.parameters) & {"pcmk_delay_base", "pcmk_delay_max"} for one in devices)
     if len(members) == 2 and devices and not delayed and "priority-fencing-delay" not in cluster.options:
         what = "two nodes and no delay: cut off from each other, both may be fenced"
         device = devices[0].id
         remedy = f"crm_resource --resource {device} --set-parameter pcmk_delay_base --parameter-value '{members[0]}:2s'"
-        yield Finding("warning", "fencing", what, remedy)
-    untried = [] if tried is None else [name for name in names if name not in tried]
-    if untried:
-        what = f"no fencing of {', '.join(untried)} is on record: whether it works is not known"
-        remedy = f"stonith_admin --reboot {untried[-1]} (at a quiet time; the node goes down at once)"
         yield Finding("warning", "fencing", what, remedy)
 
 

@@ -92,30 +92,16 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     # Whoever holds a lock will let go, as a backup does, and another primary would not be there sooner. Duties go on: a lock on
     # one table alone stops no commit, and a replica may be lost meanwhile.
     locked = "" if _beat(server) else _locked(dialect.lock_holders(server))
-    try:
-        accounts.ensure(context, server, dialect, seen, record)
-        note = accounts.follow_passwords(context, server, dialect)
-        note = note or _have_events_run(context, server, dialect, seen, record)
-    except StatementFailed as error:
-        if error.number not in LOCKED:
-            raise
-        note, locked = "", locked or _locked(dialect.lock_holders(server))  # it came since the beat
+    note, locked = _write(context, server, dialect, seen, record, locked)
     stranger = ""
     if _some_are_no_nodes(context, seen, record):
         from backstay.services.mysql import strangers
 
         seen, stranger = strangers.sort_out(context, dialect, seen, record)
-    settled = bool(context.state.read(REVIEWED)) and context.state.read(REVIEWED) == ring.settled(context.state)
-    step = primary_step(seen, record, context.state.age(REVIEWED), settled) if known else Step.NOTHING
-    if reset:
-        step = Step.NOTHING  # a replica of the old history would seem to have all
     if known is None:
         note = _DOUBTFUL
-    if step is not Step.NOTHING:
-        try:
-            note = _carry_out(context, server, dialect, seen, record, step) or note
-        except AgentError as error:
-            note = f"{step.value}: {error}"
+    elif not reset:  # else a replica of the old history would seem to have all
+        note = _go_on(context, server, dialect, seen, record) or note
     identity = process.running(context.parameters).identity
     if tls_check.due(context, identity):
         note = note or tls_check.tls_problem(context, dialect, identity, (context.servers.me,))
@@ -125,6 +111,33 @@ def attend(context: MysqlContext, server: Server, dialect: Dialect, seen: Observ
     publish(context, verdict.score, verdict.readable)
     pending = context.parameters.pending(context.state.read(STARTED))
     return "; ".join(filter(None, [reset, locked, stranger, note, pending]))
+
+
+def _write(
+    context: MysqlContext, server: Server, dialect: Dialect, seen: Observed, record: Record, locked: str
+) -> tuple[str, str]:
+    """Write what a monitor of the primary writes: accounts, new passwords, events. What the admin should know of it, and who
+    holds a lock that it met; "" for nothing. locked: what is known of that already."""
+    try:
+        accounts.ensure(context, server, dialect, seen, record)
+        note = accounts.follow_passwords(context, server, dialect)
+        return note or _have_events_run(context, server, dialect, seen, record), locked
+    except StatementFailed as error:
+        if error.number not in LOCKED:
+            raise
+        return "", locked or _locked(dialect.lock_holders(server))  # it came since the beat
+
+
+def _go_on(context: MysqlContext, server: Server, dialect: Dialect, seen: Observed, record: Record) -> str:
+    """Do the step that is due; what the admin should know of it, "" for nothing."""
+    settled = bool(context.state.read(REVIEWED)) and context.state.read(REVIEWED) == ring.settled(context.state)
+    step = primary_step(seen, record, context.state.age(REVIEWED), settled)
+    if step is Step.NOTHING:
+        return ""
+    try:
+        return _carry_out(context, server, dialect, seen, record, step)
+    except AgentError as error:
+        return f"{step.value}: {error}"
 
 
 def _have_events_run(context: MysqlContext, server: Server, dialect: Dialect, seen: Observed, record: Record) -> str:

@@ -1,4 +1,4 @@
-"""The wire of one interface: ask on it and announce on it. Does I/O and decides nothing; frames.py writes the frames.
+"""The wire of one interface: ask on it and announce on it. Does I/O and decides nothing; host/arp_ndp.py writes the frames.
 
 A packet socket, because neither an ARP frame nor a solicitation from the unspecified address can leave by another way.
 Closing it waits for an RCU grace period of 20 to 30 ms: who hands it on to a child (see announce) does not pay that.
