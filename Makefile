@@ -39,17 +39,19 @@ LINTIAN = lintian --fail-on error,warning,info --display-info --tag-display-limi
 
 EXPLORE =
 
-.PHONY: explore help setup setup-vagrant demo demo-openstack check test test-chamber test-all test-failover test-sid test-trixie test-pythons test-alarms test-timing test-vagrant campaign campaign-aimed soak fuzz verdicts bench lint tables install install-lab uninstall deb clean
+.PHONY: explore help setup setup-vagrant demo demo-openstack demo-nova check test test-chamber test-all test-failover test-sid test-trixie test-pythons test-alarms test-timing test-vagrant campaign campaign-aimed soak fuzz verdicts bench lint tables install install-lab uninstall deb clean
 
 help:
 	@echo 'make demo           a real failover, start to finish, on this machine (DEMO_DOWN=1: take it down afterwards)'
 	@echo 'make demo-openstack the same with MySQL, HAProxy and RabbitMQ on all nodes, under nova'"'"'s boot flow'
+	@echo 'make demo-nova      the same with OpenStack itself: keystone, placement, glance and nova, in an image of its own'
 	@echo 'make check          lint, types, decisions and rules of the house: without root, in a minute; needs python3-venv'
 	@echo 'make test           the same tests, then contract, templates, lab and failover on the lab'
 	@echo 'make test-chamber   contract and templates alone: agents in a Debian 12 of their own, without a cluster'
 	@echo 'make test-all       the same, and what is left out there because it takes long'
 	@echo 'make test-failover  every fault, RUNS=$(RUNS) times each, with the distribution of the gap'
 	@echo 'make test-failover-openstack   each service'"'"'s faults under nova'"'"'s boot flow'
+	@echo 'make test-failover-nova   the same under OpenStack itself; two minutes a fault'
 	@echo 'make test-sid       the main faults with Oracle MySQL, RabbitMQ 4 and Pacemaker 3'
 	@echo 'make test-trixie    a smoke of MySQL, RabbitMQ and readers on Debian 13, in ten minutes'
 	@echo 'make test-pythons   the decisions with Python 3.9, 3.13 and 3.14, in the images of Debian 11, 13 and sid'
@@ -90,6 +92,10 @@ demo: setup
 
 demo-openstack: setup
 	$(PYTHON) -I bin/backstay demo openstack --dir $(LAB)-openstack $(if $(DEMO_DOWN),--down)
+
+# Its image is built the first time, which takes minutes, and 2 GB.
+demo-nova: setup
+	$(PYTHON) -I bin/backstay demo nova --dir $(LAB)-nova $(if $(DEMO_DOWN),--down)
 
 check: lint
 	BACKSTAY_FUZZ=20 $(VENV)/bin/python -m pytest -n $(WORKERS) -m 'not chamber and not lab and not slow' --hypothesis-profile=quick \

@@ -39,11 +39,17 @@ def _nothing(lab: Lab) -> None:
 
 class Topology(NamedTuple):
     """What a lab is to serve. deploy: gets a lab whose cluster has quorum and fencing, and returns when it serves; it raises
-    AgentError. daemons: name -> what faults can hit besides the cluster's own daemons."""
+    AgentError. daemons: name -> what faults can hit besides the cluster's own daemons. image: what it needs beyond a suite's
+    image, as the part behind the dash of an image's name has it; "" for nothing."""
 
     name: str
     deploy: Callable[[Lab], None]
     daemons: Mapping[str, faults.Daemon] = {}
+    image: str = ""
+
+    def image_of(self, suite: str) -> str:
+        """The name of the image that it is served from."""
+        return f"{suite}-{self.image}" if self.image else suite
 
 
 NONE = Topology("none", _nothing)
@@ -89,7 +95,7 @@ class Lab:
         lab = cls(directory)
         plan: dict[str, object] = {
             "nodes": nodes,
-            "image": image,
+            "image": topology.image_of(image),
             "topology": topology.name,
             "daemons": dict(topology.daemons),
             "token": token,

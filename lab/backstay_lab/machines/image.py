@@ -26,6 +26,9 @@ NETWORK = ["iproute2", "nftables", "iputils-arping", "iputils-ping", "socat"]
 TOOLS = ["procps", "strace", "less", "libfaketime", "tini"]
 COMMON = [*CLUSTER, *SERVICES, "python3", *(f"python3-{name}" for name in LIBRARIES), *NETWORK, *TOOLS]
 MARIADB = ["mariadb-server", "mariadb-client", "mariadb-backup"]
+# What boots an instance in OpenStack (systems/nova): the services, and what serves their APIs.
+OPENSTACK = ["keystone", "placement-common", "glance-common", "nova-common", "python3-openstackclient"]
+OPENSTACK += ["memcached", "uwsgi-core", "uwsgi-plugin-python3"]
 # A machine that boots by itself and is provisioned over ssh (box.py), with what vagrant/provision.sh would install.
 MACHINE = ["systemd-sysv", "dbus", "openssh-server", "sudo", "rsync", "make", "procps", "iproute2"]
 MACHINE += ["pacemaker", "pacemaker-cli-utils", "corosync", "crmsh", "resource-agents", "python3"]
@@ -38,6 +41,7 @@ SUITES = {
 # Name -> packages; the name up to the first dash is the suite.
 # bullseye is for single agents alone: HAProxy 2.2, MariaDB 10.5 and Python 3.9, the oldest that work.
 RECIPES = {**SUITES, "bullseye": [*COMMON, *MARIADB], "bookworm-machine": [*MACHINE, *MARIADB]}
+RECIPES["bookworm-nova"] = [*COMMON, *MARIADB, *OPENSTACK]
 _CLOSED = {"bullseye"}  # suites whose updates may have left the archive, while their indices are still there
 
 # Directories that the packages leave to systemd-tmpfiles or to a first start. Nothing is ever started by the

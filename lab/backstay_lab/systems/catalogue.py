@@ -50,8 +50,12 @@ def topologies() -> dict[str, Topology]:
     """What a lab can serve: `none`, which is fencing alone, and what the systems give. In each of them the daemons of all systems
     can be hit, since more can be deployed later."""
     known = daemons()
-    every = {name: deploy for one in declared().values() for name, deploy in one.topologies.items()}
-    return {name: Topology(name, deploy, known) for name, deploy in {NONE.name: NONE.deploy, **every}.items()}
+    every = {
+        name: Topology(name, deploy, known, one.image)
+        for one in declared().values()
+        for name, deploy in one.topologies.items()
+    }
+    return {NONE.name: NONE._replace(daemons=known), **every}
 
 
 def topology(name: str) -> Topology:

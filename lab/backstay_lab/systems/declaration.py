@@ -73,7 +73,7 @@ class Show(NamedTuple):
 class Declaration(NamedTuple):
     """title: for headings. topologies: name -> a function of a lab whose cluster has quorum and fencing, which returns when the
     system serves, and raises AgentError. daemons: name -> what faults can hit. The others: what it is to each of the commands,
-    None where it is nothing to it."""
+    None where it is nothing to it. image: as Topology has it."""
 
     title: str
     topologies: Mapping[str, Callable[[Lab], None]] = {}
@@ -82,3 +82,4 @@ class Declaration(NamedTuple):
     campaigned: Campaigned | None = None
     benched: Benched | None = None
     show: Show | None = None
+    image: str = ""

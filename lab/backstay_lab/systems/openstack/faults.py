@@ -35,7 +35,7 @@ def kill_while_a_broker_starts(stage: Stage[MysqlSet]) -> None:
     kill(stage)
 
 
-def _within(part: str, fault: Fault) -> Fault:
+def within(part: str, fault: Fault) -> Fault:
     """A part's fault, under the boot flow: what counts are boots, and those know no servers and no bounds."""
     name = fault.name.partition("-")[0] if fault.name.startswith("partition") else fault.name
     cost = Cost(fault.cost.moves, fails=fault.cost.fails)
@@ -43,7 +43,7 @@ def _within(part: str, fault: Fault) -> Fault:
 
 
 FAULTS = table(
-    *(_within(part, fault) for part, faults in PARTS.items() for fault in faults),
+    *(within(part, fault) for part, faults in PARTS.items() for fault in faults),
     Fault(
         "mysql-kill-in-start",
         "SIGKILL of the primary's server while a broker starts on another node",

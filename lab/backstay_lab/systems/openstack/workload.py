@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from backstay_lab.checkers.messages import Outage
     from backstay_lab.machines.cluster import Lab
     from backstay_lab.nemesis.fault import Inflicted
+    from backstay_lab.systems.system import Verdict
 
 TOPICS = re.compile(r"(scheduler|compute)(\.\w+)?")  # the queues that boots go through, without answers and fanouts
 
@@ -80,7 +81,7 @@ class ControlPlane(System):
     def application(self, directory: str) -> application.Application:
         return application.of_all(self.lab, self.mysql.writer, self.rabbitmq.oslo(), directory)
 
-    def judge(self, histories: Sequence[Sequence[str]], fault: Inflicted) -> boots.Boots:
+    def judge(self, histories: Sequence[Sequence[str]], fault: Inflicted) -> Verdict:
         return self.verdict(histories)
 
     def verdict(self, histories: Sequence[Sequence[str]], outages: Sequence[Outage] = ()) -> boots.Boots:
