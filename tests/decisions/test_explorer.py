@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import shutil
 import subprocess
@@ -90,9 +89,7 @@ def test_without_it_nothing_is_lost(name: str) -> None:
 
 
 def test_each_order_of_two_steps_was_swapped() -> None:
-    neighbours = {
-        (name, one[0], other[0]) for name, table in TABLES.items() for one, other in itertools.pairwise(table)
-    }
+    neighbours = {(name, one[0], other[0]) for name, table in TABLES.items() for one, other in zip(table, table[1:])}
     assert neighbours == SWAPPED
 
 

@@ -147,8 +147,16 @@ def test_a_whole_number_is_one() -> None:
     assert (whole("0"), whole("007"), whole("4294967295")) == (0, 7, 4294967295)
 
 
-@pytest.mark.parametrize("text", ["500ms", "PT1M", "1" * 5000, "0", "\u00b2s", "soon"])
-def test_an_expiry_that_is_none_or_cannot_be_read_is_no_finding(text: str) -> None:
+@pytest.mark.parametrize("text", ["500ms", "PT1M", "1" * 5000, "\u00b2s", "soon"])
+def test_an_expiry_that_cannot_be_read_is_no_finding(text: str) -> None:
     monitor = Operation("monitor", interval=10.0, timeout=0.1)
     resource = Resource(id="a", agent="ocf:backstay:vip", meta={"failure-timeout": text}, operations=(monitor,))
     assert list(preflight.expiry(resource)) == []
+
+
+@pytest.mark.parametrize("meta", [{}, {"failure-timeout": "0"}, {"failure-timeout": "0s"}])
+def test_a_resource_whose_failures_never_expire_is_named(meta: dict[str, str]) -> None:
+    monitor = Operation("monitor", interval=10.0, timeout=20.0)
+    resource = Resource(id="a", agent="ocf:backstay:rabbitmq", meta=meta, operations=(monitor,))
+    [found] = preflight.expiry(resource)
+    assert found.level == "warning" and found.remedy.endswith("failure-timeout --parameter-value 40s")
