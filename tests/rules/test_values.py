@@ -40,6 +40,7 @@ OTHERS = {
     "backstay.services.mysql.admin.Admin": "the same",
     "backstay.services.mysql.promotion_steps._Recording": "functions of the tables of steps, with one of them to be chosen",
     "backstay.services.rabbitmq.admin.Admin": "the same",
+    "backstay.services.rabbitmq.boot_steps._Decisions": "functions of the table of steps, with decisions to be chosen",
     "backstay.services.rabbitmq.erlang_text._Tokens": "reads one text",
     "backstay.services.rabbitmq.etf._Reader": "reads one text",
     "backstay.services.vip.admin.Admin": "the same",
