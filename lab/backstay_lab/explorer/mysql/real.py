@@ -290,6 +290,8 @@ class Real:
         for node, old, new in zip(self.nodes, before[model.SERVERS], self.state[model.SERVERS]):
             if old[model.UP] and not new[model.UP]:
                 node.kill()
+                for row, one in enumerate(self.commits):  # its clients hear nothing more
+                    self.unsure |= (one.node == node.number and not one.heard.is_set()) << row
             if old[model.STEPS] and not new[model.STEPS]:
                 node.steps = None
             if new[model.SOURCE]:
