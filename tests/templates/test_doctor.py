@@ -182,8 +182,9 @@ MISTAKES = [
     ),
     Mistake(
         "too few descriptors",
-        "mkdir -p /run/systemd/system; cp systemctl /usr/local/sbin/; chmod +x /usr/local/sbin/systemctl\n"
-        "printf '[Service]\\nLimitNOFILE=4096\\n' > /etc/systemd/system/pacemaker.service.d/few.conf",
+        "mkdir -p /run/systemd/system /etc/systemd/system/pacemaker.service.d\n"
+        "cp systemctl /usr/local/sbin/; chmod +x /usr/local/sbin/systemctl\n"
+        "printf '[Service]\\nOOMPolicy=continue\\nLimitNOFILE=4096\\n' > /etc/systemd/system/pacemaker.service.d/few.conf",
         "pacemaker.service has LimitNOFILE=4096",
         "printf '[Service]\\nLimitNOFILE=32768\\n' > /etc/systemd/system/pacemaker.service.d/files.conf",  # and a restart
     ),
