@@ -84,7 +84,7 @@ def test_of_two_that_would_begin_one_finds_the_record_changed(name: str, story: 
 
 
 LEFT_BEFORE_RECORDED = (
-    "start:n2 start:n3 start:n1 record:n1 begin:n1 let-in:n1 record:n1 promote:n1 look:n2 join:n2 leave:n2 let-in:n2"
+    "start:n2 start:n3 start:n1 record:n1 begin:n1 let-in:n1 record:n1 promote:n1 look:n2 join:n2 let-in:n2 leave:n2"
     " back:n2"
 )
 

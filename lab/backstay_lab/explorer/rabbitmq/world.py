@@ -397,7 +397,7 @@ class Rabbitmq:
         if broker[NODE] == MEMBER and self._members(state) > 2:
             promoted = -1 if state[PROMOTED] == number else state[PROMOTED]
             fault("lose", self._put(state, number, {NODE: LOST}, promoted=promoted, fault=1))
-            if broker[RUN]:
+            if broker[RUN] and not broker[STEPS]:  # Pacemaker ends when its actions have
                 gone = {NODE: LEFT, STEPS: 0, SAID: 0}
                 fault("leave", self._put(state, number, gone, promoted=promoted, fault=1))
 
