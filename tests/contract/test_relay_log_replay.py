@@ -158,3 +158,38 @@ END
     )
     assert result.values["rows"] == "60000", result.text
     assert int(result.values["memory"]) < 60, result.text
+
+
+def test_its_word_is_none_before_its_relay_log_is_read(chamber: Chamber) -> None:
+    """It does not tell of what is there: whoever asked just then would not hear of the only copy of an acknowledged row. Here its
+    start was cut short, and the next one finds it running."""
+    result = run(
+        chamber,
+        TWO
+        + """
+        cat > /tmp/peer.py <<'END'
+import os, sys
+sys.path.insert(0, "/usr/lib/backstay")
+from backstay.ocf.invocation import Invocation
+from backstay.services.mysql import daemon
+from backstay.services.mysql.context import MysqlContext
+from backstay.services.mysql.layout import layout_of
+context = MysqlContext(Invocation("start", os.environ))
+context.settle_parameters(strict=False)
+layout = layout_of(context.parameters, context.servers.me, context.servers.number)
+dialect = daemon.dialect_of(layout.binary)
+if sys.argv[1] == "launched":
+    daemon.launch(layout, dialect, 0, False, context.deadline)
+with context.servers.here(context.deadline) as server:
+    said = dialect.peer(server)
+print(f"{sys.argv[1]}={said.why or said.received}")
+END
+        act start; follow
+        for i in 1 2; do source -e 'insert into d.t (x) values (1)'; within 20 received; done
+        lose
+        python3 -I /tmp/peer.py launched; act start; python3 -I /tmp/peer.py started; echo "rows=$(rows)"; act stop
+        """,
+    )
+    assert result.codes == [0, 0, 0], result.text
+    assert result.values["launched"] == "has yet to read the relay log it had before its restart", result.text
+    assert "relay log" not in result.values["started"] and result.values["rows"] == "2", result.text

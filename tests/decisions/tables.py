@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from backstay.ocf.codes import ExitCode
 from backstay.ocf.steps import LEFT
 from backstay.services.haproxy import health as haproxy_health
-from backstay.services.mysql import claims, duty_steps, election, health, next_step, promotion_steps
+from backstay.services.mysql import claims, duty_steps, election, health, next_step, promotion_steps, start_steps
 from backstay.services.rabbitmq import boot_steps, formation, membership_steps, mirror_policy
 from backstay.services.rabbitmq import health as broker
 from backstay.services.vip import health as vip_health
@@ -194,6 +194,13 @@ class Protocol(NamedTuple):
 
 
 PROTOCOLS = [
+    Protocol(
+        "MySQL: the steps of a start",
+        "services/mysql/start_steps",
+        "What start does with a server that does not run. Those from REPLAY to VOUCH are in `services/mysql/rescue_steps`: a"
+        " monitor does them as well, where a start was cut short or its replay takes long.",
+        start_steps.START,
+    ),
     Protocol(
         "MySQL: the steps of a promotion",
         "services/mysql/promotion_steps",

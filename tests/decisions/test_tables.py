@@ -17,7 +17,7 @@ from transactions import Transactions
 
 from backstay.ocf.table import always, first
 from backstay.services.haproxy import health as proxy
-from backstay.services.mysql import claims, election, health, next_step, promotion_steps
+from backstay.services.mysql import claims, election, health, next_step, promotion_steps, start_steps
 from backstay.services.mysql.gtid import MariadbHistory
 from backstay.services.mysql.observation import Acks, Holding, Observed, ReplicaStatus
 from backstay.services.mysql.record import Record
@@ -315,11 +315,12 @@ def test_the_last_row_applies_always_and_no_other(shown: Any) -> None:
 
 @pytest.mark.parametrize("shown", PROTOCOLS, ids=lambda shown: shown.title)
 def test_whatever_carries_a_protocol_out_has_its_verbs(shown: Any) -> None:
-    from backstay.services.mysql import primary, promotion
+    from backstay.services.mysql import primary, promotion, starting
     from backstay.services.rabbitmq import boot, boot_steps, coordinator, membership_steps
 
     others = {
         id(promotion_steps.PROMOTION): promotion._Verbs,
+        id(start_steps.START): starting._Verbs,
         id(boot_steps.BEGINNING): boot._Verbs,
         id(membership_steps.KEEPING): coordinator._Keeping,
         id(membership_steps.HEALING): coordinator._Healing,

@@ -27,6 +27,7 @@ from backstay.services.mysql.dialects.base import FOREVER as WAIT_FOREVER
 from backstay.services.mysql.dialects.base import NOMINAL
 from backstay.services.mysql.gtid import MariadbHistory
 from backstay.services.mysql.next_step import Step
+from backstay.services.mysql.rescue import rescue
 from backstay.services.mysql.state import DOUBT, write_mark
 from backstay_lab.explorer.mysql import world as model
 from backstay_lab.explorer.mysql.gate import Gate, until
@@ -334,7 +335,7 @@ class Real:
         wanted = after[model.SERVERS][node.number][model.APPLIED]
         with node.server() as server:
             if not after[model.SERVERS][node.number][model.RECEIVER]:
-                replica.rescue(node.context(), server.within(Deadline(AGREE)), self.dialect, self.world.recorded(after))
+                rescue(node.context(), server.within(Deadline(AGREE)), self.dialect, self.world.recorded(after))
             if not until(lambda: self._mask(self.dialect.observe(server).applied) & wanted == wanted, AGREE, "it"):
                 raise Disagreement(f"{node.name} does not apply what it received")
 

@@ -14,7 +14,7 @@ from backstay.ocf.parameters import action
 from backstay.services.mysql import process
 from backstay.services.mysql.context import MysqlContext
 from backstay.services.mysql.server import Server, ServerBusy, ServerDown, ServerRefused, ServerSilent
-from backstay.services.mysql.state import CLOSED, PASSWORDS, PROMOTED, READABLE, READER, REBUILD_LOCK, STARTED
+from backstay.services.mysql.state import CLOSED, PASSWORDS, PROMOTED, READABLE, READER, REBUILD_LOCK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,51 +34,13 @@ class Mysql(Agent):
     @action(timeout=120)
     def start(self) -> None:
         """Up, read-only, nothing replicating; what was received before is kept. The first monitor joins it to the set."""
-        from backstay.services.mysql import accounts, daemon, memory_tables
-        from backstay.services.mysql.layout import layout_of
-
         context = self.context
         running = process.found(context.parameters)
         if running and self._taken_over(running):
             return
-        layout = layout_of(context.parameters, context.servers.me, context.servers.number)
-        dialect = daemon.dialect_of(layout.binary)
-        daemon.prepare(layout)
-        if context.parameters.rebuild == "auto":
-            from backstay.services.mysql import rebuild
+        from backstay.services.mysql import starting
 
-            rebuild.install(context)
-        uninitialised = daemon.is_uninitialised(layout.datadir)
-        if uninitialised:
-            if not context.parameters.initialize:
-                raise AgentError(f"{layout.datadir} holds no database: set initialize=true, or restore a backup there")
-            daemon.initialize(layout, dialect, context.deadline)
-        record = context.record.read()
-        # A different primary was promoted since: it proved that it has all that was acknowledged. What this server
-        # wrote and nobody acknowledged may go.
-        discard = record is not None and record.primary != context.servers.me
-        if record and discard:
-            done = dialect.discard_tail(layout.datadir, daemon.binlog_index(layout), dialect.history.parse(record.gtid))
-            if done:
-                context.log.notice(done)
-        context.state.belong(layout.datadir)
-        context.state.write(READABLE, "0")  # until a monitor has seen it replicate
-        launched = daemon.launch(layout, dialect, record.epoch if record else 0, discard, context.deadline)
-        with context.servers.here(context.deadline) as server:
-            if discard:
-                dialect.acknowledge(server, False)
-            if uninitialised:
-                dialect.secure(server)
-                accounts.create(context, server, dialect)
-                dialect.set_read_only(server, True)
-                daemon.initialized(layout)
-            from backstay.services.mysql import replica
-
-            done = replica.rescue(context, server, dialect, record)
-            if done:
-                context.log.notice(done)
-        context.state.write(STARTED, context.parameters.at_start())
-        memory_tables.open_all(context)
+        launched = starting.start(context)
         self._watch(launched)
         self._serve_readers(launched)
 
@@ -319,6 +281,10 @@ class Mysql(Agent):
                     suited.end(context, running, server, dialect, seen)
                     return False
                 dialect.set_read_only(server, True)
+                if not dialect.vouches(server):  # its start was cut short
+                    from backstay.services.mysql.rescue import rescue
+
+                    context.log.notice(rescue(context, server, dialect, context.record.read()) or "nothing to rescue")
         self._watch(running)
         self._serve_readers(running)
         return True

@@ -187,7 +187,7 @@ def _drain(context: MysqlContext, server: Server, dialect: Dialect) -> Observed:
     """Apply all that was received. By GTID: thread states say "has read all" in words that change with the version."""
     seen = dialect.observe(server)
     if seen.replica and (seen.replica.replays or (not seen.replica.sql and seen.replica.io == "No")):
-        from backstay.services.mysql.replica import rescue
+        from backstay.services.mysql.rescue import rescue
 
         try:
             done = rescue(context, server, dialect, None)  # it tells of nothing that it received before a restart

@@ -6,7 +6,6 @@ from backstay.cluster.attributes import NEVER
 from backstay.host.deadline import poll
 from backstay.ocf.errors import AgentError
 from backstay.services.mysql import disk_space, process, tls_check
-from backstay.services.mysql.dialects.base import DamagedRelayLog
 from backstay.services.mysql.health import (
     Verdict,
     adrift,
@@ -33,7 +32,6 @@ from backstay.services.mysql.state import (
     SOURCE,
     STARTED,
     STRANDED,
-    read_mark,
     write_mark,
 )
 from backstay.watch import reuse
@@ -186,58 +184,65 @@ def _carry_out(
 ) -> str:
     """One step; what the admin should know of it, "" for nothing."""
     if step is Step.WAIT:
-        return rescue(context, server, dialect, record)
+        return _rescue(context, server, dialect, record)
     if step in (Step.JOIN, Step.EXAMINE, Step.RECEIVE):
-        if _parted(context, dialect, seen, record):
-            return ""
+        if not dialect.vouches(server):  # its start was cut short; whoever is promoted may need its word
+            context.log.notice(_rescue(context, server, dialect, record) or "nothing to rescue")
+            seen = dialect.observe(server)
         from backstay.services.mysql import adoption
 
-        if adoption.stranded(context, server, dialect, seen, record):
+        if _parted(context, dialect, seen, record) or adoption.stranded(context, server, dialect, seen, record):
             return ""
-        if step is Step.EXAMINE:
-            return ""
+        if step is Step.JOIN:
+            return _replicate(context, server, dialect, seen, record, host)
         if step is Step.RECEIVE:
             dialect.restart_receiver(server)
-            return ""
-        if seen.replica and seen.replica.sql and seen.replica.io != "No":
-            _see_open(context, dialect, host, seen.replica)
-            # With a password that the primary does not know yet nobody could acknowledge, not even that it is told it.
-            poll(
-                lambda: _accepted(context, dialect, record.primary),
-                context.deadline.within(_ACCEPT),
-                "the new password",
-                0.2,
-            )
-            # To point a replica elsewhere stops both threads, and that would lose what is received and not yet applied.
-            dialect.stop_receiver(server)
-            dialect.wait_applied(server, dialect.observe(server).received, _APPLY)
-            seen = dialect.observe(server)
-        if seen.replica and not seen.replica.sql:
-            dialect.stop_receiver(server)
-            rescued = rescue(context, server, dialect, record)
-            if rescued:
-                context.log.notice(rescued)
-                return "applying what was received before joining"
-        if not seen.applied.includes(seen.received):
-            return "applying what was received before joining"
-        _take_over_past(context, server, dialect, seen, record)
-        record = context.record.read() or record  # the one by which the primary that was just seen opened
-        context.log.notice(f"replicating from {host}")
-        write_mark(context.parameters.datadir, record.epoch)
-        # Recorded already, as after a blackout: from the first event on. A source asks for the acknowledgement of an event
-        # when it sends it; one that was received without would be waited for without end.
-        dialect.acknowledge(server, record.admits(context.servers.me))
-        end_waiting(server, dialect, seen)
-        _restore_appliers(context, server, dialect)
-        dialect.follow(server, context.servers.source(host), seen)
-        context.state.write(PASSWORDS, context.parameters.passwords())
-        context.state.write(SOURCE, host)
     elif step is Step.APPLY:
         dialect.start_applier(server)
     elif step is Step.ACKNOWLEDGE:
         context.log.notice("acknowledging")
         dialect.acknowledge(server, True)
         dialect.restart_receiver(server)
+    return ""
+
+
+def _replicate(
+    context: MysqlContext, server: Server, dialect: Dialect, seen: Observed, record: Record, host: str
+) -> str:
+    """From the host, once all that was received is applied; why it does not yet, "" where it does."""
+    if seen.replica and seen.replica.sql and seen.replica.io != "No":
+        _see_open(context, dialect, host, seen.replica)
+        # With a password that the primary does not know yet nobody could acknowledge, not even that it is told it.
+        poll(
+            lambda: _accepted(context, dialect, record.primary),
+            context.deadline.within(_ACCEPT),
+            "the new password",
+            0.2,
+        )
+        # To point a replica elsewhere stops both threads, and that would lose what is received and not yet applied.
+        dialect.stop_receiver(server)
+        dialect.wait_applied(server, dialect.observe(server).received, _APPLY)
+        seen = dialect.observe(server)
+    if seen.replica and not seen.replica.sql:
+        dialect.stop_receiver(server)
+        rescued = _rescue(context, server, dialect, record)
+        if rescued:
+            context.log.notice(rescued)
+            return "applying what was received before joining"
+    if not seen.applied.includes(seen.received):
+        return "applying what was received before joining"
+    _take_over_past(context, server, dialect, seen, record)
+    record = context.record.read() or record  # the one by which the primary that was just seen opened
+    context.log.notice(f"replicating from {host}")
+    write_mark(context.parameters.datadir, record.epoch)
+    # Recorded already, as after a blackout: from the first event on. A source asks for the acknowledgement of an event
+    # when it sends it; one that was received without would be waited for without end.
+    dialect.acknowledge(server, record.admits(context.servers.me))
+    end_waiting(server, dialect, seen)
+    _restore_appliers(context, server, dialect)
+    dialect.follow(server, context.servers.source(host), seen)
+    context.state.write(PASSWORDS, context.parameters.passwords())
+    context.state.write(SOURCE, host)
     return ""
 
 
@@ -257,30 +262,10 @@ def join(context: MysqlContext, server: Server, dialect: Dialect) -> None:
             _carry_out(context, server, dialect, seen, record, host, step)
 
 
-def rescue(context: MysqlContext, server: Server, dialect: Dialect, record: Record | None) -> str:
-    """After a restart, keep what was received and not applied; what was done, "" for nothing. Where it cannot be read and
-    is provably not the only copy, all is received anew. Raises AgentError."""
-    identity = process.running(context.parameters).identity
-    try:
-        return dialect.rescue(
-            server, context.parameters.datadir, lambda count: context.state.write(APPLIERS, f"{identity} {count}")
-        )
-    except DamagedRelayLog as damage:
-        if record is None or record.primary == context.servers.me:
-            raise
-        from backstay.services.mysql import rebuild_policy
+def _rescue(context: MysqlContext, server: Server, dialect: Dialect, record: Record | None) -> str:
+    from backstay.services.mysql.rescue import rescue
 
-        with context.servers.peer(record.primary, dialect, 1.0) as peer:
-            theirs = dialect.peer(peer)
-        promoted_with = dialect.history.parse(record.gtid)
-        marked = read_mark(context.parameters.datadir)
-        kept = rebuild_policy.relay_log_kept(
-            context.servers.me, theirs.writable, theirs.received, record, promoted_with, marked
-        )
-        if kept:
-            raise AgentError(f"{damage}; {kept}") from None
-        dialect.forget_source(server)
-        return f"{damage}: received anew, since {record.primary} has all that was acknowledged"
+    return rescue(context, server, dialect, record)
 
 
 def _restore_appliers(context: MysqlContext, server: Server, dialect: Dialect) -> None:

@@ -274,6 +274,13 @@ class Dialect:
         was done, "" when nothing was there to rescue. Raises DamagedRelayLog."""
         raise NotImplementedError
 
+    def vouches(self, server: Server) -> bool:
+        """Whether its word counts: it tells of all that it received before its start."""
+        return True
+
+    def vouch(self, server: Server) -> None:
+        """From now on its word counts. Only when nothing that it received before its start is unapplied."""
+
     def set_appliers(self, server: Server, count: int) -> None:
         """Give the applier the number of threads that `rescue` found. Only when nothing received is unapplied."""
 

@@ -4,7 +4,8 @@ Traps, all seen live:
 - With GTID, START SLAVE throws away relay logs that were received and not applied, when both threads are stopped
   (MDEV-4698). So threads stop one at a time, and a restart rescues those logs first.
 - STOP SLAVE IO_THREAD takes two seconds while the receiver is connecting.
-- Gtid_IO_Pos is empty after a restart, though relay logs hold acknowledged data.
+- Gtid_IO_Pos is empty after a restart, though relay logs hold acknowledged data. So a server starts with relay_log_purge off,
+  and its word counts once that is on: then its relay log was read. Nothing else that a running server has would tell others.
 """
 
 from __future__ import annotations
@@ -105,6 +106,7 @@ class Mariadb(Dialect):
             # Stopping a receiver first connects to the source, to end the old connection there: five seconds, when the
             # writer address is just moving.
             "--loose-rpl-semi-sync-slave-kill-conn-timeout=1",
+            "--relay-log-purge=OFF",  # until `vouch`
             "--slave-net-timeout=4",  # seconds until a receiver takes a silent source for dead
         ]
         if self.version[2] >= _INIT_ROLE.get(self.version[:2], 0 if self.version >= (11, 5, 0) else 10**6):
@@ -207,13 +209,16 @@ class Mariadb(Dialect):
     def peer(self, server: Server) -> Peer:
         look = server.one(
             "SELECT @@gtid_binlog_state AS state, @@gtid_slave_pos AS pos, @@read_only AS read_only,"
-            f" @@server_id AS server_id, @@rpl_semi_sync_slave_enabled AS gives, {asked(self.telling)}"
+            f" @@server_id AS server_id, @@rpl_semi_sync_slave_enabled AS gives, @@relay_log_purge AS vouches,"
+            f" {asked(self.telling)}"
         )
         slave = server.one("SHOW SLAVE STATUS")
         applied = MariadbHistory.parse(look["state"] or "", look["pos"] or "")
         why = self.untold(look)
         if slave and slave["Using_Gtid"] == "No" and slave["Slave_SQL_Running"] == "Yes":
             why = "is still applying the relay log it had before its restart"
+        elif slave and not look["vouches"] and slave["Slave_SQL_Running"] == slave["Slave_IO_Running"] == "No":
+            why = "has yet to read the relay log it had before its restart"
         received = applied.union(MariadbHistory.parse(slave.get("Gtid_IO_Pos") or ""))
         own = received.written_by(str(look["server_id"]))
         receives = bool(slave) and slave["Slave_IO_Running"] != "No"
@@ -258,6 +263,7 @@ class Mariadb(Dialect):
         # What this server wrote itself, as a primary, counts as applied: slave_pos alone would fetch it again.
         server.query(f"SET GLOBAL gtid_slave_pos = {quoted(_position(seen.applied))}")
         server.query(f"CHANGE MASTER TO {self._source(source)}")
+        self.vouch(server)
         server.query("START SLAVE")
 
     def _source(self, source: Source) -> str:
@@ -342,6 +348,12 @@ class Mariadb(Dialect):
         except TimedOut:
             return f"replaying the relay log from before the restart, at {_where(slave)}"
         return f"replayed the relay log up to {_where(slave)}"
+
+    def vouches(self, server: Server) -> bool:
+        return bool(server.one("SELECT @@relay_log_purge AS yes")["yes"])
+
+    def vouch(self, server: Server) -> None:
+        server.query("SET GLOBAL relay_log_purge = ON")
 
     def set_appliers(self, server: Server, count: int) -> None:
         server.query("STOP SLAVE")
