@@ -1,8 +1,15 @@
-"""Clocks of two nodes, compared. Pure."""
+"""Clocks of two nodes, compared: for an admin, who is told, and for no decision."""
 
 from __future__ import annotations
 
+import time
+
 APART = 2.0  # seconds; an answer on its way takes less, and is allowed for besides
+
+
+def here() -> float:
+    """This node's wall clock, in seconds since the epoch."""
+    return time.time()
 
 
 def apart(node: str, theirs: float, asked: float, answered: float) -> str:

@@ -6,7 +6,6 @@ Looks at files, names and, when it runs, the server; changes nothing. A server t
 from __future__ import annotations
 
 import os
-import time
 
 from backstay.host import clocks, mounts
 from backstay.host.command import available, run
@@ -208,9 +207,9 @@ def _peers(context: MysqlContext, server: Server, dialect: Dialect) -> Iterator[
             continue
         try:
             with context.servers.peer(node, dialect, Deadline(2).remaining()) as peer:
-                asked = time.time()
+                asked = clocks.here()
                 look = peer.one("SELECT @@server_id AS id, UNIX_TIMESTAMP(NOW(6)) AS now")
-                theirs, told = look["id"], clocks.apart(node, float(str(look["now"])), asked, time.time())
+                theirs, told = look["id"], clocks.apart(node, float(str(look["now"])), asked, clocks.here())
                 if first:
                     others[node] = dialect.holding(peer)
         except ServerUntrusted as error:
