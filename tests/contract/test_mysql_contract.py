@@ -364,8 +364,9 @@ def test_level_10_looks_at_the_host_before_there_is_a_server(chamber: Chamber) -
         chamber,
         f"""
         {check} OCF_RESKEY_initialize=false
-        mkdir -p /var/lib/mysql; mount -t tmpfs data /var/lib/mysql; {check} OCF_RESKEY_rebuild=auto
-        mount -o remount,ro /var/lib/mysql; {check}; umount /var/lib/mysql
+        mkdir -p /var/lib/mysql /srv/data; mount --bind /srv/data /var/lib/mysql; {check} OCF_RESKEY_rebuild=auto
+        mount -o remount,bind,ro /var/lib/mysql; {check}; umount /var/lib/mysql
+        mount -t tmpfs data /var/lib/mysql; {check}; umount /var/lib/mysql
         {check}
         """,
     )
@@ -373,8 +374,9 @@ def test_level_10_looks_at_the_host_before_there_is_a_server(chamber: Chamber) -
         "/var/lib/mysql holds no database: set initialize=true",
         "rebuild=auto cannot move /var/lib/mysql, a mount point",
         "/var/lib/mysql cannot be written: mount it writable",
+        "/var/lib/mysql is in memory, and lost with the node's power: mount a disk there",
     ]
-    assert result.codes == [1, 1, 1, 0], result.text
+    assert result.codes == [1, 1, 1, 1, 0], result.text
     for reason, words in zip(result.reasons, expected):
         assert words in reason
 

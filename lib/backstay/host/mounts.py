@@ -22,6 +22,12 @@ def misplaced(path: str) -> str:
     return ""
 
 
+def is_point(path: str) -> bool:
+    """Whether something is mounted there, so that it cannot be renamed. os.path.ismount does not see a directory that is mounted
+    from another place of the same file system."""
+    return os.path.realpath(path) in {point for point, _ in _mounts(_text(_MOUNTED))}
+
+
 def missing(path: str, table: str, mounted: str) -> str:
     """The mount point at or above the path that the table names and where nothing is mounted, "" for none. One that is mounted by
     hand alone (noauto) or where it may be missing (nofail) counts like any other: data is to be there."""

@@ -60,7 +60,7 @@ def _files(context: MysqlContext, layout: Layout) -> Iterator[str]:
     misplaced = mounts.misplaced(layout.datadir)
     if misplaced:
         yield misplaced
-    if context.parameters.rebuild == "auto" and os.path.ismount(context.parameters.datadir):
+    if context.parameters.rebuild == "auto" and mounts.is_point(context.parameters.datadir):
         yield f"rebuild=auto cannot move {context.parameters.datadir}, a mount point: set datadir to a directory below it"
     if context.parameters.tls_ca:
         yield from _authority(context.parameters.tls_ca, layout.user)

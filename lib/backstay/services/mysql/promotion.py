@@ -101,8 +101,12 @@ class _Verbs:
         nodes = self._context.pacemaker.nodes() if record is None else []
         return Recorded(record, self._dialect.history.parse(record.gtid) if record else None, tuple(nodes))
 
-    def members(self, deadline: Deadline) -> frozenset[str]:
-        return frozenset(self._context.pacemaker.members())
+    def members(self, deadline: Deadline) -> frozenset[str] | None:
+        try:
+            return frozenset(self._context.pacemaker.members())
+        except AgentError as error:  # most promotions of a record without others need no answer; who does asks again
+            self._context.log.info(f"who is in the cluster is asked later: {error}")
+            return None
 
     def errant(self, deadline: Deadline) -> str:
         return self._context.state.read(ERRANT)

@@ -22,7 +22,7 @@ import shutil
 import sys
 import time
 
-from backstay.host import untrusted
+from backstay.host import mounts, untrusted
 from backstay.host.command import spawn
 from backstay.host.deadline import Deadline, poll
 from backstay.host.process import no_core
@@ -312,7 +312,7 @@ def _await_leave(context: MysqlContext, dialect: Dialect, primary: str, account:
 
 def _examine(dialect: Dialect, donor: Server, local: Server, place: Place) -> None:
     """What would make copying futile. Raises AgentError."""
-    if os.path.ismount(place.data):
+    if mounts.is_point(place.data):
         raise AgentError(f"{place.data} is a mount point and cannot be moved: set datadir to a directory below it")
     obstacle = dialect.copy_obstacle(donor, local)
     if obstacle:
