@@ -61,6 +61,24 @@ def test_what_keeps_us_from_asking_is_not_silence(chamber: Chamber) -> None:
     assert [word for word in said if word in ("ok", "unknown", "silent", "unsure")] == ["ok", "ok", "unknown"]
 
 
+def test_what_an_attribute_daemon_knew_is_written_again(chamber: Chamber) -> None:
+    """One that was started anew knows nothing of its node, and the node has no promotion score until it is told."""
+    run(
+        chamber,
+        """
+        cp /usr/bin/sleep /usr/local/bin/pacemaker-attrd; written=/run/backstay/db/attributes
+        for turn in 1 2; do
+            pacemaker-attrd 60 & attrd=$!
+            [ $turn = 2 ] || up
+            seen() { ls -l /proc/$(watcher)/fd | grep -q pidfd; }; within 20 seen
+            echo 'an executor 1' > $written; echo 1 > /run/backstay/db/calm
+            sleep 1.2; [ -e $written ]; kill -9 $attrd; within 5 eval '[ ! -e $written ] && [ ! -e /run/backstay/db/calm ]'
+        done
+        act stop
+        """,
+    )
+
+
 def test_a_watcher_that_is_gone_or_stands_still_is_replaced_by_the_monitor(chamber: Chamber) -> None:
     said = run(
         chamber,

@@ -150,6 +150,10 @@ class Pacemaker:
         if self._lines():
             self._ask(["attrd_updater", "-R"])
 
+    def forget_written(self) -> None:
+        """Nothing of what was written is there any more: the next that is said will be written."""
+        self._files.remove(MEMORY)
+
     def set_promotion_score(self, score: int | str) -> None:
         """The wish to be promoted here, up to 1,000,000, or NEVER. Note that 0 promotes too."""
         self.set_attribute(SCORE, str(score))

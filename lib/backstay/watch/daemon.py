@@ -6,7 +6,7 @@ import os
 import select
 import time
 
-from backstay.cluster import controld
+from backstay.cluster import daemons
 from backstay.host.deadline import Deadline, poll
 from backstay.host.fork import Child
 from backstay.host.process import no_core, start_time
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Optional
 
+    from backstay.cluster.pacemaker import Pacemaker
     from backstay.host.neighbor_table import Neighbour
     from backstay.watch.target import Prober, Target
 
@@ -106,7 +107,7 @@ class Watcher:
         self._told = False
         self._every = target.look_every()
         self._added = self._why = ""
-        self._controller = controld.find()
+        self._daemons = {daemon: daemons.find(daemon) for daemon in (daemons.CONTROLLER, daemons.ATTRIBUTES)}
         self._sendings: list[float] = []  # when attributes are to be sent again (CLOCK_MONOTONIC, seconds)
 
     def stay(self, ended: int) -> bool:
@@ -115,13 +116,13 @@ class Watcher:
         poller = select.poll()
         neighbour, events = _neighbour(self._target), self._target.events()
         passing_on, sending = Errand(self._pass_on, poller), Errand(self._send_again, poller)
-        preparing = Errand(self._target.prepare, poller)
+        preparing, forgetting = Errand(self._target.prepare, poller), Errand(self._forget_written, poller)
         preparing.ask()
         for descriptor in (
             ended,
             neighbour.fileno() if neighbour else -1,
             events.fileno() if events else -1,
-            self._controller,
+            *self._daemons.values(),
         ):
             if descriptor >= 0:
                 poller.register(descriptor, select.POLLIN)
@@ -135,28 +136,42 @@ class Watcher:
                 due = 0.0
             if neighbour and neighbour.fileno() in ready and neighbour.moved():
                 passing_on.ask()
-            if self._controller in ready:
-                poller.unregister(self._controller)
-                os.close(self._controller)
-                self._controller = controld.ABSENT
-                self._files.remove(LAST_LOOK)
-                self._sendings = [time.monotonic() + after for after in _SEND_AGAIN]
+            if self._daemons_ended(ready, poller):
+                forgetting.ask()
             if self._sendings and time.monotonic() >= self._sendings[0]:
                 del self._sendings[0]
                 sending.ask()
             passing_on.go(ready)
             sending.go(ready)
             preparing.go(ready)
+            forgetting.go(ready)
             if time.monotonic() >= due:
                 if self._replaced() or (ended < 0 and notes.is_quiet(self._files, self._pid, self._started)):
                     return False
-                if self._controller < 0 and (found := controld.find()) >= 0:
-                    self._controller = found
-                    poller.register(found, select.POLLIN)
+                self._find_daemons(poller)
                 due = self._look()
                 if self._added == ADRIFT:
                     passing_on.ask()
                     passing_on.go(set())
+
+    def _daemons_ended(self, ready: "set[int]", poller: "select.poll") -> bool:
+        """What to do where one of Pacemaker's has. Whether the attribute daemon has."""
+        ended = [daemon for daemon, descriptor in self._daemons.items() if descriptor in ready]
+        for daemon in ended:
+            poller.unregister(self._daemons[daemon])
+            os.close(self._daemons[daemon])
+            self._daemons[daemon] = daemons.ABSENT
+            self._files.remove(LAST_LOOK)
+        if daemons.CONTROLLER in ended:
+            self._sendings = [time.monotonic() + after for after in _SEND_AGAIN]
+        return daemons.ATTRIBUTES in ended
+
+    def _find_daemons(self, poller: "select.poll") -> None:
+        """Those that have begun again."""
+        for daemon in [daemon for daemon, descriptor in self._daemons.items() if descriptor < 0]:
+            self._daemons[daemon] = found = daemons.find(daemon)
+            if found >= 0:
+                poller.register(found, select.POLLIN)
 
     def _replaced(self) -> bool:
         """Whether the lock held is not the one in the directory any more: that was wiped, and another watches or will at once."""
@@ -222,11 +237,9 @@ class Watcher:
         return False
 
     def _tell(self, what: str, deadline: Deadline) -> bool:
-        from backstay.cluster.pacemaker import Pacemaker
-
         context = self._context
         node = context.invocation.node
-        pacemaker = Pacemaker(context.invocation.resource, node, self._files.directory, deadline)
+        pacemaker = self._pacemaker(deadline)
         overview = pacemaker.overview()
         own = [instance for instance in overview.instances if instance.node == node] if overview else []
         if overview is None or overview.maintenance or not own or not all(instance.managed for instance in own):
@@ -271,17 +284,21 @@ class Watcher:
     def _send_again(self) -> None:
         """This node's controller ended. Where the attributes had left the CIB at the next run of the scheduler, a primary would
         be demoted, and promoted again when its monitor has published its score."""
-        from backstay.cluster.pacemaker import Pacemaker
-
-        context = self._context
-        pacemaker = Pacemaker(
-            context.invocation.resource, context.invocation.node, self._files.directory, Deadline(_TELL)
-        )
         try:
-            pacemaker.send_again()
+            self._pacemaker(Deadline(_TELL)).send_again()
         except AgentError as error:
             # The cluster's daemons restart; the monitor does it, too.
-            context.log.info(f"attributes not sent again: {error}")
+            self._context.log.info(f"attributes not sent again: {error}")
+
+    def _forget_written(self) -> None:
+        """This node's attribute daemon ended. Until a monitor has written it again the node has no promotion score."""
+        self._pacemaker(Deadline(_TELL)).forget_written()
+
+    def _pacemaker(self, deadline: Deadline) -> "Pacemaker":
+        from backstay.cluster.pacemaker import Pacemaker
+
+        invocation = self._context.invocation
+        return Pacemaker(invocation.resource, invocation.node, self._files.directory, deadline)
 
 
 class Errand:
