@@ -169,7 +169,7 @@ def test_a_calm_replicas_monitor_rests_on_a_fresh_verdict_alone(three: Lab) -> N
     mysql = MysqlSet(three)
     mysql.wait_whole(240)
     node = next(node for node in three.nodes if node != mysql.primary())
-    monitor = Resting(three, node, "mysql", "pymysql", "Unpromoted")
+    monitor = Resting(three, node, "mysql", "backstay.services.mysql.connect", "Unpromoted")
     monitor.check(30)
     mysql.root(node, "STOP REPLICA SQL_THREAD")
     poll(lambda: not monitor.calm(), Deadline(60), "the watcher to see that the applier stands still", interval=0.1)
