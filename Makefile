@@ -14,8 +14,8 @@ SEED = 1
 FUZZ = 10000
 FUZZ_CONFIGURATIONS = 200
 SOAK_MINUTES = 120
-# Tests at a time, but for those that need a lab (tests/parallel.py).
-WORKERS = 2
+# Tests at a time, but for those that need a lab (tests/parallel.py). Of two processors a third makes use: many tests wait.
+WORKERS = 3
 
 # What the lab and the tests use on this machine. The cluster, the servers and their clients are in the lab's image.
 HOST_PACKAGES = mmdebstrap iproute2 nftables util-linux procps python3 python3-click python3-rich \

@@ -2,7 +2,7 @@
 
 A test's directory says what it needs, and so does the fixture of the chamber: it is marked for that here, by nobody else.
 `pytest -m "not chamber and not lab"` is the fast tier. Whatever is asked for runs in the order of `TIERS`, the cheap first; with
-`-n 2`, two at a time, but for what needs a lab (parallel.py).
+`-n 3`, three at a time, but for what needs a lab (parallel.py).
 """
 
 from __future__ import annotations

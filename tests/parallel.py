@@ -1,4 +1,4 @@
-"""How workers share the tests (`pytest -n 2`, with python3-pytest-xdist), as `make test` has it.
+"""How workers share the tests (`pytest -n 3`, with python3-pytest-xdist), as `make test` has it.
 
 Tests begin in the order in which they were collected, so tier after tier. The fast ones go to a worker file by file; those of a
 chamber one by one, for there are long ones, and they wait more than they compute. A lab has the machine for itself: what needs it
