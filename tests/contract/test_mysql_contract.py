@@ -619,8 +619,13 @@ def test_a_demotion_that_is_killed_while_it_waits_for_a_transaction_leaves_nothi
         within 20 let_go; within 20 none
         echo "commit; select 'committed';" >&3; within 20 grep -q committed /tmp/out; exec 3>&-; wait $client
         echo "new=$(lan -e 'select count(*) from d.t')"
-        act demote; echo "closed=$(mariadb -Nne 'select @@read_only')"; act stop
+        act demote; echo "closed=$(mariadb -Nne 'select @@read_only')"
+        # One whose transaction does not end in time loses its connection. The server lives on.
+        act promote; mkfifo /tmp/late; lan < /tmp/late > /tmp/out 2>&1 & exec 4> /tmp/late
+        echo "begin; insert into d.t values (2); select 'begun';" >&4; within 20 grep -q begun /tmp/out
+        server=$(cat /run/mysqld/mysqld.pid); act demote OCF_RESKEY_drain_timeout=3s; exec 4>&-
+        kill -0 $server && echo "late=$(mariadb -Nne 'select @@read_only')"; act stop
         """,
     )
-    assert result.codes == [0, 0, 0, 0], result.text
-    assert (result.values["new"], result.values["closed"]) == ("1", "1"), result.text
+    assert result.codes == [0] * 6, result.text
+    assert [result.values[name] for name in ("new", "closed", "late")] == ["1", "1", "1"], result.text

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from backstay.services.mysql.context import MysqlContext
     from backstay.services.mysql.server import Server
 
+_ANSWER = 1.5  # seconds for a look at the sessions
+
 
 def drain(context: MysqlContext, server: Server, budget: Deadline) -> None:
     """Never fails a demotion: what is left is for step_down. Of the budget at most half is used."""
@@ -28,8 +30,11 @@ def drain(context: MysqlContext, server: Server, budget: Deadline) -> None:
     if not given.writer_address or given.on_loss != "hold":
         return
     begun = time.monotonic()
+    end = budget.within(min(given.drain_timeout, budget.remaining() / 2))
+    # The last look may begin at the end. One that takes longer would end the connection, and so the server (step_down).
+    server.within(budget.within(end.remaining() + _ANSWER))
     try:
-        ended = _drain(context, server, budget.within(min(given.drain_timeout, budget.remaining() / 2)))
+        ended = _drain(context, server, end)
     except (AgentError, ValueError) as error:  # or a name
         context.log.warning(f"clients of {given.writer_address} may see errors: {error}")
         return
