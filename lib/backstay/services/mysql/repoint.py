@@ -58,7 +58,8 @@ def follow(context: MysqlContext) -> None:
     place = parse_address(address)
     ended = reset_silent(place, time.monotonic() - begun + _EARLY)
     idle = Deadline(_IDLE if ended else 0.0)
-    with context.servers.here(Deadline(context.parameters.probe_timeout)) as server:
+    # A connection whose time is up is of no use any more, and the last step may come when the login took all of its time.
+    with context.servers.here(Deadline(_LOG_IN + context.parameters.probe_timeout)) as server:
 
         def found() -> bool:
             """Whether the receiver is connected, or nobody's. Raises TimedOut when it sleeps until its retry."""
