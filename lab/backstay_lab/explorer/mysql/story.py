@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from backstay_lab.explorer.mysql.values import Rows
 from backstay_lab.explorer.mysql.world import ACKNOWLEDGED, RECORD, Mysql
 from backstay_lab.explorer.search import replay
+from backstay_lab.explorer.sentence import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,11 +66,7 @@ _WORDS = {
 
 
 def words(event: str) -> str:
-    name, _, node = event.rpartition(":")
-    known = max((known for known in _WORDS if name.startswith(known)), key=len, default="")
-    rest = name[len(known) :].replace("-", " ").strip()
-    said = _WORDS.get(known, "{node}: {name}").format(node=node, name=name)
-    return f"{said} ({rest})" if rest else said
+    return sentence(event, _WORDS)
 
 
 def told(world: Mysql, story: Sequence[str]) -> list[str]:
